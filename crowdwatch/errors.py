@@ -1,0 +1,135 @@
+"""The error tree. Every error that CrowdWatch raises on purpose stands here::
+
+    CrowdWatchError
+    ├── ConfigError (ValueError)              the event file or a setting is wrong
+    ├── CalibrationError (ValueError)         control points or pose do not give a usable ground plane
+    │   └── AnchorRefused                     heads were asked for where the camera's position is unknown
+    ├── RecordError (ValueError)              a noun was built from values that break its rules
+    ├── SourceError (OSError)                 footage
+    │   ├── SourceUnavailable                 cannot be opened, read or reached
+    │   ├── SourceTruncated                   ends before it said it would
+    │   └── SourceEnded (EOFError)            came to its proper end
+    ├── ModelError (RuntimeError)             weights and the programs that run them
+    │   ├── WeightsNotFound (FileNotFoundError)
+    │   └── WeightsMismatch (ValueError)      the sha256 is not the one that is known
+    ├── StoreError (OSError)                  the store or the observation log
+    │   ├── StoreUnavailable                  cannot be opened or written: read-only, disk full, no server
+    │   ├── LogCorrupt (ValueError)           a log cannot be read back
+    │   └── RunNotFound (LookupError)         no such run in the store
+    ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
+    └── MissingPackage (RuntimeError)         a system or Python package is missing
+
+The message says what, the evidence and the remedy. No message carries a secret: a URL is passed through
+:func:`redact` first.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "AnchorRefused",
+    "CalibrationError",
+    "ConfigError",
+    "CrowdWatchError",
+    "LogCorrupt",
+    "MissingPackage",
+    "ModelError",
+    "RecordError",
+    "RunNotFound",
+    "SampleUnavailable",
+    "SourceEnded",
+    "SourceError",
+    "SourceTruncated",
+    "SourceUnavailable",
+    "StoreError",
+    "StoreUnavailable",
+    "WeightsMismatch",
+    "WeightsNotFound",
+    "redact",
+]
+
+
+class CrowdWatchError(Exception):
+    """The root: catch this to catch everything that CrowdWatch raises on purpose."""
+
+
+class ConfigError(CrowdWatchError, ValueError):
+    """The event file or a setting is wrong; the message lists every fault."""
+
+
+class CalibrationError(CrowdWatchError, ValueError):
+    """Control points or a camera pose do not give a usable ground plane."""
+
+
+class AnchorRefused(CalibrationError):
+    """Heads cannot be put on the ground because the camera's position is unknown."""
+
+
+class RecordError(CrowdWatchError, ValueError):
+    """A noun of :mod:`crowdwatch.records` was built from values that break its rules."""
+
+
+class SourceError(CrowdWatchError, OSError):
+    """Footage cannot be used."""
+
+
+class SourceUnavailable(SourceError):
+    """Footage cannot be opened, read or reached."""
+
+
+class SourceTruncated(SourceError):
+    """Footage ends, or breaks, before the end that it declared."""
+
+
+class SourceEnded(SourceError, EOFError):
+    """Footage came to its proper end."""
+
+
+class ModelError(CrowdWatchError, RuntimeError):
+    """Weights, or the program that runs them, cannot be used."""
+
+
+class WeightsNotFound(ModelError, FileNotFoundError):
+    """No weights were found; the message lists every place that was tried."""
+
+
+class WeightsMismatch(ModelError, ValueError):
+    """The sha256 of the weights is not the one that is known for them."""
+
+
+class StoreError(CrowdWatchError, OSError):
+    """The store or the observation log failed."""
+
+
+class StoreUnavailable(StoreError):
+    """The store or the log cannot be opened or written."""
+
+
+class LogCorrupt(StoreError, ValueError):
+    """An observation log cannot be read back."""
+
+
+class RunNotFound(StoreError, LookupError):
+    """The store holds no such run."""
+
+
+class SampleUnavailable(CrowdWatchError, OSError):
+    """A sample recording can be had from none of its places."""
+
+
+class MissingPackage(CrowdWatchError, RuntimeError):
+    """A system or Python package is missing; the message gives the command that installs it."""
+
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_QUERY_SECRETS = re.compile(r"(?i)([?&](?:pass(?:word|wd)?|pwd|token|key|secret|user(?:name)?)=)[^&\s]+")
+
+
+def redact(text: str) -> str:
+    """Remove user names, passwords and tokens from the URLs in a text.
+
+    >>> redact("rtsp://guard:hunter2@10.0.0.7/live?token=abc&x=1")
+    'rtsp://***@10.0.0.7/live?token=***&x=1'
+    """
+    return _QUERY_SECRETS.sub(r"\1***", _CREDENTIALS.sub("***@", text))

@@ -1,0 +1,496 @@
+"""The nouns: plain frozen data that every layer takes and returns. Read this first.
+
+A noun knows nothing of its makers. Arrays are checked once, at construction, and made read-only. Units stand in
+the names: ``_px`` image pixels (x right, y down), ``_m`` metres on the ground (x east, y north), ``_ns``
+nanoseconds of UTC event time, ``_p_m2`` persons per square metre, ``_frac`` a share from 0 to 1. NaN means unknown,
+never zero.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdwatch.errors import RecordError
+
+__all__ = [
+    "Alarm",
+    "AlarmState",
+    "AlertEvent",
+    "Anchor",
+    "CameraHealth",
+    "DensityGrid",
+    "Detections",
+    "Evidence",
+    "FloatArray",
+    "Frame",
+    "FramePair",
+    "GroundPlane",
+    "Health",
+    "Lens",
+    "Level",
+    "Observation",
+    "ObservationId",
+    "OperatorAction",
+    "Outcome",
+    "Positions",
+    "Quality",
+    "Stamp",
+    "ZoneReading",
+    "readonly",
+]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+ObservationId: TypeAlias = tuple[str, int]
+"""camera_id and frame sequence number."""
+
+
+def readonly(what: str, values: Any, shape: tuple[int | None, ...], dtype: type = np.float64) -> NDArray[Any]:
+    """Return ``values`` as a read-only array of the given shape (``None`` matches any length).
+
+    Raises:
+        RecordError: the shape does not fit.
+
+    >>> readonly("xy_m", [[1, 2]], (None, 2)).shape
+    (1, 2)
+    """
+    array = np.array(values, dtype=dtype)
+    if array.size == 0 and None in shape:
+        array = array.reshape(tuple(0 if n is None else n for n in shape))
+    fits = array.ndim == len(shape) and all(n is None or n == m for n, m in zip(shape, array.shape, strict=True))
+    if not fits:
+        raise RecordError(f"{what}: got shape {array.shape}, need {shape}.")
+    array.setflags(write=False)
+    return array
+
+
+class Anchor(StrEnum):
+    """The part of a person that a detection marks: it decides which plane the pixel is mapped through."""
+
+    FEET = "feet"
+    HEAD = "head"
+
+
+class Level(IntEnum):
+    """Alarm level of a zone. ``UNKNOWN`` is below all others in order but is never a reassurance."""
+
+    UNKNOWN = -1
+    NORMAL = 0
+    WATCH = 1
+    CAUTION = 2
+    ALERT = 3
+    CRITICAL = 4
+
+
+class Quality(StrEnum):
+    """How far a reading may be trusted."""
+
+    GOOD = "good"
+    DEGRADED = "degraded"
+    STALE = "stale"
+    BLIND = "blind"
+
+
+class Health(StrEnum):
+    """What a camera's evidence says of its picture."""
+
+    OK = "ok"
+    DARK = "dark"
+    OVEREXPOSED = "overexposed"
+    COVERED = "covered"
+    FROZEN = "frozen"
+    SILENT = "silent"
+
+
+class AlarmState(StrEnum):
+    """Alarm states after ISA-18.2 (shelving and suppression are not built yet)."""
+
+    NORMAL = "normal"
+    UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGED = "acknowledged"
+    CLEARED_UNACKNOWLEDGED = "cleared_unacknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When and by which camera a frame was exposed.
+
+    Args:
+        camera_id: the camera.
+        seq: number of the frame within its source, from 0, in decoding order.
+        t_ns: UTC exposure time.
+        t_source: where the time comes from: ``container``, ``capture_rate`` or ``arrival``.
+        t_sigma_s: standard deviation of ``t_ns``.
+    """
+
+    camera_id: str
+    seq: int
+    t_ns: int
+    t_source: str = "container"
+    t_sigma_s: float = 0.0
+
+    @property
+    def id(self) -> ObservationId:
+        """(camera_id, seq)."""
+        return (self.camera_id, self.seq)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture, ``image_bgr`` u8 of shape (H, W, 3). Never stored, never sent between processes."""
+
+    stamp: Stamp
+    image_bgr: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        shape = self.image_bgr.shape
+        if len(shape) != 3 or shape[2] != 3 or self.image_bgr.dtype != np.uint8 or 0 in shape:
+            raise RecordError(f"image_bgr: got {shape} {self.image_bgr.dtype}, need (H, W, 3) uint8.")
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image_bgr.shape[0], self.image_bgr.shape[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramePair:
+    """What a source delivers: the frame to analyse and the one decoded just before it, if there is one."""
+
+    previous: Frame | None
+    current: Frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Boxes in one frame, low scores included: limits on the score are applied after the seam.
+
+    Args:
+        stamp: the frame.
+        xyxy_px: (N, 4) left, top, right, bottom.
+        score: (N,) confidence in 0..1.
+        class_id: (N,) class index; 0 is ``person``.
+        anchor: the part of a person that the box locates on the ground.
+        image_hw: size of the frame.
+        detector_id: name, runtime, precision and first digits of the weights' sha256.
+        saturated: the detector may have been cut off by one of its limits (candidates, boxes).
+    """
+
+    stamp: Stamp
+    xyxy_px: FloatArray
+    score: FloatArray
+    class_id: NDArray[np.int64]
+    anchor: Anchor
+    image_hw: tuple[int, int]
+    detector_id: str
+    saturated: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xyxy_px", readonly("xyxy_px", self.xyxy_px, (None, 4)))
+        n = len(self.xyxy_px)
+        object.__setattr__(self, "score", readonly("score", self.score, (n,)))
+        object.__setattr__(self, "class_id", readonly("class_id", self.class_id, (n,), np.int64))
+        if not np.isfinite(self.xyxy_px).all() or not np.isfinite(self.score).all():
+            raise RecordError("xyxy_px and score must be finite.")
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def anchor_px(self) -> FloatArray:
+        """(N, 2) the pixel that is mapped to the ground: bottom centre for FEET, box centre for HEAD."""
+        x = (self.xyxy_px[:, 0] + self.xyxy_px[:, 2]) / 2
+        if self.anchor is Anchor.FEET:
+            return np.stack([x, self.xyxy_px[:, 3]], axis=1)
+        return np.stack([x, (self.xyxy_px[:, 1] + self.xyxy_px[:, 3]) / 2], axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lens:
+    """How a picture departs from a pinhole.
+
+    Args:
+        model: ``opencv`` (coefficients k1 k2 p1 p2 k3 ..., distort = f(ideal)) or ``tsai`` (one coefficient,
+            ideal = distorted * (1 + kappa r^2) in normalised coordinates).
+        camera_matrix: (3, 3), pixels.
+        coefficients: (n,).
+    """
+
+    model: str
+    camera_matrix: FloatArray
+    coefficients: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.model not in ("opencv", "tsai"):
+            raise RecordError(f"lens model: got {self.model!r}, need 'opencv' or 'tsai'.")
+        object.__setattr__(self, "camera_matrix", readonly("camera_matrix", self.camera_matrix, (3, 3)))
+        object.__setattr__(self, "coefficients", readonly("coefficients", self.coefficients, (None,)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroundPlane:
+    """Where a camera's pixels lie on the ground, and how well that is known.
+
+    Everything follows from the homography and the camera centre: a point at height h casts its "shadow" from the
+    centre onto the ground, X' = Xc + (X - Xc) Hc / (Hc - h), and the homography maps the shadow to the picture.
+
+    Args:
+        image_to_ground: (3, 3) homography from undistorted pixels to site metres, with its sign chosen so that the
+            third homogeneous coordinate is positive for every pixel that shows ground.
+        image_hw: size of the picture that the calibration belongs to.
+        lens: None when the picture needs no undistortion.
+        camera_centre_m: (3,) east, north, up; None for a bare homography whose camera position is unknown.
+        head_plane_m: height of the plane on which heads are seen.
+        rmse_m: error of the calibration on the ground; NaN when it is unknown (exactly four control points).
+        hull_m: (K, 2) convex hull of the control points, None for a surveyed pose.
+        hull_reach: ground is valid up to this many times the hull, scaled about its centroid.
+        max_sigma_m: ground is valid only where a pixel's position error stays below this.
+        pixel_sigma_px: standard deviation of an anchor pixel.
+        homography_cov: (9, 9) covariance of the row-major homography, or None when it is not estimated.
+    """
+
+    image_to_ground: FloatArray
+    image_hw: tuple[int, int]
+    lens: Lens | None = None
+    camera_centre_m: FloatArray | None = None
+    head_plane_m: float = 1.65
+    rmse_m: float = float("nan")
+    hull_m: FloatArray | None = None
+    hull_reach: float = 1.5
+    max_sigma_m: float = 1.0
+    pixel_sigma_px: float = 2.0
+    homography_cov: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_to_ground", readonly("image_to_ground", self.image_to_ground, (3, 3)))
+        for name, shape in (("camera_centre_m", (3,)), ("hull_m", (None, 2)), ("homography_cov", (9, 9))):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, readonly(name, value, shape))
+        if not np.isfinite(self.image_to_ground).all():
+            raise RecordError("image_to_ground must be finite.")
+
+    @property
+    def plane_id(self) -> str:
+        """Twelve hex digits that change when anything that moves a position changes."""
+        digest = hashlib.sha256(self.image_to_ground.tobytes())
+        for part in (self.camera_centre_m, self.hull_m, self.homography_cov):
+            digest.update(b"-" if part is None else part.tobytes())
+        if self.lens is not None:
+            digest.update(self.lens.model.encode() + self.lens.camera_matrix.tobytes())
+            digest.update(self.lens.coefficients.tobytes())
+        rest = (self.image_hw, self.head_plane_m, self.hull_reach, self.max_sigma_m, self.pixel_sigma_px)
+        digest.update(repr((*rest, self.rmse_m)).encode())
+        return digest.hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Positions:
+    """Where detections stand on the ground, row for row with :class:`Detections`.
+
+    Args:
+        stamp: the frame.
+        xy_m: (N, 2) east and north; NaN where the pixel has no valid ground point.
+        sigma_m: (N,) standard error of the position (root of the summed variances of both axes); NaN likewise.
+        score: (N,) as detected.
+    """
+
+    stamp: Stamp
+    xy_m: FloatArray
+    sigma_m: FloatArray
+    score: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xy_m", readonly("xy_m", self.xy_m, (None, 2)))
+        n = len(self.xy_m)
+        object.__setattr__(self, "sigma_m", readonly("sigma_m", self.sigma_m, (n,)))
+        object.__setattr__(self, "score", readonly("score", self.score, (n,)))
+
+    @property
+    def dropped(self) -> int:
+        """How many detections have no valid ground point."""
+        return int(np.isnan(self.xy_m).any(axis=1).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a frame says of its camera's health. ``advance`` judges it; ``observe`` only measures.
+
+    Args:
+        frame_hash: 16 hex digits of the picture's content.
+        luma: mean brightness, 0..255.
+        contrast: standard deviation of brightness.
+        sharpness: variance of the Laplacian of brightness.
+        change: mean absolute difference to the previous decoded frame; NaN without one.
+    """
+
+    frame_hash: str
+    luma: float
+    contrast: float
+    sharpness: float
+    change: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """All that is kept of one frame. It holds no image: this is what crosses the seam."""
+
+    detections: Detections
+    positions: Positions
+    evidence: Evidence
+    plane_id: str
+
+    def __post_init__(self) -> None:
+        if self.detections.stamp != self.positions.stamp or len(self.detections) != len(self.positions.xy_m):
+            raise RecordError("detections and positions of an observation must belong to one frame, row for row.")
+
+    @property
+    def stamp(self) -> Stamp:
+        """The frame's stamp."""
+        return self.detections.stamp
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DensityGrid:
+    """People per square metre on the ground, row 0 south, column 0 west.
+
+    Args:
+        t_ns: the tick.
+        origin_m: (2,) east and north of the south-west corner of cell (0, 0).
+        cell_m: side of a square cell.
+        rho_p_m2: (rows, cols); NaN where nothing is known.
+        bandwidth_m: standard deviation of the Gaussian kernel.
+    """
+
+    t_ns: int
+    origin_m: FloatArray
+    cell_m: float
+    rho_p_m2: FloatArray
+    bandwidth_m: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin_m", readonly("origin_m", self.origin_m, (2,)))
+        object.__setattr__(self, "rho_p_m2", readonly("rho_p_m2", self.rho_p_m2, (None, None)))
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneReading:
+    """What is known of one zone at one tick. Every number is NaN when quality is STALE or BLIND.
+
+    Args:
+        zone_id: the zone.
+        t_ns: the tick; the reading averages the window that ends there.
+        window_s: length of that window.
+        count: mean number of people seen in the zone.
+        count_low, count_high: the interval; its upper end includes the unseen area at the densest seen density.
+        density_p_m2: people seen / usable area seen.
+        peak_p_m2: the densest place of the time-averaged density field, quoted with its bandwidth.
+        bandwidth_m: standard deviation of the kernel behind the peak.
+        visible_frac: share of the zone's walkable area that healthy cameras see now.
+        age_s: time since the newest observation that contributes; infinite when there never was one.
+        quality: how far to trust it.
+        level: the zone's alarm level; UNKNOWN when quality is STALE or BLIND.
+        occupancy_frac: count / declared capacity; NaN without one.
+        reason: why the quality is not GOOD, in English; empty when it is.
+    """
+
+    zone_id: str
+    t_ns: int
+    window_s: float
+    count: float
+    count_low: float
+    count_high: float
+    density_p_m2: float
+    peak_p_m2: float
+    bandwidth_m: float
+    visible_frac: float
+    age_s: float
+    quality: Quality
+    level: Level
+    occupancy_frac: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraHealth:
+    """What ``advance`` makes of one camera's evidence at one tick."""
+
+    camera_id: str
+    t_ns: int
+    health: Health
+    age_s: float
+    saturated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """One transition of one alarm. ``event_id`` is a hash of alarm, zone, tick and transition: writing it twice is
+    writing it once.
+
+    Args:
+        alarm: ``crowding`` or ``blindness``.
+        zone_id: the zone.
+        t_ns: the tick of the transition.
+        transition: ``raised``, ``level_up``, ``level_down``, ``cleared`` or ``acknowledged``.
+        from_state, to_state: states of the alarm.
+        level: the level after the transition.
+        quantity: what was compared: ``density``, ``count``, ``occupancy`` or ``visible_frac``.
+        value, limit, unit: the measurement, the limit that decided, and their unit; NaN where none applies.
+        reason: one sentence, English.
+        cause: who or what caused it: a rule or an operator.
+    """
+
+    event_id: str
+    alarm: str
+    zone_id: str
+    t_ns: int
+    transition: str
+    from_state: AlarmState
+    to_state: AlarmState
+    level: Level
+    quantity: str
+    value: float
+    limit: float
+    unit: str
+    reason: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAction:
+    """What an operator did, once the engine has put it into the order of events."""
+
+    command_id: int
+    t_ns: int
+    kind: str
+    zone_id: str
+    alarm: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm as it stands after a tick: a zone has at most one for crowding and one for blindness."""
+
+    alarm: str
+    zone_id: str
+    state: AlarmState
+    level: Level
+    since_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What one tick of ``advance`` says to the world. ``grid`` is None between the ticks that carry one."""
+
+    t_ns: int
+    readings: tuple[ZoneReading, ...]
+    grid: DensityGrid | None
+    alerts: tuple[AlertEvent, ...]
+    alarms: tuple[Alarm, ...]
+    health: tuple[CameraHealth, ...]

@@ -1,0 +1,81 @@
+"""The nouns of a run: one pass of an engine over one event, and what operators ask of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Command", "CommandKind", "Mode", "Run", "RunState"]
+
+
+class Mode(StrEnum):
+    """How the run was driven, said on every screen."""
+
+    LIVE = "live"
+    REPLAY = "replay"
+    BATCH = "batch"
+
+
+class RunState(StrEnum):
+    """Where a run stands. STOPPED was asked for and can be resumed; FAILED says why in ``message``."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class CommandKind(StrEnum):
+    """What an operator may ask. Only ACKNOWLEDGE reaches ``advance``; the others steer the driver."""
+
+    ACKNOWLEDGE = "acknowledge"
+    PAUSE = "pause"
+    RESUME = "resume"
+    SPEED = "speed"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pass over one event.
+
+    Args:
+        run_id: unique in the store.
+        event_id: the event.
+        mode: how it was driven.
+        config_json: the resolved event file, so that the page needs nothing else.
+        folder: where the observation log and the coarsened pictures lie.
+        from_ns, to_ns: the span of event time that it set out to cover.
+        started_wall_ns: clock time of its start.
+        state, t_ns, beat_wall_ns, speed, message: as of its last heartbeat; speed 0 means as fast as it can.
+    """
+
+    run_id: str
+    event_id: str
+    mode: Mode
+    config_json: str
+    folder: str
+    from_ns: int
+    to_ns: int
+    started_wall_ns: int
+    state: RunState = RunState.RUNNING
+    t_ns: int = 0
+    beat_wall_ns: int = 0
+    speed: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What an operator did on the page, before and after the engine has sequenced it."""
+
+    run_id: str
+    kind: CommandKind
+    actor: str
+    wall_ns: int
+    zone_id: str = ""
+    alarm: str = ""
+    value: float = 0.0
+    command_id: int = 0
+    sequenced_t_ns: int | None = None

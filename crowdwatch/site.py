@@ -1,0 +1,138 @@
+"""The place and its rules, as the plain values that the core works with. :mod:`crowdwatch.config` writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from crowdwatch.errors import RecordError
+from crowdwatch.records import Anchor, FloatArray, GroundPlane, Level, readonly
+
+__all__ = ["Camera", "Gate", "Limit", "Phase", "Quantity", "Site", "Zone", "ZoneKind", "ZoneLimits"]
+
+
+class ZoneKind(StrEnum):
+    """What people do in a zone: it decides the default limits (domain bands)."""
+
+    MOVING = "moving"
+    STANDING = "standing"
+    STAIRS = "stairs"
+
+
+class Quantity(StrEnum):
+    """What a limit is compared with."""
+
+    DENSITY = "density"
+    COUNT = "count"
+    OCCUPANCY = "occupancy"
+
+
+UNITS = {Quantity.DENSITY: "p/m2", Quantity.COUNT: "persons", Quantity.OCCUPANCY: "of capacity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One step of one ladder: raise at ``raise_at`` after ``on_delay_s``, clear below ``clear_below`` after
+    ``off_delay_s``. Values carry the unit of the quantity (p/m2, persons, share of capacity)."""
+
+    quantity: Quantity
+    level: Level
+    raise_at: float
+    clear_below: float
+    on_delay_s: float
+    off_delay_s: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.clear_below <= self.raise_at and self.on_delay_s >= 0 and self.off_delay_s >= 0):
+            raise RecordError(
+                f"limit {self.quantity} {self.level.name}: need 0 <= clear_below <= raise_at, delays >= 0."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneLimits:
+    """All limits of one zone in one phase, and whether being blind there raises an alarm."""
+
+    zone_id: str
+    limits: tuple[Limit, ...]
+    watch_blindness: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the event with its own limits: from ``start_ns`` on, until the next phase starts."""
+
+    phase_id: str
+    start_ns: int
+    zone_limits: tuple[ZoneLimits, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zone:
+    """A polygon on the ground for which readings are made.
+
+    ``usable_area_m2`` is the area people can stand on; by default that of the polygon within the walkable area.
+    """
+
+    zone_id: str
+    name: dict[str, str]
+    polygon_m: FloatArray
+    kind: ZoneKind
+    usable_area_m2: float
+    capacity: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "polygon_m", readonly("polygon_m", self.polygon_m, (None, 2)))
+        if not self.usable_area_m2 > 0:
+            raise RecordError(f"zone {self.zone_id!r} usable_area_m2: got {self.usable_area_m2}, need > 0.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gate:
+    """A line that people cross; ingress is from its left to its right, seen from the first point to the second."""
+
+    gate_id: str
+    name: dict[str, str]
+    line_m: FloatArray
+    usable_width_m: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "line_m", readonly("line_m", self.line_m, (2, 2)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Camera:
+    """A camera as the fold sees it: where it looks and how often it should speak."""
+
+    camera_id: str
+    name: dict[str, str]
+    plane: GroundPlane
+    anchor: Anchor
+    sample_interval_s: float
+    score_min: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """Everything ``advance`` knows about the place. Polygons of the walkable area are rings: outer ring, holes."""
+
+    event_id: str
+    name: dict[str, str]
+    notice: dict[str, str]
+    walkable_m: FloatArray
+    obstacles_m: tuple[FloatArray, ...]
+    zones: tuple[Zone, ...]
+    gates: tuple[Gate, ...]
+    cameras: tuple[Camera, ...]
+    phases: tuple[Phase, ...]
+    tick_s: float = 1.0
+    window_s: float = 10.0
+    cell_m: float = 0.5
+    bandwidth_m: float = 1.0
+    crs: str = "local"
+    labels: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "walkable_m", readonly("walkable_m", self.walkable_m, (None, 2)))
+        rings = tuple(readonly("obstacle", ring, (None, 2)) for ring in self.obstacles_m)
+        object.__setattr__(self, "obstacles_m", rings)
