@@ -34,13 +34,16 @@ __all__ = [
     "Health",
     "Lens",
     "Level",
+    "LogEvent",
     "Observation",
     "ObservationId",
     "OperatorAction",
     "Outcome",
     "Positions",
     "Quality",
+    "Restart",
     "Stamp",
+    "Tick",
     "ZoneReading",
     "readonly",
 ]
@@ -59,7 +62,7 @@ def readonly(what: str, values: Any, shape: tuple[int | None, ...], dtype: type 
     >>> readonly("xy_m", [[1, 2]], (None, 2)).shape
     (1, 2)
     """
-    array = np.array(values, dtype=dtype)
+    array: NDArray[Any] = np.array(values, dtype=dtype)
     if array.size == 0 and None in shape:
         array = array.reshape(tuple(0 if n is None else n for n in shape))
     fits = array.ndim == len(shape) and all(n is None or n == m for n, m in zip(shape, array.shape, strict=True))
@@ -470,6 +473,26 @@ class OperatorAction:
     zone_id: str
     alarm: str
     actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The beat of ``advance``: it folds exactly the observations that it names, so that a lateness decided live is
+    replayed. ``included`` is in the order in which they are folded: by time, then camera, then number."""
+
+    t_ns: int
+    included: tuple[ObservationId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The engine started again at this event time: alarms stay, what a camera was doing is forgotten."""
+
+    t_ns: int
+
+
+LogEvent: TypeAlias = Observation | Tick | OperatorAction | Restart
+"""Everything that ``advance`` reacts to and that the observation log holds, in one order."""
 
 
 @dataclass(frozen=True, slots=True)
