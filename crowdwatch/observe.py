@@ -1,0 +1,65 @@
+"""Verb 1: a pair of frames -> an Observation. No memory beyond the pair; the result holds no image."""
+
+from __future__ import annotations
+
+import hashlib
+
+import cv2
+import numpy as np
+
+from crowdwatch import geometry
+from crowdwatch.ports import Detector
+from crowdwatch.records import Anchor, Detections, Evidence, Frame, FramePair, GroundPlane, Observation, Positions
+
+__all__ = ["anchor_height_m", "evidence", "locate", "observe"]
+
+EVIDENCE_WIDTH_PX = 160
+"""Evidence is measured on a picture of this width: 0.3 ms at 768x576, and sensor noise still shows."""
+
+
+def anchor_height_m(anchor: Anchor, plane: GroundPlane) -> float:
+    """Height of the plane that an anchor's pixel is mapped through: the ground for FEET, the head plane for HEAD."""
+    return plane.head_plane_m if anchor is Anchor.HEAD else 0.0
+
+
+def locate(detections: Detections, plane: GroundPlane) -> Positions:
+    """Put detections on the ground; those whose pixel shows no valid ground become NaN and count as dropped.
+
+    Raises:
+        AnchorRefused: heads, and the camera's position is unknown.
+    """
+    height_m = anchor_height_m(detections.anchor, plane)
+    uv_px = detections.anchor_px()
+    valid = geometry.valid_px(plane, uv_px, height_m)
+    xy_m = np.where(valid[:, None], geometry.to_ground(plane, uv_px, height_m), np.nan)
+    sigma_m = np.where(valid, geometry.position_sigma_m(plane, uv_px, height_m), np.nan)
+    return Positions(detections.stamp, xy_m, sigma_m, detections.score)
+
+
+def _luma(frame: Frame) -> np.ndarray:
+    height, width = frame.image_hw
+    size = (EVIDENCE_WIDTH_PX, max(1, round(height * EVIDENCE_WIDTH_PX / width)))
+    # INTER_NEAREST keeps the sensor's noise, which tells a quiet scene from a frozen picture
+    small = cv2.resize(frame.image_bgr, size, interpolation=cv2.INTER_NEAREST)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+
+
+def evidence(pair: FramePair) -> Evidence:
+    """Measure what ``advance`` needs to judge the camera's health; judge nothing here."""
+    luma = _luma(pair.current)
+    change = float("nan")
+    if pair.previous is not None and pair.previous.image_hw == pair.current.image_hw:
+        change = float(np.abs(luma.astype(np.int16) - _luma(pair.previous)).mean())
+    return Evidence(
+        frame_hash=hashlib.blake2b(pair.current.image_bgr.tobytes(), digest_size=8).hexdigest(),
+        luma=float(luma.mean()),
+        contrast=float(luma.std()),
+        sharpness=float(cv2.Laplacian(luma, cv2.CV_64F).var()),
+        change=change,
+    )
+
+
+def observe(pair: FramePair, detector: Detector, plane: GroundPlane) -> Observation:
+    """Detect people in the current frame, put them on the ground, and note the evidence of the camera's health."""
+    (detections,) = detector.detect([pair.current])
+    return Observation(detections, locate(detections, plane), evidence(pair), plane.plane_id)

@@ -1,0 +1,1 @@
+"""Adapters of the Source port: recordings and the synthetic scene."""

@@ -1,0 +1,43 @@
+"""Which frames are analysed: decided by absolute event time alone, so that cutting a recording changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+from crowdwatch.records import Frame, FramePair
+
+__all__ = ["due", "sample"]
+
+NS = 1_000_000_000
+
+
+def due(previous_ns: int | None, t_ns: int, sample_hz: Fraction | None) -> bool:
+    """Is the frame at ``t_ns`` the first one at or after a sampling instant k / sample_hz of UTC?
+
+    A frame without a predecessor is the first of its footage and is always due.
+
+    >>> [due(t - 40_000_000, t, Fraction(5)) for t in (160_000_000, 200_000_000, 240_000_000)]
+    [False, True, False]
+    """
+    if sample_hz is None or previous_ns is None:
+        return True
+    return int(t_ns * sample_hz) // NS != int(previous_ns * sample_hz) // NS
+
+
+def sample(
+    frames: Iterable[Frame], sample_hz: Fraction | None, from_ns: int | None, to_ns: int | None
+) -> Iterator[FramePair]:
+    """Pair each due frame of ``[from_ns, to_ns)`` with the frame decoded just before it.
+
+    ``frames`` begins one frame before ``from_ns`` where there is one, and may begin earlier.
+    """
+    previous: Frame | None = None
+    for frame in frames:
+        t_ns = frame.stamp.t_ns
+        if to_ns is not None and t_ns >= to_ns:
+            return
+        owned = from_ns is None or t_ns >= from_ns
+        if owned and due(None if previous is None else previous.stamp.t_ns, t_ns, sample_hz):
+            yield FramePair(previous, frame)
+        previous = frame
