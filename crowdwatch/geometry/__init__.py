@@ -1,0 +1,38 @@
+"""The only homography, lens, pose and polygon code: pixels to metres and back, and what a camera sees.
+
+Everything here is a pure function of :class:`~crowdwatch.records.GroundPlane` and arrays: ``lens`` straightens the
+picture, ``plane`` maps pixels to the ground and says how well, ``view`` finds the ground that a camera sees, and
+``polygons`` checks areas.
+"""
+
+from crowdwatch.geometry.lens import distort, undistort
+from crowdwatch.geometry.plane import (
+    hull_area,
+    picture_edges_px,
+    plane_from_pose,
+    position_sigma_m,
+    sees_ground,
+    to_ground,
+    to_image,
+    valid_px,
+)
+from crowdwatch.geometry.polygons import inside, polygon, polygon_fault
+from crowdwatch.geometry.view import head_size_px, visible_area
+
+__all__ = [
+    "distort",
+    "head_size_px",
+    "hull_area",
+    "inside",
+    "picture_edges_px",
+    "plane_from_pose",
+    "polygon",
+    "polygon_fault",
+    "position_sigma_m",
+    "sees_ground",
+    "to_ground",
+    "to_image",
+    "undistort",
+    "valid_px",
+    "visible_area",
+]
