@@ -1,0 +1,11 @@
+"""The event file: everything a person decides about an event, in one YAML file with the unit in every key.
+
+* :func:`load` reads it and lists every fault at once.
+* :func:`to_site` gives the plain values that the core works with.
+* :func:`explain` says of every value where it came from.
+* ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
+"""
+
+from crowdwatch.config.schema import EventFile
+
+__all__ = ["EventFile"]

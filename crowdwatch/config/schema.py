@@ -1,0 +1,419 @@
+"""The event file: what may stand in it, in which unit, and what is taken when it does not.
+
+Every model forbids keys that it does not know. A default that is a claim about the world names its source in
+``json_schema_extra``, and ``crowdwatch check --explain`` prints it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+)
+
+from crowdwatch.config.times import parse_time
+from crowdwatch.records import Anchor
+from crowdwatch.site import ZoneKind
+
+__all__ = [
+    "CalibrationFile",
+    "CameraFile",
+    "DetectorSettings",
+    "EventFile",
+    "GateFile",
+    "LensFile",
+    "Limits",
+    "LimitsByKind",
+    "OpenCvFiles",
+    "PhaseFile",
+    "PhaseKind",
+    "PointPair",
+    "PoseNumbers",
+    "ReadingSettings",
+    "SiteFrame",
+    "SourceFile",
+    "Step",
+    "Text",
+    "TsaiNumbers",
+    "ZoneFile",
+]
+
+Step = Literal["watch", "caution", "alert", "critical"]
+"""The four steps of a ladder, by their names in the event file."""
+
+MAX_COORDINATE_M = 1e7
+"""Larger than any easting or northing of a projected map on Earth (UTM northings end at 1.0e7 m)."""
+
+
+def _off(value: Any, info: ValidationInfo) -> Any:
+    """``off`` switches a step off; an empty value is a slip of the pen and never switches anything off."""
+    if value == "off":
+        return None
+    if value is None:
+        raise ValueError("is empty; need a number, or the word off to do without this step")
+    return value
+
+
+def _every_step(value: Any) -> Any:
+    """One number stands for all four steps."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return dict.fromkeys(("watch", "caution", "alert", "critical"), value)
+    return value
+
+
+def _time(value: str) -> str:
+    parse_time(value)
+    return value
+
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Whole = Annotated[int, Field(strict=True)]
+Metres = Annotated[Number, Field(ge=-MAX_COORDINATE_M, le=MAX_COORDINATE_M)]
+Plain = Annotated[str, Field(strict=True, min_length=1, max_length=500, pattern=r"\S")]
+Ident = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Time = Annotated[str, Field(strict=True), AfterValidator(_time)]
+PointM = Annotated[list[Metres], Field(min_length=2, max_length=2)]
+Point3M = Annotated[list[Metres], Field(min_length=3, max_length=3)]
+PairPx = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Triple = Annotated[list[Number], Field(min_length=3, max_length=3)]
+Matrix3 = Annotated[list[Triple], Field(min_length=3, max_length=3)]
+Ring = Annotated[list[PointM], Field(min_length=3, max_length=10_000)]
+Ladder = dict[
+    Step,
+    Annotated[
+        Annotated[Number, Field(gt=0)] | None,
+        BeforeValidator(_off),
+        PlainSerializer(lambda value: "off" if value is None else value),
+    ],
+]
+Delays = Annotated[dict[Step, NotNegative], BeforeValidator(_every_step)]
+
+
+class Model(BaseModel):
+    """What all parts of the event file share: unknown keys are refused, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Text(Model):
+    """A text for people, in English and Chinese. Without ``zh`` the English text stands for both."""
+
+    en: Plain
+    zh: Plain | None = None
+
+    def both(self) -> dict[str, str]:
+        """Both languages.
+
+        >>> Text(en="Plaza").both()
+        {'en': 'Plaza', 'zh': 'Plaza'}
+        """
+        return {"en": self.en, "zh": self.zh or self.en}
+
+
+class Limits(Model):
+    """Steps of the three ladders. What is absent here is inherited: phase and zone, phase and kind, zone, kind, default.
+
+    A ``clear_`` value is where the step clears again; without one it is calculated from the raise value. The word
+    ``off`` does without a step.
+    """
+
+    density_p_m2: Ladder = Field(default_factory=dict)
+    count_persons: Ladder = Field(default_factory=dict)
+    occupancy_frac: Ladder = Field(default_factory=dict)
+    clear_density_p_m2: dict[Step, Positive] = Field(default_factory=dict)
+    clear_count_persons: dict[Step, Positive] = Field(default_factory=dict)
+    clear_occupancy_frac: dict[Step, Positive] = Field(default_factory=dict)
+    on_delay_s: Delays = Field(default_factory=dict)
+    off_delay_s: Delays = Field(default_factory=dict)
+
+
+class LimitsByKind(Model):
+    """Limits for every zone of a kind."""
+
+    moving: Limits | None = None
+    standing: Limits | None = None
+    stairs: Limits | None = None
+
+    def of(self, kind: ZoneKind) -> Limits | None:
+        """The limits of one kind, if any are given."""
+        value: Limits | None = getattr(self, kind.value)
+        return value
+
+
+class SiteFrame(Model):
+    """Where metres are counted from, and where people can walk.
+
+    Args:
+        crs: ``local``, or the EPSG code of a projected map in metres, as in ``EPSG:32650``.
+        origin_m: easting and northing on that map of the site's own (0, 0); only beside an EPSG code.
+        walkable_area_m: ring of (east, north) in metres.
+        obstacles_m: rings inside it on which nobody can stand.
+    """
+
+    crs: Annotated[str, Field(strict=True, pattern=r"^(local|EPSG:[1-9][0-9]{3,5})$")] = "local"
+    origin_m: PointM | None = None
+    walkable_area_m: Ring
+    obstacles_m: list[Ring] = Field(default_factory=list)
+
+
+class ZoneFile(Model):
+    """A polygon on the ground for which density is read and alarms are raised."""
+
+    id: Ident
+    name: Text | None = None
+    kind: ZoneKind
+    polygon_m: Ring
+    usable_area_m2: Positive | None = None
+    capacity_persons: Positive | None = None
+    watch_blindness: Annotated[bool, Field(strict=True)] = True
+    limits: Limits | None = None
+
+
+class GateFile(Model):
+    """A line that people cross. Seen from its first point to its second, ingress goes from left to right."""
+
+    id: Ident
+    name: Text | None = None
+    line_m: Annotated[list[PointM], Field(min_length=2, max_length=2)]
+    usable_width_m: Positive | None = None
+
+
+class SourceFile(Model):
+    """Where a camera's footage comes from: exactly one of ``file``, ``sample``, ``synthetic``.
+
+    Args:
+        file: a video file; relative to the event file.
+        sample: a recording that ``crowdwatch samples fetch`` can obtain.
+        synthetic: a scene that is drawn, not filmed.
+        start_time: UTC of the first frame, ISO 8601.
+        capture_rate_hz: frames per second at which the footage was taken, where the container says it wrongly.
+    """
+
+    file: Plain | None = None
+    sample: Ident | None = None
+    synthetic: Ident | None = None
+    start_time: Time
+    capture_rate_hz: Annotated[Positive, Field(le=1000)] | None = None
+
+    @property
+    def start_ns(self) -> int:
+        """``start_time`` as UTC nanoseconds."""
+        return parse_time(self.start_time)
+
+
+class PointPair(Model):
+    """One control point: where it is in the picture, and where it was surveyed on the ground."""
+
+    pixel_px: PairPx
+    ground_m: PointM
+
+
+class LensFile(Model):
+    """How the picture departs from a pinhole. Coefficients: OpenCV's k1 k2 p1 p2 k3 ..., or Tsai's one kappa."""
+
+    model: Literal["opencv", "tsai"] = "opencv"
+    focal_px: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    centre_px: PairPx
+    coefficients: Annotated[list[Number], Field(min_length=1, max_length=14)]
+
+
+class TsaiNumbers(Model):
+    """Tsai's camera model in the units of its XML files: millimetres and radians."""
+
+    width_px: Annotated[Whole, Field(gt=0, le=20_000)]
+    height_px: Annotated[Whole, Field(gt=0, le=20_000)]
+    ncx: Positive
+    nfx: Positive
+    dx_mm: Positive
+    dy_mm: Positive
+    dpx_mm: Positive
+    dpy_mm: Positive
+    focal_mm: Positive
+    kappa1_per_mm2: Number
+    cx_px: Number
+    cy_px: Number
+    sx: Positive
+    tx_mm: Number
+    ty_mm: Number
+    tz_mm: Number
+    rx_rad: Number
+    ry_rad: Number
+    rz_rad: Number
+
+
+class OpenCvFiles(Model):
+    """OpenCV's XML files of the intrinsic and the extrinsic calibration; relative to the event file."""
+
+    intrinsics_file: Plain
+    extrinsics_file: Plain
+
+
+class PoseNumbers(Model):
+    """A full camera pose: x_camera = R x_site + t, in metres; then focal lengths, centre and OpenCV's coefficients."""
+
+    focal_px: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    centre_px: PairPx
+    distortion: Annotated[list[Number], Field(max_length=14)] = Field(default_factory=list)
+    rotation: Matrix3
+    translation_m: Point3M
+
+
+class CalibrationFile(Model):
+    """How pixels become metres: exactly one of the ways. Files are read when the event file is loaded, and what they
+    say then stands here, so that a log holds it.
+
+    ``camera_position_m`` (east, north, height) belongs to control points: without it heads cannot be located.
+    """
+
+    points: Annotated[list[PointPair], Field(min_length=4, max_length=10_000)] | None = None
+    points_file: Plain | None = None
+    lens: LensFile | None = None
+    camera_position_m: Point3M | None = None
+    tsai: TsaiNumbers | None = None
+    tsai_file: Plain | None = None
+    opencv: OpenCvFiles | None = None
+    pose: PoseNumbers | None = None
+
+
+class CameraFile(Model):
+    """A camera: its footage, where it looks, and what of it is used.
+
+    Args:
+        image_size_px: width and height of the picture; calculated for Tsai's model, which holds it.
+        anchor: the part of a person that its detections locate: ``feet`` or ``head``.
+        sample_hz: pictures analysed per second of event time; absent: every one.
+        score_min: detections below this score are logged but not counted.
+        max_position_error_m: ground where a position is less certain than this is not used.
+        head_plane_m: height above the ground at which heads are seen.
+    """
+
+    id: Ident
+    name: Text | None = None
+    source: SourceFile
+    calibration: CalibrationFile
+    image_size_px: (
+        Annotated[list[Annotated[Whole, Field(gt=0, le=20_000)]], Field(min_length=2, max_length=2)] | None
+    ) = None
+    anchor: Anchor = Anchor.FEET
+    sample_hz: Annotated[Positive, Field(le=1000)] | None = Field(
+        default=None, json_schema_extra={"source": "every frame"}
+    )
+    score_min: Share = Field(
+        default=0.3, json_schema_extra={"source": "the best trade of misses against ghosts on PETS2009 frames 0 to 199"}
+    )
+    max_position_error_m: Positive = Field(
+        default=1.0, json_schema_extra={"source": "half the width of the smallest zone worth a reading, 10 m2"}
+    )
+    head_plane_m: Annotated[Number, Field(ge=0, le=3)] = Field(
+        default=1.65, json_schema_extra={"source": "adult stature less 0.1 m: the middle of a head"}
+    )
+
+
+class DetectorSettings(Model):
+    """The program that finds people in a picture. ``auto`` takes the best that this machine can run."""
+
+    model: Ident = Field(default="auto", json_schema_extra={"source": "the first of models/ and CROWDWATCH_MODELS"})
+    runtime: Literal["auto", "openvino", "torch"] = Field(
+        default="auto", json_schema_extra={"source": "OpenVINO on a CPU, torch on a GPU"}
+    )
+    precision: Literal["auto", "f32", "f16", "bf16", "int8"] = Field(
+        default="auto", json_schema_extra={"source": "f32 where the weights allow it: reproducible"}
+    )
+    image_px: Annotated[Whole, Field(ge=64, le=4096, multiple_of=32)] = Field(
+        default=640, json_schema_extra={"source": "the size that the weights were trained at"}
+    )
+    nms_iou: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        default=0.7, json_schema_extra={"source": "Ultralytics' default"}
+    )
+    score_floor: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        default=0.05, json_schema_extra={"source": "low enough that a log can be examined again with other scores"}
+    )
+    max_boxes: Annotated[Whole, Field(ge=1, le=30_000)] = Field(
+        default=3000, json_schema_extra={"source": "ten times Ultralytics' 300, so that a crowd is not cut off"}
+    )
+    threads: Annotated[Whole, Field(ge=1, le=1024)] | None = Field(
+        default=None, json_schema_extra={"source": "every core of the machine"}
+    )
+
+
+class PhaseKind(StrEnum):
+    """What a part of an event is."""
+
+    DOORS = "doors"
+    BUILD_UP = "build_up"
+    COUNTDOWN = "countdown"
+    EGRESS = "egress"
+    OTHER = "other"
+
+
+class PhaseFile(Model):
+    """A part of the event, from its start to the next phase's. Exactly one of ``start_time`` and ``start_offset_s``
+    (seconds of event time after the event's start)."""
+
+    id: Ident
+    name: Text | None = None
+    kind: PhaseKind
+    start_time: Time | None = None
+    start_offset_s: NotNegative | None = None
+    limits_by_kind: LimitsByKind = Field(default_factory=LimitsByKind)
+    limits_by_zone: dict[str, Limits] = Field(default_factory=dict)
+
+
+class ReadingSettings(Model):
+    """How readings are made. All durations are event time."""
+
+    tick_s: Annotated[Number, Field(ge=0.1, le=60)] = Field(
+        default=1.0, json_schema_extra={"source": "a commander's page shows one step a second"}
+    )
+    window_s: Annotated[Number, Field(gt=0, le=600)] = Field(
+        default=10.0, json_schema_extra={"source": "the default limits are 10 s means"}
+    )
+    cell_m: Annotated[Number, Field(ge=0.1, le=10)] = Field(
+        default=0.5, json_schema_extra={"source": "half the bandwidth, so that the kernel is resolved"}
+    )
+    bandwidth_m: Annotated[Number, Field(ge=0.1, le=20)] = Field(
+        default=1.0, json_schema_extra={"source": "of the order of Helbing 2007's R = 1 m"}
+    )
+
+
+class EventFile(Model):
+    """One event, one site. After loading every file it names has been read and every calculated value stands in it."""
+
+    version: Literal[1]
+    id: Ident
+    name: Text
+    notice: Text | None = None
+    labels: list[Plain] = Field(default_factory=list)
+    start_time: Time | None = None
+    site: SiteFrame
+    zones: Annotated[list[ZoneFile], Field(min_length=1, max_length=500)]
+    gates: Annotated[list[GateFile], Field(max_length=500)] = Field(default_factory=list)
+    cameras: Annotated[list[CameraFile], Field(min_length=1, max_length=500)]
+    phases: Annotated[list[PhaseFile], Field(max_length=100)] = Field(default_factory=list)
+    limits_by_kind: LimitsByKind = Field(default_factory=LimitsByKind)
+    detector: DetectorSettings = Field(default_factory=DetectorSettings)
+    readings: ReadingSettings = Field(default_factory=ReadingSettings)
+
+    @property
+    def start_ns(self) -> int:
+        """UTC nanoseconds at which the event starts: ``start_time``, else the first frame of the earliest camera."""
+        if self.start_time is not None:
+            return parse_time(self.start_time)
+        return min(camera.source.start_ns for camera in self.cameras)
+
+    def phase_start_ns(self, phase: PhaseFile) -> int:
+        """UTC nanoseconds at which a phase starts."""
+        if phase.start_time is not None:
+            return parse_time(phase.start_time)
+        return self.start_ns + round((phase.start_offset_s or 0.0) * 1e9)
