@@ -1,0 +1,203 @@
+"""Picture -> network input, network output -> boxes of people. Every runtime goes through this module, so that only
+the network's own arithmetic can differ between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdwatch.errors import ConfigError, ModelError
+from crowdwatch.records import FloatArray
+
+__all__ = ["Letterbox", "Limits", "ModelShape", "blob", "people"]
+
+PAD = 114
+"""Grey of the border: what Ultralytics trains with."""
+
+MAX_CANDIDATES = 30_000
+"""Boxes that non-maximum suppression looks at; a 1280 pixel network has 33,600 in all."""
+
+NEAR_LIMIT = 0.9
+"""A count at this share of a limit is called saturated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is cut off before the seam.
+
+    Args:
+        score_floor: boxes below are dropped; low, because the working limit is applied after the seam.
+        nms_iou: of two boxes that overlap more than this (intersection over union), the lower score is dropped.
+        max_det: most boxes kept in one picture.
+        max_candidates: most boxes compared in one picture.
+    """
+
+    score_floor: float = 0.05
+    nms_iou: float = 0.7
+    max_det: int = 3000
+    max_candidates: int = MAX_CANDIDATES
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not 0 < self.score_floor < 1:
+            faults.append(f"score_floor: got {self.score_floor}, need 0 < x < 1")
+        if not 0 < self.nms_iou <= 1:
+            faults.append(f"nms_iou: got {self.nms_iou}, need 0 < x <= 1")
+        if self.max_det < 1 or self.max_candidates < 1:
+            faults.append(f"max_det, max_candidates: got {self.max_det}, {self.max_candidates}, need >= 1")
+        if faults:
+            raise ConfigError("detector: " + "; ".join(faults) + ".")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """What a network takes and gives.
+
+    Args:
+        input_hw: height and width of its input.
+        class_count: number of its classes.
+        person: index of the class that is counted.
+    """
+
+    input_hw: tuple[int, int]
+    class_count: int
+    person: int
+
+    @classmethod
+    def of(cls, what: str, names: Sequence[str], input_hw: tuple[int, int]) -> ModelShape:
+        """Find the class that is counted among a network's class names.
+
+        Raises:
+            ModelError: none is called ``person``.
+        """
+        if "person" not in names:
+            shown = ", ".join(names[:10])
+            raise ModelError(f"weights {what}: no class 'person' among {len(names)} ({shown}). Give other weights.")
+        return cls(input_hw, len(names), list(names).index("person"))
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How a picture was shrunk and bordered: x_input = x_image * scale_x + left, the same for y.
+
+    Coordinates are those of pixel edges: the picture spans 0..W, its first pixel 0..1.
+    """
+
+    image_hw: tuple[int, int]
+    resized_hw: tuple[int, int]
+    left: int
+    top: int
+
+    @classmethod
+    def fit(cls, image_hw: tuple[int, int], input_hw: tuple[int, int]) -> Letterbox:
+        """The largest picture of the same shape that fits, in the middle.
+
+        >>> Letterbox.fit((576, 768), (640, 640))
+        Letterbox(image_hw=(576, 768), resized_hw=(480, 640), left=0, top=80)
+        """
+        height, width = image_hw
+        scale = min(input_hw[0] / height, input_hw[1] / width)
+        resized = max(1, round(height * scale)), max(1, round(width * scale))
+        return cls(image_hw, resized, (input_hw[1] - resized[1]) // 2, (input_hw[0] - resized[0]) // 2)
+
+    def apply(self, image_bgr: NDArray[np.uint8], input_hw: tuple[int, int]) -> NDArray[np.uint8]:
+        """The picture as the network wants it, (h, w, 3) u8, still BGR."""
+        height, width = self.resized_hw
+        canvas = np.full((*input_hw, 3), PAD, dtype=np.uint8)
+        if self.image_hw != self.resized_hw:
+            image_bgr = np.asarray(
+                cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8
+            )
+        canvas[self.top : self.top + height, self.left : self.left + width] = image_bgr
+        return canvas
+
+    def to_image(self, xyxy_input: FloatArray) -> FloatArray:
+        """Boxes (N, 4) of the network's input, in pixels of the picture, cut at its edges.
+
+        >>> Letterbox.fit((576, 768), (640, 640)).to_image(np.array([[0.0, 80.0, 320.0, 560.0]])).tolist()
+        [[0.0, 0.0, 384.0, 576.0]]
+        """
+        height, width = self.image_hw
+        scale = np.array([self.resized_hw[1] / width, self.resized_hw[0] / height] * 2)
+        moved = (xyxy_input - np.array([self.left, self.top] * 2)) / scale
+        return np.asarray(np.clip(moved, 0, np.array([width, height] * 2)), dtype=np.float64)
+
+
+def blob(
+    images_bgr: Sequence[NDArray[np.uint8]], input_hw: tuple[int, int]
+) -> tuple[NDArray[np.float32], list[Letterbox]]:
+    """Pictures of any size -> (N, 3, h, w) f32 RGB in 0..1, and how each was fitted."""
+    fits = [Letterbox.fit((image.shape[0], image.shape[1]), input_hw) for image in images_bgr]
+    fitted = [fit.apply(image, input_hw) for fit, image in zip(fits, images_bgr, strict=True)]
+    return np.asarray(cv2.dnn.blobFromImages(fitted, 1 / 255, swapRB=True), dtype=np.float32), fits
+
+
+def people(
+    output: NDArray[np.float32], shape: ModelShape, fit: Letterbox, limits: Limits
+) -> tuple[FloatArray, FloatArray, bool]:
+    """One picture's network output -> boxes of people.
+
+    Args:
+        output: (4 + classes, candidates) with x centre, y centre, width, height and a score per class; or, from a
+            network that needs no suppression, (rows, 6) with left, top, right, bottom, score, class.
+        shape: of the network.
+        fit: how the picture was fitted.
+        limits: what is cut off.
+
+    Returns:
+        xyxy_px (N, 4) and score (N,), by falling score, and whether a limit was nearly reached.
+
+    Raises:
+        ModelError: the output has another shape, or holds NaN (which would silently count as nobody).
+    """
+    if output.shape[0] == 4 + shape.class_count:
+        xyxy, score, saturated = _raw(output, shape.person, limits)
+    elif output.ndim == 2 and output.shape[1] == 6:
+        xyxy, score, saturated = _end_to_end(output, shape.person, limits)
+    else:
+        raise ModelError(
+            f"network output: got shape {output.shape}, need ({4 + shape.class_count}, N) or (N, 6). "
+            "Is it a detection model? Export it with task detect."
+        )
+    xyxy = fit.to_image(xyxy)
+    inside = ((xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])).nonzero()[0]  # not wholly in the border
+    return xyxy[inside], score[inside], saturated
+
+
+def _raw(output: NDArray[np.float32], person: int, limits: Limits) -> tuple[FloatArray, FloatArray, bool]:
+    scores = output[4 + person]
+    _refuse_nan(scores)
+    rows = (scores >= limits.score_floor).nonzero()[0]
+    rows = rows[np.argsort(-scores[rows], kind="stable")]
+    crowded = len(rows) >= NEAR_LIMIT * limits.max_candidates
+    rows = rows[: limits.max_candidates]
+    box = output[:4, rows].T.astype(np.float64)
+    score = scores[rows].astype(np.float64)
+    _refuse_nan(box)
+    corner = np.concatenate([box[:, :2] - box[:, 2:] / 2, box[:, 2:]], axis=1)  # left, top, width, height
+    kept = cv2.dnn.NMSBoxes(corner, score, 0.0, limits.nms_iou)  # type: ignore[arg-type]  # takes arrays too
+    keep = np.asarray(kept, dtype=np.int64).reshape(-1)
+    crowded = crowded or len(keep) >= NEAR_LIMIT * limits.max_det
+    corner, score = corner[keep[: limits.max_det]], score[keep[: limits.max_det]]
+    return np.concatenate([corner[:, :2], corner[:, :2] + corner[:, 2:]], axis=1), score, crowded
+
+
+def _end_to_end(output: NDArray[np.float32], person: int, limits: Limits) -> tuple[FloatArray, FloatArray, bool]:
+    _refuse_nan(output)
+    above = output[output[:, 4] >= limits.score_floor]
+    crowded = len(above) >= NEAR_LIMIT * min(len(output), limits.max_det)  # rows are shared with the other classes
+    found = above[above[:, 5].astype(np.int64) == person]
+    found = found[np.argsort(-found[:, 4], kind="stable")][: limits.max_det].astype(np.float64)
+    return found[:, :4], found[:, 4], crowded
+
+
+def _refuse_nan(values: NDArray[np.float32] | FloatArray) -> None:
+    if not np.isfinite(values).all():
+        raise ModelError(
+            "network output: got NaN or infinity, need finite numbers. The weights or the runtime are faulty: "
+            "check the sha256 of the weights and try precision f32."
+        )

@@ -1,0 +1,73 @@
+"""Which model and which runtime: the composition inside ``detectors``."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+
+from crowdwatch.detectors import weights as weights_files
+from crowdwatch.detectors.boxes import Limits
+from crowdwatch.detectors.weights import OPENVINO, PT
+from crowdwatch.errors import ConfigError
+from crowdwatch.ports import Detector
+
+__all__ = ["RUNTIMES", "load"]
+
+RUNTIMES = ("auto", "torch", "openvino")
+
+
+def load(
+    model: str = "auto",
+    runtime: str = "auto",
+    *,
+    precision: str = "f32",
+    image_px: int | None = None,
+    score_floor: float = 0.05,
+    nms_iou: float = 0.7,
+    max_det: int = 3000,
+    threads: int | None = None,
+    allow_download: bool = True,
+) -> Detector:
+    """Find weights, choose a runtime, return a detector.
+
+    Args:
+        model: a name or path; ``auto`` is the default among the shipped models, and yolo11n while there is none.
+        runtime: ``torch``, ``openvino``, or ``auto``: torch on a machine with an NVIDIA GPU, else OpenVINO (twice
+            as fast as torch on a CPU at f32, four times with INT8 weights).
+        precision: ``f32`` (numbers repeat between machines), ``bf16`` or ``auto``; torch knows f32 only.
+        image_px: side of the network's input; None is the model's own (640 for a ``.pt``).
+        score_floor: lowest score that is kept; the working limit is applied later.
+        nms_iou: overlap above which the weaker of two boxes is dropped.
+        max_det: most boxes in a picture; near it the record says ``saturated``.
+        threads: of the runtime; None leaves it to choose.
+        allow_download: whether Ultralytics' published weights may be fetched.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        WeightsNotFound, WeightsMismatch, ModelError: see :mod:`crowdwatch.detectors.weights`.
+    """
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"runtime: got {runtime!r}, need one of {', '.join(RUNTIMES)}.")
+    limits = Limits(score_floor, nms_iou, max_det)
+    name = weights_files.default_model() if model == "auto" else model
+    if runtime == "torch" and precision != "f32":
+        raise ConfigError(f"precision: got {precision!r} with runtime torch, need f32. Use runtime openvino.")
+    on_gpu = runtime == "auto" and precision == "f32" and _cuda()
+    kinds = {"torch": (PT,), "openvino": (OPENVINO, PT)}.get(runtime, (PT, OPENVINO) if on_gpu else (OPENVINO, PT))
+    found = weights_files.find(name, kinds=kinds, download=allow_download)
+    if runtime == "torch" or (on_gpu and found.kind == PT):
+        from crowdwatch.detectors.torch_yolo import TorchYolo
+
+        return TorchYolo(found, image_px=image_px or 640, limits=limits, threads=threads)
+    from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
+
+    return OpenVinoYolo(found, image_px=image_px, limits=limits, precision=precision, threads=threads)
+
+
+def _cuda() -> bool:
+    """Whether torch can use a GPU; torch, slow to import, is asked only where NVIDIA's driver is installed."""
+    if shutil.which("nvidia-smi") is None or find_spec("torch") is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())

@@ -1,0 +1,131 @@
+"""YOLO through OpenVINO: the fast path on a CPU. Reads an exported model without importing torch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from crowdwatch.detectors.boxes import Limits, ModelShape, blob, people
+from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
+from crowdwatch.errors import ConfigError, ModelError
+from crowdwatch.records import Anchor, Detections, Frame
+
+__all__ = ["PRECISIONS", "OpenVinoYolo"]
+
+_log = logging.getLogger(__name__)
+
+PRECISIONS = ("f32", "bf16", "auto")
+"""``auto`` is OpenVINO's own choice: bf16 where the CPU has it."""
+
+
+class OpenVinoYolo:
+    """The ``Detector`` port over an OpenVINO folder, or over a ``.pt`` that is exported once into the cache.
+
+    Args:
+        weights: the file or folder.
+        image_px: side of the network's square input; None takes an exported model's own, and 640 for a ``.pt``.
+        limits: what is cut off before the seam.
+        precision: ``f32``, ``bf16`` or ``auto``; what was quantised to INT8 stays INT8.
+        threads: None leaves OpenVINO's choice, one per core.
+    """
+
+    def __init__(
+        self,
+        weights: WeightsFile,
+        *,
+        image_px: int | None = None,
+        limits: Limits | None = None,
+        precision: str = "f32",
+        threads: int | None = None,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
+        self._limits = limits or Limits()
+        folder = weights.path
+        if weights.kind != OPENVINO:
+            from crowdwatch.detectors.openvino_export import exported  # imports torch
+
+            folder = exported(weights, image_px=image_px or 640, max_det=self._limits.max_det)
+        self._shape = _shape(folder, weights, image_px)
+        self._model: Any = _compile(folder, self._shape, precision, threads)
+        self._id = f"{weights.name}@{self._shape.input_hw[1]}/openvino-{precision}/{weights.sha256[:12]}"
+        _log.info("detector %s: %s", self._id, weights.describe())
+
+    @property
+    def detector_id(self) -> str:
+        """Name, input size, runtime, precision, first digits of the weights' sha256."""
+        return self._id
+
+    @property
+    def anchor(self) -> Anchor:
+        """Boxes stand on the feet."""
+        return Anchor.FEET
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Boxes of people, one record per frame, in order. Raises ModelError."""
+        if self._model is None:
+            raise ModelError(f"detector {self._id}: it is closed. Build a new one.")
+        return [self._one(self._model, frame) for frame in frames]
+
+    def _one(self, model: Any, frame: Frame) -> Detections:
+        picture, fits = blob([frame.image_bgr], self._shape.input_hw)
+        try:
+            output: NDArray[np.float32] = np.asarray(model(picture)[0], dtype=np.float32)
+        except RuntimeError as err:
+            raise ModelError(f"detector {self._id}: OpenVINO failed: {err}.") from err
+        xyxy, score, saturated = people(output[0], self._shape, fits[0], self._limits)
+        return Detections(
+            stamp=frame.stamp,
+            xyxy_px=xyxy,
+            score=score,
+            class_id=np.zeros(len(score), dtype=np.int64),
+            anchor=Anchor.FEET,
+            image_hw=frame.image_hw,
+            detector_id=self._id,
+            saturated=saturated,
+        )
+
+    def close(self) -> None:
+        """Release the model."""
+        self._model = None
+
+
+def _shape(folder: Path, weights: WeightsFile, image_px: int | None) -> ModelShape:
+    """Input size and classes from the folder's ``metadata.yaml``."""
+    path = folder / "metadata.yaml"
+    meta = read_yaml(path)
+    names, size = meta.get("names"), meta.get("imgsz")
+    if meta.get("task") != "detect" or not isinstance(names, dict) or not isinstance(size, list) or len(size) != 2:
+        raise ModelError(
+            f"{path}: got task {meta.get('task')!r}, names {type(names).__name__}, imgsz {size!r}; need task detect, "
+            "names by index and imgsz [height, width]. Export the model again."
+        )
+    if image_px is not None and size != [image_px, image_px]:
+        raise ModelError(
+            f"weights {weights.path}: exported for {size[1]}x{size[0]} pixels, image_px is {image_px}. "
+            "Set image_px to the model's own size, or give the .pt file."
+        )
+    ordered = [str(names[index]) for index in sorted(names)]
+    return ModelShape.of(str(weights.path), ordered, (int(size[0]), int(size[1])))
+
+
+def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | None) -> Any:
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if precision != "auto":
+        settings["INFERENCE_PRECISION_HINT"] = precision
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    core = ov.Core()
+    try:
+        model = core.read_model(xml_of(folder))
+        model.reshape([1, 3, *shape.input_hw])
+        return core.compile_model(model, "CPU", settings)
+    except RuntimeError as err:
+        first = str(err).strip().splitlines()[-1]
+        raise ModelError(f"{folder}: OpenVINO cannot read the model ({first}). Export it again.") from err

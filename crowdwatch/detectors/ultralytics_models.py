@@ -1,0 +1,62 @@
+"""The only door to Ultralytics: it fixes the package's manners before importing it, and loads a ``.pt``."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from typing import Any
+
+from crowdwatch.detectors import torchvision_ops
+from crowdwatch.detectors.weights import WeightsFile, cache_dir
+from crowdwatch.errors import ModelError
+
+__all__ = ["load", "prepare"]
+
+
+def prepare() -> None:
+    """Make importing Ultralytics safe: no downloads, no installs, nothing in the home folder, no code from a
+    pickle, no torchvision trap. Call it before the first ``import ultralytics``; safe to call again."""
+    os.environ["YOLO_OFFLINE"] = "1"
+    os.environ["YOLO_AUTOINSTALL"] = "0"
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+    os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "1")
+    if "YOLO_CONFIG_DIR" not in os.environ:
+        folder = cache_dir() / "ultralytics"
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["YOLO_CONFIG_DIR"] = str(folder)
+    torchvision_ops.ensure()
+
+
+def load(weights: WeightsFile, *, max_det: int) -> tuple[Any, tuple[str, ...]]:
+    """Load a detection model for inference: f32, batch norms folded in, on the CPU.
+
+    Args:
+        weights: a ``.pt`` file.
+        max_det: rows of an end-to-end network's answer (Ultralytics' own 300 would cut off a crowd).
+
+    Returns:
+        The ``torch.nn.Module`` and the names of its classes, by index.
+
+    Raises:
+        ModelError: the file holds no detection model.
+    """
+    prepare()
+    from ultralytics.nn.tasks import load_checkpoint
+
+    try:
+        model, _ = load_checkpoint(str(weights.path), fuse=True)  # type: ignore[no-untyped-call]
+    except (OSError, RuntimeError, EOFError, KeyError, AttributeError, TypeError, ImportError, ValueError) as err:
+        raise _no_model(weights, f"{type(err).__name__}: {str(err).strip().splitlines()[0]}") from err
+    except pickle.UnpicklingError as err:
+        raise _no_model(weights, "not a PyTorch file, or one that carries code of its own") from err
+    if getattr(model, "task", None) != "detect":
+        raise _no_model(weights, f"its task is {getattr(model, 'task', None)!r}")
+    model.model[-1].max_det = max_det
+    names = model.names
+    return model, tuple(str(names[index]) for index in range(len(names)))
+
+
+def _no_model(weights: WeightsFile, why: str) -> ModelError:
+    return ModelError(
+        f"weights {weights.path}: no detection model could be read ({why}). Give an Ultralytics .pt file."
+    )

@@ -1,0 +1,276 @@
+"""Weights: where they are looked for, what they are called, and whether they are what they claim to be.
+
+Order of search for a name such as ``yolo11n``: the models shipped with CrowdWatch, the folders named by
+``$CROWDWATCH_MODELS``, ``$CROWDWATCH_DATA/weights``, the cache of earlier downloads, and last the file that
+Ultralytics publishes. Within one folder ``yolo11n_openvino_model/`` comes first (it starts without torch and gives
+the numbers of the published model), then ``yolo11n_int8_openvino_model/`` (twice as fast, slightly other numbers),
+then ``yolo11n.pt`` (has to be exported once). Only whole names match: ``yolo11n_recovered.pt`` is not ``yolo11n``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from crowdwatch.detectors import download as downloads
+from crowdwatch.errors import ModelError, WeightsMismatch, WeightsNotFound
+
+__all__ = ["OPENVINO", "PT", "WeightsFile", "cache_dir", "default_model", "find", "read_yaml", "sha256_of", "xml_of"]
+
+Kind = Literal["pt", "openvino"]
+PT: Kind = "pt"
+OPENVINO: Kind = "openvino"
+IR_SUFFIX = "_openvino_model"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """Weights that were found, and what is known of them.
+
+    Args:
+        path: a ``.pt`` file, or the folder of an OpenVINO model.
+        name: the file's own name without its ending: ``yolo11n_int8`` for ``yolo11n_int8_openvino_model/``.
+        kind: ``pt`` or ``openvino``.
+        sha256: of the file; for a folder, of its ``.xml`` followed by its ``.bin``
+            (``cat yolo11n.xml yolo11n.bin | sha256sum`` gives the same).
+        known_sha256: what it should be, None when nobody said.
+        source: where it was found, in words.
+    """
+
+    path: Path
+    name: str
+    kind: Kind
+    sha256: str
+    known_sha256: str | None
+    source: str
+
+    def describe(self) -> str:
+        """One line for the log: name, place, digest and whether that digest is confirmed."""
+        check = "as published" if self.known_sha256 else "unknown: nothing to compare it with"
+        return f"{self.name} ({self.source}: {self.path}), sha256 {self.sha256[:12]} ({check})"
+
+
+def cache_dir() -> Path:
+    """The folder for downloaded and exported weights: ``$CROWDWATCH_CACHE`` or the user's cache folder."""
+    return Path(os.environ.get("CROWDWATCH_CACHE") or platformdirs.user_cache_dir("crowdwatch", appauthor=False))
+
+
+def find(
+    name_or_path: str | Path,
+    *,
+    search: Sequence[Path] | None = None,
+    kinds: Sequence[Kind] = (OPENVINO, PT),
+    download: bool = True,
+) -> WeightsFile:
+    """Find weights by name or path and check their sha256 where one is known.
+
+    Args:
+        name_or_path: ``yolo11n``, ``yolo11n.pt``, ``yolo11n_int8_openvino_model``, or a path.
+        search: folders to look in instead of the standard ones; nothing is downloaded then.
+        kinds: the kinds that the caller can use, the preferred one first.
+        download: whether Ultralytics' published file may be fetched. ``CROWDWATCH_OFFLINE=1`` forbids it in any case.
+
+    Raises:
+        WeightsNotFound: not there; the message lists every place that was tried.
+        WeightsMismatch: found, but its sha256 is not the known one.
+        ModelError: found, but it is empty or no model.
+    """
+    text = str(name_or_path)
+    path = Path(text).expanduser()
+    if os.sep in text or path.is_absolute() or (path.exists() and _kind_of(path.name) is not None):
+        return _explicit(path, kinds)
+    tried: list[str] = []
+    places = [("given folder", folder) for folder in search] if search is not None else _places()
+    for source, folder in places:
+        for candidate in _candidates(folder, text, kinds):
+            if candidate.exists():
+                return _checked(candidate, source)
+        tried.append(f"{folder} ({source})")
+    if search is None:
+        fetched = _download(text, kinds, download, tried)
+        if fetched is not None:
+            return fetched
+    raise WeightsNotFound(
+        f"weights {text!r} ({' or '.join(kinds)}): not found. Tried, in this order:\n  "
+        + "\n  ".join(tried)
+        + "\nPut the file or folder into a directory and name that directory in CROWDWATCH_MODELS, or give its path."
+    )
+
+
+def default_model(search: Sequence[Path] | None = None) -> str:
+    """Name of the model to use when none is asked for: the shipped one that says ``default: true``, else yolo11n.
+
+    Raises:
+        ModelError: more than one shipped model claims to be the default.
+    """
+    claims = [
+        card.parent.name
+        for folder in (search if search is not None else shipped_dirs())
+        for card in sorted(folder.glob("*/model.yaml"))
+        if read_yaml(card).get("default") is True
+    ]
+    if len(claims) > 1:
+        raise ModelError(
+            f"shipped models {', '.join(claims)} all say 'default: true'. Leave it in one model.yaml only."
+        )
+    return claims[0] if claims else "yolo11n"
+
+
+def shipped_dirs() -> list[Path]:
+    """The ``models`` folder of this installation: beside the package in a checkout, inside it or under
+    ``share/crowdwatch`` in an installed wheel. Empty when none is there."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parent / "models"
+    found = [package / "models", Path(sys.prefix) / "share" / "crowdwatch" / "models"]
+    if (package.parent / "pyproject.toml").is_file():  # site-packages/models would be somebody else's
+        found.insert(0, checkout)
+    return [folder for folder in found if folder.is_dir()]
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping from a small YAML file. Raises ModelError."""
+    try:
+        content = YAML(typ="safe").load(path)
+    except (OSError, YAMLError, UnicodeDecodeError) as err:
+        raise ModelError(f"{path}: cannot be read as YAML: {err}. Restore the file or export the model again.") from err
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: got {type(content).__name__}, need a mapping. Restore the file.")
+    return content
+
+
+def xml_of(folder: Path) -> Path:
+    """The one ``.xml`` of an OpenVINO folder, whose ``.bin`` and ``metadata.yaml`` are there too.
+
+    Raises:
+        ModelError: it is not such a folder.
+    """
+    found = sorted(folder.glob("*.xml"))
+    if len(found) != 1:
+        raise ModelError(f"{folder}: got {len(found)} .xml files, an OpenVINO model has one. Export the model again.")
+    for need in (found[0].with_suffix(".bin"), folder / "metadata.yaml"):
+        if not need.is_file() or need.stat().st_size == 0:
+            raise ModelError(f"{folder}: {need.name} is missing or empty. Copy the whole folder or export it again.")
+    return found[0]
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a ``.pt`` file, or of the ``.xml`` followed by the ``.bin`` of an OpenVINO folder.
+
+    Raises:
+        ModelError: empty, unreadable, or not such a folder.
+    """
+    digest = hashlib.sha256()
+    parts = [path]
+    if path.is_dir():
+        xml = xml_of(path)
+        parts = [xml, xml.with_suffix(".bin")]
+    for part in parts:
+        try:
+            content = part.read_bytes()
+        except OSError as err:
+            raise ModelError(f"weights {part}: cannot be read: {err.strerror}. Check the file's permissions.") from err
+        if not content:
+            raise ModelError(f"weights {part}: the file is empty. Fetch it again.")
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _kind_of(name: str) -> Kind | None:
+    if name.endswith(".pt"):
+        return PT
+    return OPENVINO if name.endswith(IR_SUFFIX) else None
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".pt").removesuffix(IR_SUFFIX)
+
+
+def _places() -> list[tuple[str, Path]]:
+    places = [("shipped with CrowdWatch", folder) for folder in shipped_dirs()]
+    named = os.environ.get("CROWDWATCH_MODELS", "")
+    places += [("CROWDWATCH_MODELS", Path(part)) for part in named.split(os.pathsep) if part]
+    data = os.environ.get("CROWDWATCH_DATA", "")
+    if data:
+        places.append(("CROWDWATCH_DATA", Path(data) / "weights"))
+    places.append(("earlier downloads", cache_dir() / "weights"))
+    return places
+
+
+def _candidates(folder: Path, name: str, kinds: Sequence[Kind]) -> list[Path]:
+    stem, asked = _stem(name), _kind_of(name)
+    names = [name] if asked else [f"{stem}{IR_SUFFIX}", f"{stem}_int8{IR_SUFFIX}", f"{stem}.pt"]
+    found = [folder / item for item in names] + [folder / stem / item for item in names]
+    card = folder / stem / "model.yaml"
+    if asked is None and card.is_file():  # a model's own card lists its files, the preferred one first
+        found = [folder / stem / item for item in _listed(card)] + found
+    usable = [(item, kind) for item in found if (kind := _kind_of(item.name)) in kinds]
+    return [item for item, _ in sorted(usable, key=lambda pair: kinds.index(pair[1]))]
+
+
+def _listed(card: Path) -> dict[str, str]:
+    listed = read_yaml(card).get("sha256") or {}
+    if not isinstance(listed, dict):
+        raise ModelError(f"{card}: sha256: got {listed!r}, need a mapping of file or folder name to digest.")
+    return {str(key): str(value).lower() for key, value in listed.items()}
+
+
+def _explicit(path: Path, kinds: Sequence[Kind]) -> WeightsFile:
+    if not path.exists():
+        raise WeightsNotFound(
+            f"weights {path}: no such file or folder. Check the path, or give a name such as yolo11n."
+        )
+    if path.is_file() and path.suffix == ".xml":
+        path = path.parent
+    kind = OPENVINO if path.is_dir() else PT
+    if kind not in kinds:
+        raise ModelError(
+            f"weights {path}: this is {kind}, the runtime needs {' or '.join(kinds)}. Choose another runtime."
+        )
+    return _checked(path, "given path")
+
+
+def _checked(path: Path, source: str) -> WeightsFile:
+    digest = sha256_of(path)
+    card = path.parent / "model.yaml"
+    known = _listed(card).get(path.name) if card.is_file() else None
+    told_by = str(card)
+    if known is None and path.name in downloads.OFFICIAL:
+        known, told_by = downloads.OFFICIAL[path.name].sha256, "Ultralytics' published file"
+    if known is not None and known != digest:
+        raise WeightsMismatch(
+            f"weights {path}: sha256 is {digest}, but {told_by} has {known}. The file is damaged or another one: "
+            "fetch it again, or give weights of your own a name of their own."
+        )
+    kind = OPENVINO if path.is_dir() else PT
+    return WeightsFile(path.resolve(), _stem(path.name), kind, digest, known, source)
+
+
+def _download(name: str, kinds: Sequence[Kind], allowed: bool, tried: list[str]) -> WeightsFile | None:
+    file_name = f"{_stem(name)}.pt"
+    asset = downloads.OFFICIAL.get(file_name)
+    if asset is None or PT not in kinds or _kind_of(name) == OPENVINO:
+        tried.append("Ultralytics' downloads (not one of " + ", ".join(sorted(downloads.OFFICIAL)) + ")")
+    elif not allowed:
+        tried.append(f"{asset.url} (not tried: downloads are switched off)")
+    elif os.environ.get("CROWDWATCH_OFFLINE", "0") not in ("", "0"):
+        tried.append(f"{asset.url} (not tried: CROWDWATCH_OFFLINE is set)")
+    else:
+        try:
+            path = downloads.fetch(asset, cache_dir() / "weights" / file_name)
+        except OSError as err:
+            tried.append(f"{asset.url} (failed: {err})")
+        else:
+            return _checked(path, "downloaded from Ultralytics")
+    return None
