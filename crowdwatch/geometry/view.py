@@ -127,7 +127,7 @@ def _head_sizes(plane: GroundPlane, uv: FloatArray, head_m: float, longest: floa
         columns.append(ends[0] - ends[1])
     size = np.zeros(len(uv))
     jacobian = np.stack(columns, axis=2)
-    unbounded = ~np.isfinite(jacobian).all(axis=(1, 2))
+    unbounded: BoolArray = np.asarray(np.isnan(jacobian).any(axis=(1, 2)))
     known: FloatArray = np.where(unbounded[:, None, None], 0.0, jacobian)
     across: FloatArray = np.linalg.norm(known, ord=2, axis=(1, 2))
     size[seen] = np.where(unbounded, longest, across * (BARE_HOMOGRAPHY_FACTOR if centre is None else 1.0))
