@@ -1,0 +1,1 @@
+"""One file per step, in a chain from the first."""

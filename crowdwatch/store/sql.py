@@ -1,0 +1,260 @@
+"""The store in SQLite or PostgreSQL: one SQLAlchemy Core code path behind the port :class:`crowdwatch.ports.Store`.
+
+One engine writes a run; any number of pages read it and queue commands. A tick written twice is written once: its
+readings, grid, health and transitions replace those with the same key, and its alarms are replaced as a set.
+
+Measured with this file's own tests' shapes (8 zones, 4 cameras, a 60 x 80 grid; SQLite, one commit per tick): see
+``docs/benchmarks.md``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from crowdwatch.errors import RunNotFound, StoreError, StoreUnavailable
+from crowdwatch.records import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
+from crowdwatch.runs import Command, Run, RunState
+from crowdwatch.store import tables
+from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, shown, writes
+from crowdwatch.store.migrate import migrate
+
+__all__ = ["SqlStore"]
+
+Noun = TypeVar("Noun")
+Row = dict[str, Any]
+
+
+class SqlStore:
+    """Readings, alerts, runs and commands in a database. Fills the port :class:`crowdwatch.ports.Store`.
+
+    Grids are kept as 32 bit floats (relative error at most 6e-8, a thousandth of the counting error at its best);
+    every other number comes back as it was, NaN and infinities included.
+
+    Args:
+        url: ``sqlite:///path/to/file.sqlite`` or ``postgresql://user@host/database``.
+        create: make the file and the tables when there are none; False for a page that only shows runs.
+        busy_timeout_s: how long to wait for another process that writes to the same SQLite file.
+
+    Raises:
+        StoreUnavailable: it cannot be opened; the message has the remedy and no password.
+        MissingPackage: PostgreSQL's driver is not installed.
+    """
+
+    def __init__(self, url: str, *, create: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        parsed = parse(url)
+        self._where = shown(parsed)
+        self._reads = connect(parsed, create=create, busy_timeout_s=busy_timeout_s)
+        self._writes = writes(self._reads)
+        try:
+            with explained(self._where, "cannot be opened"):
+                migrate(self._reads, self._where, create=create)
+        except BaseException:
+            self._reads.dispose()
+            raise
+
+    def begin(self, run: Run) -> None:
+        """Add a run, or bring an existing one with the same id back to RUNNING (resume).
+
+        A resumed run keeps its start, span and configuration; only its folder follows.
+
+        Raises:
+            StoreError: the id belongs to a run of another event.
+        """
+        running = {"state": RunState.RUNNING, "message": "", "folder": run.folder}
+        with explained(self._where, "begin"), self._writes.begin() as connection:
+            self._put(connection, tables.runs, [_row(replace(run, state=RunState.RUNNING))], keep=True)
+            matches = (tables.runs.c.run_id == run.run_id) & (tables.runs.c.event_id == run.event_id)
+            if not connection.execute(sa.update(tables.runs).where(matches).values(running)).rowcount:
+                raise StoreError(
+                    f"run {run.run_id!r}: the store has it for another event than {run.event_id!r}. "
+                    "Give the run another id."
+                )
+
+    def write(self, run_id: str, outcomes: Sequence[Outcome]) -> None:
+        """Write outcomes in one transaction; see :meth:`crowdwatch.ports.Store.write`.
+
+        Raises:
+            RunNotFound: the run was not begun.
+            StoreUnavailable: read-only, disk full, server gone. Nothing of the transaction is kept.
+        """
+        if not outcomes:
+            return
+        with explained(self._where, "write"), self._writes.begin() as connection:
+            self._must_exist(connection, run_id)
+            for outcome in outcomes:
+                self._write_one(connection, run_id, outcome)
+
+    def _write_one(self, connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
+        run = {"run_id": run_id}
+        self._put(connection, tables.ticks, [run | {"t_ns": outcome.t_ns}], keep=True)
+        self._put(connection, tables.readings, [run | _row(reading) for reading in outcome.readings])
+        self._put(connection, tables.alerts, [run | _row(alert) for alert in outcome.alerts])
+        self._put(connection, tables.health, [run | _row(camera) for camera in outcome.health])
+        if outcome.grid is not None:
+            self._put(connection, tables.grids, [run | _grid_row(outcome.grid)])
+        of_tick = (tables.alarms.c.run_id == run_id) & (tables.alarms.c.t_ns == outcome.t_ns)
+        connection.execute(sa.delete(tables.alarms).where(of_tick))
+        standing = [alarm for alarm in outcome.alarms if alarm.state is not AlarmState.NORMAL]
+        self._put(connection, tables.alarms, [run | {"t_ns": outcome.t_ns} | _row(alarm) for alarm in standing])
+
+    def beat(self, run_id: str, *, state: RunState, t_ns: int, wall_ns: int, speed: float, message: str = "") -> None:
+        """Say that the engine lives; see :meth:`crowdwatch.ports.Store.beat`. Raises RunNotFound."""
+        values = {"state": state, "t_ns": t_ns, "beat_wall_ns": wall_ns, "speed": speed, "message": message}
+        statement = sa.update(tables.runs).where(tables.runs.c.run_id == run_id).values(values)
+        with explained(self._where, "beat"), self._writes.begin() as connection:
+            if not connection.execute(statement).rowcount:
+                raise RunNotFound(f"run {run_id!r}: the store {self._where} has none of that id.")
+
+    def run(self, run_id: str) -> Run:
+        """Return one run. Raises RunNotFound."""
+        found = self._read(Run, tables.runs, tables.runs.c.run_id == run_id)
+        if not found:
+            raise RunNotFound(f"run {run_id!r}: the store {self._where} has none of that id.")
+        return found[0]
+
+    def runs(self) -> list[Run]:
+        """Every run, newest start first."""
+        found = self._read(Run, tables.runs)
+        return sorted(found, key=lambda run: (run.started_wall_ns, run.run_id), reverse=True)
+
+    def readings(
+        self, run_id: str, *, zone_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
+    ) -> list[ZoneReading]:
+        """Readings with ``from_ns <= t <= to_ns`` by time, then zone."""
+        column = tables.readings.c
+        wanted = [column.run_id == run_id]
+        wanted += [] if zone_id is None else [column.zone_id == zone_id]
+        wanted += [] if from_ns is None else [column.t_ns >= from_ns]
+        wanted += [] if to_ns is None else [column.t_ns <= to_ns]
+        found = self._read(ZoneReading, tables.readings, *wanted)
+        return sorted(found, key=lambda reading: (reading.t_ns, reading.zone_id))
+
+    def grid(self, run_id: str, at_ns: int) -> DensityGrid | None:
+        """The newest grid with ``t <= at_ns``."""
+        column = tables.grids.c
+        newest = sa.select(tables.grids).where(column.run_id == run_id, column.t_ns <= at_ns)
+        with explained(self._where, "read"), self._reads.connect() as connection:
+            row = connection.execute(newest.order_by(column.t_ns.desc()).limit(1)).mappings().first()
+        return None if row is None else _grid(dict(row), self._where)
+
+    def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:
+        """Transitions up to ``to_ns``, newest first; within a tick by zone, then alarm."""
+        column = tables.alerts.c
+        wanted = [column.run_id == run_id] + ([] if to_ns is None else [column.t_ns <= to_ns])
+        found = self._read(AlertEvent, tables.alerts, *wanted)
+        return sorted(found, key=lambda alert: (-alert.t_ns, alert.zone_id, alert.alarm, alert.event_id))
+
+    def alarms(self, run_id: str, at_ns: int) -> list[Alarm]:
+        """The alarms that were not NORMAL after the newest tick at or before ``at_ns``, by zone, then alarm."""
+        found = self._read(Alarm, tables.alarms, *_at_newest_tick(tables.alarms, run_id, at_ns))
+        return sorted(found, key=lambda alarm: (alarm.zone_id, alarm.alarm))
+
+    def health(self, run_id: str, at_ns: int) -> list[CameraHealth]:
+        """Every camera's health after the newest tick at or before ``at_ns``, by camera."""
+        found = self._read(CameraHealth, tables.health, *_at_newest_tick(tables.health, run_id, at_ns))
+        return sorted(found, key=lambda camera: camera.camera_id)
+
+    def submit(self, command: Command) -> int:
+        """Queue what an operator did and return its id. Raises RunNotFound."""
+        row = _row(command) | {"sequenced_t_ns": None}
+        del row["command_id"]
+        statement = sa.insert(tables.commands).values(row).returning(tables.commands.c.command_id)
+        with explained(self._where, "submit"), self._writes.begin() as connection:
+            self._must_exist(connection, command.run_id)
+            return int(connection.execute(statement).scalar_one())
+
+    def pending(self, run_id: str) -> list[Command]:
+        """Commands that the engine has not sequenced yet, oldest first."""
+        column = tables.commands.c
+        found = self._read(Command, tables.commands, column.run_id == run_id, column.sequenced_t_ns.is_(None))
+        return sorted(found, key=lambda command: command.command_id)
+
+    def sequenced(self, command_id: int, t_ns: int) -> None:
+        """Mark a command as taken into the order of events at event time ``t_ns``. Raises StoreError: no such one."""
+        statement = sa.update(tables.commands).where(tables.commands.c.command_id == command_id)
+        with explained(self._where, "sequenced"), self._writes.begin() as connection:
+            if not connection.execute(statement.values(sequenced_t_ns=t_ns)).rowcount:
+                raise StoreError(f"command {command_id}: the store {self._where} has none of that id.")
+
+    def reopen_commands(self, run_id: str, after_ns: int) -> None:
+        """Put commands sequenced later than ``after_ns`` back into the queue (resume after a kill)."""
+        column = tables.commands.c
+        late = sa.update(tables.commands).where(column.run_id == run_id, column.sequenced_t_ns > after_ns)
+        with explained(self._where, "reopen_commands"), self._writes.begin() as connection:
+            connection.execute(late.values(sequenced_t_ns=None))
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
+        self._reads.dispose()
+
+    def _must_exist(self, connection: sa.Connection, run_id: str) -> None:
+        if connection.execute(sa.select(tables.runs.c.run_id).where(tables.runs.c.run_id == run_id)).first() is None:
+            raise RunNotFound(f"run {run_id!r}: the store {self._where} has none of that id. Begin it first.")
+
+    def _put(self, connection: sa.Connection, table: sa.Table, rows: list[Row], *, keep: bool = False) -> None:
+        """Insert rows; one with the same key is replaced, or kept."""
+        if not rows:
+            return
+        key = [column.name for column in table.primary_key]
+        rest = [name for name in rows[0] if name not in key]
+        # both dialects have the same clause, each in a class of its own
+        insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+        if keep or not rest:
+            statement = insert.on_conflict_do_nothing(index_elements=key)
+        else:
+            statement = insert.on_conflict_do_update(
+                index_elements=key, set_={name: insert.excluded[name] for name in rest}
+            )
+        connection.execute(statement, rows)
+
+    def _read(self, kind: type[Noun], table: sa.Table, *wanted: sa.ColumnElement[bool]) -> list[Noun]:
+        """Rows as nouns: the columns are named as the noun's fields."""
+        columns = [table.c[field.name] for field in fields(kind)]  # type: ignore[arg-type]
+        with explained(self._where, "read"), self._reads.connect() as connection:
+            return [kind(*row) for row in connection.execute(sa.select(*columns).where(*wanted))]
+
+
+def _row(noun: Any) -> Row:
+    return {field.name: getattr(noun, field.name) for field in fields(noun)}
+
+
+def _at_newest_tick(table: sa.Table, run_id: str, at_ns: int) -> Iterable[sa.ColumnElement[bool]]:
+    tick = tables.ticks.c
+    newest = sa.select(sa.func.max(tick.t_ns)).where(tick.run_id == run_id, tick.t_ns <= at_ns).scalar_subquery()
+    return (table.c.run_id == run_id, table.c.t_ns == newest)
+
+
+def _grid_row(grid: DensityGrid) -> Row:
+    with np.errstate(over="ignore"):  # a density above 3e38 is infinite
+        rounded = grid.rho_p_m2.astype("<f4")
+    return {
+        "t_ns": grid.t_ns,
+        "east_m": grid.origin_m[0],
+        "north_m": grid.origin_m[1],
+        "cell_m": grid.cell_m,
+        "bandwidth_m": grid.bandwidth_m,
+        "rows": rounded.shape[0],
+        "cols": rounded.shape[1],
+        "rho_zlib_f4": zlib.compress(rounded.tobytes(), 1),
+    }
+
+
+def _grid(row: Row, where: str) -> DensityGrid:
+    shape = (row["rows"], row["cols"])
+    try:
+        raw = zlib.decompress(row["rho_zlib_f4"])
+        rho = np.frombuffer(raw, "<f4").reshape(shape)
+    except (zlib.error, ValueError) as error:
+        raise StoreUnavailable(
+            f"store {where}: the grid at {row['t_ns']} of run {row['run_id']!r} is damaged, its bytes are not "
+            f"{shape} densities. Replay the run from its observation log."
+        ) from error
+    origin_m = np.array([row["east_m"], row["north_m"]])
+    return DensityGrid(row["t_ns"], origin_m, row["cell_m"], rho.astype(np.float64), row["bandwidth_m"])

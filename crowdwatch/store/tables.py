@@ -1,0 +1,228 @@
+"""The tables of the store, one code path for SQLite and PostgreSQL.
+
+Columns are named as the fields of the nouns that they keep, so that a row *is* the noun. Floats are 64 bit; NaN
+(unknown) is kept as NULL, because SQLite has no NaN, and comes back as NaN; infinities are kept as they are.
+
+The only binary column is ``grids.rho_zlib_f4``: densities on the ground as zlib-compressed little-endian 32 bit floats
+in row-major order, with their shape beside them. It is checked against that shape at every reading, so that it cannot
+hold anything else. Nothing in the store can hold a picture.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from crowdwatch.records import AlarmState, Health, Level, Quality
+from crowdwatch.runs import CommandKind, Mode, RunState
+
+__all__ = ["METADATA", "VERSION_TABLE", "alarms", "alerts", "commands", "grids", "health", "readings", "runs", "ticks"]
+
+VERSION_TABLE = "crowdwatch_version"
+METADATA = sa.MetaData()
+
+Named = TypeVar("Named", bound=StrEnum)
+
+
+class Number(TypeDecorator[float]):
+    """A float whose NaN is kept as NULL."""
+
+    impl = sa.Double
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        """NaN -> NULL."""
+        return None if value is None or math.isnan(value) else float(value)
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> float:
+        """NULL -> NaN."""
+        return math.nan if value is None else float(value)
+
+
+class Whole(TypeDecorator[int]):
+    """A 64 bit integer; takes numpy's integers too, which SQLite's driver refuses."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        """Any integer -> int."""
+        return None if value is None else int(value)
+
+
+class Word(TypeDecorator[Named]):
+    """A member of one StrEnum, kept as its value."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, kind: type[Named]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Named | None, dialect: Dialect) -> str | None:
+        """Member -> value."""
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Named | None:
+        """Value -> member."""
+        return None if value is None else self.kind(value)
+
+
+class LevelNumber(TypeDecorator[Level]):
+    """A :class:`~crowdwatch.records.Level`, kept as its number so that it can be ordered."""
+
+    impl = sa.SmallInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Level | None, dialect: Dialect) -> int | None:
+        """Level -> number."""
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Level | None:
+        """Number -> level."""
+        return None if value is None else Level(value)
+
+
+def _run_id() -> sa.Column[str]:
+    return sa.Column("run_id", sa.String, sa.ForeignKey("runs.run_id"), primary_key=True)
+
+
+def _number(name: str) -> sa.Column[float]:
+    return sa.Column(name, Number, nullable=True)
+
+
+def _must(name: str, kind: Any) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=False)
+
+
+runs = sa.Table(
+    "runs",
+    METADATA,
+    sa.Column("run_id", sa.String, primary_key=True),
+    _must("event_id", sa.String),
+    _must("mode", Word(Mode)),
+    _must("config_json", sa.Text),
+    _must("folder", sa.String),
+    _must("from_ns", Whole),
+    _must("to_ns", Whole),
+    _must("started_wall_ns", Whole),
+    _must("state", Word(RunState)),
+    _must("t_ns", Whole),
+    _must("beat_wall_ns", Whole),
+    _number("speed"),
+    _must("message", sa.Text),
+)
+
+ticks = sa.Table(
+    "ticks",
+    METADATA,
+    _run_id(),
+    sa.Column("t_ns", Whole, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+readings = sa.Table(
+    "readings",
+    METADATA,
+    _run_id(),
+    sa.Column("zone_id", sa.String, primary_key=True),
+    sa.Column("t_ns", Whole, primary_key=True),
+    _number("window_s"),
+    _number("count"),
+    _number("count_low"),
+    _number("count_high"),
+    _number("density_p_m2"),
+    _number("peak_p_m2"),
+    _number("bandwidth_m"),
+    _number("visible_frac"),
+    _number("age_s"),
+    _must("quality", Word(Quality)),
+    _must("level", LevelNumber),
+    _number("occupancy_frac"),
+    _must("reason", sa.Text),
+    sa.Index("readings_by_time", "run_id", "t_ns"),
+    sqlite_with_rowid=False,
+)
+
+grids = sa.Table(
+    "grids",
+    METADATA,
+    _run_id(),
+    sa.Column("t_ns", Whole, primary_key=True),
+    _number("east_m"),
+    _number("north_m"),
+    _number("cell_m"),
+    _number("bandwidth_m"),
+    _must("rows", sa.Integer),
+    _must("cols", sa.Integer),
+    _must("rho_zlib_f4", sa.LargeBinary),
+)
+
+alerts = sa.Table(
+    "alerts",
+    METADATA,
+    _run_id(),
+    sa.Column("event_id", sa.String, primary_key=True),
+    _must("alarm", sa.String),
+    _must("zone_id", sa.String),
+    _must("t_ns", Whole),
+    _must("transition", sa.String),
+    _must("from_state", Word(AlarmState)),
+    _must("to_state", Word(AlarmState)),
+    _must("level", LevelNumber),
+    _must("quantity", sa.String),
+    _number("value"),
+    _number("limit"),
+    _must("unit", sa.String),
+    _must("reason", sa.Text),
+    _must("cause", sa.Text),
+    sa.Index("alerts_by_time", "run_id", "t_ns"),
+)
+
+alarms = sa.Table(
+    "alarms",
+    METADATA,
+    _run_id(),
+    sa.Column("t_ns", Whole, primary_key=True),
+    sa.Column("zone_id", sa.String, primary_key=True),
+    sa.Column("alarm", sa.String, primary_key=True),
+    _must("state", Word(AlarmState)),
+    _must("level", LevelNumber),
+    _must("since_ns", Whole),
+    _must("reason", sa.Text),
+    sqlite_with_rowid=False,
+)
+
+health = sa.Table(
+    "health",
+    METADATA,
+    _run_id(),
+    sa.Column("t_ns", Whole, primary_key=True),
+    sa.Column("camera_id", sa.String, primary_key=True),
+    _must("health", Word(Health)),
+    _number("age_s"),
+    _must("saturated", sa.Boolean),
+    sqlite_with_rowid=False,
+)
+
+commands = sa.Table(
+    "commands",
+    METADATA,
+    sa.Column("command_id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.String, sa.ForeignKey("runs.run_id"), nullable=False),
+    _must("kind", Word(CommandKind)),
+    _must("actor", sa.String),
+    _must("wall_ns", Whole),
+    _must("zone_id", sa.String),
+    _must("alarm", sa.String),
+    _number("value"),
+    sa.Column("sequenced_t_ns", Whole, nullable=True),
+    sa.Index("commands_by_run", "run_id", "sequenced_t_ns"),
+    sqlite_autoincrement=True,
+)
