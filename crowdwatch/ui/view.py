@@ -1,0 +1,223 @@
+"""One moment of one run as the page shows it, read from the store at once so that all panels agree.
+
+No data is not zero: what the store does not hold for the moment, or what a silent engine said last, is UNKNOWN here,
+before any panel can draw it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+
+from crowdwatch import config, geometry
+from crowdwatch.alerts import phase_at
+from crowdwatch.ports import Store
+from crowdwatch.records import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Level, Quality, ZoneReading
+from crowdwatch.runs import Command, CommandKind, Mode, Run, RunState
+from crowdwatch.site import Limit, Quantity, Site, Zone
+
+__all__ = ["Moment", "People", "Pulse", "limits_at", "look", "people_seen", "pulse_of", "site_of", "worst_zone"]
+
+DEAD_AFTER_S = 5.0
+"""A heartbeat older than this is a dead engine (rule 1 of the design)."""
+
+NS = 1_000_000_000
+
+
+class Pulse(StrEnum):
+    """What the run's row and the clock say together."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """Everything that the panels draw.
+
+    Args:
+        run, site: what is shown.
+        pulse, beat_age_s: whether the engine lives; a negative age means that its clock is ahead.
+        t_ns: the event time that is shown.
+        following: the newest time is shown, not a look back.
+        hidden: the engine is silent or failed and the newest is shown: every reading below is UNKNOWN.
+        readings: one per zone of the site, in its order.
+        grid: None when there is none for this time, or when hidden.
+        alarms, alerts: as of ``t_ns``; kept when hidden, because silence clears nothing.
+    """
+
+    run: Run
+    site: Site
+    pulse: Pulse
+    beat_age_s: float
+    t_ns: int
+    following: bool
+    hidden: bool
+    readings: tuple[ZoneReading, ...]
+    grid: DensityGrid | None
+    alarms: tuple[Alarm, ...]
+    alerts: tuple[AlertEvent, ...]
+    health: tuple[CameraHealth, ...]
+    pending: tuple[Command, ...]
+
+    def reading(self, zone_id: str) -> ZoneReading:
+        """The reading of one zone of the site."""
+        return next(reading for reading in self.readings if reading.zone_id == zone_id)
+
+    def zone(self, zone_id: str) -> Zone | None:
+        """A zone of the site, None when the site has no such zone."""
+        return next((zone for zone in self.site.zones if zone.zone_id == zone_id), None)
+
+    def waiting(self, kind: CommandKind, zone_id: str = "", alarm: str = "") -> bool:
+        """Whether such a command is queued and not yet taken by the engine."""
+        return any((c.kind, c.zone_id, c.alarm) == (kind, zone_id, alarm) for c in self.pending)
+
+
+@lru_cache(maxsize=16)
+def site_of(config_json: str) -> Site:
+    """The site of a run, from the resolved event file in its row.
+
+    Raises:
+        ConfigError: the text is not an event file.
+    """
+    return config.to_site(config.from_json(config_json))
+
+
+def pulse_of(run: Run, now_ns: int) -> tuple[Pulse, float]:
+    """Whether the engine of a run lives, and the age of its heartbeat.
+
+    A running or paused engine beats about once a second. Older than 5 s is dead; so is more than 5 s in the future,
+    because clocks that disagree prove nothing.
+    """
+    age_s = (now_ns - run.beat_wall_ns) / NS
+    if run.state in (RunState.RUNNING, RunState.PAUSED) and abs(age_s) > DEAD_AFTER_S:
+        return Pulse.DEAD, age_s
+    return Pulse(run.state.value), age_s
+
+
+def _unknown(site: Site, zone: Zone, t_ns: int, reason: str) -> ZoneReading:
+    nan = math.nan
+    return ZoneReading(
+        zone_id=zone.zone_id, t_ns=t_ns, window_s=site.window_s, count=nan, count_low=nan, count_high=nan,
+        density_p_m2=nan, peak_p_m2=nan, bandwidth_m=site.bandwidth_m, visible_frac=nan, age_s=math.inf,
+        quality=Quality.STALE, level=Level.UNKNOWN, occupancy_frac=nan, reason=reason,
+    )  # fmt: skip
+
+
+def _readings(store: Store, run: Run, site: Site, t_ns: int, hidden: bool) -> tuple[ZoneReading, ...]:
+    """The newest reading of every zone that is not older than the stale limit; UNKNOWN where there is none."""
+    if hidden:
+        return tuple(_unknown(site, zone, t_ns, "reading.engine") for zone in site.zones)
+    stale_ns = int(max(DEAD_AFTER_S, 3 * site.tick_s) * NS)
+    newest = {r.zone_id: r for r in store.readings(run.run_id, from_ns=t_ns - stale_ns, to_ns=t_ns)}
+    found = [newest.get(zone.zone_id) or _unknown(site, zone, t_ns, "reading.none") for zone in site.zones]
+    return tuple(_distrust(reading) for reading in found)
+
+
+def _distrust(reading: ZoneReading) -> ZoneReading:
+    """A reading that is stale, blind or without a number is UNKNOWN, whatever level its row carries."""
+    untrusted = reading.quality in (Quality.STALE, Quality.BLIND) or not math.isfinite(reading.density_p_m2)
+    return replace(reading, level=Level.UNKNOWN) if untrusted else reading
+
+
+def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) -> Moment:
+    """Read one moment of a run.
+
+    Args:
+        store: the store.
+        run_id: the run.
+        now_ns: this machine's clock, for the age of the heartbeat.
+        at_ns: event time to look back at; None follows the newest.
+
+    Raises:
+        RunNotFound, StoreUnavailable, ConfigError: the run cannot be read.
+    """
+    run = store.run(run_id)
+    site = site_of(run.config_json)
+    pulse, beat_age_s = pulse_of(run, now_ns)
+    newest_ns = run.t_ns or run.from_ns
+    t_ns = newest_ns if at_ns is None else min(at_ns, newest_ns)
+    following = at_ns is None
+    hidden = following and (pulse in (Pulse.DEAD, Pulse.FAILED) or (run.mode is Mode.LIVE and pulse is Pulse.STOPPED))
+    stale_ns = int(max(DEAD_AFTER_S, 3 * site.tick_s, 3 * site.window_s) * NS)
+    grid = None if hidden else store.grid(run_id, t_ns)
+    return Moment(
+        run=run,
+        site=site,
+        pulse=pulse,
+        beat_age_s=beat_age_s,
+        t_ns=t_ns,
+        following=following,
+        hidden=hidden,
+        readings=_readings(store, run, site, t_ns, hidden),
+        grid=grid if grid is not None and t_ns - grid.t_ns <= stale_ns else None,
+        alarms=tuple(sorted(store.alarms(run_id, t_ns), key=_urgency)),
+        alerts=tuple(store.alerts(run_id, to_ns=t_ns)),
+        health=tuple(store.health(run_id, t_ns)),
+        pending=tuple(store.pending(run_id)),
+    )
+
+
+def _urgency(alarm: Alarm) -> tuple[bool, int, int]:
+    """Not acknowledged first, then the highest level, then the newest."""
+    return (alarm.state is AlarmState.ACKNOWLEDGED, -alarm.level, -alarm.since_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """People seen in the zones: a sum of counts, with the interval that the zones' intervals give.
+
+    ``high`` is NaN when a zone is unknown: then nobody knows how many there are.
+    """
+
+    count: float
+    low: float
+    high: float
+    zones_unknown: int
+    overlap: bool
+
+
+@lru_cache(maxsize=16)
+def _outer_zones(site: Site) -> tuple[frozenset[str], bool]:
+    """The zones that do not lie within another one, and whether these still overlap."""
+    shapes = {zone.zone_id: geometry.polygon(zone.polygon_m) for zone in site.zones}
+    outer: list[str] = []
+    for zone_id in sorted(shapes, key=lambda z: -shapes[z].area):
+        inside = any(shapes[zone_id].intersection(shapes[other]).area > 0.99 * shapes[zone_id].area for other in outer)
+        if not inside:
+            outer.append(zone_id)
+    shared = sum(shapes[a].intersection(shapes[b]).area for number, a in enumerate(outer) for b in outer[number + 1 :])
+    return frozenset(outer), shared > 0.01 * sum(shapes[z].area for z in outer)
+
+
+def people_seen(site: Site, readings: Sequence[ZoneReading]) -> People:
+    """Sum the zones' counts; a zone that lies within another one is not counted twice."""
+    outer, overlap = _outer_zones(site)
+    counted = [reading for reading in readings if reading.zone_id in outer]
+    known = [reading for reading in counted if math.isfinite(reading.count)]
+    unknown = len(counted) - len(known)
+    if not known:
+        return People(math.nan, math.nan, math.nan, unknown, overlap)
+    high = math.nan if unknown else sum(reading.count_high for reading in known)
+    count, low = sum(reading.count for reading in known), sum(reading.count_low for reading in known)
+    return People(count, low, high, unknown, overlap)
+
+
+def worst_zone(readings: Sequence[ZoneReading]) -> ZoneReading | None:
+    """The zone with the highest level, then the highest density; None when none is known."""
+    known = [reading for reading in readings if reading.level is not Level.UNKNOWN]
+    return max(known, key=lambda reading: (reading.level, reading.density_p_m2), default=None)
+
+
+def limits_at(site: Site, zone_id: str, t_ns: int, quantity: Quantity) -> tuple[Limit, ...]:
+    """The limits of a zone that are in force at a time."""
+    zone_limits = phase_at(site, t_ns).get(zone_id) if site.phases else None
+    found = () if zone_limits is None else zone_limits.limits
+    return tuple(sorted((limit for limit in found if limit.quantity is quantity), key=lambda limit: limit.level))
