@@ -122,7 +122,7 @@ class Text(Model):
 
 
 class Limits(Model):
-    """Steps of the three ladders. What is absent here is inherited: phase and zone, phase and kind, zone, kind, default.
+    """Steps of the three ladders. What is absent is inherited: phase and zone, phase and kind, zone, kind, default.
 
     A ``clear_`` value is where the step clears again; without one it is calculated from the raise value. The word
     ``off`` does without a step.

@@ -1,0 +1,198 @@
+"""Read a YAML file as plain values, and remember the line of every one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from crowdwatch.errors import ConfigError
+
+__all__ = ["Document", "Fault", "KeyPath", "read_document", "refuse"]
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+MAX_BYTES = 5_000_000
+"""An event file is written by hand; the largest sensible one (500 zones, 500 cameras) stays under 1 MB."""
+MAX_DEPTH = 40
+"""The schema is nine levels deep."""
+
+_INT = re.compile(r"[-+]?[0-9]{1,30}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing that is wrong: its line (0 for the whole file), the key path, and the sentence."""
+
+    line: int
+    key: str
+    text: str
+
+
+@dataclass(slots=True)
+class Document:
+    """A YAML file as plain values. ``lines`` has the line of every value, by its path of keys and indices."""
+
+    path: Path
+    raw: Any = None
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def line(self, key: Iterable[str | int]) -> int:
+        """Return the line of a value, or of the nearest thing that holds it."""
+        path = tuple(key)
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def show(self, key: Iterable[str | int]) -> str:
+        """Write a key path for people: ``zones[north-gate].polygon_m[2]``; items by their id where they have one.
+
+        >>> Document(Path("e.yaml"), raw={"zones": [{"id": "a"}]}).show(("zones", 0, "polygon_m", 2))
+        'zones[a].polygon_m[2]'
+        """
+        text, value = "", self.raw
+        for part in key:
+            if isinstance(part, int):
+                value = value[part] if isinstance(value, list) and part < len(value) else None
+                name = value.get("id") if isinstance(value, Mapping) else None
+                text += f"[{name if isinstance(name, str) and name else part}]"
+            else:
+                value = value.get(part) if isinstance(value, Mapping) else None
+                text += f".{part}" if text else str(part)
+        return text
+
+    def fault(self, key: Iterable[str | int], text: str) -> None:
+        """Add a fault at a value."""
+        path = tuple(key)
+        self.faults.append(Fault(self.line(path), self.show(path), text))
+
+
+def refuse(path: Path, faults: Iterable[Fault]) -> ConfigError:
+    """Build the error that lists every fault, by line, each once."""
+    ordered = sorted(set(faults))
+    rows = [f"{path.name}:{max(f.line, 1)}: {f.key + ': ' if f.key else ''}{f.text}" for f in ordered]
+    head = f"{path}: {len(rows)} fault{'s' if len(rows) > 1 else ''} in the event file. Nothing was started."
+    return ConfigError("\n".join([head, *rows]))
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML file.
+
+    Times stay text, YAML 1.2 rules hold (``off`` is a word, not false), and what could mislead is refused: duplicate
+    keys, anchors and aliases, tags, more than one document.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no YAML at all.
+    """
+    document = Document(path)
+    text = _text(path)
+    try:
+        node = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        raise refuse(path, [Fault(line, "", _syntax(text, line, error.problem or error.context or ""))]) from error
+    except RecursionError as error:
+        raise refuse(path, [Fault(1, "", "brackets are nested too deeply to be read. Remove them.")]) from error
+    except (YAMLError, ValueError, AssertionError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        fault = Fault(1, "", f"is not YAML: {first}. Save it as plain UTF-8 text.")
+        raise refuse(path, [fault]) from error
+    if node is None or (isinstance(node, ScalarNode) and not node.value):
+        raise refuse(path, [Fault(1, "", "the file is empty. Start from examples/pets2009/event.yaml.")])
+    document.raw = _plain(document, node, (), set())
+    return document
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a folder, need an event file. Name the file, e.g. {path / 'event.yaml'}.")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such event file. Check the path; it is read from {Path.cwd()}.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"{path}: cannot be read: {reason}. Check the path and its permissions.") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path}: has {len(data)} bytes, need at most {MAX_BYTES}. Is this an event file?")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        wrong = f"byte 0x{data[error.start]:02x} is not UTF-8. Save the file as UTF-8 text."
+        raise refuse(path, [Fault(line, "", wrong)]) from error
+
+
+def _syntax(text: str, line: int, problem: str) -> str:
+    rows = text.splitlines()
+    row = rows[line - 1] if 0 < line <= len(rows) else ""
+    if "\t" in row[: len(row) - len(row.lstrip())]:
+        return "the line is indented with a tab, need spaces. Replace every tab with two spaces."
+    said = problem.strip() or "cannot be read"
+    return f"is not YAML: {said}. Check brackets, quotes, colons and indentation here and on the line before."
+
+
+def _plain(document: Document, node: Node, path: KeyPath, seen: set[int]) -> Any:
+    document.lines.setdefault(path, node.start_mark.line + 1)
+    if id(node) in seen:
+        document.fault(path, "is an alias (*) of another value. Write the value out: aliases hide which one counts.")
+        return None
+    seen.add(id(node))
+    if len(path) > MAX_DEPTH:
+        document.fault(path, f"is nested more than {MAX_DEPTH} levels deep. Remove the extra levels.")
+        return None
+    tag = str(node.tag or "")
+    if not tag.startswith("tag:yaml.org,2002:"):
+        document.fault(path, f"has the tag {tag}, which means nothing here. Remove it.")
+    if isinstance(node, MappingNode):
+        return _mapping(document, node, path, seen)
+    if isinstance(node, SequenceNode):
+        return [_plain(document, item, (*path, i), seen) for i, item in enumerate(node.value)]
+    return _scalar(node) if isinstance(node, ScalarNode) else None
+
+
+def _mapping(document: Document, node: MappingNode, path: KeyPath, seen: set[int]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, ScalarNode):
+            document.faults.append(Fault(line, document.show(path), "has a list or mapping as a key. Use plain words."))
+            continue
+        key = str(key_node.value)
+        if key in values:
+            first = document.lines[(*path, key)]
+            text = f"stands twice, first on line {first}. Keep one of the two."
+            document.faults.append(Fault(line, document.show((*path, key)), text))
+            continue
+        document.lines[(*path, key)] = line
+        values[key] = _plain(document, value_node, (*path, key), seen)
+    return values
+
+
+def _scalar(node: ScalarNode) -> Any:
+    text = str(node.value)
+    if node.style is not None:  # quoted or a block: text
+        return text
+    if text in ("true", "True", "TRUE"):
+        return True
+    if text in ("false", "False", "FALSE"):
+        return False
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", "", 1))
+    return text

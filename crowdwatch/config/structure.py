@@ -1,0 +1,147 @@
+"""What pydantic finds wrong with an event file, said in one sentence for the person who wrote it."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from crowdwatch.config.document import Document, KeyPath
+from crowdwatch.config.schema import EventFile
+
+__all__ = ["shown", "structure_faults"]
+
+_MAX_SHOWN = 60
+
+_NEEDS = {
+    "missing": "is missing. Add it.",
+    "float_type": "need a number. Write it without quotes and without a unit.",
+    "int_type": "need a whole number. Write it without quotes and without a unit.",
+    "string_type": "need a text. Put it in quotes.",
+    "bool_type": "need true or false.",
+    "list_type": "need a list, as in [1.0, 2.0].",
+    "dict_type": "need keys with values below it.",
+    "model_type": "need keys with values below it. Check the indentation.",
+    "finite_number": "need a finite number. Unknown values are left out, not written as nan.",
+    "string_too_short": "need some text.",
+}
+
+
+def structure_faults(document: Document, error: ValidationError) -> None:
+    """Add every fault that pydantic found to the document's list."""
+    for found in error.errors(include_url=False, include_context=True):
+        path = tuple(part for part in found["loc"] if part != "[key]")
+        kind, context = str(found["type"]), found.get("ctx", {})
+        if kind == "extra_forbidden":
+            document.fault(path, _unknown_key(document, path))
+        elif kind == "missing":
+            document.fault(path, _NEEDS["missing"])
+        elif "[key]" in found["loc"]:
+            allowed = [
+                str(word).strip("' ") for word in str(context.get("expected", "")).replace(" or ", ",").split(",")
+            ]
+            document.fault(
+                path, f"is no step of a ladder, need one of {', '.join(allowed)}.{_did_you_mean(path[-1], allowed)}"
+            )
+        elif kind == "value_error":
+            document.fault(path, _value_error(str(context.get("error", found["msg"])), found["input"]))
+        else:
+            document.fault(path, f"got {shown(found['input'])}, {_need(path, kind, context)}")
+
+
+def shown(value: Any) -> str:
+    """Write a value so that it fits into a sentence.
+
+    >>> shown([1, 2, 3]), shown("north"), shown(None)
+    ('a list of 3', "'north'", 'nothing')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return f"keys {', '.join(map(str, list(value)[:4]))}" if value else "nothing"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+
+
+def _value_error(text: str, value: Any) -> str:
+    """The sentences of our own validators: they say what is wrong with the value and need it put before them."""
+    sentence = text[:1] + text[1:]
+    return f"got {shown(value)}: it {sentence}{'' if sentence.endswith('.') else '.'}"
+
+
+def _need(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
+    if kind in _NEEDS:
+        return _NEEDS[kind]
+    if kind in ("literal_error", "enum"):
+        return f"need {context.get('expected')}. Choose one of them."
+    if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        sign = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}[kind]
+        limit = next(iter(context.values()))
+        return f"need {sign} {limit:g}. Correct the number{_unit_hint(path)}."
+    if kind in ("too_short", "too_long"):
+        bound = context.get("min_length", context.get("max_length"))
+        word = "at least" if kind == "too_short" else "at most"
+        return f"need {word} {bound} entries. {'Add what is missing' if kind == 'too_short' else 'Remove some'}."
+    if kind == "string_too_long":
+        return f"need at most {context.get('max_length')} characters. Shorten it."
+    if kind == "multiple_of":
+        return f"need a multiple of {context.get('multiple_of')}. Round it."
+    if kind == "string_pattern_mismatch":
+        if path and path[-1] == "crs":
+            return "need 'local', or the EPSG code of a projected map as in EPSG:32650. Correct the code."
+        if path and path[-1] in ("en", "zh"):
+            return "need some text. Write it out."
+        return "need letters, digits, '-', '_' and '.', first a letter or digit. Rename it."
+    return f"need another value ({kind.replace('_', ' ')}). Correct it."
+
+
+def _unit_hint(path: KeyPath) -> str:
+    """The unit that the key names, as a reminder."""
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    units = {"_m2": "p/m2" if "_p_m2" in key else "m2", "_m": "metres", "_s": "seconds", "_hz": "per second"}
+    units |= {"_px": "pixels", "_frac": "a share from 0 to 1", "_persons": "persons"}
+    unit = next((unit for suffix, unit in units.items() if key.endswith(suffix)), "")
+    return f"; the unit is {unit}" if unit else ""
+
+
+def _unknown_key(document: Document, path: KeyPath) -> str:
+    model = _model_at(EventFile, document.raw, path[:-1])
+    known = list(model.model_fields) if model is not None else []
+    hint = _did_you_mean(path[-1], known) or (f" Known here: {', '.join(known)}." if known else "")
+    return f"is an unknown key.{hint} Correct or remove it."
+
+
+def _did_you_mean(word: str | int, known: list[str]) -> str:
+    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _model_at(model: type[BaseModel] | None, raw: Any, path: KeyPath) -> type[BaseModel] | None:
+    """Find the model that describes the mapping at a path."""
+    annotation: Any = model
+    for part in path:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            info = annotation.model_fields.get(str(part))
+            annotation = _strip(info.annotation) if info is not None else None
+        else:  # a list or a mapping of models: the last argument is what it holds
+            arguments = typing.get_args(annotation)
+            annotation = _strip(arguments[-1]) if arguments else None
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _strip(annotation: Any) -> Any:
+    """Take ``Annotated`` and ``| None`` off a type."""
+    while True:
+        origin = typing.get_origin(annotation)
+        if origin is typing.Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif origin in (typing.Union, types.UnionType):
+            annotation = next(a for a in typing.get_args(annotation) if a is not type(None))
+        else:
+            return annotation
