@@ -76,7 +76,8 @@ def _coverage(grid: Grid, area: BaseGeometry) -> FloatArray:
     covered = shapely.contains_properly(area, boxes).astype(float)
     border = (covered == 0) & shapely.intersects(area, boxes)
     covered[border] = shapely.area(shapely.intersection(area, boxes[border])) / sub**2
-    return covered
+    result: FloatArray = covered
+    return result
 
 
 def _kernel_mass(centres: FloatArray, edges: FloatArray, bandwidth_m: float) -> FloatArray:

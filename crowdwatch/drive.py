@@ -1,0 +1,257 @@
+"""The run loop: events from footage or from a log go through ``advance``, and what comes out goes to the sinks.
+
+One loop for every driver. It alone knows the wall clock: to pace a replay, to beat, and to take in what operators
+ask. What they ask is put into the order of events just before the tick that folds it, and logged there.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from crowdwatch.engine import State, advance
+from crowdwatch.errors import SourceError
+from crowdwatch.observe import observe
+from crowdwatch.ports import Detector, Source, Store
+from crowdwatch.records import (
+    Detections,
+    Frame,
+    FramePair,
+    GroundPlane,
+    LogEvent,
+    Observation,
+    ObservationId,
+    OperatorAction,
+    Outcome,
+    Tick,
+)
+from crowdwatch.runs import Command, CommandKind, RunState
+
+__all__ = ["Feed", "Footage", "Log", "Steering", "Tally", "drive", "refold"]
+
+BEAT_S = 1.0
+POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feed:
+    """One camera's way into ``observe``."""
+
+    source: Source
+    detector: Detector
+    plane: GroundPlane
+
+
+class Log(Protocol):
+    """Where events are kept in their order."""
+
+    def append(self, event: LogEvent) -> None:
+        """Add one event."""
+
+
+@dataclass(slots=True)
+class Footage:
+    """Events made from footage: observations in time order, a tick at every multiple of ``tick_ns`` of event time.
+
+    A tick includes what was exposed up to it. A camera whose footage breaks is left out from then on and its fault
+    kept; ticks go on to the end that the containers declared, so that the silence shows.
+
+    Args:
+        feeds: one per camera.
+        from_ns, to_ns: the span of event time, end exclusive.
+        tick_ns: distance of the ticks.
+        after_ns: the last tick that a resumed run has already folded; None for a fresh run.
+    """
+
+    feeds: list[Feed]
+    from_ns: int
+    to_ns: int
+    tick_ns: int
+    after_ns: int | None = None
+    faults: list[SourceError] = field(default_factory=list)
+    newest: dict[str, tuple[Frame, Detections]] = field(default_factory=dict)
+
+    def events(self) -> Iterator[LogEvent]:
+        """Yield every event of the span."""
+        first_ns = self.from_ns if self.after_ns is None else self.after_ns + 1
+        tick_ns = -(-first_ns // self.tick_ns) * self.tick_ns
+        included: list[ObservationId] = []
+        merged = heapq.merge(
+            *(self._pairs(feed, first_ns) for feed in self.feeds),
+            key=lambda item: (item[1].current.stamp.t_ns, item[0].source.camera_id),
+        )
+        for feed, pair in merged:
+            while pair.current.stamp.t_ns > tick_ns:
+                yield Tick(tick_ns, tuple(included))
+                included.clear()
+                tick_ns += self.tick_ns
+            observation = observe(pair, feed.detector, feed.plane)
+            self.newest[feed.source.camera_id] = (pair.current, observation.detections)
+            included.append(observation.stamp.id)
+            yield observation
+        while tick_ns < self.to_ns + self.tick_ns:
+            yield Tick(tick_ns, tuple(included))
+            included.clear()
+            tick_ns += self.tick_ns
+
+    def _pairs(self, feed: Feed, first_ns: int) -> Iterator[tuple[Feed, FramePair]]:
+        try:
+            for pair in feed.source.pairs(first_ns, self.to_ns):
+                yield feed, pair
+        except SourceError as error:
+            self.faults.append(error)
+
+
+@dataclass(slots=True)
+class Steering:
+    """The wall clock and the operators: paces ticks, beats, and turns commands into actions.
+
+    Args:
+        store: where commands come from and heartbeats go to.
+        run_id: the run.
+        speed: seconds of event time per second; 0 is as fast as it can.
+        stop: set it, and the loop ends cleanly at the next event.
+    """
+
+    store: Store
+    run_id: str
+    speed: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event)
+    _paused: bool = False
+    _anchor: tuple[int, float] | None = None
+    _beaten: float = 0.0
+
+    def before(self, t_ns: int) -> list[OperatorAction]:
+        """Wait until a tick is due; return what operators did meanwhile, sequenced for it."""
+        actions = self._commands(t_ns)
+        while not self.stop.is_set() and (self._paused or time.monotonic() < self._due(t_ns)):
+            left = POLL_S if self._paused else min(POLL_S, max(0.0, self._due(t_ns) - time.monotonic()))
+            self.stop.wait(left)
+            actions += self._commands(t_ns)
+            self.beat(t_ns)
+        self.beat(t_ns)
+        return actions
+
+    def beat(self, t_ns: int, *, now: bool = False) -> None:
+        """Tell the store that the engine lives, at most once a second."""
+        if now or time.monotonic() - self._beaten >= BEAT_S:
+            self._beaten = time.monotonic()
+            state = RunState.PAUSED if self._paused else RunState.RUNNING
+            self.store.beat(self.run_id, state=state, t_ns=t_ns, wall_ns=time.time_ns(), speed=self.speed)
+
+    def _due(self, t_ns: int) -> float:
+        """Monotonic time at which a tick is due; the first tick after a change of pace is due at once."""
+        if self.speed <= 0:
+            return 0.0
+        if self._anchor is None:
+            self._anchor = (t_ns, time.monotonic())
+        return self._anchor[1] + (t_ns - self._anchor[0]) / 1e9 / self.speed
+
+    def _commands(self, t_ns: int) -> list[OperatorAction]:
+        actions = []
+        for command in self.store.pending(self.run_id):
+            if command.kind is CommandKind.ACKNOWLEDGE:
+                actions.append(
+                    OperatorAction(
+                        command.command_id, t_ns, command.kind.value, command.zone_id, command.alarm, command.actor
+                    )
+                )
+            else:
+                self._steer(command)
+                self.beat(t_ns, now=True)
+            self.store.sequenced(command.command_id, t_ns)
+        return actions
+
+    def _steer(self, command: Command) -> None:
+        if command.kind is CommandKind.STOP:
+            self.stop.set()
+        elif command.kind is CommandKind.SPEED:
+            self.speed = max(0.0, command.value)
+        else:
+            self._paused = command.kind is CommandKind.PAUSE
+        self._anchor = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did, for its summary."""
+
+    ticks: int = 0
+    observations: int = 0
+    detections: int = 0
+    dropped: int = 0
+    saturated: int = 0
+    last_tick_ns: int | None = None
+    alerts: dict[str, int] = field(default_factory=dict)
+    peaks: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    unknown_ticks: dict[str, int] = field(default_factory=dict)
+
+    def add(self, event: LogEvent, outcome: Outcome | None) -> None:
+        """Count one event and its outcome. ``peaks``: zone -> (highest density, count there, when)."""
+        if isinstance(event, Observation):
+            self.observations += 1
+            self.detections += len(event.detections)
+            self.dropped += event.positions.dropped
+            self.saturated += event.detections.saturated
+        if outcome is None:
+            return
+        self.ticks += 1
+        self.last_tick_ns = outcome.t_ns
+        for alert in outcome.alerts:
+            key = f"{alert.alarm} {alert.transition}"
+            self.alerts[key] = self.alerts.get(key, 0) + 1
+        for reading in outcome.readings:
+            if reading.density_p_m2 != reading.density_p_m2:
+                self.unknown_ticks[reading.zone_id] = self.unknown_ticks.get(reading.zone_id, 0) + 1
+            elif reading.density_p_m2 > self.peaks.get(reading.zone_id, (-1.0, 0.0, 0))[0]:
+                self.peaks[reading.zone_id] = (reading.density_p_m2, reading.count, outcome.t_ns)
+
+
+def refold(state: State, events: Iterable[LogEvent], tally: Tally) -> Iterator[tuple[State, Outcome | None]]:
+    """Fold events that were logged before, in their order: no clock, no operators."""
+    for event in events:
+        state, outcome = advance(state, event)
+        tally.add(event, outcome)
+        yield state, outcome
+
+
+def drive(
+    state: State,
+    events: Iterable[LogEvent],
+    *,
+    steering: Steering,
+    log: Log | None,
+    sink: Callable[[Outcome], None],
+    tally: Tally,
+    progress: Callable[[int], None] = lambda t_ns: None,
+) -> State:
+    """Fold events as they come, until they end or ``steering.stop`` is set.
+
+    Args:
+        state: where to begin.
+        events: observations and ticks (and, from a log, actions), in order.
+        steering: pace, heartbeat and operators.
+        log: where events are kept, or None when they come from a log.
+        sink: takes every outcome, after the events behind it have been handed to the log.
+        tally: counts for the summary.
+        progress: called with the event time reached.
+    """
+    for event in events:
+        if steering.stop.is_set():
+            break
+        ahead = steering.before(event.t_ns) if isinstance(event, Tick) else []
+        if steering.stop.is_set():
+            break
+        for each in (*ahead, event):
+            if log is not None:
+                log.append(each)
+            state, outcome = advance(state, each)
+            tally.add(each, outcome)
+            if outcome is not None:
+                sink(outcome)
+                progress(outcome.t_ns)
+    return state

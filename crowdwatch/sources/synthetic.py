@@ -1,0 +1,243 @@
+"""A synthetic scene: people at known ground positions, rendered through a known camera, so that the truth is known.
+
+It ships with the library: the closed-form tests use it, and so does the demonstration where no real recording can be
+had. Everything that shows it says SYNTHETIC.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdwatch import geometry
+from crowdwatch.records import Anchor, Detections, FloatArray, Frame, FramePair, GroundPlane, Stamp
+from crowdwatch.sources.sampling import NS, sample
+
+__all__ = ["Scene", "SyntheticSource", "TruthDetector", "ebb_and_flow", "lattice", "looking_down", "standing"]
+
+PERSON_M, SHOULDER_M, HEAD_RADIUS_M = 1.75, 0.45, 0.12
+BUILTIN_RATE_HZ = Fraction(5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """People, ground and camera.
+
+    Args:
+        plane: the camera.
+        people: seconds since the start -> (N, 2) where everyone stands.
+        start_ns: event time of the first frame.
+        frames: how many frames there are.
+        rate_hz: frames per second.
+        seed: of the sensor's noise.
+    """
+
+    plane: GroundPlane
+    people: Callable[[float], FloatArray]
+    start_ns: int
+    frames: int
+    rate_hz: Fraction = BUILTIN_RATE_HZ
+    seed: int = 1
+
+    def t_ns(self, seq: int) -> int:
+        """Event time of a frame."""
+        return self.start_ns + math.floor(seq / self.rate_hz * NS)
+
+    def truth(self, seq: int) -> FloatArray:
+        """(N, 2) where everyone stands in a frame."""
+        return self.people(float(seq / self.rate_hz))
+
+
+def standing(xy_m: Sequence[Sequence[float]] | FloatArray) -> Callable[[float], FloatArray]:
+    """People who do not move."""
+    fixed = np.array(xy_m, dtype=np.float64).reshape(-1, 2)
+    return lambda _: fixed
+
+
+def lattice(density_p_m2: float, west: float, south: float, east: float, north: float) -> FloatArray:
+    """A square lattice of exactly this density, half a step away from the rectangle's edges where it fits.
+
+    >>> lattice(4.0, 0, 0, 3, 2).shape
+    (24, 2)
+    """
+    step = 1 / math.sqrt(density_p_m2)
+    xs = np.arange(west + step / 2, east, step)
+    ys = np.arange(south + step / 2, north, step)
+    grid = np.meshgrid(xs, ys)
+    return np.stack([grid[0].ravel(), grid[1].ravel()], axis=1)
+
+
+def ebb_and_flow(
+    people: int, duration_s: float, west: float, south: float, east: float, north: float, seed: int = 7
+) -> Callable[[float], FloatArray]:
+    """A crowd that gathers around the rectangle's centre, stays, and leaves again: the demonstration's story.
+
+    Everyone enters from the west edge at an own time, walks to an own place (a Gaussian cloud about the centre),
+    shuffles, and leaves to the east.
+    """
+    rng = np.random.default_rng(seed)
+    centre = np.array([(west + east) / 2, (south + north) / 2])
+    spread = np.array([(east - west) / 7, (north - south) / 6])
+    low, high = np.array([west + 0.5, south + 0.5]), np.array([east - 0.5, north - 0.5])
+    place = np.clip(rng.normal(centre, spread, (people, 2)), low, high)
+    entry = np.stack([np.full(people, west), rng.uniform(south + 1, north - 1, people)], axis=1)
+    leave = np.stack([np.full(people, east), rng.uniform(south + 1, north - 1, people)], axis=1)
+    arrives = rng.uniform(0.0, 0.45 * duration_s, people)
+    departs = rng.uniform(0.6 * duration_s, 0.85 * duration_s, people)
+    phase = rng.uniform(0, 2 * math.pi, (people, 2))
+    walk_s = 8.0
+
+    def at(t_s: float) -> FloatArray:
+        inward = np.clip((t_s - arrives) / walk_s, 0, 1)[:, None]
+        outward = np.clip((t_s - departs) / walk_s, 0, 1)[:, None]
+        xy = entry + (place - entry) * inward + (leave - place) * outward
+        xy = xy + 0.05 * np.sin(phase + t_s)
+        here = (t_s >= arrives) & (t_s <= departs + walk_s)
+        inside: FloatArray = xy[here]
+        return inside
+
+    return at
+
+
+def looking_down(
+    centre_m: tuple[float, float, float],
+    target_m: tuple[float, float],
+    image_hw: tuple[int, int] = (576, 768),
+    focal_px: float = 700.0,
+) -> GroundPlane:
+    """A level pinhole camera at ``centre_m`` that looks at a point of the ground."""
+    eye = np.array(centre_m)
+    forward = np.array([*target_m, 0.0]) - eye
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    rotation = np.stack([right, np.cross(forward, right), forward])
+    height, width = image_hw
+    camera_matrix = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1.0]])
+    return geometry.plane_from_pose(
+        camera_matrix, rotation, -rotation @ eye, lens=None, image_hw=image_hw, head_plane_m=1.65, rmse_m=0.0
+    )
+
+
+def _draw(scene: Scene, seq: int) -> NDArray[np.uint8]:
+    """The picture of one frame: paving, people from far to near, sensor noise."""
+    height, width = scene.plane.image_hw
+    image = _paving(scene.plane).copy()
+    xy = scene.truth(seq)
+    centre = scene.plane.camera_centre_m
+    if len(xy) and centre is not None:
+        xy = xy[np.argsort(-np.hypot(*(xy - centre[:2]).T), kind="stable")]
+    feet = geometry.to_image(scene.plane, xy)
+    heads = geometry.to_image(scene.plane, xy, PERSON_M - HEAD_RADIUS_M)
+    for index, (foot, head) in enumerate(zip(feet, heads, strict=True)):
+        if not (np.isfinite(foot).all() and np.isfinite(head).all()):
+            continue
+        px_per_m = float(np.hypot(*(head - foot))) / (PERSON_M - HEAD_RADIUS_M)
+        shade = int(40 + 37 * index % 120)
+        body = (foot + (head - foot) * 0.42).round().astype(int)
+        half = max(1, round(px_per_m * SHOULDER_M / 2)), max(1, round(px_per_m * 0.75))
+        cv2.ellipse(
+            image, (int(body[0]), int(body[1])), half, 0, 0, 360, (shade, 70, 150 - shade // 2), -1, cv2.LINE_AA
+        )
+        radius = max(1, round(px_per_m * HEAD_RADIUS_M))
+        cv2.circle(image, (round(head[0]), round(head[1])), radius, (150, 175, 205), -1, cv2.LINE_AA)
+    rng = np.random.default_rng((scene.seed, seq))
+    noise = rng.integers(-4, 5, (height, width, 1), dtype=np.int16)
+    noisy: NDArray[np.uint8] = np.clip(image.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    return noisy
+
+
+@lru_cache(maxsize=4)
+def _paving(plane: GroundPlane) -> NDArray[np.uint8]:
+    """Slabs of two metres on the ground, sky above the horizon."""
+    height, width = plane.image_hw
+    u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    xy = geometry.to_ground(plane, np.stack([u.ravel(), v.ravel()], axis=1))
+    slab = np.floor(np.nan_to_num(xy) / 2).sum(axis=1) % 2
+    tone = np.where(np.isfinite(xy).all(axis=1), 150 + 14 * slab, 215).astype(np.uint8)
+    paving: NDArray[np.uint8] = np.repeat(tone.reshape(height, width, 1), 3, axis=2)
+    return paving
+
+
+class SyntheticSource:
+    """A :class:`Scene` as a Source."""
+
+    def __init__(self, scene: Scene, *, camera_id: str, sample_hz: Fraction | None = None) -> None:
+        self.scene = scene
+        self._camera_id = camera_id
+        self._sample_hz = sample_hz
+        self.image_hw = scene.plane.image_hw
+
+    @property
+    def camera_id(self) -> str:
+        """The camera."""
+        return self._camera_id
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Event time of the first frame and of the end."""
+        return self.scene.start_ns, self.scene.t_ns(self.scene.frames)
+
+    def pairs(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
+        """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.ports.Source`."""
+        first = 0
+        if from_ns is not None:
+            first = max(0, math.floor(Fraction(from_ns - self.scene.start_ns, NS) * self.scene.rate_hz) - 1)
+        yield from sample(self._frames(first), self._sample_hz, from_ns, to_ns)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _frames(self, first: int) -> Iterator[Frame]:
+        for seq in range(first, self.scene.frames):
+            stamp = Stamp(self._camera_id, seq, self.scene.t_ns(seq), "capture_rate")
+            yield Frame(stamp, _draw(self.scene, seq))
+
+
+class TruthDetector:
+    """Tells the scene's truth as boxes: everyone whose anchor lies in the picture, with score 1."""
+
+    detector_id = "synthetic/truth"
+
+    def __init__(self, scene: Scene, anchor: Anchor = Anchor.FEET) -> None:
+        self._scene = scene
+        self._anchor = anchor
+
+    @property
+    def anchor(self) -> Anchor:
+        """The part of a person that its boxes locate."""
+        return self._anchor
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Return the truth of each frame."""
+        return [self._truth(frame) for frame in frames]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _truth(self, frame: Frame) -> Detections:
+        plane = self._scene.plane
+        height, width = frame.image_hw
+        xy = self._scene.truth(frame.stamp.seq)
+        feet = geometry.to_image(plane, xy)
+        top = geometry.to_image(plane, xy, PERSON_M)
+        centre = feet if self._anchor is Anchor.FEET else geometry.to_image(plane, xy, plane.head_plane_m)
+        size = np.hypot(*(top - feet).T) / PERSON_M * (SHOULDER_M if self._anchor is Anchor.FEET else 2 * HEAD_RADIUS_M)
+        if self._anchor is Anchor.FEET:
+            boxes = np.stack([centre[:, 0] - size / 2, top[:, 1], centre[:, 0] + size / 2, centre[:, 1]], axis=1)
+        else:
+            boxes = np.concatenate([centre - size[:, None] / 2, centre + size[:, None] / 2], axis=1)
+        u, v = centre[:, 0], centre[:, 1]
+        shown = np.isfinite(boxes).all(axis=1) & (u >= 0) & (u <= width) & (v >= 0) & (v <= height)
+        kept = boxes[shown]
+        n = len(kept)
+        return Detections(
+            frame.stamp, kept, np.ones(n), np.zeros(n, dtype=np.int64), self._anchor, frame.image_hw, self.detector_id
+        )
