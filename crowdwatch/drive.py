@@ -31,7 +31,7 @@ from crowdwatch.records import (
 )
 from crowdwatch.runs import Command, CommandKind, RunState
 
-__all__ = ["Feed", "Footage", "Log", "Steering", "Tally", "drive", "refold"]
+__all__ = ["Feed", "Footage", "Log", "Steering", "Tally", "drive"]
 
 BEAT_S = 1.0
 POLL_S = 0.1
@@ -209,14 +209,6 @@ class Tally:
                 self.unknown_ticks[reading.zone_id] = self.unknown_ticks.get(reading.zone_id, 0) + 1
             elif reading.density_p_m2 > self.peaks.get(reading.zone_id, (-1.0, 0.0, 0))[0]:
                 self.peaks[reading.zone_id] = (reading.density_p_m2, reading.count, outcome.t_ns)
-
-
-def refold(state: State, events: Iterable[LogEvent], tally: Tally) -> Iterator[tuple[State, Outcome | None]]:
-    """Fold events that were logged before, in their order: no clock, no operators."""
-    for event in events:
-        state, outcome = advance(state, event)
-        tally.add(event, outcome)
-        yield state, outcome
 
 
 def drive(

@@ -1,0 +1,5 @@
+"""``python -m crowdwatch``."""
+
+from crowdwatch.cli import main
+
+main()

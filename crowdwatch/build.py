@@ -1,0 +1,102 @@
+"""The composition root: an event file becomes sources, detectors, a site and a store. Nothing else imports adapters."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+from crowdwatch import config, detectors, geometry, samples
+from crowdwatch.config import EventFile
+from crowdwatch.drive import Feed
+from crowdwatch.errors import ConfigError, SourceUnavailable
+from crowdwatch.ports import Detector, Source, Store
+from crowdwatch.site import Camera, Site
+from crowdwatch.sources.recording import Recording
+from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthDetector, ebb_and_flow
+from crowdwatch.store.sql import SqlStore
+
+__all__ = ["DEFAULT_RUNS", "open_detector", "open_feeds", "open_source", "open_store", "store_url"]
+
+DEFAULT_RUNS = Path("runs")
+
+SCENES = {"plaza": 120}
+"""Built-in synthetic scenes by name, and how many people take part in each."""
+
+SCENE_S = 120
+SCENE_HZ = Fraction(5)
+
+
+def store_url(runs: Path, url: str | None = None) -> str:
+    """The store that is meant: given, else ``$CROWDWATCH_STORE``, else SQLite in the runs folder."""
+    return url or os.environ.get("CROWDWATCH_STORE") or f"sqlite:///{runs / 'crowdwatch.sqlite'}"
+
+
+def open_store(url: str, *, create: bool = True) -> Store:
+    """Open the store. Raises StoreUnavailable."""
+    return SqlStore(url, create=create)
+
+
+def open_detector(event: EventFile) -> Detector:
+    """Load the detector that the event file asks for, or the best that this machine can run."""
+    wanted = event.detector
+    return detectors.load(
+        wanted.model,
+        wanted.runtime,
+        precision=wanted.precision,
+        image_px=wanted.image_px,
+        score_floor=wanted.score_floor,
+        nms_iou=wanted.nms_iou,
+        max_det=wanted.max_boxes,
+        threads=wanted.threads,
+    )
+
+
+def _scene(name: str, camera: Camera, site: Site, start_ns: int, rate_hz: Fraction | None) -> Scene:
+    if name not in SCENES:
+        raise ConfigError(f"synthetic scene {name!r}: unknown, need one of {', '.join(SCENES)}.")
+    rate = rate_hz or SCENE_HZ
+    west, south, east, north = geometry.polygon(site.walkable_m, site.obstacles_m).bounds
+    people = ebb_and_flow(SCENES[name], SCENE_S, west, south, east, north)
+    return Scene(camera.plane, people, start_ns, int(SCENE_S * rate), rate)
+
+
+def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
+    """Open one camera's footage and hold its size against the calibration's.
+
+    Raises:
+        SourceUnavailable: missing, unreadable, or of another size than the calibration.
+        SampleUnavailable: it is a sample, and it can be had from nowhere.
+    """
+    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
+    sample_hz = None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
+    if entry.source.synthetic is not None:
+        scene = _scene(entry.source.synthetic, camera, site, entry.source.start_ns, rate)
+        return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
+    path = samples.fetch(entry.source.sample) if entry.source.sample is not None else Path(str(entry.source.file))
+    recording = Recording(
+        path, camera_id=camera.camera_id, start_ns=entry.source.start_ns, capture_rate_hz=rate, sample_hz=sample_hz
+    )
+    if recording.image_hw != camera.plane.image_hw:
+        got, need = recording.image_hw, camera.plane.image_hw
+        raise SourceUnavailable(
+            f"recording {path}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
+            f"{need[1]}x{need[0]}. Calibrate for this footage, or name the footage that was calibrated."
+        )
+    return recording
+
+
+def open_feeds(event: EventFile, site: Site | None = None) -> list[Feed]:
+    """Open every camera of an event. One detector serves all of them; a synthetic scene tells its own truth."""
+    site = site or config.to_site(event)
+    feeds = []
+    shared: Detector | None = None
+    for camera in site.cameras:
+        source = open_source(event, site, camera)
+        if isinstance(source, SyntheticSource):
+            feeds.append(Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane))
+            continue
+        shared = shared or open_detector(event)
+        feeds.append(Feed(source, shared, camera.plane))
+    return feeds

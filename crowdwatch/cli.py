@@ -1,0 +1,336 @@
+"""The command line. Imports of a command's own parts stand inside it, so that ``doctor`` runs where they cannot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+import crowdwatch
+from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound
+
+if TYPE_CHECKING:
+    from crowdwatch.config import EventFile
+    from crowdwatch.replay import Options, Summary
+    from crowdwatch.runs import Run
+
+app = typer.Typer(
+    name="crowdwatch",
+    help="People per square metre from video, and alerts before a crush. It counts; it never identifies anyone.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
+app.add_typer(samples_app, name="samples")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+EXIT_ERROR, EXIT_FAULTS, EXIT_STOPPED = 1, 3, 130
+
+EventPath = Annotated[Path, typer.Argument(help="The event file.", metavar="EVENT.YAML")]
+RunsPath = Annotated[Path, typer.Option("--runs", help="Folder for logs, pictures and the store.")]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option("--store", help="Store as a URL: sqlite:///FILE or postgresql://... [default: SQLite in --runs]"),
+]
+DEFAULT_RUNS = Path("runs")
+
+
+def main() -> None:
+    """Run the command line: every foreseen fault ends in one message with a remedy, without a traceback."""
+    try:
+        app()
+    except CrowdWatchError as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(EXIT_ERROR)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        err.print(f"[bold red]error:[/] {escape(where + (error.strerror or str(error)))}. Check the path and the disk.")
+        sys.exit(EXIT_ERROR)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out.print(f"crowdwatch {crowdwatch.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """People per square metre from video, and alerts before a crush. It counts; it never identifies anyone."""
+
+
+@app.command()
+def doctor() -> None:
+    """Print what this machine lacks, and the exact command that installs it."""
+    from crowdwatch import doctor as checks
+
+    findings = checks.check()
+    for finding in findings:
+        mark = "[green]ok     [/]" if finding.ok else "[red]MISSING[/]" if finding.required else "[yellow]optional[/]"
+        out.print(f"{mark} {escape(finding.name)}: {escape(finding.detail)}")
+        if not finding.ok and finding.remedy:
+            out.print(f"         {escape(finding.remedy)}")
+    if not all(finding.ok for finding in findings if finding.required):
+        raise typer.Exit(EXIT_ERROR)
+
+
+@samples_app.command("fetch")
+def samples_fetch(name: Annotated[str, typer.Argument(help="The sample, e.g. pets2009.")]) -> None:
+    """Find or obtain a sample recording, checked by its sha256, and print where it lies."""
+    from crowdwatch import samples
+
+    path = samples.fetch(name, progress=lambda text: err.print(escape(text)))
+    out.print(str(path), markup=False)
+
+
+@app.command()
+def check(
+    event: EventPath,
+    explain: Annotated[bool, typer.Option("--explain", help="Print every value and where it came from.")] = False,
+) -> None:
+    """Check an event file: every fault at once, each with its line and a remedy."""
+    from rich.table import Table
+
+    from crowdwatch import config
+
+    loaded = config.load(event)
+    site = config.to_site(loaded)
+    if explain:
+        table = Table("key", "value", "from", box=None, pad_edge=False)
+        for row in config.explain(loaded):
+            table.add_row(*(escape(str(cell)) for cell in row))
+        out.print(table)
+    counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
+    out.print(f"[green]{escape(str(event))} is sound[/]: {counts}, {len(site.phases)} phase(s).")
+
+
+@app.command()
+def calibrate(
+    points: Annotated[Path, typer.Argument(help="Points file (YAML or CSV): pixel and surveyed ground position.")],
+    picture: Annotated[Path | None, typer.Option(help="Picture or video whose frame the grid is drawn over.")] = None,
+    save: Annotated[Path, typer.Option("--save", help="Where the picture with the ground grid goes.")] = Path(
+        "ground-grid.png"
+    ),
+    step_m: Annotated[float, typer.Option("--step-m", min=0.1, help="Distance of the grid's lines in metres.")] = 2.0,
+) -> None:
+    """Calibrate a camera from surveyed points: error in metres, and a picture of the ground grid over the frame."""
+    from crowdwatch import calibration_report
+
+    text, written = calibration_report.run(points, picture=picture, save=save, step_m=step_m)
+    out.print(text, markup=False)
+    if written is not None:
+        out.print(f"Ground grid drawn into {escape(str(written))}: lines must lie flat on the ground. Look at it.")
+
+
+def _span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | None, int | None]:
+    """Read --from and --to: a time with its UTC offset, or h:mm:ss of event time after the first frame."""
+    from crowdwatch.config.times import parse_time
+
+    start_ns = min(camera.source.start_ns for camera in event.cameras)
+
+    def read(option: str, text: str | None) -> int | None:
+        if text is None:
+            return None
+        try:
+            if "T" in text or " " in text.strip():
+                return parse_time(text)
+            seconds = 0.0
+            for part in text.split(":"):
+                seconds = seconds * 60 + float(part)
+        except ValueError as error:
+            raise ConfigError(
+                f"{option} {text!r}: need a time as 2009-06-01T12:00:30Z, or h:mm:ss after the first frame."
+            ) from error
+        return start_ns + round(seconds * 1e9)
+
+    return read("--from", from_), read("--to", to)
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM ask for a clean stop; a second Ctrl-C stops at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _bar() -> Iterator[tuple[Callable[[Run], None], Callable[[int], None]]]:
+    """A progress bar over event time: how far, how many times real time, how long to go."""
+    import time
+
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("replay"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[at]}"),
+        TextColumn("{task.fields[pace]}"), TextColumn("ETA"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("replay", total=None, at="", pace="")
+        began = {"wall": 0.0, "t_ns": 0}
+
+        def started(run: Run) -> None:
+            began.update(wall=time.monotonic(), t_ns=run.from_ns)
+            progress.update(task, total=(run.to_ns - run.from_ns) / 1e9)
+
+        def reached(t_ns: int) -> None:
+            done_s = (t_ns - began["t_ns"]) / 1e9
+            pace = done_s / max(time.monotonic() - began["wall"], 1e-3)
+            progress.update(task, completed=done_s, at=_clock(t_ns), pace=f"{pace:.1f} x real time")
+
+        yield started, reached
+
+
+def _clock(t_ns: int) -> str:
+    from crowdwatch.config.times import format_time
+
+    return format_time(t_ns // 1_000_000_000 * 1_000_000_000)
+
+
+def _summarise(summary: Summary) -> None:
+    from rich.table import Table
+
+    tally, run = summary.tally, summary.run
+    names = {zone.id: zone.name.en if zone.name else zone.id for zone in summary.event.zones}
+    for line in (summary.event.notice.en if summary.event.notice else "", *summary.event.labels):
+        if line:
+            out.print(f"[bold yellow]{escape(line)}[/]")
+    table = Table("zone", "highest density", "people then", "at", "unknown", title=f"{summary.event.name.en}")
+    for zone_id, name in names.items():
+        density, count, t_ns = tally.peaks.get(zone_id, (float("nan"), float("nan"), 0))
+        unknown = tally.unknown_ticks.get(zone_id, 0) / max(tally.ticks, 1)
+        table.add_row(name, f"{density:.2f} p/m2", f"{count:.1f}", _clock(t_ns) if t_ns else "-", f"{unknown:.0%}")
+    out.print(table)
+    out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(tally.alerts.items())) or "none"))
+    out.print(
+        f"{tally.observations} frames, {tally.detections} detections ({tally.dropped} off the valid ground), "
+        f"{tally.ticks} readings per zone, {summary.wall_s:.1f} s"
+    )
+    if summary.detector_ids:
+        out.print(f"detector: {', '.join(summary.detector_ids)}", markup=False)
+    if tally.saturated:
+        out.print(f"[yellow]{tally.saturated} frames reached a limit of the detector: people may be missing.[/]")
+    out.print(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}", markup=False)
+
+
+def _finish(summary: Summary, again: str) -> None:
+    _summarise(summary)
+    for fault in summary.faults:
+        err.print(f"[bold red]error:[/] {escape(str(fault))}")
+    if summary.stopped:
+        reached = summary.tally.last_tick_ns
+        err.print(f"Stopped cleanly{f' at {_clock(reached)}' if reached else ''}. {escape(again)}")
+        raise typer.Exit(EXIT_STOPPED)
+    if summary.faults:
+        raise typer.Exit(EXIT_FAULTS)
+
+
+def _replay(event: EventFile | None, log: Path | None, options: Options) -> Summary:
+    from dataclasses import replace
+
+    from crowdwatch import replay as replays
+
+    with _stopping() as stop, _bar() as (started, reached):
+        options = replace(options, stop=stop, started=started, progress=reached)
+        if log is not None:
+            return replays.replay_log(log, options, event)
+        if event is None:
+            raise ConfigError("replay: nothing to replay. Name an event file, or the log of an earlier run with --log.")
+        return replays.replay_recording(event, options)
+
+
+@app.command()
+def replay(
+    event: Annotated[
+        Path | None,
+        typer.Argument(help="The event file; with --log, the one whose limits apply.", metavar="[EVENT.YAML]"),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option("--log", help="Fold the log of an earlier run; no footage needed.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0, help="Event time per wall time; 0 is as fast as it can.")] = 0.0,
+    from_: Annotated[str | None, typer.Option("--from", help="Event time to begin at: ISO time or h:mm:ss.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Event time to end before.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished run.")] = False,
+    pictures: Annotated[bool, typer.Option(help="Write coarsened pictures for the page.")] = True,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
+) -> None:
+    """Replay footage, or the log of an earlier run, into readings and alerts."""
+    from crowdwatch import build, config
+    from crowdwatch.replay import Options
+
+    loaded = None if event is None else config.load(event)
+    if log is not None and (from_ or to or resume):
+        raise ConfigError("--log: a log is folded whole, so --from, --to and --resume do not go with it.")
+    from_ns, to_ns = (None, None) if loaded is None else _span(loaded, from_, to)
+    options = Options(
+        runs, build.store_url(runs, store), speed, from_ns=from_ns, to_ns=to_ns, resume=resume, pictures=pictures
+    )
+    summary = _replay(loaded, log, options)
+    _finish(summary, f"Go on with: crowdwatch replay {event} --resume" if log is None else "")
+
+
+@app.command()
+def ui(
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the page: map, cameras, alerts and charts of every run in the store."""
+    from crowdwatch import build
+    from crowdwatch.ui import serve
+
+    serve.page(build.store_url(runs, store), address=address, port=port)
+
+
+@app.command()
+def demo(
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the page afterwards.")] = True,
+    runs: RunsPath = DEFAULT_RUNS,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+) -> None:
+    """Replay the real, calibrated sample recording and show it; a synthetic scene where it cannot be had."""
+    from crowdwatch import build, config, samples
+    from crowdwatch.examples import example
+    from crowdwatch.replay import Options
+
+    options = Options(runs, build.store_url(runs))
+    try:
+        samples.fetch("pets2009", progress=lambda text: err.print(escape(text)))
+        summary = _replay(config.load(example("pets2009")), None, options)
+    except (SampleUnavailable, WeightsNotFound) as error:
+        err.print(f"[bold yellow]{escape(str(error))}[/]")
+        err.print("[bold yellow]Showing the SYNTHETIC scene instead: drawn people, not a recording.[/]")
+        summary = _replay(config.load(example("synthetic")), None, options)
+    _finish(summary, "Run the demonstration again.")
+    if serve:
+        os.environ["CROWDWATCH_STORE"] = options.store_url
+        ui(runs=runs, store=options.store_url, port=port, address="127.0.0.1")

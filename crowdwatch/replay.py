@@ -1,0 +1,274 @@
+"""Replay: a recording, or the log of an earlier run, goes through the one path into the store."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crowdwatch import build, config
+from crowdwatch.config import EventFile
+from crowdwatch.drive import Footage, Steering, Tally, drive
+from crowdwatch.engine import State, advance, start
+from crowdwatch.errors import ConfigError, CrowdWatchError, RunNotFound, SourceError
+from crowdwatch.fuse import SiteView, view_site
+from crowdwatch.picture import Overlay
+from crowdwatch.ports import Store
+from crowdwatch.records import Outcome
+from crowdwatch.runs import Mode, Run, RunState
+from crowdwatch.store.log import LogReader, LogWriter
+from crowdwatch.store.pictures import PictureFolder
+
+__all__ = ["Options", "Summary", "replay_log", "replay_recording"]
+
+REFOLD_BATCH = 200
+ALIVE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to replay.
+
+    Args:
+        runs: folder of the runs.
+        store_url: the store.
+        speed: seconds of event time per second; 0 is as fast as it can.
+        from_ns, to_ns: the part of the footage, end exclusive; None is all of it.
+        resume: go on with the newest unfinished run of the same event file.
+        pictures: write coarsened pictures.
+        stop: set it, and the run stops cleanly.
+        started: called with the run when it begins.
+        progress: called with the event time reached.
+    """
+
+    runs: Path
+    store_url: str
+    speed: float = 0.0
+    from_ns: int | None = None
+    to_ns: int | None = None
+    resume: bool = False
+    pictures: bool = True
+    stop: threading.Event = field(default_factory=threading.Event)
+    started: Callable[[Run], None] = lambda run: None
+    progress: Callable[[int], None] = lambda t_ns: None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a replay did.
+
+    ``digest`` is a sha256 over the ids of all alerts in order: equal digests are equal alerts.
+    """
+
+    run: Run
+    event: EventFile
+    tally: Tally
+    digest: str
+    detector_ids: tuple[str, ...]
+    faults: tuple[SourceError, ...]
+    stopped: bool
+    wall_s: float
+
+
+@dataclass(slots=True)
+class _Sink:
+    """Writes outcomes to the store and pictures beside them, and digests the alerts."""
+
+    store: Store
+    run_id: str
+    footage: Footage | None = None
+    overlays: dict[str, Overlay] = field(default_factory=dict)
+    score_min: dict[str, float] = field(default_factory=dict)
+    pictures: PictureFolder | None = None
+    alerts: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def write(self, outcomes: list[Outcome]) -> None:
+        """Write outcomes in one transaction."""
+        for outcome in outcomes:
+            for alert in outcome.alerts:
+                self.alerts.update(alert.event_id.encode())
+        self.store.write(self.run_id, outcomes)
+
+    def __call__(self, outcome: Outcome) -> None:
+        self.write([outcome])
+        if self.footage is None or self.pictures is None:
+            return
+        levels = {reading.zone_id: reading.level for reading in outcome.readings}
+        for camera_id, (frame, detections) in self.footage.newest.items():
+            jpeg = self.overlays[camera_id].render(
+                frame, grid=outcome.grid, detections=detections, score_min=self.score_min[camera_id], levels=levels
+            )
+            self.pictures.write(camera_id, outcome.t_ns, jpeg)
+        self.footage.newest.clear()
+
+
+def _run_id(event: EventFile, runs: Path, suffix: str = "") -> str:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    wanted = f"{event.id}{suffix}-{stamp}"
+    number, run_id = 1, wanted
+    while (runs / run_id).exists():
+        number += 1
+        run_id = f"{wanted}-{number}"
+    return run_id
+
+
+def _unfinished(store: Store, event: EventFile, config_json: str) -> Run:
+    """The newest run of this very event file that can go on."""
+    for run in store.runs():
+        if run.event_id != event.id or run.mode is not Mode.REPLAY or not (Path(run.folder) / "event.json").is_file():
+            continue
+        if run.state is RunState.FINISHED:
+            break
+        if run.config_json != config_json:
+            raise ConfigError(
+                f"run {run.run_id}: was started with another event file, so it cannot go on with this one. "
+                f"Start anew without --resume, or bring the event file back to what it was."
+            )
+        alive_s = time.time() - run.beat_wall_ns / 1e9
+        if run.state in (RunState.RUNNING, RunState.PAUSED) and alive_s < ALIVE_S:
+            raise ConfigError(f"run {run.run_id}: its engine was alive {alive_s:.0f} s ago. Stop it first.")
+        return run
+    raise RunNotFound(f"event {event.id!r}: there is no unfinished run to resume. Start anew without --resume.")
+
+
+@contextmanager
+def _closing(store: Store, run: Run, steering: Steering, tally: Tally, faults: list[SourceError]) -> Iterator[None]:
+    """Say in the store how a run ended, whatever happened, and hand the error on."""
+
+    def say(state: RunState, message: str) -> None:
+        t_ns = tally.last_tick_ns or run.from_ns
+        store.beat(run.run_id, state=state, t_ns=t_ns, wall_ns=time.time_ns(), speed=steering.speed, message=message)
+
+    try:
+        yield
+    except CrowdWatchError as error:
+        with suppress(CrowdWatchError):
+            say(RunState.FAILED, str(error))
+        raise
+    stopped = steering.stop.is_set()
+    say(RunState.STOPPED if stopped else RunState.FINISHED, " ".join(str(fault) for fault in faults))
+
+
+def _refold(folder: Path, view: SiteView, tally: Tally, sink: _Sink) -> State:
+    """Fold what an interrupted run has logged; its outcomes are written again, which changes no row."""
+    state = start(view)
+    batch: list[Outcome] = []
+    for event in LogReader(folder).events():
+        state, outcome = advance(state, event)
+        tally.add(event, outcome)
+        if outcome is not None:
+            batch.append(outcome)
+        if len(batch) >= REFOLD_BATCH:
+            sink.write(batch)
+            batch = []
+    sink.write(batch)
+    return state
+
+
+def replay_recording(event: EventFile, options: Options) -> Summary:
+    """Replay an event's footage: observe and advance, log, store, pictures.
+
+    Raises:
+        CrowdWatchError: whatever cannot be used; what was written before stays.
+    """
+    site = config.to_site(event)
+    view = view_site(site)
+    config_json = event.model_dump_json()
+    store = build.open_store(options.store_url)
+    unfinished = _unfinished(store, event, config_json) if options.resume else None
+    feeds = build.open_feeds(event, site)
+    from_ns = min(feed.source.span_ns[0] for feed in feeds) if options.from_ns is None else options.from_ns
+    end_ns = max(feed.source.span_ns[1] for feed in feeds)
+    to_ns = end_ns if options.to_ns is None else min(options.to_ns, end_ns)
+    run_id = _run_id(event, options.runs)
+    run = unfinished or Run(
+        run_id,
+        event.id,
+        Mode.REPLAY,
+        config_json,
+        str((options.runs / run_id).resolve()),
+        from_ns,
+        to_ns,
+        time.time_ns(),
+    )
+    if not run.from_ns < run.to_ns:
+        raise ConfigError("--from, --to: the span holds no footage. Choose a span within the recording.")
+    folder = Path(run.folder)
+    log = LogWriter(folder, config_json, resume=unfinished is not None)
+    store.begin(run)
+    tally = Tally()
+    footage = Footage(feeds, run.from_ns, run.to_ns, round(site.tick_s * 1e9))
+    sink = _Sink(store, run.run_id, footage)
+    if options.pictures:
+        zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
+        sink.pictures = PictureFolder(folder / "pictures")
+        sink.overlays = {camera.camera_id: Overlay(camera.plane, zones) for camera in site.cameras}
+        sink.score_min = {camera.camera_id: camera.score_min for camera in site.cameras}
+    steering = Steering(store, run.run_id, options.speed, options.stop)
+    options.started(run)
+    began = time.monotonic()
+    try:
+        with _closing(store, run, steering, tally, footage.faults):
+            state = start(view)
+            if unfinished is not None:
+                state = _refold(folder, view, tally, sink)
+                footage.after_ns = tally.last_tick_ns
+                store.reopen_commands(run.run_id, tally.last_tick_ns or 0)
+            drive(
+                state, footage.events(), steering=steering, log=log, sink=sink, tally=tally, progress=options.progress
+            )
+            log.close(complete=not steering.stop.is_set())
+    except BaseException:
+        with suppress(CrowdWatchError):
+            log.close(complete=False)
+        raise
+    finally:
+        for feed in feeds:
+            feed.source.close()
+            feed.detector.close()
+        store.close()
+    return Summary(
+        run, event, tally, sink.alerts.hexdigest(), tuple(sorted({feed.detector.detector_id for feed in feeds})),
+        tuple(footage.faults), steering.stop.is_set(), time.monotonic() - began,
+    )  # fmt: skip
+
+
+def replay_log(folder: Path, options: Options, event: EventFile | None = None) -> Summary:
+    """Fold the log of an earlier run again; with another event file, under its limits.
+
+    The footage is not needed, nor is a detector: identical limits give identical alerts.
+
+    Raises:
+        LogCorrupt: the log cannot be read, or does not fit the event file.
+    """
+    reader = LogReader(folder)
+    event = event or config.from_json(reader.config_json)
+    view = view_site(config.to_site(event))
+    store = build.open_store(options.store_url)
+    span = reader.span_ns
+    run_id = _run_id(event, options.runs, "-again")
+    run = Run(
+        run_id, event.id, Mode.REPLAY, event.model_dump_json(), str(folder.resolve()), span[0], span[1], time.time_ns()
+    )
+    store.begin(run)
+    tally, sink = Tally(), _Sink(store, run.run_id)
+    steering = Steering(store, run.run_id, options.speed, options.stop)
+    options.started(run)
+    began = time.monotonic()
+    try:
+        with _closing(store, run, steering, tally, []):
+            drive(
+                start(view), reader.events(), steering=steering, log=None, sink=sink, tally=tally,
+                progress=options.progress,
+            )  # fmt: skip
+    finally:
+        store.close()
+    return Summary(
+        replace(run, t_ns=tally.last_tick_ns or run.from_ns), event, tally, sink.alerts.hexdigest(), (), (),
+        steering.stop.is_set(), time.monotonic() - began,
+    )  # fmt: skip

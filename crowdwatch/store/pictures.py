@@ -1,0 +1,53 @@
+"""Coarsened pictures beside a run's log: one JPEG per camera and tick, the newest ones kept."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+
+from crowdwatch.errors import StoreUnavailable
+
+__all__ = ["PictureFolder"]
+
+KEEP = 3600
+"""An hour of one picture a second: about 100 MB per camera at 768x576."""
+
+
+class PictureFolder:
+    """Writes ``<folder>/<camera_id>/<t_ns>.jpg`` so that a reader never meets half a file, and drops the oldest.
+
+    Args:
+        folder: the run's picture folder.
+        keep: how many pictures of each camera stay.
+    """
+
+    def __init__(self, folder: Path, keep: int = KEEP) -> None:
+        self._folder = folder
+        self._keep = keep
+        self._written: dict[str, deque[Path]] = {}
+
+    def write(self, camera_id: str, t_ns: int, jpeg: bytes) -> None:
+        """Keep one picture.
+
+        Raises:
+            StoreUnavailable: read-only, disk full.
+        """
+        folder = self._folder / camera_id
+        path = folder / f"{t_ns}.jpg"
+        try:
+            if camera_id not in self._written:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._written[camera_id] = deque(sorted(folder.glob("*.jpg")))
+            part = path.with_suffix(".part")
+            part.write_bytes(jpeg)
+            os.replace(part, path)
+            written = self._written[camera_id]
+            if path not in written:
+                written.append(path)
+            while len(written) > self._keep:
+                written.popleft().unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"picture folder {folder}: {error.strerror}. Free disk space, or choose another folder with --runs."
+            ) from error
