@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.polynomial import Polynomial
 
+from crowdwatch.errors import CalibrationError
 from crowdwatch.records import FloatArray, Lens
 
-__all__ = ["distort", "undistort"]
+__all__ = ["distort", "opencv_lens", "undistort", "undistort_jacobian"]
 
 # Residual of an inverted lens model, in units of the focal length: 1e-10 is 1e-6 px at f = 10,000 px.
 _CLOSED = 1e-10
@@ -63,6 +66,45 @@ def distort(lens: Lens | None, uv_px: FloatArray) -> FloatArray:
     ideal = _normalised(lens, uv)
     seen = _tsai_seen(lens, ideal) if lens.model == "tsai" else _opencv_seen(lens, ideal, _fold_radius(lens))
     return _pixels(lens, seen)
+
+
+def undistort_jacobian(lens: Lens | None, uv_px: FloatArray) -> FloatArray:
+    """Differentiate :func:`undistort` by the shown pixel, with differences half a pixel to either side.
+
+    Args:
+        lens: None for a pinhole.
+        uv_px: (N, 2) pixels.
+
+    Returns:
+        (N, 2, 2); NaN where the lens model has no inverse within half a pixel.
+    """
+    uv = np.asarray(uv_px, dtype=np.float64).reshape(-1, 2)
+    if lens is None:
+        return np.broadcast_to(np.eye(2), (len(uv), 2, 2))
+    steps = [np.array([0.5, 0.0]), np.array([0.0, 0.5])]
+    return np.stack([undistort(lens, uv + d) - undistort(lens, uv - d) for d in steps], axis=2)
+
+
+def opencv_lens(camera_matrix: FloatArray, distortion: Sequence[float] | FloatArray) -> Lens | None:
+    """Build a lens from OpenCV's coefficients k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4 [tx ty]]]].
+
+    Returns:
+        None when all coefficients are zero or there are none: a pinhole.
+
+    Raises:
+        CalibrationError: a number of coefficients that OpenCV does not know, or one that is not finite.
+
+    >>> opencv_lens(np.eye(3), [0.0, 0.0, 0.0, 0.0]) is None
+    True
+    """
+    numbers = np.asarray(distortion, dtype=np.float64).reshape(-1)
+    if not np.isfinite(numbers).all():
+        raise CalibrationError(f"lens coefficients: got {numbers.tolist()}, need finite numbers. Check the file.")
+    if len(numbers) not in (0, 4, 5, 8, 12, 14):
+        raise CalibrationError(
+            f"lens coefficients: got {len(numbers)}, OpenCV knows 4, 5, 8, 12 or 14. Fill up with zeros."
+        )
+    return Lens("opencv", camera_matrix, numbers) if np.any(numbers) else None
 
 
 def _normalised(lens: Lens, uv: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from shapely import affinity
 from shapely.geometry.base import BaseGeometry
 
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.geometry.lens import distort, undistort
+from crowdwatch.geometry.lens import distort, undistort, undistort_jacobian
 from crowdwatch.geometry.polygons import inside
 from crowdwatch.records import FloatArray, GroundPlane, Lens
 
@@ -21,6 +22,7 @@ __all__ = [
     "picture_edges_px",
     "plane_from_pose",
     "position_sigma_m",
+    "rotation_matrix",
     "sees_ground",
     "to_ground",
     "to_image",
@@ -130,7 +132,7 @@ def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.
     with np.errstate(over="ignore", invalid="ignore"):
         g = plane.image_to_ground
         to_metres = shrink * (g[None, :2, :2] - xy[:, :, None] * g[None, None, 2, :2]) / w[:, None, None]
-        jacobian = to_metres @ _lens_jacobian(plane.lens, uv)
+        jacobian = to_metres @ undistort_jacobian(plane.lens, uv)
         variance = np.sum(jacobian**2, axis=(1, 2)) * plane.pixel_sigma_px**2
         if plane.homography_cov is not None:
             scaled = shrink * p / w[:, None]
@@ -267,6 +269,22 @@ def plane_from_pose(
     return plane
 
 
+def rotation_matrix(rotation: FloatArray) -> FloatArray:
+    """Return a rotation as a matrix, given as a (3, 3) matrix or as a Rodrigues vector (3,): axis times angle.
+
+    Raises:
+        CalibrationError: another number of values, or one that is not finite.
+
+    >>> rotation_matrix(np.array([np.pi, 0.0, 0.0])).round(9).tolist()
+    [[1.0, 0.0, 0.0], [0.0, -1.0, -0.0], [0.0, 0.0, -1.0]]
+    """
+    values = np.asarray(rotation, dtype=np.float64)
+    if values.size not in (3, 9) or not np.isfinite(values).all():
+        raise CalibrationError(f"rotation: got {values.tolist()}, need 3 or 9 finite numbers. Check the file.")
+    matrix = cv2.Rodrigues(values.reshape(3, 1))[0] if values.size == 3 else values.reshape(3, 3)
+    return np.asarray(matrix, dtype=np.float64)
+
+
 def sees_ground(plane: GroundPlane) -> bool:
     """Tell whether any pixel of the picture has a ground point, valid or not."""
     left, top, right, bottom = picture_edges_px(plane.image_hw)
@@ -296,11 +314,3 @@ def _lowered(plane: GroundPlane, shadow: Any, height_m: float) -> FloatArray:
         return np.asarray(shadow)
     centre, _ = _camera(plane)
     return np.asarray(centre + (shadow - centre) * _shrink(plane, height_m))
-
-
-def _lens_jacobian(lens: Lens | None, uv: FloatArray) -> FloatArray:
-    """(N, 2, 2) derivative of the undistorted pixel by the pixel, from differences half a pixel to either side."""
-    if lens is None:
-        return np.broadcast_to(np.eye(2), (len(uv), 2, 2))
-    steps = [np.array([0.5, 0.0]), np.array([0.0, 0.5])]
-    return np.stack([undistort(lens, uv + d) - undistort(lens, uv - d) for d in steps], axis=2)
