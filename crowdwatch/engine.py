@@ -131,7 +131,8 @@ def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_
     for camera_id, camera in cameras.items():
         limit_s = stale_limit_s(view.cameras[camera_id].camera.sample_interval_s)
         health = camera.watch.health(t_ns, started_ns, limit_s)
-        window = tuple(entry for entry in camera.window if entry.t_ns > oldest_ns)
+        # the newest entry stays until its camera is silent, however slowly it samples
+        window = tuple(entry for entry in camera.window if entry.t_ns > oldest_ns) or camera.window[-1:]
         now[camera_id] = CameraNow(health, camera.watch.age_s(t_ns), camera.watch.saturated, window)
     return now
 
