@@ -31,7 +31,7 @@ BAND_COLOURS: tuple[str, ...] = (
 )
 """One colour per band of :data:`BAND_EDGES_P_M2`, from dark to light. Below the first edge nothing is painted."""
 
-GREY = "#8a929c"
+GREY = "#aab2bb"
 """The colour of everything that is not known."""
 
 
@@ -47,10 +47,10 @@ class LevelStyle:
 LEVEL_STYLES: dict[Level, LevelStyle] = {
     Level.UNKNOWN: LevelStyle(GREY, "#000000", "?"),
     Level.NORMAL: LevelStyle("#2166ac", "#ffffff", "○"),
-    Level.WATCH: LevelStyle("#f0e442", "#000000", "◇"),
-    Level.CAUTION: LevelStyle("#f5a01e", "#000000", "◆"),
-    Level.ALERT: LevelStyle("#e8541e", "#000000", "▲"),
-    Level.CRITICAL: LevelStyle("#ff5cc0", "#000000", "✖"),
+    Level.WATCH: LevelStyle("#fff59d", "#000000", "◇"),
+    Level.CAUTION: LevelStyle("#e69500", "#000000", "◆"),
+    Level.ALERT: LevelStyle("#d03a10", "#ffffff", "▲"),
+    Level.CRITICAL: LevelStyle("#c83cff", "#000000", "✖"),
 }
 
 
