@@ -1,0 +1,252 @@
+"""Speed and memory, side by side in one run: ``python -m pipelines.benchmark``.
+
+Repeats are interleaved and medians reported, so that a machine that slows down slows everything down alike.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import av
+import typer
+from crowdwatch.store.log import LogWriter
+from rich.console import Console
+from rich.table import Table
+
+from crowdwatch import build, config
+from crowdwatch.detectors.boxes import blob
+from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
+from crowdwatch.engine import advance, start
+from crowdwatch.errors import ConfigError, CrowdWatchError
+from crowdwatch.examples import example
+from crowdwatch.fuse import view_site
+from crowdwatch.observe import evidence, locate
+from crowdwatch.picture import Overlay
+from crowdwatch.records import Observation, Tick
+from crowdwatch.replay import Options, replay_recording
+from crowdwatch.store.sql import SqlStore
+
+app = typer.Typer(help="Measure speed and memory.", add_completion=False)
+err = Console(stderr=True)
+
+STAGES = ("decode", "prepare", "inference", "boxes", "ground", "evidence", "advance", "log", "store", "picture")
+
+
+class Stopwatch:
+    """Seconds spent by stage."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+
+    def time(self, stage: str, call: Callable[[], Any]) -> Any:
+        """Run ``call`` on the account of a stage."""
+        began = time.perf_counter()
+        result = call()
+        self.seconds[stage] += time.perf_counter() - began
+        return result
+
+
+def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str, float], float]:
+    """One pass over the recording, stage by stage; returns seconds by stage and seconds of bare inference.
+
+    ``detect`` cannot be split from outside, so bare inference is timed on the same preloaded tensor right after it
+    and the rest of ``detect`` is shared out as preparation and boxes.
+    """
+    site = config.to_site(event)
+    view, camera = view_site(site), site.cameras[0]
+    source = build.open_source(event, site, camera)
+    detector = build.open_detector(event)
+    if not isinstance(detector, OpenVinoYolo):
+        raise ConfigError("benchmark: measures the OpenVINO runtime. Set detector: {runtime: openvino}.")
+    overlay = Overlay(camera.plane, {zone.zone_id: zone.polygon_m for zone in site.zones})
+    log = LogWriter(folder / "log", event.model_dump_json())
+    store = SqlStore(f"sqlite:///{folder / 'stages.sqlite'}")
+    run = _run(event, folder)
+    store.begin(run)
+    state, watch, included = start(view), Stopwatch(), []
+    pairs = islice(source.pairs(), frames)
+    tick_ns = round(site.tick_s * 1e9)
+    due_ns = -(-source.span_ns[0] // tick_ns) * tick_ns
+    done = 0
+    while (pair := watch.time("decode", lambda: next(pairs, None))) is not None:
+        picture, _ = watch.time("prepare", lambda p=pair: blob([p.current.image_bgr], detector.input_hw))
+        bare = Stopwatch()
+        bare.time("inference", lambda x=picture: detector.forward(x))
+        watch.seconds["inference"] += bare.seconds["inference"]
+        began = time.perf_counter()
+        (detections,) = detector.detect([pair.current])
+        whole = time.perf_counter() - began
+        watch.seconds["boxes"] += max(0.0, whole - bare.seconds["inference"])
+        positions = watch.time("ground", lambda d=detections: locate(d, camera.plane))
+        seen = watch.time("evidence", lambda p=pair: evidence(p))
+        observation = Observation(detections, positions, seen, camera.plane.plane_id)
+        events: list[Observation | Tick] = []
+        if observation.stamp.t_ns > due_ns:
+            events.append(Tick(due_ns, tuple(included)))
+            included, due_ns = [], due_ns + tick_ns
+        events.append(observation)
+        included.append(observation.stamp.id)
+        for each in events:
+            watch.time("log", lambda e=each: log.append(e))
+            state, outcome = watch.time("advance", lambda s=state, e=each: advance(s, e))
+            if outcome is not None:
+                watch.time("store", lambda o=outcome: store.write(run.run_id, [o]))
+                watch.time("picture", lambda o=outcome, p=pair, d=detections: overlay.render(
+                    p.current, grid=o.grid, detections=d, score_min=camera.score_min
+                ))  # fmt: skip
+        done += 1
+    log.close(complete=True)
+    store.close()
+    # `detect` prepares once more: its preparation is counted once, under "prepare"
+    watch.seconds["boxes"] = max(0.0, watch.seconds["boxes"] - watch.seconds["prepare"])
+    return {stage: seconds / done for stage, seconds in watch.seconds.items()}, watch.seconds["inference"] / done
+
+
+def _run(event: config.EventFile, folder: Path) -> Any:
+    from crowdwatch.runs import Mode, Run
+
+    return Run("benchmark", event.id, Mode.REPLAY, event.model_dump_json(), str(folder), 0, 1, time.time_ns())
+
+
+def whole(event: config.EventFile, frames: int, folder: Path) -> float:
+    """Seconds per frame of the replay as a user runs it, start-up left out."""
+    began: list[float] = []
+    options = Options(
+        folder, f"sqlite:///{folder / 'whole.sqlite'}", started=lambda run: began.append(time.perf_counter()),
+        to_ns=_frame_ns(event, frames),
+    )  # fmt: skip
+    summary = replay_recording(event, options)
+    return (time.perf_counter() - began[0]) / summary.tally.observations
+
+
+def _frame_ns(event: config.EventFile, frames: int) -> int:
+    source = event.cameras[0].source
+    return source.start_ns + round(frames / (source.capture_rate_hz or 25.0) * 1e9)
+
+
+def loop_recording(path: Path, times: int, target: Path) -> Path:
+    """Repeat a recording ``times`` over by copying its packets, without encoding anything again."""
+    with av.open(str(target), "w") as out:
+        stream = None
+        for turn in range(times):
+            with av.open(str(path)) as container:
+                video = container.streams.video[0]
+                if stream is None:
+                    stream = out.add_stream_from_template(video)
+                for packet in container.demux(video):
+                    if packet.dts is None:
+                        continue
+                    shift = turn * video.frames
+                    packet.dts, packet.pts = packet.dts + shift, (packet.pts or packet.dts) + shift
+                    packet.stream = stream
+                    out.mux(packet)
+    return target
+
+
+def _peak_mb(event_json: str, path: str, folder: str, queue: Any) -> None:
+    """In a process of its own: replay a recording whole and report the peak resident memory."""
+    event = _with_file(config.from_json(event_json), Path(path))
+    replay_recording(event, Options(Path(folder), f"sqlite:///{folder}/memory.sqlite", pictures=False))
+    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _with_file(event: config.EventFile, path: Path) -> config.EventFile:
+    camera = event.cameras[0]
+    here = camera.source.model_copy(update={"sample": None, "file": str(path)})
+    return event.model_copy(update={"cameras": [camera.model_copy(update={"source": here})]})
+
+
+def memory(event: config.EventFile, folder: Path, loops: list[int]) -> dict[int, float]:
+    """Peak memory in MB of a replay of the recording repeated 1, 2, 4 ... times."""
+    site = config.to_site(event)
+    source = build.open_source(event, site, site.cameras[0])
+    context = multiprocessing.get_context("spawn")
+    peaks = {}
+    for times in loops:
+        part = folder / f"memory-{times}"
+        part.mkdir()
+        path = loop_recording(source.path, times, part / "looped.avi")
+        queue = context.Queue()
+        process = context.Process(target=_peak_mb, args=(event.model_dump_json(), str(path), str(part), queue))
+        process.start()
+        process.join()
+        if process.exitcode != 0:
+            raise ConfigError(f"benchmark: the replay of {times} loops failed with exit code {process.exitcode}.")
+        peaks[times] = queue.get()
+    return peaks
+
+
+@app.command()
+def main_command(
+    event_file: Annotated[
+        Path | None, typer.Option("--event", help="Event file; default: the shipped example.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=10, help="Frames per repeat.")] = 300,
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved repeats; medians are reported.")] = 3,
+    with_memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Measure peak memory over 1, 2 and 4 loops too.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
+    event = config.load(event_file or example("pets2009"))
+    passes, bares, wholes = [], [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for repeat in range(repeats):
+            part = folder / str(repeat)
+            part.mkdir()
+            by_stage, bare = stages(event, frames, part)
+            passes.append(by_stage)
+            bares.append(bare)
+            wholes.append(whole(event, frames, part))
+        peaks = memory(event, folder, [1, 2, 4]) if with_memory else {}
+    median = {stage: statistics.median(one[stage] for one in passes) for stage in STAGES}
+    result = {
+        "stage_share": {stage: seconds / sum(median.values()) for stage, seconds in median.items()},
+        "bare_inference_ms": statistics.median(bares) * 1e3,
+        "whole_ms": statistics.median(wholes) * 1e3,
+        "whole_over_bare": statistics.median(w / b for w, b in zip(wholes, bares, strict=True)),
+        "peak_mb_by_loops": peaks,
+    }
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    _print(result, frames, repeats)
+
+
+def _print(result: dict[str, Any], frames: int, repeats: int) -> None:
+    console = Console()
+    table = Table("stage", "share", title=f"{frames} frames, median of {repeats} interleaved repeats")
+    for stage, share in result["stage_share"].items():
+        table.add_row(stage, f"{share:.1%}")
+    console.print(table)
+    console.print(
+        f"whole replay {result['whole_ms']:.1f} ms a frame, bare inference {result['bare_inference_ms']:.1f} ms: "
+        f"{result['whole_over_bare']:.2f} times"
+    )
+    for times, peak in result["peak_mb_by_loops"].items():
+        console.print(f"peak memory, recording looped {times} x: {peak:.0f} MB")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except CrowdWatchError as error:
+        err.print(f"error: {error}", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
