@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crowdwatch import geometry
 from crowdwatch.errors import RecordError
-from crowdwatch.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
+from crowdwatch.palette import BAND_COLOURS, LEVEL_STYLES, band_index, rgb
 from crowdwatch.records import DensityGrid, Detections, FloatArray, Frame, GroundPlane, Level
 
 __all__ = ["HEAD_UNDER_PX", "Overlay", "block_px", "coarsen"]
@@ -28,6 +28,7 @@ HEAD_IN_BLOCKS = 7.0
 """Blocks across a head at most: one below the limit, so that a head larger than assumed by an eighth stays under."""
 
 HEAT_OPACITY = 0.45
+HATCH, STRIPE_PX = "#000000", 6
 JPEG_QUALITY = 80
 
 U8 = NDArray[np.uint8]
@@ -116,6 +117,7 @@ class Overlay:
     zones: Mapping[str, FloatArray]
     _block: NDArray[np.int64] = field(init=False)
     _ground_m: NDArray[np.float32] = field(init=False)
+    _stripes: NDArray[np.bool_] = field(init=False)
     _outlines: dict[str, list[NDArray[np.int32]]] = field(init=False)
     _cells: tuple[tuple[float, ...], NDArray[np.int64]] | None = field(init=False, default=None)
 
@@ -123,6 +125,7 @@ class Overlay:
         height, width = self.plane.image_hw
         self._block = block_px(geometry.head_size_px(self.plane))
         v, u = np.mgrid[0:height, 0:width].astype(np.float64)
+        self._stripes = (u + v) // STRIPE_PX % 2 == 0
         pixels = np.stack([u.ravel(), v.ravel()], axis=1)
         ground = geometry.to_ground(self.plane, pixels)
         ground[~geometry.valid_px(self.plane, pixels)] = np.nan
@@ -187,11 +190,11 @@ class Overlay:
         return encoded.tobytes()
 
     def _draw_density(self, canvas: U8, grid: DensityGrid) -> None:
-        """Blend the colour of each pixel's cell into the canvas; unknown cells are darkened to grey."""
+        """Blend the colour of each pixel's cell into the canvas; unknown cells are hatched with dark stripes."""
         band = np.append(band_index(grid.rho_p_m2).ravel(), -1)
-        colours = np.array([_bgr(c) for c in (GREY, GREY, *BAND_COLOURS)], dtype=np.uint8)
+        colours = np.array([_bgr(c) for c in (HATCH, HATCH, *BAND_COLOURS)], dtype=np.uint8)
         index = (band + 2).astype(np.uint8)[self._cell_of_pixel(grid)].reshape(self.plane.image_hw)
-        mask = (index != 1).astype(np.uint8)
+        mask = ((index > 1) | ((index == 0) & self._stripes)).astype(np.uint8)
         blended = cv2.addWeighted(canvas, 1 - HEAT_OPACITY, colours[index], HEAT_OPACITY, 0.0)
         cv2.copyTo(blended, mask, canvas)
 
