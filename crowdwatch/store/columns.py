@@ -1,0 +1,255 @@
+"""Observations and events as Parquet columns, and back, bit for bit.
+
+One row per observation; boxes and positions are lists in it, one column per coordinate with its unit in the name, so
+that any reader of Parquet can use them. Every float is 64 bit and keeps its bits, NaN included. There is no column that
+could hold an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crowdwatch.records import (
+    Anchor,
+    Detections,
+    Evidence,
+    LogEvent,
+    Observation,
+    OperatorAction,
+    Positions,
+    Restart,
+    Stamp,
+    Tick,
+)
+
+__all__ = [
+    "OBSERVATIONS",
+    "SCHEMA_VERSION",
+    "TIMELINE",
+    "EventRow",
+    "event_row",
+    "observation_table",
+    "observations",
+    "row_event",
+    "timeline_table",
+    "write_parquet",
+]
+
+SCHEMA_VERSION = 1
+
+EventRow = dict[str, Any]
+
+
+def _list(kind: Any) -> Any:
+    return pa.list_(pa.field("element", kind))
+
+
+OBSERVATIONS = pa.schema(
+    [
+        pa.field("log_seq", pa.int64(), nullable=False),
+        pa.field("camera_id", pa.string(), nullable=False),
+        pa.field("seq", pa.int64(), nullable=False),
+        pa.field("t_ns", pa.int64(), nullable=False),
+        pa.field("t_source", pa.string(), nullable=False),
+        pa.field("t_sigma_s", pa.float64(), nullable=False),
+        pa.field("plane_id", pa.string(), nullable=False),
+        pa.field("detector_id", pa.string(), nullable=False),
+        pa.field("anchor", pa.string(), nullable=False),
+        pa.field("image_height_px", pa.int32(), nullable=False),
+        pa.field("image_width_px", pa.int32(), nullable=False),
+        pa.field("saturated", pa.bool_(), nullable=False),
+        pa.field("frame_hash", pa.string(), nullable=False),
+        pa.field("luma", pa.float64(), nullable=False),
+        pa.field("contrast", pa.float64(), nullable=False),
+        pa.field("sharpness", pa.float64(), nullable=False),
+        pa.field("change", pa.float64(), nullable=False),
+        pa.field("left_px", _list(pa.float64())),
+        pa.field("top_px", _list(pa.float64())),
+        pa.field("right_px", _list(pa.float64())),
+        pa.field("bottom_px", _list(pa.float64())),
+        pa.field("score", _list(pa.float64())),
+        pa.field("class_id", _list(pa.int64())),
+        pa.field("east_m", _list(pa.float64())),
+        pa.field("north_m", _list(pa.float64())),
+        pa.field("sigma_m", _list(pa.float64())),
+        # null where it is the detection's score, as it is unless a maker of positions says otherwise
+        pa.field("position_score", _list(pa.float64())),
+    ]
+)
+
+TIMELINE = pa.schema(
+    [
+        pa.field("log_seq", pa.int64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("t_ns", pa.int64(), nullable=False),
+        pa.field("camera_id", pa.string()),
+        pa.field("seq", pa.int64()),
+        pa.field("included_camera_id", _list(pa.string())),
+        pa.field("included_seq", _list(pa.int64())),
+        pa.field("command_id", pa.int64()),
+        pa.field("action", pa.string()),
+        pa.field("zone_id", pa.string()),
+        pa.field("alarm", pa.string()),
+        pa.field("actor", pa.string()),
+    ]
+)
+
+_FLOAT_LISTS = [field.name for field in OBSERVATIONS if field.type == _list(pa.float64())]
+
+
+def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
+    """(log sequence number, observation) -> a table with the schema :data:`OBSERVATIONS`."""
+    found = [observation for _, observation in rows]
+    boxes = [each.detections for each in found]
+    places = [each.positions for each in found]
+    facts = [each.evidence for each in found]
+    offsets = np.concatenate([[0], np.cumsum([len(each) for each in boxes])]).astype(np.int32)
+
+    def floats(values: Iterable[float]) -> Any:
+        return pa.array(np.array(list(values), dtype=np.float64))
+
+    def lists(parts: Iterable[Any], kind: type = np.float64, missing: Any = None) -> Any:
+        flat: Any = np.concatenate([np.empty(0, kind), *parts]).astype(kind, copy=False)
+        return pa.ListArray.from_arrays(
+            pa.array(offsets), pa.array(flat), type=_list(pa.from_numpy_dtype(kind)), mask=missing
+        )
+
+    same = pa.array([each.positions.score.tobytes() == each.detections.score.tobytes() for each in found], pa.bool_())
+    columns = [
+        pa.array([log_seq for log_seq, _ in rows], pa.int64()),
+        pa.array([each.stamp.camera_id for each in found], pa.string()),
+        pa.array([each.stamp.seq for each in found], pa.int64()),
+        pa.array([each.stamp.t_ns for each in found], pa.int64()),
+        pa.array([each.stamp.t_source for each in found], pa.string()),
+        floats(each.stamp.t_sigma_s for each in found),
+        pa.array([each.plane_id for each in found], pa.string()),
+        pa.array([each.detector_id for each in boxes], pa.string()),
+        pa.array([each.anchor.value for each in boxes], pa.string()),
+        pa.array([each.image_hw[0] for each in boxes], pa.int32()),
+        pa.array([each.image_hw[1] for each in boxes], pa.int32()),
+        pa.array([bool(each.saturated) for each in boxes], pa.bool_()),
+        pa.array([each.frame_hash for each in facts], pa.string()),
+        floats(each.luma for each in facts),
+        floats(each.contrast for each in facts),
+        floats(each.sharpness for each in facts),
+        floats(each.change for each in facts),
+        *(lists(each.xyxy_px[:, side] for each in boxes) for side in range(4)),
+        lists(each.score for each in boxes),
+        lists((each.class_id for each in boxes), np.int64),
+        lists(each.xy_m[:, 0] for each in places),
+        lists(each.xy_m[:, 1] for each in places),
+        lists(each.sigma_m for each in places),
+        lists((each.score for each in places), missing=same),
+    ]
+    return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
+
+
+def observations(table: Any) -> Iterator[tuple[int, Observation]]:
+    """The inverse of :func:`observation_table`, row by row.
+
+    Raises:
+        RecordError: the rows break the rules of the nouns.
+    """
+    table = table.combine_chunks()
+    plain = {name: table[name].to_pylist() for name in OBSERVATIONS.names if name not in (*_FLOAT_LISTS, "class_id")}
+    lists = {name: _lists(table[name]) for name in (*_FLOAT_LISTS, "class_id")}
+    for row in range(table.num_rows):
+        yield plain["log_seq"][row], _observation({name: values[row] for name, values in plain.items()}, lists, row)
+
+
+def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], row: int) -> Observation:
+    stamp = Stamp(fact["camera_id"], fact["seq"], fact["t_ns"], fact["t_source"], fact["t_sigma_s"])
+    sides = [lists[name](row) for name in ("left_px", "top_px", "right_px", "bottom_px")]
+    score = lists["score"](row)
+    detections = Detections(
+        stamp,
+        np.stack(sides, axis=1),
+        score,
+        lists["class_id"](row),
+        Anchor(fact["anchor"]),
+        (fact["image_height_px"], fact["image_width_px"]),
+        fact["detector_id"],
+        fact["saturated"],
+    )
+    position_score = lists["position_score"](row)
+    positions = Positions(
+        stamp,
+        np.stack([lists["east_m"](row), lists["north_m"](row)], axis=1),
+        lists["sigma_m"](row),
+        score if position_score is None else position_score,
+    )
+    evidence = Evidence(fact["frame_hash"], fact["luma"], fact["contrast"], fact["sharpness"], fact["change"])
+    return Observation(detections, positions, evidence, fact["plane_id"])
+
+
+def _lists(column: Any) -> Callable[[int], Any]:
+    """A list column as a function from the row to its values (None for a null)."""
+    array = column.combine_chunks()
+    offsets = array.offsets.to_numpy()
+    values = array.values.to_numpy(zero_copy_only=False)
+    known = array.is_valid().to_numpy(zero_copy_only=False)
+    return lambda row: values[offsets[row] : offsets[row + 1]] if known[row] else None
+
+
+def event_row(log_seq: int, event: LogEvent) -> EventRow:
+    """One event as a row of the timeline; columns that do not apply are left out."""
+    row: EventRow = {"log_seq": log_seq}
+    match event:
+        case Observation():
+            stamp = event.stamp
+            return row | {"kind": "observation", "t_ns": stamp.t_ns, "camera_id": stamp.camera_id, "seq": stamp.seq}
+        case Tick():
+            cameras = [camera_id for camera_id, _ in event.included]
+            numbers = [seq for _, seq in event.included]
+            included = {"included_camera_id": cameras, "included_seq": numbers}
+            return row | {"kind": "tick", "t_ns": event.t_ns} | included
+        case OperatorAction():
+            who = {"zone_id": event.zone_id, "alarm": event.alarm, "actor": event.actor}
+            what = {"command_id": event.command_id, "action": event.kind}
+            return row | {"kind": "action", "t_ns": event.t_ns} | what | who
+        case Restart():
+            return row | {"kind": "restart", "t_ns": event.t_ns}
+
+
+def row_event(row: EventRow) -> Tick | OperatorAction | Restart:
+    """The inverse of :func:`event_row` for all but observations, whose rows are only references.
+
+    Raises:
+        ValueError: there is no such kind of event.
+    """
+    t_ns = row["t_ns"]
+    match row["kind"]:
+        case "tick":
+            return Tick(t_ns, tuple(zip(row["included_camera_id"], row["included_seq"], strict=True)))
+        case "action":
+            return OperatorAction(row["command_id"], t_ns, row["action"], row["zone_id"], row["alarm"], row["actor"])
+        case "restart":
+            return Restart(t_ns)
+    raise ValueError(f"an event of kind {row['kind']!r}")
+
+
+def timeline_table(rows: Sequence[EventRow]) -> Any:
+    """Rows of :func:`event_row` -> a table with the schema :data:`TIMELINE`."""
+    return pa.Table.from_pylist(list(rows), schema=TIMELINE)
+
+
+def write_parquet(table: Any, file: BinaryIO, metadata: dict[str, str]) -> None:
+    """Write a table as one Parquet file with checksums; equal tables give equal bytes.
+
+    Floats are split into byte streams before zstd: boxes come from 32 bit models, so that half of their bytes are zero.
+    """
+    leaves = {name: f"{name}.list.element" for name in (*_FLOAT_LISTS, "included_camera_id")}
+    pq.write_table(
+        table.replace_schema_metadata(metadata),
+        file,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=[leaves.get(name, name) for name in table.column_names if name not in _FLOAT_LISTS],
+        use_byte_stream_split=[leaves[name] for name in _FLOAT_LISTS if name in table.column_names],
+        write_page_checksum=True,
+    )
