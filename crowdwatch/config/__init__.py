@@ -6,6 +6,9 @@
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
+from crowdwatch.config.explaining import explain
+from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.schema import EventFile
+from crowdwatch.config.sites import to_site
 
-__all__ = ["EventFile"]
+__all__ = ["EventFile", "explain", "from_json", "load", "to_site"]

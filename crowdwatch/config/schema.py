@@ -7,18 +7,28 @@ Every model forbids keys that it does not know. A default that is a claim about 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationInfo,
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from crowdwatch.config.fields import (
+    Delays,
+    Ident,
+    Ladder,
+    Matrix3,
+    NotNegative,
+    Number,
+    PairPx,
+    Plain,
+    Point3M,
+    PointM,
+    Positive,
+    Ring,
+    Share,
+    Step,
+    Time,
+    Whole,
 )
-
 from crowdwatch.config.times import parse_time
 from crowdwatch.records import Anchor
 from crowdwatch.site import ZoneKind
@@ -40,64 +50,10 @@ __all__ = [
     "ReadingSettings",
     "SiteFrame",
     "SourceFile",
-    "Step",
     "Text",
     "TsaiNumbers",
     "ZoneFile",
 ]
-
-Step = Literal["watch", "caution", "alert", "critical"]
-"""The four steps of a ladder, by their names in the event file."""
-
-MAX_COORDINATE_M = 1e7
-"""Larger than any easting or northing of a projected map on Earth (UTM northings end at 1.0e7 m)."""
-
-
-def _off(value: Any, info: ValidationInfo) -> Any:
-    """``off`` switches a step off; an empty value is a slip of the pen and never switches anything off."""
-    if value == "off":
-        return None
-    if value is None:
-        raise ValueError("is empty; need a number, or the word off to do without this step")
-    return value
-
-
-def _every_step(value: Any) -> Any:
-    """One number stands for all four steps."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return dict.fromkeys(("watch", "caution", "alert", "critical"), value)
-    return value
-
-
-def _time(value: str) -> str:
-    parse_time(value)
-    return value
-
-
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
-NotNegative = Annotated[Number, Field(ge=0)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Whole = Annotated[int, Field(strict=True)]
-Metres = Annotated[Number, Field(ge=-MAX_COORDINATE_M, le=MAX_COORDINATE_M)]
-Plain = Annotated[str, Field(strict=True, min_length=1, max_length=500, pattern=r"\S")]
-Ident = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Time = Annotated[str, Field(strict=True), AfterValidator(_time)]
-PointM = Annotated[list[Metres], Field(min_length=2, max_length=2)]
-Point3M = Annotated[list[Metres], Field(min_length=3, max_length=3)]
-PairPx = Annotated[list[Number], Field(min_length=2, max_length=2)]
-Triple = Annotated[list[Number], Field(min_length=3, max_length=3)]
-Matrix3 = Annotated[list[Triple], Field(min_length=3, max_length=3)]
-Ring = Annotated[list[PointM], Field(min_length=3, max_length=10_000)]
-Ladder = dict[
-    Step,
-    Annotated[
-        Annotated[Number, Field(gt=0)] | None,
-        BeforeValidator(_off),
-        PlainSerializer(lambda value: "off" if value is None else value),
-    ],
-]
-Delays = Annotated[dict[Step, NotNegative], BeforeValidator(_every_step)]
 
 
 class Model(BaseModel):
@@ -215,8 +171,12 @@ class SourceFile(Model):
 class PointPair(Model):
     """One control point: where it is in the picture, and where it was surveyed on the ground."""
 
+    name: Annotated[str, Field(strict=True, max_length=100)] = ""
     pixel_px: PairPx
     ground_m: PointM
+    survey_sigma_m: Positive = Field(
+        default=0.05, json_schema_extra={"source": "a tape or a total station on uneven ground"}
+    )
 
 
 class LensFile(Model):
@@ -253,10 +213,15 @@ class TsaiNumbers(Model):
 
 
 class OpenCvFiles(Model):
-    """OpenCV's XML files of the intrinsic and the extrinsic calibration; relative to the event file."""
+    """OpenCV's XML files of the intrinsic and the extrinsic calibration; relative to the event file.
+
+    ``unit_m`` is the length of the unit of their translation: 0.01 for centimetres, 1 for metres. No default: a wrong
+    one moves the camera a hundredfold.
+    """
 
     intrinsics_file: Plain
     extrinsics_file: Plain
+    unit_m: Positive
 
 
 class PoseNumbers(Model):
@@ -280,6 +245,7 @@ class CalibrationFile(Model):
     points_file: Plain | None = None
     lens: LensFile | None = None
     camera_position_m: Point3M | None = None
+    click_sigma_px: Positive = Field(default=2.0, json_schema_extra={"source": "a careful click by hand"})
     tsai: TsaiNumbers | None = None
     tsai_file: Plain | None = None
     opencv: OpenCvFiles | None = None
@@ -310,7 +276,7 @@ class CameraFile(Model):
         default=None, json_schema_extra={"source": "every frame"}
     )
     score_min: Share = Field(
-        default=0.3, json_schema_extra={"source": "the best trade of misses against ghosts on PETS2009 frames 0 to 199"}
+        default=0.3, json_schema_extra={"source": "the score at which the README's figures are measured"}
     )
     max_position_error_m: Positive = Field(
         default=1.0, json_schema_extra={"source": "half the width of the smallest zone worth a reading, 10 m2"}
@@ -327,11 +293,11 @@ class DetectorSettings(Model):
     runtime: Literal["auto", "openvino", "torch"] = Field(
         default="auto", json_schema_extra={"source": "OpenVINO on a CPU, torch on a GPU"}
     )
-    precision: Literal["auto", "f32", "f16", "bf16", "int8"] = Field(
-        default="auto", json_schema_extra={"source": "f32 where the weights allow it: reproducible"}
+    precision: Literal["auto", "f32", "bf16"] = Field(
+        default="f32", json_schema_extra={"source": "numbers repeat between machines"}
     )
-    image_px: Annotated[Whole, Field(ge=64, le=4096, multiple_of=32)] = Field(
-        default=640, json_schema_extra={"source": "the size that the weights were trained at"}
+    image_px: Annotated[Whole, Field(ge=64, le=4096, multiple_of=32)] | None = Field(
+        default=None, json_schema_extra={"source": "the size that the weights were made for"}
     )
     nms_iou: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=0.7, json_schema_extra={"source": "Ultralytics' default"}
@@ -404,6 +370,11 @@ class EventFile(Model):
     limits_by_kind: LimitsByKind = Field(default_factory=LimitsByKind)
     detector: DetectorSettings = Field(default_factory=DetectorSettings)
     readings: ReadingSettings = Field(default_factory=ReadingSettings)
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Two event files are equal when they say the same, wherever they were read from."""
+        return isinstance(other, EventFile) and self.__dict__ == other.__dict__
 
     @property
     def start_ns(self) -> int:

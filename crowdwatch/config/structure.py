@@ -48,7 +48,7 @@ def structure_faults(document: Document, error: ValidationError) -> None:
                 path, f"is no step of a ladder, need one of {', '.join(allowed)}.{_did_you_mean(path[-1], allowed)}"
             )
         elif kind == "value_error":
-            document.fault(path, _value_error(str(context.get("error", found["msg"])), found["input"]))
+            document.fault(path, f"got {shown(found['input'])}: {str(context.get('error', found['msg'])).rstrip('.')}.")
         else:
             document.fault(path, f"got {shown(found['input'])}, {_need(path, kind, context)}")
 
@@ -67,12 +67,6 @@ def shown(value: Any) -> str:
         return f"a list of {len(value)}"
     text = repr(value)
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
-
-
-def _value_error(text: str, value: Any) -> str:
-    """The sentences of our own validators: they say what is wrong with the value and need it put before them."""
-    sentence = text[:1] + text[1:]
-    return f"got {shown(value)}: it {sentence}{'' if sentence.endswith('.') else '.'}"
 
 
 def _need(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:

@@ -1,0 +1,180 @@
+"""The calibration of a camera in the event file: reading the files it names, and building its ground plane."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crowdwatch.calibrate import from_points, from_pose
+from crowdwatch.calibration_files import TsaiModel, parse_opencv, parse_tsai, plane_from_tsai
+from crowdwatch.config.schema import CalibrationFile, CameraFile, LensFile
+from crowdwatch.control_points import ControlPoint
+from crowdwatch.errors import AnchorRefused, CalibrationError
+from crowdwatch.geometry import opencv_lens
+from crowdwatch.points_file import read_points
+from crowdwatch.records import Anchor, GroundPlane, Lens
+
+__all__ = ["FILE_KEYS", "WAYS", "ground_plane", "inline"]
+
+WAYS = ("points", "points_file", "tsai", "tsai_file", "opencv", "pose")
+"""The ways to calibrate, of which a camera uses exactly one."""
+
+FILE_KEYS = ("points_file", "tsai_file", "opencv")
+
+
+def inline(key: str, value: Any, folder: Path) -> dict[str, Any]:
+    """Read a calibration file and return what it says, as keys of the event file.
+
+    Args:
+        key: ``points_file``, ``tsai_file`` or ``opencv``.
+        value: what stands at the key, already known to be of the right form.
+        folder: relative paths count from here.
+
+    Returns:
+        Keys of ``calibration``, and ``image_size_px`` and ``head_plane_m`` of the camera where the file holds them.
+
+    Raises:
+        CalibrationError: the file cannot be read or has faults.
+    """
+    if key == "tsai_file":
+        model = parse_tsai(folder / value)
+        return {"tsai": asdict(model)}
+    if key == "opencv":
+        pose = parse_opencv(folder / value["intrinsics_file"], folder / value["extrinsics_file"], value["unit_m"])
+        matrix = pose.camera_matrix
+        if matrix[0, 1] != 0:
+            raise CalibrationError(
+                f"the camera matrix has a skew of {matrix[0, 1]:g} px, need 0. Calibrate again without skew."
+            )
+        return {
+            "pose": {
+                "focal_px": [float(matrix[0, 0]), float(matrix[1, 1])],
+                "centre_px": [float(matrix[0, 2]), float(matrix[1, 2])],
+                "distortion": pose.distortion.tolist(),
+                "rotation": pose.rotation.tolist(),
+                "translation_m": pose.translation_m.tolist(),
+            }
+        }
+    return _inline_points(folder / value)
+
+
+def _inline_points(path: Path) -> dict[str, Any]:
+    read = read_points(path)
+    found: dict[str, Any] = {
+        "points": [
+            {
+                "name": p.name,
+                "pixel_px": [p.u_px, p.v_px],
+                "ground_m": [p.x_m, p.y_m],
+                "survey_sigma_m": p.survey_sigma_m,
+            }
+            for p in read.points
+        ]
+    }
+    if read.lens is not None:
+        matrix = read.lens.camera_matrix
+        found["lens"] = {
+            "model": read.lens.model,
+            "focal_px": [float(matrix[0, 0]), float(matrix[1, 1])],
+            "centre_px": [float(matrix[0, 2]), float(matrix[1, 2])],
+            "coefficients": read.lens.coefficients.tolist(),
+        }
+    if read.camera_centre_m is not None:
+        found["camera_position_m"] = read.camera_centre_m.tolist()
+    if read.click_sigma_px is not None:
+        found["click_sigma_px"] = read.click_sigma_px
+    if read.image_hw is not None:
+        found["image_size_px"] = [read.image_hw[1], read.image_hw[0]]
+    if read.head_plane_m is not None:
+        found["head_plane_m"] = read.head_plane_m
+    return found
+
+
+def ground_plane(camera: CameraFile) -> GroundPlane:
+    """Build the ground plane of a camera whose calibration files have been read.
+
+    Raises:
+        CalibrationError: the numbers give no usable plane.
+        AnchorRefused: heads are asked for, and the camera's position is unknown or below them.
+    """
+    plane = _plane(camera)
+    if camera.anchor is not Anchor.HEAD:
+        return plane
+    if plane.camera_centre_m is None:
+        raise AnchorRefused(
+            "anchor head is refused: control points without the camera's position do not tell where a head stands. "
+            "Survey camera_position_m (east, north, height), give a full pose, or use anchor: feet."
+        )
+    if not plane.camera_centre_m[2] > plane.head_plane_m:
+        raise AnchorRefused(
+            f"anchor head is refused: the camera is {plane.camera_centre_m[2]:.2f} m up, need more than head_plane_m "
+            f"{plane.head_plane_m:g}. Check the camera's height."
+        )
+    return plane
+
+
+def _plane(camera: CameraFile) -> GroundPlane:
+    calibration = camera.calibration
+    if calibration.tsai is not None:
+        model = TsaiModel(**calibration.tsai.model_dump())
+        _same_size(camera, (model.height_px, model.width_px))
+        return plane_from_tsai(model, head_plane_m=camera.head_plane_m, max_sigma_m=camera.max_position_error_m)
+    if camera.image_size_px is None:
+        raise CalibrationError("image_size_px is missing. Give the picture's [width, height] in pixels.")
+    image_hw = (camera.image_size_px[1], camera.image_size_px[0])
+    if calibration.pose is not None:
+        pose = calibration.pose
+        return from_pose(
+            _matrix(pose.focal_px, pose.centre_px),
+            np.array(pose.rotation),
+            np.array(pose.translation_m),
+            image_hw,
+            distortion=pose.distortion,
+            head_plane_m=camera.head_plane_m,
+            max_sigma_m=camera.max_position_error_m,
+        )
+    return _from_points(camera, calibration, image_hw)
+
+
+def _from_points(camera: CameraFile, calibration: CalibrationFile, image_hw: tuple[int, int]) -> GroundPlane:
+    points = [
+        ControlPoint(p.pixel_px[0], p.pixel_px[1], p.ground_m[0], p.ground_m[1], p.name, p.survey_sigma_m)
+        for p in calibration.points or []
+    ]
+    return from_points(
+        points,
+        image_hw,
+        lens=_lens(calibration.lens),
+        camera_centre_m=calibration.camera_position_m,
+        head_plane_m=camera.head_plane_m,
+        click_sigma_px=calibration.click_sigma_px,
+        max_sigma_m=camera.max_position_error_m,
+    ).plane
+
+
+def _same_size(camera: CameraFile, image_hw: tuple[int, int]) -> None:
+    if camera.image_size_px is not None and camera.image_size_px != [image_hw[1], image_hw[0]]:
+        got, need = camera.image_size_px, [image_hw[1], image_hw[0]]
+        raise CalibrationError(
+            f"image_size_px: got {got}, the calibration is for {need}. Remove the key or correct it."
+        )
+
+
+def _matrix(focal_px: list[float], centre_px: list[float]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    return np.array([[focal_px[0], 0.0, centre_px[0]], [0.0, focal_px[1], centre_px[1]], [0.0, 0.0, 1.0]])
+
+
+def _lens(lens: LensFile | None) -> Lens | None:
+    if lens is None:
+        return None
+    matrix = _matrix(lens.focal_px, lens.centre_px)
+    if lens.model == "opencv":
+        return opencv_lens(matrix, lens.coefficients)
+    if len(lens.coefficients) != 1:
+        raise CalibrationError(
+            f"lens coefficients: got {len(lens.coefficients)}, need the one kappa of Tsai's model. Remove the others."
+        )
+    return Lens("tsai", matrix, np.array(lens.coefficients))

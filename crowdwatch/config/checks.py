@@ -1,0 +1,292 @@
+"""What is wrong between the parts of an event file. Each part that is sound by itself is checked against the others,
+so that one broken zone does not hide what is wrong with the next."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import shapely
+from pydantic import ValidationError
+from shapely.geometry.base import BaseGeometry
+
+from crowdwatch import geometry
+from crowdwatch.config.calibrations import WAYS, ground_plane
+from crowdwatch.config.document import Document, KeyPath
+from crowdwatch.config.limits import LADDER_KEYS, Rung, rung_fault, rungs
+from crowdwatch.config.schema import (
+    CameraFile,
+    GateFile,
+    Limits,
+    LimitsByKind,
+    Model,
+    PhaseFile,
+    ReadingSettings,
+    SiteFrame,
+    ZoneFile,
+)
+from crowdwatch.config.times import format_time, parse_time
+from crowdwatch.errors import CalibrationError, RecordError
+from crowdwatch.site import Quantity
+
+__all__ = ["check"]
+
+ROUNDING = 1.01
+"""A declared area or width may exceed the drawn one by 1 %: people round to whole metres."""
+LEAST_GATE_M = 0.3
+"""Narrower than a person (0.45 m between the shoulders): two clicks on one spot, not a gate."""
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The parts that are sound by themselves, each list by index in the file."""
+
+    site: SiteFrame | None = None
+    zones: dict[int, ZoneFile] = field(default_factory=dict)
+    gates: dict[int, GateFile] = field(default_factory=dict)
+    cameras: dict[int, CameraFile] = field(default_factory=dict)
+    phases: dict[int, PhaseFile] = field(default_factory=dict)
+    by_kind: LimitsByKind = field(default_factory=LimitsByKind)
+    readings: ReadingSettings | None = None
+
+
+def check(document: Document) -> None:
+    """Add every fault between the parts to the document's list; single parts have been judged by the schema."""
+    raw = document.raw
+    parts = _Parts(
+        site=_part(SiteFrame, raw.get("site")),
+        zones=_list(ZoneFile, raw.get("zones")),
+        gates=_list(GateFile, raw.get("gates")),
+        cameras=_list(CameraFile, raw.get("cameras")),
+        phases=_list(PhaseFile, raw.get("phases")),
+        by_kind=_part(LimitsByKind, raw.get("limits_by_kind", {})) or LimitsByKind(),
+        readings=_part(ReadingSettings, raw.get("readings", {})),
+    )
+    _exclusive(document)
+    for key in ("zones", "gates", "cameras", "phases"):
+        _unique(document, key)
+    area = _walkable(document, parts.site)
+    for number, zone in parts.zones.items():
+        _zone(document, ("zones", number), zone, area)
+    for number, gate in parts.gates.items():
+        _gate(document, ("gates", number), gate, area)
+    for number, camera in parts.cameras.items():
+        _camera(document, ("cameras", number), camera, area)
+    _phases(document, parts)
+    _limits(document, parts)
+    if parts.readings is not None and parts.readings.window_s < parts.readings.tick_s:
+        window, tick = parts.readings.window_s, parts.readings.tick_s
+        text = f"got {window:g} s, need >= tick_s {tick:g} s. Lengthen the window or shorten the tick."
+        document.fault(("readings", "window_s"), text)
+
+
+def _part(model: type[M], raw: Any) -> M | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError:
+        return None  # its faults have been listed from the whole file
+
+
+def _list(model: type[M], raw: Any) -> dict[int, M]:
+    items = raw if isinstance(raw, list) else []
+    read = ((number, _part(model, item)) for number, item in enumerate(items))
+    return {number: part for number, part in read if part is not None}
+
+
+def _mappings(raw: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, item in enumerate(raw if isinstance(raw, list) else []):
+        if isinstance(item, Mapping):
+            yield number, item
+
+
+def _exclusive(document: Document) -> None:
+    """Exactly one of several keys."""
+    for number, camera in _mappings(document.raw.get("cameras")):
+        _one_of(document, ("cameras", number, "source"), camera.get("source"), ("file", "sample", "synthetic"))
+        calibration = camera.get("calibration")
+        _one_of(document, ("cameras", number, "calibration"), calibration, WAYS)
+        if isinstance(calibration, Mapping) and not {"points", "points_file"} & set(calibration):
+            for key in sorted({"lens", "camera_position_m", "click_sigma_px"} & set(calibration)):
+                text = "belongs to control points; the other calibrations hold it themselves. Remove it."
+                document.fault(("cameras", number, "calibration", key), text)
+    for number, phase in _mappings(document.raw.get("phases")):
+        _one_of(document, ("phases", number), phase, ("start_time", "start_offset_s"))
+    site = document.raw.get("site")
+    if isinstance(site, Mapping):
+        mapped = str(site.get("crs", "local")).startswith("EPSG:")
+        if mapped and "origin_m" not in site:
+            text = "is missing beside an EPSG code. Give the easting and northing of the site's own (0, 0)."
+            document.fault(("site", "origin_m"), text)
+        if not mapped and "origin_m" in site:
+            document.fault(("site", "origin_m"), "means nothing with crs: local. Remove it, or give an EPSG code.")
+
+
+def _one_of(document: Document, path: KeyPath, raw: Any, keys: tuple[str, ...]) -> None:
+    if not isinstance(raw, Mapping):
+        return
+    given = [key for key in keys if raw.get(key) is not None]
+    if len(given) != 1:
+        got = " and ".join(given) if given else "none of them"
+        document.fault(path, f"got {got}, need exactly one of {', '.join(keys)}. Keep one.")
+
+
+def _unique(document: Document, key: str) -> None:
+    first: dict[str, int] = {}
+    for number, item in _mappings(document.raw.get(key)):
+        name = item.get("id")
+        if isinstance(name, str) and name in first:
+            line = document.line((key, first[name], "id"))
+            text = f"got {name!r}, which line {line} already has. Every id of {key} must differ: rename one."
+            document.fault((key, number, "id"), text)
+        elif isinstance(name, str):
+            first[name] = number
+
+
+def _walkable(document: Document, site: SiteFrame | None) -> BaseGeometry | None:
+    if site is None:
+        return None
+    outer = geometry.polygon(site.walkable_area_m)
+    for number, ring in enumerate(site.obstacles_m):
+        if not outer.intersects(geometry.polygon(ring)):
+            document.fault(("site", "obstacles_m", number), "lies outside the walkable area. Move or remove it.")
+    try:
+        return geometry.polygon(site.walkable_area_m, site.obstacles_m)
+    except RecordError:
+        document.fault(("site", "obstacles_m"), "the obstacles leave no walkable area. Make them smaller.")
+        return None
+
+
+def _zone(document: Document, path: KeyPath, zone: ZoneFile, area: BaseGeometry | None) -> None:
+    if area is None:
+        return
+    usable = geometry.polygon(zone.polygon_m).intersection(area).area
+    if usable < 0.01:
+        west, south, east, north = area.bounds
+        where = f"east {west:g} to {east:g} m, north {south:g} to {north:g} m"
+        text = f"lies outside the walkable area ({where}) or on obstacles. Move the zone or widen site.walkable_area_m."
+        document.fault((*path, "polygon_m"), text)
+    elif zone.usable_area_m2 is not None and zone.usable_area_m2 > usable * ROUNDING:
+        text = (
+            f"got {zone.usable_area_m2:g} m2, need <= {usable:.2f} m2, the polygon within the walkable area: a larger "
+            "area would read too low a density. Correct it, or leave it out to have it calculated."
+        )
+        document.fault((*path, "usable_area_m2"), text)
+
+
+def _gate(document: Document, path: KeyPath, gate: GateFile, area: BaseGeometry | None) -> None:
+    length = math.dist(*gate.line_m)
+    if length < LEAST_GATE_M:
+        document.fault((*path, "line_m"), f"is {length:.2f} m long, need >= {LEAST_GATE_M} m. Give both ends.")
+        return
+    if area is not None and not shapely.LineString(gate.line_m).intersects(area):
+        document.fault((*path, "line_m"), "lies outside the walkable area: nobody can cross it. Move the gate.")
+    if gate.usable_width_m is not None and gate.usable_width_m > length * ROUNDING:
+        text = f"got {gate.usable_width_m:g} m, need <= {length:.2f} m, the length of line_m. Correct one of them."
+        document.fault((*path, "usable_width_m"), text)
+
+
+def _camera(document: Document, path: KeyPath, camera: CameraFile, area: BaseGeometry | None) -> None:
+    source = camera.source
+    if source.file is not None and not Path(source.file).is_file():
+        text = (
+            f"no such file: {source.file}. Copy the footage there or correct the path; it counts from the event file."
+        )
+        document.fault((*path, "source", "file"), text)
+    if source.capture_rate_hz and camera.sample_hz and camera.sample_hz > source.capture_rate_hz:
+        text = f"got {camera.sample_hz:g} per second, need <= capture_rate_hz {source.capture_rate_hz:g}. Lower it."
+        document.fault((*path, "sample_hz"), text)
+    calibration = camera.calibration
+    if calibration.tsai is None and calibration.pose is None and calibration.points is None:
+        return  # no calibration, or one whose file could not be read: both have been listed
+    try:
+        plane = ground_plane(camera)
+        height_m = camera.head_plane_m if camera.anchor.value == "head" else 0.0
+        seen = None if area is None else geometry.visible_area(plane, height_m, within=area)
+    except (CalibrationError, RecordError) as error:
+        document.fault((*path, "calibration"), str(error))
+        return
+    if seen is not None and seen.is_empty:
+        text = (
+            "the camera validly sees none of the walkable area. Check the calibration, the site's origin and the units."
+        )
+        document.fault((*path, "calibration"), text)
+
+
+def _phases(document: Document, parts: _Parts) -> None:
+    start_ns = _event_start_ns(document, parts)
+    starts: list[tuple[int, int]] = []
+    for number, phase in parts.phases.items():
+        if phase.start_time is not None:
+            starts.append((number, parse_time(phase.start_time)))
+        elif phase.start_offset_s is not None and start_ns is not None:
+            starts.append((number, start_ns + round(phase.start_offset_s * 1e9)))
+    for (before, earlier), (number, later) in itertools.pairwise(starts):
+        if later <= earlier:
+            key = "start_time" if parts.phases[number].start_time is not None else "start_offset_s"
+            text = (
+                f"starts at {format_time(later)}, need later than {format_time(earlier)}, where phase "
+                f"{parts.phases[before].id} starts. Phases follow one another: reorder them or correct the time."
+            )
+            document.fault(("phases", number, key), text)
+
+
+def _event_start_ns(document: Document, parts: _Parts) -> int | None:
+    written = document.raw.get("start_time")
+    if isinstance(written, str):
+        try:
+            return parse_time(written)
+        except ValueError:
+            return None
+    return min((camera.source.start_ns for camera in parts.cameras.values()), default=None)
+
+
+def _limits(document: Document, parts: _Parts) -> None:
+    known = [str(item["id"]) for _, item in _mappings(document.raw.get("zones")) if isinstance(item.get("id"), str)]
+    for number, phase in parts.phases.items():
+        for zone_id in phase.limits_by_zone:
+            if zone_id not in known:
+                close = difflib.get_close_matches(zone_id, known, n=1)
+                hint = f"Did you mean {close[0]}?" if close else f"Zones: {', '.join(known) or 'none'}."
+                document.fault(("phases", number, "limits_by_zone", zone_id), f"there is no such zone. {hint}")
+    for path, zone, limits in _zone_limits(parts):
+        if zone.capacity_persons is None and (limits.occupancy_frac or limits.clear_occupancy_frac):
+            text = f"zone {zone.id} has no capacity_persons to compare with. Declare it, or remove these limits."
+            document.fault((*path, "occupancy_frac" if limits.occupancy_frac else "clear_occupancy_frac"), text)
+    phases: list[tuple[PhaseFile | None, KeyPath]] = [(p, ("phases", n)) for n, p in parts.phases.items()]
+    said: set[tuple[object, str, str]] = set()
+    for in_phase, phase_path in phases or [(None, ())]:
+        for number, zone in parts.zones.items():
+            _ladders(document, rungs(zone, ("zones", number), in_phase, phase_path, parts.by_kind), said)
+
+
+def _zone_limits(parts: _Parts) -> Iterator[tuple[KeyPath, ZoneFile, Limits]]:
+    zones = {zone.id: zone for zone in parts.zones.values()}
+    for number, zone in parts.zones.items():
+        if zone.limits is not None:
+            yield ("zones", number, "limits"), zone, zone.limits
+    for number, phase in parts.phases.items():
+        for zone_id, limits in phase.limits_by_zone.items():
+            if zone_id in zones:
+                yield ("phases", number, "limits_by_zone", zone_id), zones[zone_id], limits
+
+
+def _ladders(document: Document, found: Iterable[Rung], said: set[tuple[object, str, str]]) -> None:
+    """Judge every ladder; a value that is wrong in many phases is listed once."""
+    below: dict[Quantity, Rung] = {}
+    for rung in found:
+        fault = rung_fault(rung, below.get(rung.quantity))
+        below[rung.quantity] = rung
+        if fault is None:
+            continue
+        origin, text = fault
+        key = (origin, LADDER_KEYS[rung.quantity], rung.zone_id)
+        if key not in said:
+            said.add(key)
+            document.fault(() if isinstance(origin, str) else origin, text)

@@ -1,0 +1,106 @@
+"""Say of every value in an event file where it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from crowdwatch.config.document import KeyPath
+from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_rungs
+from crowdwatch.config.schema import EventFile
+
+__all__ = ["explain"]
+
+FROM_LOG = "the log"
+
+
+def explain(event: EventFile) -> list[tuple[str, str, str]]:
+    """List every value, those in force by default or by calculation included.
+
+    Returns:
+        (key path, value, origin) with the origin ``event.yaml:LINE``, ``default (source)``, ``calculated from ...``,
+        ``read from FILE, event.yaml:LINE``, or ``the log`` for an event that was read back from one. The limits in
+        force follow under ``in_force``, phase by phase and zone by zone.
+    """
+    rows = [(key, _text(value), _origin(event, key, field)) for key, value, field in _leaves(event, "", None)]
+    return [*rows, *_limits(event)]
+
+
+def _leaves(value: Any, key: str, field: FieldInfo | None) -> Iterator[tuple[str, Any, FieldInfo | None]]:
+    if isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            yield from _leaves(getattr(value, name), f"{key}.{name}" if key else name, info)
+    elif isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _leaves(item, f"{key}.{name}", field)
+    elif isinstance(value, list) and any(isinstance(item, BaseModel) for item in value):
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{key}[{getattr(item, 'id', number)}]", field)
+    elif not isinstance(value, dict):
+        yield key, value, field
+
+
+def _origin(event: EventFile, key: str, field: FieldInfo | None) -> str:
+    """A value's origin is that of itself, else of what holds it: a key that is absent inside it is a default."""
+    origins = event._origins
+    if not origins:
+        return FROM_LOG
+    if key in origins:
+        return origins[key]
+    holder = key
+    while holder:
+        holder = holder[: max(holder.rfind("."), holder.rfind("["), 0)]
+        said = origins.get(holder, "")
+        if said.startswith(("read from", "calculated")) or (said and holder.endswith("_delay_s")):
+            return said  # read from a file, filled in, or one number for all steps
+    extra = field.json_schema_extra if field is not None else None
+    source = extra.get("source") if isinstance(extra, dict) else None
+    return f"default ({source})" if source else "default"
+
+
+def _limits(event: EventFile) -> Iterator[tuple[str, str, str]]:
+    for rung in event_rungs(event):
+        key = f"in_force.{rung.phase_id}.{rung.zone_id}.{LADDER_KEYS[rung.quantity]}.{rung.step}"
+        for name, sourced in (
+            ("raise_at", rung.raise_at),
+            ("clear_below", rung.clear_below),
+            ("on_delay_s", rung.on_delay_s),
+            ("off_delay_s", rung.off_delay_s),
+        ):
+            yield f"{key}.{name}", f"{sourced.value:g}", _limit_origin(event, sourced)
+
+
+def _limit_origin(event: EventFile, sourced: Sourced) -> str:
+    if isinstance(sourced.origin, str):
+        return sourced.origin
+    return event._origins.get(_shown(event, sourced.origin)) or _holder(event, sourced.origin)
+
+
+def _holder(event: EventFile, path: KeyPath) -> str:
+    """One number may stand for all steps of a delay: then the line is that of the delay."""
+    return event._origins.get(_shown(event, path[:-1]), FROM_LOG)
+
+
+def _shown(event: EventFile, path: KeyPath) -> str:
+    text = ""
+    value: Any = event
+    for part in path:
+        if isinstance(part, int):
+            item = value[part] if isinstance(value, list) else None
+            text, value = f"{text}[{getattr(item, 'id', part)}]", item
+        else:
+            text = f"{text}.{part}" if text else str(part)
+            value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
+    return text
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,70 @@
+"""The kinds of value that an event file holds: what each accepts, and how it is written back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+
+from crowdwatch.config.times import parse_time
+from crowdwatch.geometry import polygon_fault
+
+Step = Literal["watch", "caution", "alert", "critical"]
+"""The four steps of a ladder, by their names in the event file."""
+
+MAX_COORDINATE_M = 1e7
+"""Larger than any easting or northing of a projected map on Earth (UTM northings end at 1.0e7 m)."""
+
+
+def _off(value: Any) -> Any:
+    """``off`` switches a step off; an empty value is a slip of the pen and never switches anything off."""
+    if value == "off":
+        return None
+    if value is None:
+        raise ValueError("is empty; need a number, or the word off to do without this step")
+    return value
+
+
+def _every_step(value: Any) -> Any:
+    """One number stands for all four steps."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return dict.fromkeys(("watch", "caution", "alert", "critical"), value)
+    return value
+
+
+def _time(value: str) -> str:
+    parse_time(value)
+    return value
+
+
+def _ring(value: list[list[float]]) -> list[list[float]]:
+    fault = polygon_fault(value)
+    if fault:
+        raise ValueError(fault)
+    return value
+
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Whole = Annotated[int, Field(strict=True)]
+Metres = Annotated[Number, Field(ge=-MAX_COORDINATE_M, le=MAX_COORDINATE_M)]
+Plain = Annotated[str, Field(strict=True, min_length=1, max_length=500, pattern=r"\S")]
+Ident = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Time = Annotated[str, Field(strict=True), AfterValidator(_time)]
+PointM = Annotated[list[Metres], Field(min_length=2, max_length=2)]
+Point3M = Annotated[list[Metres], Field(min_length=3, max_length=3)]
+PairPx = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Triple = Annotated[list[Number], Field(min_length=3, max_length=3)]
+Matrix3 = Annotated[list[Triple], Field(min_length=3, max_length=3)]
+Ring = Annotated[list[PointM], Field(min_length=3, max_length=10_000), AfterValidator(_ring)]
+Ladder = dict[
+    Step,
+    Annotated[
+        Annotated[Number, Field(gt=0)] | None,
+        BeforeValidator(_off),
+        PlainSerializer(lambda value: "off" if value is None else value),
+    ],
+]
+Delays = Annotated[dict[Step, NotNegative], BeforeValidator(_every_step)]

@@ -1,0 +1,103 @@
+"""From the event file to the plain values that the core works with."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from crowdwatch import geometry
+from crowdwatch.config.calibrations import ground_plane
+from crowdwatch.config.limits import event_rungs, to_limit
+from crowdwatch.config.schema import CameraFile, EventFile, Text
+from crowdwatch.site import Camera, Gate, Limit, Phase, Site, Zone, ZoneLimits
+
+__all__ = ["to_site"]
+
+UNTOLD_INTERVAL_S = 0.2
+"""How often a camera that analyses every frame is expected to speak where neither sampling nor capture rate is given:
+5 pictures a second, the slowest video camera that is sold. It only bounds how soon silence is called silence."""
+
+
+def to_site(event: EventFile) -> Site:
+    """Build the site: ground planes, areas, and the limits of every zone in every phase.
+
+    Without phases there is one, ``event``, from the event's start.
+
+    Raises:
+        CalibrationError: a calibration gives no usable plane (:func:`~crowdwatch.config.load` has checked that).
+    """
+    area = geometry.polygon(event.site.walkable_area_m, event.site.obstacles_m)
+    zones = tuple(
+        Zone(
+            zone.id,
+            _both(zone.name, zone.id),
+            np.array(zone.polygon_m),
+            zone.kind,
+            zone.usable_area_m2 or float(geometry.polygon(zone.polygon_m).intersection(area).area),
+            zone.capacity_persons,
+        )
+        for zone in event.zones
+    )
+    gates = tuple(
+        Gate(
+            gate.id,
+            _both(gate.name, gate.id),
+            np.array(gate.line_m),
+            gate.usable_width_m or math.dist(*gate.line_m),
+        )
+        for gate in event.gates
+    )
+    return Site(
+        event_id=event.id,
+        name=event.name.both(),
+        notice=event.notice.both() if event.notice is not None else {},
+        walkable_m=np.array(event.site.walkable_area_m),
+        obstacles_m=tuple(np.array(ring) for ring in event.site.obstacles_m),
+        zones=zones,
+        gates=gates,
+        cameras=tuple(_camera(camera) for camera in event.cameras),
+        phases=_phases(event),
+        tick_s=event.readings.tick_s,
+        window_s=event.readings.window_s,
+        cell_m=event.readings.cell_m,
+        bandwidth_m=event.readings.bandwidth_m,
+        crs=event.site.crs,
+        labels=tuple(event.labels),
+    )
+
+
+def _both(name: Text | None, otherwise: str) -> dict[str, str]:
+    return name.both() if name is not None else {"en": otherwise, "zh": otherwise}
+
+
+def _camera(camera: CameraFile) -> Camera:
+    rate_hz = camera.sample_hz or camera.source.capture_rate_hz
+    interval_s = float(1 / Fraction(str(rate_hz))) if rate_hz else UNTOLD_INTERVAL_S
+    return Camera(
+        camera_id=camera.id,
+        name=_both(camera.name, camera.id),
+        plane=ground_plane(camera),
+        anchor=camera.anchor,
+        sample_interval_s=interval_s,
+        score_min=camera.score_min,
+    )
+
+
+def _phases(event: EventFile) -> tuple[Phase, ...]:
+    limits: dict[tuple[str, str], list[Limit]] = {}
+    for rung in event_rungs(event):
+        limits.setdefault((rung.phase_id, rung.zone_id), []).append(to_limit(rung))
+    starts = [(phase.id, event.phase_start_ns(phase)) for phase in event.phases] or [("event", event.start_ns)]
+    return tuple(
+        Phase(
+            phase_id,
+            start_ns,
+            tuple(
+                ZoneLimits(zone.id, tuple(limits.get((phase_id, zone.id), ())), zone.watch_blindness)
+                for zone in event.zones
+            ),
+        )
+        for phase_id, start_ns in starts
+    )
