@@ -6,7 +6,7 @@ import shutil
 from importlib.util import find_spec
 
 from crowdwatch.detectors import weights as weights_files
-from crowdwatch.detectors.boxes import Limits
+from crowdwatch.detectors.boxes import NMS_IOU, Limits
 from crowdwatch.detectors.weights import OPENVINO, PT
 from crowdwatch.errors import ConfigError
 from crowdwatch.ports import Detector
@@ -23,7 +23,7 @@ def load(
     precision: str = "f32",
     image_px: int | None = None,
     score_floor: float = 0.05,
-    nms_iou: float = 0.7,
+    nms_iou: float = NMS_IOU,
     max_det: int = 3000,
     threads: int | None = None,
     allow_download: bool = True,

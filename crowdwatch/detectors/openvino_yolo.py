@@ -1,4 +1,5 @@
-"""YOLO through OpenVINO: the fast path on a CPU. Reads an exported model without importing torch."""
+"""YOLO through OpenVINO: the fast path on a CPU. Reads an exported model without importing torch: ready after 0.4 to
+0.8 s with 260 MB, where torch takes 2.5 s and 500 MB (yolo11n, imports included)."""
 
 from __future__ import annotations
 
@@ -116,6 +117,8 @@ def _shape(folder: Path, weights: WeightsFile, image_px: int | None) -> ModelSha
 
 
 def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | None) -> Any:
+    # One stream over all cores. yolo11n at 640 pixels on 2 cores, images/s: one frame at a time 58 (INT8) and 25 (f32),
+    # with the THROUGHPUT hint 32 and 13; a queue of frames 60 and 25, with THROUGHPUT 63 and 25. So lists are looped.
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if precision != "auto":
         settings["INFERENCE_PRECISION_HINT"] = precision
