@@ -19,7 +19,19 @@ from crowdwatch.records import Alarm, AlarmState, AlertEvent, CameraHealth, Dens
 from crowdwatch.runs import Command, CommandKind, Mode, Run, RunState
 from crowdwatch.site import Limit, Quantity, Site, Zone
 
-__all__ = ["Moment", "People", "Pulse", "limits_at", "look", "people_seen", "pulse_of", "site_of", "worst_zone"]
+__all__ = [
+    "Glance",
+    "Moment",
+    "People",
+    "Pulse",
+    "glance_at",
+    "limits_at",
+    "look",
+    "people_seen",
+    "pulse_of",
+    "site_of",
+    "worst_zone",
+]
 
 DEAD_AFTER_S = 5.0
 """A heartbeat older than this is a dead engine (rule 1 of the design)."""
@@ -36,6 +48,16 @@ class Pulse(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A run's row, whether its engine lives, and the commands that it has not taken yet."""
+
+    run: Run
+    pulse: Pulse
+    beat_age_s: float
+    pending: tuple[Command, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +124,13 @@ def pulse_of(run: Run, now_ns: int) -> tuple[Pulse, float]:
     return Pulse(run.state.value), age_s
 
 
+def glance_at(store: Store, run_id: str, *, now_ns: int) -> Glance:
+    """Read what the controls need. Raises RunNotFound, StoreUnavailable."""
+    run = store.run(run_id)
+    pulse, beat_age_s = pulse_of(run, now_ns)
+    return Glance(run, pulse, beat_age_s, tuple(store.pending(run_id)))
+
+
 def _unknown(site: Site, zone: Zone, t_ns: int, reason: str) -> ZoneReading:
     nan = math.nan
     return ZoneReading(
@@ -139,9 +168,9 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     Raises:
         RunNotFound, StoreUnavailable, ConfigError: the run cannot be read.
     """
-    run = store.run(run_id)
+    glance = glance_at(store, run_id, now_ns=now_ns)
+    run, pulse = glance.run, glance.pulse
     site = site_of(run.config_json)
-    pulse, beat_age_s = pulse_of(run, now_ns)
     newest_ns = run.t_ns or run.from_ns
     t_ns = newest_ns if at_ns is None else min(at_ns, newest_ns)
     following = at_ns is None
@@ -152,7 +181,7 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
         run=run,
         site=site,
         pulse=pulse,
-        beat_age_s=beat_age_s,
+        beat_age_s=glance.beat_age_s,
         t_ns=t_ns,
         following=following,
         hidden=hidden,
@@ -161,7 +190,7 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
         alarms=tuple(sorted(store.alarms(run_id, t_ns), key=_urgency)),
         alerts=tuple(store.alerts(run_id, to_ns=t_ns)),
         health=tuple(store.health(run_id, t_ns)),
-        pending=tuple(store.pending(run_id)),
+        pending=glance.pending,
     )
 
 

@@ -59,6 +59,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "failed.title": ("THE RUN FAILED: EVERYTHING IS UNKNOWN", "运行失败：全部状态未知"),
     "failed.text": ("{message} Nothing after {time} was analysed.", "{message} {time} 之后的内容未分析。"),
     "failed.silent": ("The engine gave no reason; see its log.", "引擎未说明原因，请查看其日志。"),
+    "run.says": ("THE ENGINE REPORTS", "引擎报告"),
     "paused.title": ("PAUSED", "已暂停"),
     "paused.text": ("Everything below is that of {time}.", "以下内容均为 {time} 的状态。"),
     "stopped.title": ("STOPPED", "已停止"),

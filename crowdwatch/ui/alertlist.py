@@ -1,0 +1,145 @@
+"""Open alarms with their buttons, and what happened. An acknowledgement is a command: the engine takes it in."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import streamlit as st
+
+from crowdwatch.errors import CrowdWatchError
+from crowdwatch.palette import LEVEL_STYLES
+from crowdwatch.ports import Store
+from crowdwatch.records import Alarm, AlarmState, AlertEvent
+from crowdwatch.runs import Command, CommandKind
+from crowdwatch.ui.reasons import reason_text
+from crowdwatch.ui.style import badge, notice
+from crowdwatch.ui.view import Moment, Pulse
+from crowdwatch.ui.words import clock, duration, name_of, number, safe, short, t
+
+__all__ = ["alert_rows", "send", "show_alerts"]
+
+RECENT = 8
+FAULT = "command_fault"
+
+
+def send(store: Store, run_id: str, kind: CommandKind, **more: str | float) -> None:
+    """Queue a command under the operator's name. A fault is kept and shown with the next drawing."""
+    actor = str(st.session_state.get("operator") or "").strip() or "operator"
+    command = Command(run_id, kind, actor[:64], time.time_ns(), **more)  # type: ignore[arg-type]
+    try:
+        store.submit(command)
+        st.session_state.pop(FAULT, None)
+    except CrowdWatchError as error:
+        st.session_state[FAULT] = str(error)
+
+
+def _zone_name(moment: Moment, zone_id: str, language: str) -> str:
+    zone = moment.zone(zone_id)
+    return name_of(zone.name if zone else {}, zone_id, language)
+
+
+def _card(moment: Moment, alarm: Alarm, language: str) -> str:
+    name = _zone_name(moment, alarm.zone_id, language)
+    colour = LEVEL_STYLES[alarm.level].colour
+    acked = alarm.state is AlarmState.ACKNOWLEDGED
+    state = t(language, f"state.{alarm.state.value}")
+    age = duration((moment.t_ns - alarm.since_ns) / 1e9)
+    since = t(language, "alerts.since", time=f"{clock(alarm.since_ns)} UTC", age=age)
+    return (
+        f'<div class="cw-alarm{"" if acked else " cw-open"}" style="border-left-color:{colour}" role="listitem">'
+        f'{badge(language, alarm.level)} <span class="z" title="{safe(name)}">{safe(short(name, 28))}</span><br>'
+        f"<b>{t(language, f'alarm.{alarm.alarm}')}: {state}</b> <span>{safe(since)}</span>"
+        f'<div class="r">{safe(reason_text(language, alarm.reason))}</div></div>'
+    )
+
+
+def _why_not(moment: Moment, language: str) -> str:
+    """Why nothing can be acknowledged now; empty when it can."""
+    if moment.pulse in (Pulse.STOPPED, Pulse.FINISHED, Pulse.FAILED):
+        return t(language, "ack.over")
+    if moment.pulse is Pulse.DEAD:
+        return t(language, "command.dead")
+    return "" if moment.following else t(language, "ack.back")
+
+
+def show_alerts(store: Store, moment: Moment, language: str) -> None:
+    """Open alarms, those not acknowledged first, then the newest transitions."""
+    st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(language, "alerts")}</div>')
+    if st.session_state.get(FAULT):
+        st.html(notice("!", t(language, "ack.failed", message=st.session_state[FAULT]), loud=True))
+    if moment.hidden:
+        shown = f"{clock(moment.t_ns)} UTC"
+        st.html(f'<div class="cw-alarm cw-hatch">{safe(t(language, "alerts.stale", time=shown))}</div>')
+    elif not moment.alarms:
+        st.html(f'<div class="cw-alarm">{t(language, "alerts.none")}</div>')
+    why_not = _why_not(moment, language)
+    open_ = [alarm for alarm in moment.alarms if alarm.state is not AlarmState.ACKNOWLEDGED]
+    oldest = min(open_, key=lambda alarm: (alarm.since_ns, alarm.zone_id, alarm.alarm), default=None)
+    for alarm in moment.alarms:
+        st.html(_card(moment, alarm, language))
+        if alarm.state is not AlarmState.ACKNOWLEDGED:
+            _acknowledge_button(store, moment, alarm, language, why_not, by_key=alarm is oldest)
+    st.html(_recent(moment, language))
+
+
+def _acknowledge_button(
+    store: Store, moment: Moment, alarm: Alarm, language: str, why_not: str, *, by_key: bool
+) -> None:
+    """A native button, reached with Tab and pressed with Enter. The key A presses the one that is open longest, so that
+    an alarm that comes in at that very moment is not acknowledged unseen."""
+    key = f"ack-{moment.run.run_id}-{alarm.zone_id}-{alarm.alarm}"
+    if moment.waiting(CommandKind.ACKNOWLEDGE, alarm.zone_id, alarm.alarm):
+        st.html(f'<div class="cw-note" role="status">✓ {t(language, "ack.sent")}</div>')
+        return
+    name = short(_zone_name(moment, alarm.zone_id, language), 24).replace("[", "(").replace("]", ")")
+    plain = "".join(c for c in name if c not in "*_`$:~\\<>#|")
+    st.button(
+        t(language, "ack", zone=plain, alarm=t(language, f"alarm.{alarm.alarm}")),
+        key=key,
+        type="primary",
+        width="stretch",
+        disabled=bool(why_not),
+        help=why_not or None,
+        shortcut="A" if by_key and not why_not else None,
+        on_click=send,
+        args=(store, moment.run.run_id, CommandKind.ACKNOWLEDGE),
+        kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm},
+    )
+
+
+def _happened(moment: Moment, alert: AlertEvent, language: str) -> str:
+    what = f"{t(language, f'alarm.{alert.alarm}')} {t(language, f'transition.{alert.transition}')}"
+    sign = "✓" if alert.transition == "acknowledged" else LEVEL_STYLES[alert.level].sign
+    name = short(_zone_name(moment, alert.zone_id, language), 22)
+    by = f" ({safe(alert.cause)})" if alert.transition == "acknowledged" else ""
+    word = t(language, f"level.{alert.level.name.lower()}")
+    return f"<tr><td>{clock(alert.t_ns)}</td><td>{sign} {word}</td><td>{safe(name)}: {what}{by}</td></tr>"
+
+
+def _recent(moment: Moment, language: str) -> str:
+    title = f'<div class="cw-h" role="heading" aria-level="3">{t(language, "alerts.recent")}</div>'
+    if not moment.alerts:
+        return f'{title}<div class="cw-note">{t(language, "alerts.recent.none")}</div>'
+    rows = "".join(_happened(moment, alert, language) for alert in moment.alerts[:RECENT])
+    return f'{title}<table class="cw-log"><tbody>{rows}</tbody></table>'
+
+
+def alert_rows(moment: Moment, language: str) -> list[dict[str, str]]:
+    """Every transition as a table, newest first."""
+    rows = []
+    for alert in moment.alerts:
+        compared = math.isfinite(alert.value)
+        values = (
+            f"{clock(alert.t_ns, date=True)} UTC",
+            _zone_name(moment, alert.zone_id, language),
+            f"{LEVEL_STYLES[alert.level].sign} {t(language, f'level.{alert.level.name.lower()}')}",
+            f"{t(language, f'alarm.{alert.alarm}')} {t(language, f'transition.{alert.transition}')}",
+            f"{number(alert.value, 2)} {alert.unit}" if compared else "",
+            f"{alert.limit:g} {alert.unit}" if math.isfinite(alert.limit) else "",
+            reason_text(language, alert.reason),
+            alert.cause,
+        )
+        keys = ("time", "zone", "level", "what", "value", "limit", "reason", "cause")
+        rows.append({t(language, f"col.{key}"): value for key, value in zip(keys, values, strict=True)})
+    return rows

@@ -1,0 +1,26 @@
+"""Navigation and pages: the script that Streamlit runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from crowdwatch.ui.controls import language
+from crowdwatch.ui.watch import journal, watch
+from crowdwatch.ui.words import t
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Set the page up and run the chosen one."""
+    st.set_page_config(page_title=t("en", "title"), page_icon="◉", layout="wide", initial_sidebar_state="expanded")
+    chosen = language()
+    pages = [
+        st.Page(watch, title=t(chosen, "page.watch"), icon=":material/visibility:", url_path="watch", default=True),
+        st.Page(journal, title=t(chosen, "page.journal"), icon=":material/list_alt:", url_path="journal"),
+    ]
+    st.navigation(pages).run()
+
+
+if __name__ == "__main__":
+    main()

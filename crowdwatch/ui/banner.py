@@ -1,0 +1,126 @@
+"""The head of the page: what is shown, of when, whether the engine lives, and the four numbers that matter."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from crowdwatch.palette import LEVEL_STYLES
+from crowdwatch.records import AlarmState, Level
+from crowdwatch.ui.style import badge, box, notice
+from crowdwatch.ui.view import Moment, Pulse, people_seen, worst_zone
+from crowdwatch.ui.words import clock, duration, interval, name_of, number, safe, short, t
+
+__all__ = ["show_banner", "show_strip"]
+
+
+def _labels(moment: Moment, language: str) -> list[str]:
+    texts = []
+    for label in moment.site.labels:
+        key = f"label.{label.strip().lower()}"
+        texts.append(t(language, key) if key in ("label.synthetic", "label.demonstration") else label)
+    return texts
+
+
+def show_banner(moment: Moment, language: str) -> None:
+    """Mode, labels, event time, speed, heartbeat; below it what is wrong, loudly."""
+    run, site = moment.run, moment.site
+    mode = t(language, f"mode.{run.mode.value}")
+    pulse = t(language, f"pulse.{moment.pulse.value}")
+    pieces = [f'<span class="cw-mode">{mode}</span>']
+    pieces += [f'<span class="cw-label">{safe(label)}</span>' for label in _labels(moment, language)]
+    event = name_of(site.name, run.event_id, language)
+    pieces.append(f'<b title="{safe(event)}">{safe(short(event, 40))}</b>')
+    pieces.append(
+        f'<span>{t(language, "event_time")} <span class="cw-time">{clock(moment.t_ns, date=True)} UTC</span> '
+        f'<span class="cw-note">({clock(moment.t_ns, local=True)} {t(language, "local")})</span></span>'
+    )
+    pace = t(language, "speed.max") if run.speed <= 0 else f"×{run.speed:g}"
+    pieces.append(f"<span><b>{pulse}</b></span>")
+    if moment.pulse in (Pulse.RUNNING, Pulse.PAUSED, Pulse.DEAD):
+        age = t(language, "ago", age=duration(max(0.0, moment.beat_age_s)))
+        pieces.append(f'<span class="cw-note">{t(language, "speed")} {pace} · {t(language, "heartbeat")} {age}</span>')
+    note = name_of(site.notice, "", language)
+    if note:
+        pieces.append(f'<span class="cw-note" title="{safe(note)}">{safe(short(note, 160))}</span>')
+    st.html(f'<div class="cw-bar" role="banner">{"".join(pieces)}</div>')
+    for title, text, loud in _messages(moment, language):
+        st.html(notice(title, text, loud=loud))
+
+
+def _messages(moment: Moment, language: str) -> list[tuple[str, str, bool]]:
+    """What is wrong or unusual: title, text, loud."""
+    run, time = moment.run, f"{clock(moment.run.t_ns or moment.run.from_ns)} UTC"
+    found = []
+    if moment.pulse is Pulse.DEAD:
+        key = "dead.future" if moment.beat_age_s < 0 else "dead.text"
+        age = duration(abs(moment.beat_age_s))
+        found.append((t(language, "dead.title"), t(language, key, age=age, time=time), True))
+    elif moment.pulse is Pulse.FAILED:
+        message = run.message or t(language, "failed.silent")
+        found.append((t(language, "failed.title"), t(language, "failed.text", message=message, time=time), True))
+    elif moment.pulse in (Pulse.PAUSED, Pulse.STOPPED):
+        key = moment.pulse.value
+        found.append((t(language, f"{key}.title"), t(language, f"{key}.text", time=time), moment.hidden))
+    if run.message and moment.pulse is not Pulse.FAILED:
+        found.append((t(language, "run.says"), run.message, True))
+    if not moment.following:
+        shown = f"{clock(moment.t_ns)} UTC"
+        found.append((t(language, "back.title"), t(language, "back.text", time=shown, newest=time), False))
+    return found
+
+
+def show_strip(moment: Moment, language: str) -> None:
+    """People seen with their interval, worst zone, open alarms, zones that nobody sees."""
+    tiles = [_people(moment, language), _worst(moment, language), _alarms(moment, language), _blind(moment, language)]
+    st.html(f'<div class="cw-strip">{"".join(tiles)}</div>')
+
+
+def _people(moment: Moment, language: str) -> str:
+    people = people_seen(moment.site, moment.readings)
+    total = len(moment.site.zones)
+    if math.isnan(people.count):
+        value, notes = "?", [t(language, "people.none")]
+    elif people.zones_unknown:
+        value = f"≥ {math.floor(people.low)}"
+        notes = [t(language, "people.partial", n=people.zones_unknown, m=total)]
+    else:
+        value = number(people.count, 0)
+        low, high = interval(people.low, people.high).split(" – ")
+        notes = [t(language, "people.interval", low=low, high=high)]
+    if people.overlap:
+        notes.append(t(language, "people.overlap"))
+    return box(t(language, "people"), value, safe("; ".join(notes)), hatched=math.isnan(people.count))
+
+
+def _worst(moment: Moment, language: str) -> str:
+    worst = worst_zone(moment.readings)
+    if worst is None:
+        value = badge(language, Level.UNKNOWN)
+        return box(
+            t(language, "worst"), value, t(language, "worst.none"), LEVEL_STYLES[Level.UNKNOWN].colour, hatched=True
+        )
+    zone = moment.zone(worst.zone_id)
+    name = name_of(zone.name if zone else {}, worst.zone_id, language)
+    reach = f"{number(worst.density_p_m2, 2)} {t(language, 'unit.density')}"
+    note = f"{badge(language, worst.level)} <b>{reach}</b>"
+    colour = LEVEL_STYLES[worst.level].colour
+    return box(t(language, "worst"), f'<span title="{safe(name)}">{safe(short(name, 20))}</span>', note, colour)
+
+
+def _alarms(moment: Moment, language: str) -> str:
+    unacked = [alarm for alarm in moment.alarms if alarm.state is not AlarmState.ACKNOWLEDGED]
+    if not moment.alarms:
+        note, colour = t(language, "alarms_none"), ""
+    else:
+        note = t(language, "alarms_unacked", n=len(unacked)) if unacked else t(language, "alarms_all_acked")
+        colour = LEVEL_STYLES[max(alarm.level for alarm in moment.alarms)].colour
+    count = f"{len(moment.alarms)}" if not moment.hidden else f"≥ {len(moment.alarms)}"
+    return box(t(language, "alarms_open"), count, note, colour, hatched=moment.hidden)
+
+
+def _blind(moment: Moment, language: str) -> str:
+    unknown = sum(reading.level is Level.UNKNOWN for reading in moment.readings)
+    note = t(language, "zones_unknown.of", m=len(moment.readings))
+    return box(t(language, "zones_unknown"), str(unknown), note, hatched=unknown > 0)

@@ -1,0 +1,81 @@
+"""The newest coarsened picture of a camera at or before the time shown, and how old it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from crowdwatch.records import Health
+from crowdwatch.ui.style import notice
+from crowdwatch.ui.view import Moment
+from crowdwatch.ui.words import clock, duration, name_of, safe, short, t
+
+__all__ = ["newest_picture", "show_camera"]
+
+STALE_S, STALE_INTERVALS = 5.0, 3.0
+
+
+def newest_picture(folder: str, camera_id: str, at_ns: int) -> tuple[bytes, int] | None:
+    """Read ``<folder>/pictures/<camera_id>/<t_ns>.jpg`` with the largest t <= ``at_ns``.
+
+    Args:
+        folder: the run's folder.
+        camera_id: the camera; one that would lead out of the folder has no picture.
+        at_ns: event time.
+
+    Returns:
+        The file's bytes and its time, or None. A file that is not a whole JPEG is passed over.
+    """
+    if camera_id in ("", ".", "..") or Path(camera_id).name != camera_id:
+        return None
+    place = Path(folder) / "pictures" / camera_id
+    try:
+        names = [entry.name for entry in os.scandir(place)]
+    except OSError:
+        return None
+    times = sorted((int(n[:-4]) for n in names if n.endswith(".jpg") and n[:-4].isdecimal()), reverse=True)
+    for t_ns in [t_ns for t_ns in times if t_ns <= at_ns][:3]:
+        try:
+            jpeg = (place / f"{t_ns}.jpg").read_bytes()
+        except OSError:
+            continue
+        if jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9"):
+            return jpeg, t_ns
+    return None
+
+
+def show_camera(moment: Moment, camera_id: str, language: str) -> None:
+    """The picture with its age; a loud box instead of a picture that would be taken for the present."""
+    camera = next((camera for camera in moment.site.cameras if camera.camera_id == camera_id), None)
+    if camera is None:
+        return
+    name = name_of(camera.name, camera_id, language)
+    health = next((health for health in moment.health if health.camera_id == camera_id), None)
+    if moment.hidden:
+        _placeholder(name, t(language, "camera.hidden"))
+        return
+    found = newest_picture(moment.run.folder, camera_id, moment.t_ns)
+    stale_s = max(STALE_S, STALE_INTERVALS * camera.sample_interval_s, 3 * moment.site.tick_s)
+    if found is None:
+        _placeholder(name, t(language, "camera.none"))
+    else:
+        jpeg, t_ns = found
+        age_s = (moment.t_ns - t_ns) / 1e9
+        if age_s > stale_s:
+            st.html(notice("⚠", t(language, "camera.old", age=duration(age_s)), loud=True))
+        st.image(jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
+        line = t(language, "camera.age", name=short(name, 24), time=f"{clock(t_ns)} UTC", age=duration(age_s))
+        st.html(
+            f'<div title="{safe(name)}">{safe(line)} <span class="cw-note">{t(language, "camera.coarse")}</span></div>'
+        )
+    if health is not None and health.health is not Health.OK:
+        text = t(language, "camera.health", health=t(language, f"health.{health.health.value}"))
+        st.html(notice("⚠", f"{text} ({duration(health.age_s)})", loud=True))
+    if health is not None and health.saturated:
+        st.html(notice("⚠", t(language, "camera.saturated"), loud=True))
+
+
+def _placeholder(name: str, text: str) -> None:
+    st.html(f'<div class="cw-nopic cw-hatch" role="img">{safe(short(name, 40))}<br>{safe(text)}</div>')

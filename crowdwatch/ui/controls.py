@@ -1,0 +1,156 @@
+"""Language, operator, run picker, time, and the commands that steer a replay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from crowdwatch.ports import Store
+from crowdwatch.runs import CommandKind, Run
+from crowdwatch.ui.alertlist import send
+from crowdwatch.ui.launch import Started, start_replay
+from crowdwatch.ui.view import Glance, Pulse
+from crowdwatch.ui.words import LANGUAGES, safe, short, t
+
+__all__ = ["language", "pick_language", "pick_run", "pick_time", "show_playback"]
+
+NS = 1_000_000_000
+SPEEDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 0.0)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+
+
+def language() -> str:
+    """The language of this session; ``?lang=zh`` in the address sets it."""
+    chosen = st.session_state.get("lang")
+    return chosen if chosen in LANGUAGES else "en"
+
+
+def pick_language() -> str:
+    """Language and operator's name. Returns the language."""
+    asked = st.query_params.get("lang")
+    if "lang" not in st.session_state:
+        st.session_state["lang"] = asked if asked in LANGUAGES else "en"
+    st.segmented_control(
+        "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="lang", required=True
+    )
+    chosen = language()
+    st.text_input(
+        t(chosen, "operator"), value="operator", key="operator", max_chars=64, help=t(chosen, "operator.help")
+    )
+    return chosen
+
+
+def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
+    """The run to show: the newest one unless another one is picked. Returns its id."""
+    by_id = {run.run_id: run for run in runs}
+
+    def title(run_id: str) -> str:
+        if not run_id:
+            return t(chosen_language, "run.newest")
+        run = by_id[run_id]
+        started = datetime.fromtimestamp(run.started_wall_ns / NS, UTC).astimezone()
+        return f"{short(run.event_id, 24)} · {started:%m-%d %H:%M:%S} · {t(chosen_language, f'mode.{run.mode.value}')}"
+
+    if st.session_state.get("run") not in ("", None, *by_id):
+        st.session_state["run"] = ""
+    picked = st.selectbox(t(chosen_language, "run"), ["", *by_id], format_func=title, key="run")
+    return picked or runs[0].run_id
+
+
+def _as_time(t_ns: int) -> datetime:
+    return EPOCH + timedelta(microseconds=t_ns // 1000)
+
+
+def pick_time(run: Run, tick_s: float, chosen_language: str) -> int | None:
+    """The time to look at, or None for the newest. A run that is over has its slider always, a live one on demand."""
+    live = run.state.value in ("running", "paused")
+    if live and st.toggle(t(chosen_language, "follow"), value=True, key=f"follow-{run.run_id}"):
+        return None
+    newest_ns = run.t_ns or run.from_ns
+    first, last = _as_time(run.from_ns), _as_time(newest_ns)
+    if last - first < timedelta(seconds=tick_s):
+        return None
+    key = f"at-{run.run_id}"
+    if key in st.session_state:
+        st.session_state[key] = min(max(st.session_state[key], first), last)
+    else:
+        st.session_state[key] = last
+    picked: datetime = st.slider(
+        t(chosen_language, "look_at"), first, last, key=key, step=timedelta(seconds=tick_s), format="HH:mm:ss"
+    )
+    if picked >= last:
+        return newest_ns if live else None
+    return (picked - EPOCH) // timedelta(microseconds=1) * 1000 + 999  # the whole microsecond that was picked
+
+
+def show_playback(store: Store, store_url: str, glance: Glance, chosen_language: str) -> None:
+    """Pause, resume, speed, stop while the engine runs; watch again when the run is over."""
+    st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(chosen_language, "controls")}</div>')
+    if glance.pulse in (Pulse.RUNNING, Pulse.PAUSED):
+        _steer(store, glance, chosen_language)
+    elif glance.pulse is Pulse.DEAD:
+        st.html(f'<div class="cw-note">{t(chosen_language, "command.dead")}</div>')
+    _again(store_url, glance, chosen_language)
+
+
+def _pace(chosen_language: str, speed: float) -> str:
+    return f"×{speed:g}" if speed > 0 else t(chosen_language, "speed.max")
+
+
+def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
+    run_id, paused = glance.run.run_id, glance.pulse is Pulse.PAUSED
+    kind = CommandKind.RESUME if paused else CommandKind.PAUSE
+    st.button(
+        f"{'▶' if paused else '⏸'} {t(chosen_language, kind.value)}", key=f"{kind.value}-{run_id}", width="stretch",
+        on_click=send, args=(store, run_id, kind), shortcut="P",
+    )  # fmt: skip
+    speed = st.selectbox(
+        t(chosen_language, "set_speed"), SPEEDS, format_func=lambda value: _pace(chosen_language, value),
+        index=SPEEDS.index(glance.run.speed) if glance.run.speed in SPEEDS else 1, key=f"speed-{run_id}",
+    )  # fmt: skip
+    st.button(
+        t(chosen_language, "apply"), key=f"apply-{run_id}", width="stretch", on_click=send,
+        args=(store, run_id, CommandKind.SPEED), kwargs={"value": float(speed)},
+    )  # fmt: skip
+    with st.popover(f"⏹ {t(chosen_language, 'stop')}", width="stretch"):
+        st.button(
+            t(chosen_language, "stop.sure"), key=f"stop-{run_id}", type="primary", on_click=send,
+            args=(store, run_id, CommandKind.STOP),
+        )  # fmt: skip
+    for command in glance.pending:
+        if command.kind is not CommandKind.ACKNOWLEDGE:
+            what = t(chosen_language, f"command.{command.kind.value}")
+            st.html(f'<div role="status">{t(chosen_language, "command.sent", what=what)}</div>')
+
+
+def _again(store_url: str, glance: Glance, chosen_language: str) -> None:
+    started: Started | None = st.session_state.get("started")
+    if glance.pulse in (Pulse.FINISHED, Pulse.STOPPED, Pulse.FAILED):
+        run = glance.run
+        speed = st.selectbox(
+            t(chosen_language, "again.speed"), SPEEDS, index=4, key=f"again-speed-{run.run_id}",
+            format_func=lambda value: _pace(chosen_language, value),
+        )  # fmt: skip
+        waiting = started is not None and started.process.poll() is None and run.started_wall_ns < started.after_wall_ns
+        st.button(
+            f"▶ {t(chosen_language, 'again')}", key=f"again-{run.run_id}", width="stretch", disabled=waiting,
+            on_click=_launch, args=(run, float(speed), store_url),
+        )  # fmt: skip
+        if waiting:
+            st.html(f'<div role="status">{t(chosen_language, "again.started")}</div>')
+    fault = st.session_state.get("start_fault") or (started.fault() if started is not None else "")
+    if fault:
+        st.html(f'<div role="alert"><b>{safe(t(chosen_language, "again.failed", message=fault))}</b></div>')
+
+
+def _launch(run: Run, speed: float, store_url: str) -> None:
+    """Start a replay and go back to the newest run, so that it is shown when it begins."""
+    st.session_state.pop("start_fault", None)
+    try:
+        st.session_state["started"] = start_replay(run, speed, store_url, time.time_ns())
+        st.session_state["run"] = ""
+    except OSError as error:
+        st.session_state["start_fault"] = error.strerror or str(error)

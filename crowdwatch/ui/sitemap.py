@@ -1,0 +1,217 @@
+"""The site map in metres: what is seen and how dense it is, zones by level, gates, cameras. No map tiles, no internet.
+
+Layers from below: the walkable area hatched (unknown), the cells that are seen in plain ground colour, zones tinted by
+level, densities in their fixed colours, outlines and labels. So what no camera sees stays hatched by itself.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+import shapely
+
+from crowdwatch import geometry
+from crowdwatch.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
+from crowdwatch.records import DensityGrid, FloatArray, Level, ZoneReading
+from crowdwatch.site import Site, Zone
+from crowdwatch.ui.reasons import quality_text, reason_text
+from crowdwatch.ui.view import Moment, worst_zone
+from crowdwatch.ui.words import clock, duration, interval, name_of, number, short, t
+
+__all__ = ["map_alt", "map_figure", "map_rows"]
+
+INK, GROUND, HOLE = "#f2f5f7", "#26323d", "#0f141a"
+MARGIN_M = 1.0
+
+
+def _rgba(colour: str, opacity: float) -> str:
+    red, green, blue = rgb(colour)
+    return f"rgba({red},{green},{blue},{opacity:g})"
+
+
+def _ring(points_m: FloatArray) -> tuple[list[float], list[float]]:
+    closed = np.vstack([points_m, points_m[:1]])
+    return closed[:, 0].tolist(), closed[:, 1].tolist()
+
+
+def _area(points_m: FloatArray, order: int, **look: object) -> go.Scatter:
+    x, y = _ring(points_m)
+    return go.Scatter(x=x, y=y, mode="lines", fill="toself", hoverinfo="skip", zorder=order, **look)
+
+
+def _hatched(points_m: FloatArray, order: int) -> go.Scatter:
+    pattern = {"shape": "/", "fgcolor": GREY, "bgcolor": "#20272f", "size": 9, "solidity": 0.25, "fillmode": "replace"}
+    return _area(points_m, order, line={"width": 0}, fillpattern=pattern, fillcolor=GREY)
+
+
+def _cells(grid: DensityGrid, z: FloatArray, order: int, colours: Sequence[str], **more: object) -> go.Heatmap:
+    """Cells of one layer; NaN is left open. The colour scale is one step per colour, never stretched."""
+    n = len(colours)
+    steps = [(edge / n, colour) for i, colour in enumerate(colours) for edge in (i, i + 1)]
+    x0, y0 = (grid.origin_m + grid.cell_m / 2).tolist()
+    return go.Heatmap(
+        z=z.astype(np.float32), x0=x0, dx=grid.cell_m, y0=y0, dy=grid.cell_m, zmin=-0.5, zmax=n - 0.5,
+        colorscale=steps, showscale=False, zorder=order, **more,
+    )  # fmt: skip
+
+
+def _grid_layers(grid: DensityGrid, language: str, density: bool) -> list[go.Heatmap]:
+    band = band_index(grid.rho_p_m2)
+    seen = np.where(band == -2, np.nan, 0.0)
+    layers = [_cells(grid, seen, 1, (GROUND,), hoverinfo="skip")]
+    if density:
+        unit = t(language, "unit.density")
+        hover = f"%{{customdata:.2f}} {unit}<br>E %{{x:.1f}} m, N %{{y:.1f}} m<extra></extra>"
+        shown = np.where(band >= 0, band, np.nan)
+        values = grid.rho_p_m2.astype(np.float32)
+        layers.append(_cells(grid, shown, 3, BAND_COLOURS, customdata=values, hovertemplate=hover))
+    return layers
+
+
+def _zone_layers(zone: Zone, reading: ZoneReading) -> list[go.Scatter]:
+    style = LEVEL_STYLES[reading.level]
+    unknown = reading.level is Level.UNKNOWN
+    fill = _hatched(zone.polygon_m, 2) if unknown else _area(
+        zone.polygon_m, 2, line={"width": 0}, fillcolor=_rgba(style.colour, 0.28)
+    )  # fmt: skip
+    x, y = _ring(zone.polygon_m)
+    rim = go.Scatter(x=x, y=y, mode="lines", line={"color": "#000000", "width": 9}, hoverinfo="skip", zorder=4)
+    dash = "dash" if unknown else "solid"
+    edge = go.Scatter(
+        x=x, y=y, mode="lines", line={"color": style.colour, "width": 5, "dash": dash}, hoverinfo="skip", zorder=5
+    )
+    return [fill, rim, edge]
+
+
+def _label(zone: Zone, reading: ZoneReading, language: str) -> dict[str, object]:
+    """Name, level and density of a zone on a plate in the level's colour."""
+    style = LEVEL_STYLES[reading.level]
+    name = html.escape(short(name_of(zone.name, zone.zone_id, language), 20))
+    level = t(language, f"level.{reading.level.name.lower()}")
+    unit = t(language, "unit.density")
+    amount = "" if reading.level is Level.UNKNOWN else f" {number(reading.density_p_m2, 2)} {unit}"
+    spot = shapely.point_on_surface(geometry.polygon(zone.polygon_m))
+    top = float(zone.polygon_m[:, 1].max())
+    at = geometry.polygon(zone.polygon_m).centroid
+    x = at.x if geometry.polygon(zone.polygon_m).contains(at) else spot.x
+    return {
+        "x": x, "y": top, "yanchor": "top", "yshift": -6, "text": f"{name}<br><b>{style.sign} {level}{amount}</b>",
+        "showarrow": False, "bgcolor": style.colour, "bordercolor": "#000000", "borderpad": 3, "opacity": 0.92,
+        "font": {"color": style.ink, "size": 15}, "align": "center",
+        "hovertext": html.escape(f"{quality_text(language, reading)} {reason_text(language, reading.reason)}"),
+    }  # fmt: skip
+
+
+def _fixtures(site: Site, language: str) -> list[go.Scatter]:
+    """Obstacles, gates and cameras."""
+    layers = [
+        _area(ring, 4, line={"color": "#5b6671", "width": 2}, fillcolor=HOLE) for ring in site.obstacles_m
+    ]  # fmt: skip
+    for gate in site.gates:
+        name = html.escape(short(name_of(gate.name, gate.gate_id, language), 16))
+        layers.append(
+            go.Scatter(
+                x=gate.line_m[:, 0].tolist(), y=gate.line_m[:, 1].tolist(), mode="lines+markers+text", zorder=6,
+                line={"color": INK, "width": 4, "dash": "dot"}, marker={"symbol": "line-ns-open", "size": 12},
+                text=["", f"⇥ {name}"], textposition="bottom center", textfont={"color": INK, "size": 13},
+                hovertext=t(language, "map.gate", name=name), hoverinfo="text",
+            )
+        )  # fmt: skip
+    for camera in site.cameras:
+        centre = camera.plane.camera_centre_m
+        if centre is None:
+            continue
+        name = html.escape(short(name_of(camera.name, camera.camera_id, language), 16))
+        layers.append(
+            go.Scatter(
+                x=[float(centre[0])], y=[float(centre[1])], mode="markers+text", text=[name], zorder=7,
+                textposition="bottom center", textfont={"color": INK, "size": 13}, hoverinfo="text",
+                marker={"symbol": "diamond-wide", "size": 15, "color": INK, "line": {"color": "#000", "width": 2}},
+                hovertext=t(language, "map.camera", name=name), cliponaxis=False,
+            )
+        )  # fmt: skip
+    return layers
+
+
+def _extent(site: Site) -> tuple[list[float], list[float]]:
+    """The walkable area, and cameras that are not further from it than its own size."""
+    low, high = site.walkable_m.min(axis=0), site.walkable_m.max(axis=0)
+    size = float((high - low).max())
+    for camera in site.cameras:
+        if camera.plane.camera_centre_m is not None:
+            at = camera.plane.camera_centre_m[:2]
+            if ((at > low - size / 2) & (at < high + size / 2)).all():
+                low, high = np.minimum(low, at), np.maximum(high, at)
+    return [float(low[0]) - MARGIN_M, float(high[0]) + MARGIN_M], [float(low[1]) - MARGIN_M, float(high[1]) + MARGIN_M]
+
+
+def map_figure(moment: Moment, language: str, *, density: bool = True, height_px: int = 470) -> go.Figure:
+    """Draw the map of a moment.
+
+    Args:
+        moment: what is shown; its hidden or missing numbers come out hatched.
+        language: of the labels.
+        density: paint the density field; without it zones show their level only.
+        height_px: height of the figure.
+    """
+    site = moment.site
+    layers: list[object] = [_hatched(site.walkable_m, 0)]
+    if moment.grid is not None:
+        layers += _grid_layers(moment.grid, language, density)
+    x, y = _ring(site.walkable_m)
+    layers.append(
+        go.Scatter(x=x, y=y, mode="lines", line={"color": INK, "width": 2}, hoverinfo="skip", zorder=4)
+    )  # fmt: skip
+    for zone in site.zones:
+        layers += _zone_layers(zone, moment.reading(zone.zone_id))
+    layers += _fixtures(site, language)
+    across, along = _extent(site)
+    axis = {"showgrid": False, "zeroline": False, "color": "#c6d0d9", "ticksuffix": " m", "tickfont": {"size": 13}}
+    return go.Figure(
+        data=layers,
+        layout={
+            "height": height_px, "margin": {"l": 4, "r": 4, "t": 4, "b": 4}, "showlegend": False,
+            "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": HOLE, "uirevision": moment.run.run_id,
+            "font": {"color": INK}, "dragmode": "pan", "hoverlabel": {"font": {"size": 15}},
+            "xaxis": {**axis, "range": across, "constrain": "domain", "title": None, "automargin": True},
+            "yaxis": {**axis, "range": along, "scaleanchor": "x", "constrain": "domain", "automargin": True},
+            "annotations": [_label(zone, moment.reading(zone.zone_id), language) for zone in site.zones],
+        },
+    )  # fmt: skip
+
+
+def map_rows(moment: Moment, language: str) -> list[dict[str, str]]:
+    """The map as a table, for those who cannot see it and for those who want the numbers."""
+    rows = []
+    for zone in moment.site.zones:
+        reading = moment.reading(zone.zone_id)
+        values = (
+            name_of(zone.name, zone.zone_id, language),
+            f"{LEVEL_STYLES[reading.level].sign} {t(language, f'level.{reading.level.name.lower()}')}",
+            number(reading.density_p_m2, 2),
+            number(reading.count, 1),
+            interval(reading.count_low, reading.count_high),
+            f"{number(reading.peak_p_m2, 2)} ({reading.bandwidth_m:g} m)",
+            f"{number(reading.occupancy_frac * 100, 0)} %",
+            f"{number(reading.visible_frac * 100, 0)} %",
+            duration(reading.age_s),
+            quality_text(language, reading),
+            reason_text(language, reading.reason),
+            f"{clock(reading.t_ns)} UTC",
+        )
+        keys = ("zone", "level", "density", "count", "interval", "peak", "occupancy", "seen", "age", "quality",
+                "reason", "time")  # fmt: skip
+        rows.append({t(language, f"col.{key}"): value for key, value in zip(keys, values, strict=True)})
+    return rows
+
+
+def map_alt(moment: Moment, site_name: str, language: str) -> str:
+    """What the map shows in one sentence, for screen readers."""
+    worst = worst_zone(moment.readings)
+    level = worst.level if worst else Level.UNKNOWN
+    said = t(language, f"level.{level.name.lower()}")
+    when = f"{clock(moment.t_ns)} UTC"
+    return t(language, "map.alt", site=site_name, time=when, n=len(moment.site.zones), worst=said)

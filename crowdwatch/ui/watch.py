@@ -1,0 +1,245 @@
+"""The page that a commander watches. Panels are redrawn once a second while the engine runs, never in a loop."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import streamlit as st
+
+from crowdwatch import build
+from crowdwatch.errors import CrowdWatchError, RunNotFound, StoreUnavailable, redact
+from crowdwatch.ports import Store
+from crowdwatch.runs import Run
+from crowdwatch.site import Quantity
+from crowdwatch.ui import alertlist, camera, chart, controls, sitemap
+from crowdwatch.ui.banner import show_banner, show_strip
+from crowdwatch.ui.style import CSS, legend, notice
+from crowdwatch.ui.view import Moment, Pulse, glance_at, limits_at, look
+from crowdwatch.ui.words import name_of, short, t
+
+__all__ = ["journal", "store_url", "watch"]
+
+BEAT_S = 1.0
+SLOW_BEAT_S = 5.0
+MOVING = (Pulse.RUNNING, Pulse.PAUSED, Pulse.DEAD)
+"""States that may still change: their panels are redrawn. A dead engine may come back."""
+
+SPANS_S = (120, 900, 3600, 0)
+PLOT = {"displayModeBar": False, "scrollZoom": False}
+START = "crowdwatch replay examples/pets2009/event.yaml --speed 8"
+
+
+def store_url() -> str:
+    """The store that is shown: ``$CROWDWATCH_STORE``, else SQLite in the runs folder."""
+    return build.store_url(Path("runs"))
+
+
+@st.cache_resource(show_spinner=False)
+def _store(url: str) -> Store:
+    """One handle per store for all viewers; a store that cannot be opened is not remembered."""
+    return build.open_store(url, create=False)
+
+
+def _runs_or_reason(language: str) -> tuple[Store, list[Run]] | None:
+    """The store and its runs, or None after the reason has been shown."""
+    url = store_url()
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not path.exists():
+        text = t(language, "store.none.text", url=redact(url)).replace("`", "")
+        st.html(notice(t(language, "store.none.title"), text, loud=False))
+        st.code(START, language=None)
+        return None
+    try:
+        store = _store(url)
+        runs = store.runs()
+    except StoreUnavailable as error:
+        _store.clear()
+        st.html(notice(t(language, "store.lost.title"), t(language, "store.lost.text", message=str(error)), loud=True))
+        return None
+    if not runs:
+        st.html(notice(t(language, "store.empty.title"), t(language, "store.empty.text"), loud=False))
+        st.code(START, language=None)
+        return None
+    return store, runs
+
+
+def _look_again() -> None:
+    """Draw the whole page anew once the fragment's clock has ticked, not in the run that drew the fragment."""
+    if st.session_state.get("drawn"):
+        st.session_state["drawn"] = False
+        st.rerun()
+    st.session_state["drawn"] = True
+
+
+def _wait_for_store() -> None:
+    st.session_state["drawn"] = False
+    st.fragment(_look_again, run_every=2 * BEAT_S)()
+
+
+def _moment(store: Store, run_id: str, at_ns: int | None, language: str) -> Moment | None:
+    """One moment, or None after saying loudly why there is none."""
+    try:
+        return look(store, run_id, now_ns=time.time_ns(), at_ns=at_ns)
+    except RunNotFound:
+        st.rerun()
+    except StoreUnavailable as error:
+        text = t(language, "store.lost.text", message=str(error))
+        st.html(notice(t(language, "store.lost.title"), text, loud=True))
+    except CrowdWatchError as error:
+        st.html(notice(t(language, "run.bad.title"), str(error), loud=True))
+    return None
+
+
+def _page_head() -> str:
+    st.html(CSS)
+    with st.sidebar:
+        return controls.pick_language()
+
+
+def watch() -> None:
+    """Map, picture, alerts and charts of one run."""
+    language = _page_head()
+    found = _runs_or_reason(language)
+    if found is None:
+        _wait_for_store()
+        return
+    store, runs = found
+    with st.sidebar:
+        run_id = controls.pick_run(runs, language)
+        run = next(run for run in runs if run.run_id == run_id)
+        first = _moment(store, run_id, None, language)
+        if first is None:
+            _wait_for_store()
+            return
+        at_ns = controls.pick_time(run, first.site.tick_s, language)
+    beat_s = BEAT_S if first.pulse in MOVING else None
+    with st.sidebar:
+        st.fragment(_playback, run_every=BEAT_S)(store, run_id, runs[0].run_id, first.pulse, language)
+    st.fragment(_now, run_every=beat_s)(store, run_id, at_ns, language)
+    st.fragment(_history, run_every=SLOW_BEAT_S if beat_s else None)(store, run_id, at_ns, language)
+
+
+def _playback(store: Store, run_id: str, newest_id: str, pulse: Pulse, language: str) -> None:
+    """Controls; and the whole page anew when a run begins or the state of this one changes."""
+    try:
+        glance = glance_at(store, run_id, now_ns=time.time_ns())
+        newest = store.runs()[0].run_id
+    except (StoreUnavailable, RunNotFound):
+        return  # the panels say it, loudly
+    if glance.pulse is not pulse or newest != newest_id:
+        st.rerun()
+    controls.show_playback(store, store_url(), glance, language)
+
+
+def _now(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
+    """All panels of one moment, read at once so that they agree."""
+    moment = _moment(store, run_id, at_ns, language)
+    if moment is None:
+        return
+    show_banner(moment, language)
+    show_strip(moment, language)
+    left, right = st.columns([63, 37], gap="small")
+    with left:
+        _map(moment, language)
+    with right:
+        alertlist.show_alerts(store, moment, language)
+        _cameras(moment, language)
+
+
+def _map(moment: Moment, language: str) -> None:
+    st.html(legend(language, moment.site.bandwidth_m))
+    density = st.toggle(t(language, "map.density"), value=True, key="map_density")
+    name = short(name_of(moment.site.name, moment.site.event_id, language), 40)
+    st.plotly_chart(
+        sitemap.map_figure(moment, language, density=density),
+        key="map",
+        theme=None,
+        config=PLOT,
+        alt=sitemap.map_alt(moment, name, language),
+    )
+    if moment.grid is None:
+        st.html(f'<div class="cw-note">{t(language, "map.nogrid")}</div>')
+    with st.expander(t(language, "map.table")):
+        st.table(sitemap.map_rows(moment, language))
+
+
+def _cameras(moment: Moment, language: str) -> None:
+    ids = [one.camera_id for one in moment.site.cameras]
+    if not ids:
+        return
+    if st.session_state.get("camera") not in ids:
+        st.session_state["camera"] = ids[0]
+    names = {one.camera_id: short(name_of(one.name, one.camera_id, language), 20) for one in moment.site.cameras}
+    if len(ids) > 1:
+        st.segmented_control(t(language, "camera"), ids, format_func=names.__getitem__, key="camera", required=True)
+    camera.show_camera(moment, st.session_state["camera"], language)
+
+
+def _history(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
+    """The chart of one zone."""
+    moment = _moment(store, run_id, at_ns, language)
+    if moment is None:
+        return
+    site = moment.site
+    names = {zone.zone_id: short(name_of(zone.name, zone.zone_id, language), 40) for zone in site.zones}
+    pick, span = st.columns([2, 1], vertical_alignment="bottom")
+    zone_id = pick.selectbox(
+        t(language, "chart.zone"), list(names), format_func=names.__getitem__, key=f"zone-{site.event_id}"
+    )
+    span_s = span.segmented_control(
+        t(language, "chart.window"), SPANS_S, default=900, required=True, key="span",
+        format_func=lambda seconds: t(language, f"chart.window.{seconds}"),
+    )  # fmt: skip
+    from_ns = moment.t_ns - round(span_s * 1e9) if span_s else None
+    try:
+        readings = store.readings(run_id, zone_id=zone_id, from_ns=from_ns, to_ns=moment.t_ns)
+    except StoreUnavailable:
+        return  # said above, loudly
+    curve = chart.thin(readings, tick_s=site.tick_s)
+    zone = moment.zone(zone_id)
+    if not curve.t_ns or zone is None:
+        st.html(f'<div class="cw-note">{t(language, "chart.none")}</div>')
+        return
+    limits = {kind: limits_at(site, zone_id, moment.t_ns, kind) for kind in Quantity}
+    figure = chart.chart_figure(
+        curve, zone, density_limits=limits[Quantity.DENSITY], count_limits=limits[Quantity.COUNT],
+        occupancy_limits=limits[Quantity.OCCUPANCY], now_ns=moment.t_ns, language=language,
+        alerts=[alert for alert in moment.alerts if alert.zone_id == zone_id],
+    )  # fmt: skip
+    st.plotly_chart(
+        figure, key="chart", theme=None, config=PLOT, alt=t(language, "chart.alt", zone=names[zone_id])
+    )  # fmt: skip
+    bucket = t(language, "chart.bucket", s=f"{curve.bucket_s:g}")
+    st.html(f'<div class="cw-note">{bucket}; {t(language, "chart.gap")}</div>')
+    with st.expander(t(language, "chart.table")):
+        st.dataframe(chart.chart_rows(curve, language), hide_index=True)
+
+
+def journal() -> None:
+    """Every transition of one run, with what was measured and who did what."""
+    language = _page_head()
+    found = _runs_or_reason(language)
+    if found is None:
+        _wait_for_store()
+        return
+    store, runs = found
+    with st.sidebar:
+        run_id = controls.pick_run(runs, language)
+    moment = _moment(store, run_id, None, language)
+    if moment is None:
+        return
+    beat_s = SLOW_BEAT_S if moment.pulse in MOVING else None
+    st.fragment(_journal, run_every=beat_s)(store, run_id, language)
+
+
+def _journal(store: Store, run_id: str, language: str) -> None:
+    moment = _moment(store, run_id, None, language)
+    if moment is None:
+        return
+    show_banner(moment, language)
+    rows = alertlist.alert_rows(moment, language)
+    if rows:
+        st.dataframe(rows, hide_index=True, height=640)
+    else:
+        st.html(f'<div class="cw-note">{t(language, "alerts.recent.none")}</div>')
