@@ -193,7 +193,7 @@ def _warnings(plane: GroundPlane, points: Sequence[ControlPoint], uv: FloatArray
         apart = np.inf if implied is None else float(np.linalg.norm(implied - plane.camera_centre_m))
         if implied is not None and apart > max(1.0, 0.25 * float(plane.camera_centre_m[2])):
             found.append(
-                f"the control points place the camera at ({implied[0]:.1f}, {implied[1]:.1f}, {implied[2]:.1f}) m, "
+                f"the control points place the camera at ({_written(implied, 1)}) m, "
                 f"{apart:.1f} m from the surveyed position: check both, a wrong position moves every head."
             )
     return found
@@ -293,10 +293,10 @@ def report(calibration: Calibration | GroundPlane) -> str:
     if plane.camera_centre_m is None:
         lines.append("camera: position unknown; heads are refused")
     else:
-        east, north, up = plane.camera_centre_m
+        up = float(plane.camera_centre_m[2])
         lost = 1 - ((up - plane.head_plane_m) / up) ** 2 if up > plane.head_plane_m else 1.0
         lines.append(
-            f"camera: {up:.2f} m above ({east:.2f}, {north:.2f}); "
+            f"camera: {up:.2f} m above ({_written(plane.camera_centre_m[:2], 2)}); "
             f"heads put on the ground instead of {plane.head_plane_m:g} m would lose {lost:.2f} of the density"
         )
     lines += ["position error, up the middle of the picture:", *_growth_lines(plane)]
@@ -310,6 +310,11 @@ def report(calibration: Calibration | GroundPlane) -> str:
     if area.is_empty:
         lines.append("warning: no ground is valid: raise the limit of the position error, or calibrate again.")
     return "\n".join(lines)
+
+
+def _written(values: FloatArray, digits: int) -> str:
+    """Numbers with commas between, never a minus zero."""
+    return ", ".join(f"{round(float(value), digits) + 0.0:.{digits}f}" for value in values)
 
 
 def _error_line(plane: GroundPlane, made: Calibration | None) -> str:
@@ -349,11 +354,11 @@ def _growth_lines(plane: GroundPlane) -> list[str]:
         return ["  no ground there"]
     start = xy[seen][0] if plane.camera_centre_m is None else plane.camera_centre_m[:2]
     distance = np.where(seen, np.linalg.norm(xy - start, axis=1), np.nan)
-    after = np.arange(len(v)) >= np.nanargmin(distance)
+    rows = np.flatnonzero(seen & (np.arange(len(v)) >= np.nanargmin(distance)))
     lines = []
     for wanted in REPORT_DISTANCES_M:
-        passed = np.flatnonzero(after & (distance >= wanted))
-        if len(passed) and distance[passed[0]] < 1.2 * wanted:
-            row = passed[0]
-            lines.append(f"  {distance[row]:6.1f} m away: {sigma[row]:.2f} m{'' if valid[row] else '  (not used)'}")
+        if distance[rows[0]] <= wanted <= distance[rows[-1]]:
+            there = float(np.interp(wanted, distance[rows], sigma[rows]))
+            used = valid[rows[np.searchsorted(distance[rows], wanted)]]
+            lines.append(f"  {wanted:6.1f} m away: {there:.2f} m{'' if used else '  (not used)'}")
     return lines or ["  none of the distances of the table is seen there"]

@@ -248,3 +248,40 @@ def _fixed(uv: FloatArray) -> NDArray[np.int32]:
     """Pixels in cv2's fixed-point form, kept within what it can hold."""
     kept: NDArray[np.int32] = np.clip(np.round(uv * 2**_SHIFT), -(2**24), 2**24).astype(np.int32)
     return kept
+
+
+def read_picture(path: Path) -> U8:
+    """Read a picture, or the first frame of a video.
+
+    Raises:
+        SourceUnavailable: missing, or neither a picture nor a video.
+    """
+    if not path.is_file():
+        raise SourceUnavailable(f"picture {path}: no such file. Check the path.")
+    image = cv2.imread(str(path))
+    if image is None:
+        capture = cv2.VideoCapture(str(path))
+        image = capture.read()[1]
+        capture.release()
+    if image is None:
+        raise SourceUnavailable(f"picture {path}: neither a picture nor a video that can be read. Name another.")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def write_picture(path: Path, image_bgr: U8) -> None:
+    """Write a picture; the ending decides the format.
+
+    Raises:
+        StoreUnavailable: the ending is unknown, or the folder cannot be written.
+    """
+    try:
+        done, encoded = cv2.imencode(path.suffix or ".png", image_bgr)
+        if done:
+            path.write_bytes(encoded.tobytes())
+            return
+    except (cv2.error, OSError) as error:
+        why = getattr(error, "strerror", None) or "unknown picture format"
+        raise StoreUnavailable(
+            f"picture {path}: cannot be written ({why}). Choose another path, as grid.png."
+        ) from error
+    raise StoreUnavailable(f"picture {path}: cannot be written. Choose another path, as grid.png.")

@@ -30,8 +30,8 @@ TALLEST_ABOVE_HEAD_PLANE_M = 0.35
 """Heads up to this far above the head plane still appear no larger than :func:`head_size_px` says."""
 
 BARE_HOMOGRAPHY_FACTOR = 3.0
-"""Without a camera position a head is taken to be this much nearer than the ground behind it: Hc / (Hc - 1.65) is
-2.94 for a camera 2.5 m up, and less for every higher one."""
+"""Without a camera position a head is taken to be this much nearer than the ground behind it: Hc / (Hc - 2.0) is 3
+for a camera 3 m up and less for every higher one. A lower camera needs its position for the size to be a bound."""
 
 
 def visible_area(plane: GroundPlane, height_m: float = 0.0, within: BaseGeometry | None = None) -> BaseGeometry:
