@@ -30,14 +30,14 @@ Named = TypeVar("Named", bound=StrEnum)
 
 
 class Number(TypeDecorator[float]):
-    """A float whose NaN is kept as NULL."""
+    """A float whose NaN is kept as NULL; -0.0, which SQLite lacks, as 0.0."""
 
     impl = sa.Double
     cache_ok = True
 
     def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
         """NaN -> NULL."""
-        return None if value is None or math.isnan(value) else float(value)
+        return None if value is None or math.isnan(value) else float(value) + 0.0
 
     def process_result_value(self, value: float | None, dialect: Dialect) -> float:
         """NULL -> NaN."""

@@ -1,0 +1,550 @@
+"""What every store must do, on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crowdwatch.errors import RunNotFound, StoreError, StoreUnavailable
+from crowdwatch.ports import Store
+from crowdwatch.records import (
+    Alarm,
+    AlarmState,
+    AlertEvent,
+    CameraHealth,
+    DensityGrid,
+    Health,
+    Level,
+    Outcome,
+    Quality,
+    ZoneReading,
+)
+from crowdwatch.runs import Command, CommandKind, Mode, Run, RunState
+from crowdwatch.store.sql import SqlStore
+from crowdwatch.store.tables import METADATA, VERSION_TABLE
+
+NAN, INF = math.nan, math.inf
+SECOND = 1_000_000_000
+
+
+# ---------------------------------------------------------------------------------------------------- two databases
+
+
+def _as_server(user: str, *command: str) -> None:
+    """PostgreSQL refuses to run as root: Debian's package brings the user postgres."""
+    prefix = ["runuser", "-u", user, "--"] if os.geteuid() == 0 else []
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode:
+        pytest.fail(f"{command[0]}: {done.stdout}{done.stderr}")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A server of our own: a fresh cluster on a socket in a temporary folder, no TCP. Returns the socket's folder."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        reason = "PostgreSQL is not installed. Run: apt-get install postgresql"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    bin_dir = programs[-1].parent
+    # a socket's path has at most 107 bytes: pytest's own folders are too deep
+    folder = Path(tempfile.mkdtemp(prefix="cwpg-", dir="/tmp"))
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    if os.geteuid() == 0:
+        shutil.chown(folder, user)
+    data = str(folder / "data")
+    try:
+        _as_server(user, f"{bin_dir}/initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
+        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+        start = (f"{bin_dir}/pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "-w")
+        _as_server(user, *start, "start")
+        try:
+            yield str(folder)
+        finally:
+            _as_server(user, f"{bin_dir}/pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+def _new_database(socket: str) -> str:
+    name = f"cw_{uuid.uuid4().hex[:12]}"
+    server = sa.create_engine(f"postgresql+psycopg://postgres@/postgres?host={socket}", isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    server.dispose()
+    return f"postgresql://postgres@/{name}?host={socket}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/new folder/crowd#1?.sqlite".replace("?", "_")
+    return _new_database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture
+def opened(url: str) -> Iterator[Callable[[], SqlStore]]:
+    """Opens the database, as often as wanted."""
+    stores: list[SqlStore] = []
+
+    def open_one() -> SqlStore:
+        stores.append(SqlStore(url))
+        return stores[-1]
+
+    yield open_one
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(opened: Callable[[], SqlStore]) -> SqlStore:
+    """An empty store with the run ``r``."""
+    found = opened()
+    found.begin(run())
+    return found
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def shared_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
+    """One store for many examples."""
+    if request.param == "sqlite":
+        store = SqlStore(f"sqlite:///{tmp_path_factory.mktemp('shared')}/crowd.sqlite")
+    else:
+        store = SqlStore(_new_database(request.getfixturevalue("postgresql")))
+    yield store
+    store.close()
+
+
+def raw(url: str) -> sa.Engine:
+    """The database without the store's code."""
+    return sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sa.NullPool)
+
+
+# ---------------------------------------------------------------------------------------------------------- material
+
+
+def run(run_id: str = "r", **changes: object) -> Run:
+    base = Run(run_id, "nye", Mode.REPLAY, '{"id":"nye"}', "/runs/r", 0, 60 * SECOND, 1_700_000_000 * SECOND)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def reading(zone_id: str, t_ns: int, **changes: object) -> ZoneReading:
+    numbers = {"count": 12.5, "count_low": 9.25, "count_high": INF, "density_p_m2": 0.1 + 0.2, "peak_p_m2": 3.5}
+    rest = {"bandwidth_m": 1.0, "visible_frac": 0.75, "age_s": 0.125, "occupancy_frac": NAN}
+    base = ZoneReading(
+        zone_id=zone_id, t_ns=t_ns, window_s=10.0, quality=Quality.GOOD, level=Level.WATCH, **numbers, **rest
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+UNKNOWN = ("count", "count_low", "count_high", "density_p_m2", "peak_p_m2", "bandwidth_m", "visible_frac")
+BLIND = dict.fromkeys(UNKNOWN, NAN) | {
+    "age_s": INF,
+    "quality": Quality.BLIND,
+    "level": Level.UNKNOWN,
+    "reason": "no camera sees 'nördliches Tor'",
+}
+
+
+def alert(event_id: str, t_ns: int, zone_id: str = "a", **changes: object) -> AlertEvent:
+    base = AlertEvent(
+        event_id, "crowding", zone_id, t_ns, "raised", AlarmState.NORMAL, AlarmState.UNACKNOWLEDGED, Level.ALERT,
+        "density", 4.75, 4.0, "p/m2", "4.8 p/m2 for 10 s", "rule",
+    )  # fmt: skip
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def outcome(t_ns: int, *, zones: int = 2, alarm: AlarmState | None = AlarmState.UNACKNOWLEDGED) -> Outcome:
+    """A tick with everything in it."""
+    readings = (*(reading(f"z{k}", t_ns) for k in range(zones)), reading("dark", t_ns, **BLIND))
+    rho = np.array([[0.0, 1 / 3, NAN], [INF, 1e-30, 7.5]])
+    alarms = () if alarm is None else (Alarm("crowding", "z0", alarm, Level.ALERT, 5, "dense"),)
+    health = (CameraHealth("c0", t_ns, Health.OK, 0.1, True), CameraHealth("c1", t_ns, Health.SILENT, INF, False))
+    grid = DensityGrid(t_ns, np.array([-3.5, 1e6 / 3]), 0.5, rho, 1.0)
+    return Outcome(t_ns, readings, grid, (alert(f"e{t_ns}", t_ns),), alarms, health)
+
+
+def rows(url: str) -> dict[str, list[str]]:
+    """Everything in every table, as text (NaN is equal to NaN there)."""
+    engine = raw(url)
+    with engine.connect() as connection:
+        return {
+            table.name: sorted(repr(tuple(row)) for row in connection.execute(sa.text(f'SELECT * FROM "{table.name}"')))
+            for table in METADATA.sorted_tables
+        }
+
+
+# ---------------------------------------------------------------------------------------------------------- readings
+
+
+def test_fills_the_port_and_starts_empty(opened: Callable[[], SqlStore]) -> None:
+    store = opened()
+    assert isinstance(store, Store)
+    assert store.runs() == []
+    assert store.readings("r") == []
+    assert store.grid("r", 10**18) is None
+    store.close()
+    store.close()
+
+
+def test_an_outcome_comes_back_as_it_was(store: SqlStore, opened: Callable[[], SqlStore]) -> None:
+    wrote = outcome(7 * SECOND)
+    store.write("r", [wrote])
+    for reader in (store, opened()):
+        assert repr(reader.readings("r")) == repr(sorted(wrote.readings, key=lambda each: each.zone_id))
+        assert repr(reader.alerts("r")) == repr(list(wrote.alerts))
+        assert reader.alarms("r", 7 * SECOND) == list(wrote.alarms)
+        assert repr(reader.health("r", 7 * SECOND)) == repr(list(wrote.health))
+        grid = reader.grid("r", 7 * SECOND)
+        assert grid is not None
+        assert wrote.grid is not None
+        # kept as 32 bit floats: rounded once, NaN and infinity stay
+        np.testing.assert_array_equal(grid.rho_p_m2, wrote.grid.rho_p_m2.astype(np.float32).astype(np.float64))
+        np.testing.assert_array_equal(grid.origin_m, wrote.grid.origin_m)
+        assert (grid.t_ns, grid.cell_m, grid.bandwidth_m) == (7 * SECOND, 0.5, 1.0)
+
+
+def test_numpy_scalars_are_numbers(store: SqlStore) -> None:
+    wrote = reading("a", np.int64(5), count=np.float64(2.5), density_p_m2=np.float32(0.5), age_s=np.float64("nan"))  # type: ignore[arg-type]
+    store.write("r", [Outcome(np.int64(5), (wrote,), None, (), (), ())])  # type: ignore[arg-type]
+    found = store.readings("r")[0]
+    assert (found.t_ns, found.count, found.density_p_m2) == (5, 2.5, 0.5)
+    assert math.isnan(found.age_s)
+
+
+floats = st.floats(allow_nan=True, allow_infinity=True, width=64)
+# PostgreSQL's text has no NUL, UTF-8 no lone surrogates
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+
+
+@given(
+    numbers=st.lists(floats, min_size=10, max_size=10),
+    t_ns=st.integers(-(2**63), 2**63 - 1),
+    words=st.tuples(texts, texts),
+    quality=st.sampled_from(Quality),
+    level=st.sampled_from(Level),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_reading_comes_back(
+    shared_store: SqlStore, numbers: list[float], t_ns: int, words: tuple[str, str], quality: Quality, level: Level
+) -> None:
+    run_id = uuid.uuid4().hex
+    numbers = [number + 0.0 for number in numbers]  # SQLite has no -0.0, and the store writes 0.0 for it on both
+    wrote = ZoneReading(words[0], t_ns, *numbers[:9], quality, level, numbers[9], words[1])
+    shared_store.begin(run(run_id))
+    shared_store.write(run_id, [Outcome(t_ns, (wrote,), None, (), (), ())])
+    # repr tells every float apart but the kinds of NaN
+    assert repr(shared_store.readings(run_id)) == repr([wrote])
+
+
+def test_ranges_include_both_ends_and_follow_time_then_zone(store: SqlStore) -> None:
+    ticks = [Outcome(t, (reading("B", t), reading("a", t), reading("Z", t)), None, (), (), ()) for t in (30, 10, 20)]
+    store.write("r", ticks)
+    keys = [(each.t_ns, each.zone_id) for each in store.readings("r")]
+    assert keys == [(t, zone) for t in (10, 20, 30) for zone in ("B", "Z", "a")]
+    assert {each.t_ns for each in store.readings("r", from_ns=10, to_ns=20)} == {10, 20}
+    assert [each.t_ns for each in store.readings("r", zone_id="a", from_ns=11)] == [20, 30]
+    assert store.readings("another") == []
+
+
+def test_alerts_newest_first(store: SqlStore) -> None:
+    for t_ns in (1, 3, 2):
+        store.write("r", [Outcome(t_ns, (), None, (alert(f"e{t_ns}", t_ns), alert(f"f{t_ns}", t_ns, "b")), (), ())])
+    assert [each.event_id for each in store.alerts("r")] == ["e3", "f3", "e2", "f2", "e1", "f1"]
+    assert [each.event_id for each in store.alerts("r", to_ns=2)] == ["e2", "f2", "e1", "f1"]
+
+
+def test_alarms_and_health_are_those_of_the_newest_tick(store: SqlStore) -> None:
+    store.write("r", [outcome(10), outcome(20, alarm=AlarmState.NORMAL), outcome(30, alarm=None)])
+    assert store.alarms("r", 9) == []
+    assert len(store.alarms("r", 19)) == 1
+    assert store.alarms("r", 20) == []
+    assert store.alarms("r", 10**15) == []
+    assert {each.t_ns for each in store.health("r", 29)} == {20}
+    assert store.health("r", 9) == []
+
+
+def test_the_newest_grid_at_or_before(store: SqlStore) -> None:
+    store.write("r", [outcome(10), Outcome(20, (), None, (), (), ()), outcome(30)])
+    times = [grid and grid.t_ns for grid in (store.grid("r", t) for t in (9, 10, 29, 30, 99))]
+    assert times == [None, 10, 10, 30, 30]
+
+
+# ------------------------------------------------------------------------------------------------------------ writing
+
+
+def test_writing_twice_is_writing_once(store: SqlStore, url: str) -> None:
+    ticks = [outcome(t * SECOND) for t in range(5)]
+    store.write("r", ticks)
+    before = rows(url)
+    store.write("r", ticks[2:])
+    for tick in ticks:
+        store.write("r", [tick, tick])
+    assert rows(url) == before
+    assert [len(before[name]) for name in ("ticks", "readings", "grids", "alerts", "alarms")] == [5, 15, 5, 5, 5]
+
+
+def test_a_tick_folded_again_replaces_what_it_said(store: SqlStore) -> None:
+    store.write("r", [outcome(10)])
+    again = replace(outcome(10, alarm=None), readings=(reading("z0", 10, count=99.0),))
+    store.write("r", [again])
+    assert store.readings("r", zone_id="z0")[0].count == 99.0
+    assert store.alarms("r", 10) == []
+
+
+def test_a_write_is_whole_or_not_there(store: SqlStore, url: str) -> None:
+    store.write("r", [outcome(1)])
+    before = rows(url)
+    bad = replace(outcome(3), alerts=(alert("x", 3, reason=None),))
+    with pytest.raises(StoreUnavailable, match="write"):
+        store.write("r", [outcome(2), bad])
+    assert rows(url) == before
+    store.write("r", [outcome(2)])
+    assert len(store.alerts("r")) == 2
+
+
+def test_no_outcomes_is_nothing(store: SqlStore, url: str) -> None:
+    before = rows(url)
+    store.write("r", [])
+    assert rows(url) == before
+
+
+# --------------------------------------------------------------------------------------------------- runs and commands
+
+
+def test_runs_newest_start_first(store: SqlStore) -> None:
+    store.begin(run("late", started_wall_ns=1_800_000_000 * SECOND, speed=NAN, message="né à 火"))
+    store.begin(run("early", started_wall_ns=5))
+    assert [each.run_id for each in store.runs()] == ["late", "r", "early"]
+    assert store.run("r") == run()
+
+
+def test_a_heartbeat(store: SqlStore) -> None:
+    store.beat("r", state=RunState.FAILED, t_ns=9, wall_ns=2**62, speed=8.5, message="disk full")
+    expected = run(state=RunState.FAILED, t_ns=9, beat_wall_ns=2**62, speed=8.5, message="disk full")
+    assert store.run("r") == expected
+
+
+def test_resume_keeps_what_was_and_runs_again(store: SqlStore) -> None:
+    store.beat("r", state=RunState.STOPPED, t_ns=9, wall_ns=7, speed=0.0, message="Ctrl-C")
+    store.write("r", [outcome(9)])
+    store.begin(run(started_wall_ns=99, folder="/moved"))
+    assert store.run("r") == run(t_ns=9, beat_wall_ns=7, folder="/moved")
+    assert len(store.readings("r")) == 3
+
+
+def test_a_run_of_another_event_is_not_overwritten(store: SqlStore) -> None:
+    with pytest.raises(StoreError, match="another event"):
+        store.begin(run(event_id="marathon"))
+    assert store.run("r") == run()
+
+
+def test_an_unknown_run_is_said_to_be_unknown(store: SqlStore) -> None:
+    with pytest.raises(RunNotFound, match="'nope'"):
+        store.run("nope")
+    with pytest.raises(RunNotFound):
+        store.write("nope", [outcome(1)])
+    with pytest.raises(RunNotFound):
+        store.beat("nope", state=RunState.RUNNING, t_ns=0, wall_ns=0, speed=0.0)
+    with pytest.raises(RunNotFound):
+        store.submit(Command("nope", CommandKind.STOP, "ada", 1))
+    with pytest.raises(StoreError, match="command 12345"):
+        store.sequenced(12345, 1)
+
+
+def test_commands_queue_until_they_are_sequenced(store: SqlStore) -> None:
+    store.begin(run("other"))
+    asked = Command("r", CommandKind.ACKNOWLEDGE, "ada", 3, "a", "crowding", 1.5)
+    first, second = store.submit(asked), store.submit(replace(asked, kind=CommandKind.STOP, wall_ns=1))
+    store.submit(replace(asked, run_id="other"))
+    assert second > first > 0
+    assert store.pending("r") == [
+        replace(asked, command_id=first),
+        replace(asked, kind=CommandKind.STOP, wall_ns=1, command_id=second),
+    ]
+    store.sequenced(first, 100)
+    store.sequenced(second, 200)
+    assert store.pending("r") == []
+    assert len(store.pending("other")) == 1
+    store.reopen_commands("r", 100)
+    assert [each.command_id for each in store.pending("r")] == [second]
+    store.reopen_commands("r", 99)
+    assert [each.command_id for each in store.pending("r")] == [first, second]
+
+
+# ------------------------------------------------------------------------------------------------------------- schema
+
+
+def test_no_column_can_hold_a_picture(store: SqlStore, url: str) -> None:
+    """Only the grid's densities are binary, and they are held against the grid's shape when they are read."""
+    inspector = sa.inspect(raw(url))
+    binary, seen = [], set()
+    for table in inspector.get_table_names():
+        for column in inspector.get_columns(table):
+            seen.add(type(column["type"]).__name__)
+            if isinstance(column["type"], (sa.LargeBinary, sa.types._Binary)):
+                binary.append((table, column["name"]))
+    assert binary == [("grids", "rho_zlib_f4")]
+    plain = {
+        "BIGINT",
+        "BLOB",
+        "BOOLEAN",
+        "BYTEA",
+        "DOUBLE",
+        "DOUBLE_PRECISION",
+        "INTEGER",
+        "SMALLINT",
+        "TEXT",
+        "VARCHAR",
+    }
+    assert seen <= plain
+    store.write("r", [outcome(1)])
+    with raw(url).begin() as connection:
+        connection.execute(sa.text("UPDATE grids SET rho_zlib_f4 = :picture"), {"picture": b"\xff\xd8\xff\xe0JFIF"})
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        store.grid("r", 1)
+
+
+def test_the_migrations_make_the_tables_of_the_code(store: SqlStore, url: str) -> None:
+    with raw(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+    keys = sa.inspect(raw(url)).get_pk_constraint("readings")["constrained_columns"]
+    assert keys == ["run_id", "zone_id", "t_ns"]
+
+
+def test_a_newer_store_is_left_alone(store: SqlStore, url: str) -> None:
+    with raw(url).begin() as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(StoreUnavailable, match=r"9999.*Upgrade CrowdWatch"):
+        SqlStore(url)
+
+
+def test_another_programs_tables_are_left_alone(url: str) -> None:
+    if url.startswith("sqlite"):
+        Path(sa.make_url(url).database or "").parent.mkdir()
+    with raw(url).begin() as connection:
+        connection.execute(sa.text("CREATE TABLE runs (marathon INTEGER)"))
+    with pytest.raises(StoreUnavailable, match=r"another program \(runs\)"):
+        SqlStore(url)
+
+
+def test_the_page_does_not_make_a_store(url: str) -> None:
+    with pytest.raises(StoreUnavailable, match="no runs yet"):
+        SqlStore(url, create=False)
+    if url.startswith("sqlite"):
+        assert not Path(sa.make_url(url).database or "").exists()
+    SqlStore(url).close()
+    page = SqlStore(url, create=False)
+    page.begin(run())
+    assert page.submit(Command("r", CommandKind.PAUSE, "ada", 1)) == 1
+    page.close()
+
+
+# --------------------------------------------------------------------------------------------------- several processes
+
+OPEN_AT_ONCE = """
+import sys
+from crowdwatch.runs import Mode, Run
+from crowdwatch.store.sql import SqlStore
+print("ready", flush=True)
+sys.stdin.readline()
+store = SqlStore(sys.argv[1])
+store.begin(Run(sys.argv[2], "nye", Mode.REPLAY, "{}", "", 0, 1, 1))
+store.close()
+"""
+
+WRITE_ON = """
+import sys
+import tests.contract.test_store_port as material
+from crowdwatch.store.sql import SqlStore
+store = SqlStore(sys.argv[1])
+store.begin(material.run())
+print("ready", flush=True)
+for t_ns in range(int(sys.argv[2]), int(sys.argv[3])):
+    store.write("r", [material.outcome(t_ns, zones=7)])
+store.beat("r", state=material.RunState.FINISHED, t_ns=0, wall_ns=0, speed=0.0)
+store.close()
+"""
+
+
+def child(code: str, *arguments: str) -> subprocess.Popen[str]:
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root), "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+
+def end(process: subprocess.Popen[str]) -> int:
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def test_page_and_engine_open_a_new_store_at_once(url: str, opened: Callable[[], SqlStore]) -> None:
+    """Four processes come to an empty database at the same moment: one makes the tables, all can use them."""
+    processes = [child(OPEN_AT_ONCE, url, f"run{k}") for k in range(4)]
+    for process in processes:
+        ready(process)
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [end(process) for process in processes] == [0, 0, 0, 0]
+    assert sorted(each.run_id for each in opened().runs()) == ["run0", "run1", "run2", "run3"]
+
+
+def test_a_page_reads_whole_ticks_while_the_engine_writes(url: str, opened: Callable[[], SqlStore]) -> None:
+    engine = child(WRITE_ON, url, "0", "150")
+    ready(engine)
+    page, seen = opened(), set()
+    while page.run("r").state is RunState.RUNNING:
+        found = page.readings("r")
+        per_tick = {t: sum(each.t_ns == t for each in found) for t in {each.t_ns for each in found}}
+        assert set(per_tick.values()) <= {8}
+        seen.add(len(per_tick))
+        page.submit(Command("r", CommandKind.PAUSE, "ada", 1))
+        assert engine.poll() in (None, 0)
+    assert end(engine) == 0
+    assert len(seen) > 1, "the page never looked while the engine wrote"
+    assert len(page.readings("r")) == 150 * 8
+
+
+def test_a_killed_engine_leaves_whole_ticks_and_resumes(url: str, opened: Callable[[], SqlStore]) -> None:
+    engine = child(WRITE_ON, url, "0", "1000000")
+    ready(engine)
+    store = opened()
+    while len(store.readings("r", zone_id="z0")) < 20:
+        assert engine.poll() is None
+    engine.send_signal(signal.SIGKILL)
+    assert end(engine) == -signal.SIGKILL
+    ticks = len(store.readings("r", zone_id="z0"))
+    assert len(store.readings("r")) == ticks * 8
+    resumed = child(WRITE_ON, url, "5", str(ticks + 5))
+    assert end(resumed) == 0
+    assert len(store.readings("r")) == (ticks + 5) * 8
+    assert len(store.alerts("r")) == ticks + 5
