@@ -127,15 +127,33 @@ def calibrate(
     save: Annotated[Path, typer.Option("--save", help="Where the picture with the ground grid goes.")] = Path(
         "ground-grid.png"
     ),
-    step_m: Annotated[float, typer.Option("--step-m", min=0.1, help="Distance of the grid's lines in metres.")] = 2.0,
+    step_m: Annotated[
+        float | None,
+        typer.Option("--step-m", min=0.1, help="Distance of the grid's lines in metres. [default: fitting]"),
+    ] = None,
 ) -> None:
     """Calibrate a camera from surveyed points: error in metres, and a picture of the ground grid over the frame."""
-    from crowdwatch import calibration_report
+    from crowdwatch import calibrate as calibration
+    from crowdwatch.grid_picture import draw_ground_grid, read_picture, write_picture
+    from crowdwatch.points_file import read_points
 
-    text, written = calibration_report.run(points, picture=picture, save=save, step_m=step_m)
-    out.print(text, markup=False)
-    if written is not None:
-        out.print(f"Ground grid drawn into {escape(str(written))}: lines must lie flat on the ground. Look at it.")
+    given = read_points(points)
+    frame = None if picture is None else read_picture(picture)
+    image_hw = frame.shape[:2] if frame is not None else given.image_hw
+    if image_hw is None:
+        raise ConfigError(f"points file {points}: says no image_size_px. Add it, or name a picture with --picture.")
+    settings = {"click_sigma_px": given.click_sigma_px, "head_plane_m": given.head_plane_m}
+    made = calibration.from_points(
+        given.points,
+        image_hw,
+        lens=given.lens,
+        camera_centre_m=given.camera_centre_m,
+        **{key: value for key, value in settings.items() if value is not None},
+    )
+    out.print(calibration.report(made), markup=False)
+    if frame is not None:
+        write_picture(save, draw_ground_grid(frame, made.plane, step_m=step_m, points=made.points))
+        out.print(f"Ground grid drawn into {escape(str(save))}: its lines must lie flat on the ground. Look at it.")
 
 
 def _span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | None, int | None]:
@@ -221,11 +239,11 @@ def _summarise(summary: Summary) -> None:
     for line in (summary.event.notice.en if summary.event.notice else "", *summary.event.labels):
         if line:
             out.print(f"[bold yellow]{escape(line)}[/]")
-    table = Table("zone", "highest density", "people then", "at", "unknown", title=f"{summary.event.name.en}")
+    table = Table("zone", "highest density", "people then", "at (UTC)", "unknown", title=f"{summary.event.name.en}")
     for zone_id, name in names.items():
         density, count, t_ns = tally.peaks.get(zone_id, (float("nan"), float("nan"), 0))
         unknown = tally.unknown_ticks.get(zone_id, 0) / max(tally.ticks, 1)
-        table.add_row(name, f"{density:.2f} p/m2", f"{count:.1f}", _clock(t_ns) if t_ns else "-", f"{unknown:.0%}")
+        table.add_row(name, f"{density:.2f} p/m2", f"{count:.1f}", _clock(t_ns)[11:] if t_ns else "-", f"{unknown:.0%}")
     out.print(table)
     out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(tally.alerts.items())) or "none"))
     out.print(

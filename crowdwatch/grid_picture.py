@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,10 +18,10 @@ from shapely.geometry.base import BaseGeometry
 
 from crowdwatch import geometry
 from crowdwatch.control_points import ControlPoint
-from crowdwatch.errors import CalibrationError
+from crowdwatch.errors import CalibrationError, SourceUnavailable, StoreUnavailable
 from crowdwatch.records import FloatArray, GroundPlane
 
-__all__ = ["draw_ground_grid", "grid_step_m"]
+__all__ = ["draw_ground_grid", "grid_step_m", "read_picture", "write_picture"]
 
 U8 = NDArray[np.uint8]
 

@@ -15,11 +15,11 @@ from crowdwatch import build, config
 from crowdwatch.config import EventFile
 from crowdwatch.drive import Footage, Steering, Tally, drive
 from crowdwatch.engine import State, advance, start
-from crowdwatch.errors import ConfigError, CrowdWatchError, RunNotFound, SourceError
+from crowdwatch.errors import ConfigError, CrowdWatchError, LogCorrupt, RunNotFound, SourceError
 from crowdwatch.fuse import SiteView, view_site
 from crowdwatch.picture import Overlay
 from crowdwatch.ports import Store
-from crowdwatch.records import Outcome
+from crowdwatch.records import Outcome, Tick
 from crowdwatch.runs import Mode, Run, RunState
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.pictures import PictureFolder
@@ -250,10 +250,13 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
     event = event or config.from_json(reader.config_json)
     view = view_site(config.to_site(event))
     store = build.open_store(options.store_url)
-    span = reader.span_ns
+    first_ns = next((each.t_ns for each in reader.events() if isinstance(each, Tick)), None)
+    last_ns = reader.last_tick_ns
+    if first_ns is None or last_ns is None:
+        raise LogCorrupt(f"log {folder}: holds no tick, so there is nothing to fold. Replay the recording.")
     run_id = _run_id(event, options.runs, "-again")
     run = Run(
-        run_id, event.id, Mode.REPLAY, event.model_dump_json(), str(folder.resolve()), span[0], span[1], time.time_ns()
+        run_id, event.id, Mode.REPLAY, event.model_dump_json(), str(folder.resolve()), first_ns, last_ns, time.time_ns()
     )
     store.begin(run)
     tally, sink = Tally(), _Sink(store, run.run_id)
