@@ -66,8 +66,9 @@ SAMPLES = {
 
 
 def cache_dir() -> Path:
-    """Where obtained samples are kept."""
-    return Path(platformdirs.user_cache_dir("crowdwatch")) / "samples"
+    """Where obtained samples are kept: below ``$CROWDWATCH_CACHE``, else below the user's cache folder."""
+    cache = os.environ.get("CROWDWATCH_CACHE") or platformdirs.user_cache_dir("crowdwatch", appauthor=False)
+    return Path(cache) / "samples"
 
 
 def fetch(name: str, progress: Progress = lambda text: None) -> Path:
