@@ -67,6 +67,7 @@ def _write(model: Any, names: tuple[str, ...], weights: WeightsFile, image_px: i
     from torch.jit._trace import TracerWarning
 
     head = model.model[-1]
+    head.max_det = min(head.max_det, sum((image_px // int(stride)) ** 2 for stride in head.stride))  # all it has
     head.export, head.format = True, "openvino"  # the head then answers with one tensor, without training outputs
     example = torch.zeros(1, 3, image_px, image_px)
     try:

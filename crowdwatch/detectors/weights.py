@@ -92,8 +92,13 @@ def find(
     if os.sep in text or path.is_absolute() or (path.exists() and _kind_of(path.name) is not None):
         return _explicit(path, kinds)
     tried: list[str] = []
-    places = [("given folder", folder) for folder in search] if search is not None else _places()
+    places: Sequence[tuple[str, Path | None]] = (
+        _places() if search is None else [("given folder", folder) for folder in search]
+    )
     for source, folder in places:
+        if folder is None:
+            tried.append(source)
+            continue
         for candidate in _candidates(folder, text, kinds):
             if candidate.exists():
                 return _checked(candidate, source)
@@ -197,26 +202,29 @@ def _stem(name: str) -> str:
     return name.removesuffix(".pt").removesuffix(IR_SUFFIX)
 
 
-def _places() -> list[tuple[str, Path]]:
-    places = [("shipped with CrowdWatch", folder) for folder in shipped_dirs()]
-    named = os.environ.get("CROWDWATCH_MODELS", "")
-    places += [("CROWDWATCH_MODELS", Path(part)) for part in named.split(os.pathsep) if part]
+def _places() -> list[tuple[str, Path | None]]:
+    places: list[tuple[str, Path | None]] = [("shipped with CrowdWatch", folder) for folder in shipped_dirs()]
+    named = [part for part in os.environ.get("CROWDWATCH_MODELS", "").split(os.pathsep) if part]
+    places += [("CROWDWATCH_MODELS", Path(part)) for part in named] or [("CROWDWATCH_MODELS (not set)", None)]
     data = os.environ.get("CROWDWATCH_DATA", "")
-    if data:
-        places.append(("CROWDWATCH_DATA", Path(data) / "weights"))
+    places.append(("CROWDWATCH_DATA", Path(data) / "weights") if data else ("CROWDWATCH_DATA (not set)", None))
     places.append(("earlier downloads", cache_dir() / "weights"))
     return places
 
 
 def _candidates(folder: Path, name: str, kinds: Sequence[Kind]) -> list[Path]:
+    """Paths to try in one folder: what a model's card lists, then the customary names, each by order of kinds."""
     stem, asked = _stem(name), _kind_of(name)
     names = [name] if asked else [f"{stem}{IR_SUFFIX}", f"{stem}_int8{IR_SUFFIX}", f"{stem}.pt"]
-    found = [folder / item for item in names] + [folder / stem / item for item in names]
+    customary = [folder / item for item in names] + [folder / stem / item for item in names]
     card = folder / stem / "model.yaml"
-    if asked is None and card.is_file():  # a model's own card lists its files, the preferred one first
-        found = [folder / stem / item for item in _listed(card)] + found
-    usable = [(item, kind) for item in found if (kind := _kind_of(item.name)) in kinds]
-    return [item for item, _ in sorted(usable, key=lambda pair: kinds.index(pair[1]))]
+    listed = [folder / stem / item for item in _listed(card)] if asked is None and card.is_file() else []
+    return _usable(listed, kinds) + _usable(customary, kinds)
+
+
+def _usable(paths: list[Path], kinds: Sequence[Kind]) -> list[Path]:
+    usable = [(path, kind) for path in paths if (kind := _kind_of(path.name)) in kinds]
+    return [path for path, _ in sorted(usable, key=lambda pair: kinds.index(pair[1]))]
 
 
 def _listed(card: Path) -> dict[str, str]:
@@ -233,6 +241,8 @@ def _explicit(path: Path, kinds: Sequence[Kind]) -> WeightsFile:
         )
     if path.is_file() and path.suffix == ".xml":
         path = path.parent
+    if path.is_file() and path.suffix != ".pt":
+        raise ModelError(f"weights {path}: no model. Give an Ultralytics .pt file or the folder of an OpenVINO model.")
     kind = OPENVINO if path.is_dir() else PT
     if kind not in kinds:
         raise ModelError(
