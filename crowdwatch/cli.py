@@ -134,7 +134,9 @@ def calibrate(
 ) -> None:
     """Calibrate a camera from surveyed points: error in metres, and a picture of the ground grid over the frame."""
     from crowdwatch import calibrate as calibration
+    from crowdwatch import geometry
     from crowdwatch.grid_picture import draw_ground_grid, read_picture, write_picture
+    from crowdwatch.picture import coarsen
     from crowdwatch.points_file import read_points
 
     given = read_points(points)
@@ -152,7 +154,8 @@ def calibrate(
     )
     out.print(calibration.report(made), markup=False)
     if frame is not None:
-        write_picture(save, draw_ground_grid(frame, made.plane, step_m=step_m, points=made.points))
+        coarse = coarsen(frame, geometry.head_size_px(made.plane))
+        write_picture(save, draw_ground_grid(coarse, made.plane, step_m=step_m, points=made.points))
         out.print(f"Ground grid drawn into {escape(str(save))}: its lines must lie flat on the ground. Look at it.")
 
 
