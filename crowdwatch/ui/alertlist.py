@@ -17,7 +17,7 @@ from crowdwatch.ui.style import badge, notice
 from crowdwatch.ui.view import Moment, Pulse
 from crowdwatch.ui.words import clock, duration, name_of, number, safe, short, t
 
-__all__ = ["alert_rows", "send", "show_alerts"]
+__all__ = ["alert_rows", "send", "show_alerts", "show_recent"]
 
 RECENT = 8
 FAULT = "command_fault"
@@ -64,7 +64,7 @@ def _why_not(moment: Moment, language: str) -> str:
 
 
 def show_alerts(store: Store, moment: Moment, language: str) -> None:
-    """Open alarms, those not acknowledged first, then the newest transitions."""
+    """Open alarms, those not acknowledged first."""
     st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(language, "alerts")}</div>')
     if st.session_state.get(FAULT):
         st.html(notice("!", t(language, "ack.failed", message=st.session_state[FAULT]), loud=True))
@@ -74,13 +74,14 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     elif not moment.alarms:
         st.html(f'<div class="cw-alarm">{t(language, "alerts.none")}</div>')
     why_not = _why_not(moment, language)
+    if why_not and any(alarm.state is not AlarmState.ACKNOWLEDGED for alarm in moment.alarms):
+        st.html(f'<div class="cw-note">{safe(why_not)}</div>')
     open_ = [alarm for alarm in moment.alarms if alarm.state is not AlarmState.ACKNOWLEDGED]
     oldest = min(open_, key=lambda alarm: (alarm.since_ns, alarm.zone_id, alarm.alarm), default=None)
     for alarm in moment.alarms:
         st.html(_card(moment, alarm, language))
         if alarm.state is not AlarmState.ACKNOWLEDGED:
             _acknowledge_button(store, moment, alarm, language, why_not, by_key=alarm is oldest)
-    st.html(_recent(moment, language))
 
 
 def _acknowledge_button(
@@ -100,7 +101,6 @@ def _acknowledge_button(
         type="primary",
         width="stretch",
         disabled=bool(why_not),
-        help=why_not or None,
         shortcut="A" if by_key and not why_not else None,
         on_click=send,
         args=(store, moment.run.run_id, CommandKind.ACKNOWLEDGE),
@@ -117,12 +117,14 @@ def _happened(moment: Moment, alert: AlertEvent, language: str) -> str:
     return f"<tr><td>{clock(alert.t_ns)}</td><td>{sign} {word}</td><td>{safe(name)}: {what}{by}</td></tr>"
 
 
-def _recent(moment: Moment, language: str) -> str:
+def show_recent(moment: Moment, language: str) -> None:
+    """The newest transitions."""
     title = f'<div class="cw-h" role="heading" aria-level="3">{t(language, "alerts.recent")}</div>'
     if not moment.alerts:
-        return f'{title}<div class="cw-note">{t(language, "alerts.recent.none")}</div>'
+        st.html(f'{title}<div class="cw-note">{t(language, "alerts.recent.none")}</div>')
+        return
     rows = "".join(_happened(moment, alert, language) for alert in moment.alerts[:RECENT])
-    return f'{title}<table class="cw-log"><tbody>{rows}</tbody></table>'
+    st.html(f'{title}<table class="cw-log"><tbody>{rows}</tbody></table>')
 
 
 def alert_rows(moment: Moment, language: str) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Set the page up and run the chosen one."""
-    st.set_page_config(page_title=t("en", "title"), page_icon="◉", layout="wide", initial_sidebar_state="expanded")
+    st.set_page_config(page_title=t("en", "title"), page_icon="◉", layout="wide", initial_sidebar_state=230)
     chosen = language()
     pages = [
         st.Page(watch, title=t(chosen, "page.watch"), icon=":material/visibility:", url_path="watch", default=True),

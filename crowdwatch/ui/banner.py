@@ -23,6 +23,13 @@ def _labels(moment: Moment, language: str) -> list[str]:
     return texts
 
 
+def _local(moment: Moment, language: str) -> str:
+    """The same time on this machine's clock, when that is not UTC."""
+    local = clock(moment.t_ns, local=True)
+    here = "" if local == f"{clock(moment.t_ns)} UTC" else f"({local} {t(language, 'local')})"
+    return f'<span class="cw-note">{safe(here)}</span>'
+
+
 def show_banner(moment: Moment, language: str) -> None:
     """Mode, labels, event time, speed, heartbeat; below it what is wrong, loudly."""
     run, site = moment.run, moment.site
@@ -34,7 +41,7 @@ def show_banner(moment: Moment, language: str) -> None:
     pieces.append(f'<b title="{safe(event)}">{safe(short(event, 40))}</b>')
     pieces.append(
         f'<span>{t(language, "event_time")} <span class="cw-time">{clock(moment.t_ns, date=True)} UTC</span> '
-        f'<span class="cw-note">({clock(moment.t_ns, local=True)} {t(language, "local")})</span></span>'
+        f"{_local(moment, language)}</span>"
     )
     pace = t(language, "speed.max") if run.speed <= 0 else f"×{run.speed:g}"
     pieces.append(f"<span><b>{pulse}</b></span>")

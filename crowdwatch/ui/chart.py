@@ -157,7 +157,8 @@ def chart_figure(
     figure.update_xaxes(tickformat="%H:%M:%S", color="#c6d0d9", gridcolor="#2b3540", nticks=6)
     figure.update_yaxes(color="#c6d0d9", gridcolor="#2b3540", zerolinecolor="#5b6671")
     figure.update_layout(
-        height=height_px, margin={"l": 4, "r": 4, "t": 30, "b": 4}, showlegend=False, font={"color": INK, "size": 14},
+        height=height_px, margin={"l": 44, "r": 12, "t": 30, "b": 30}, showlegend=False,
+        font={"color": INK, "size": 14},
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="#0f141a", uirevision=zone.zone_id, hovermode="x",
     )  # fmt: skip
     return figure

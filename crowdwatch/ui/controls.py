@@ -24,15 +24,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 def language() -> str:
     """The language of this session; ``?lang=zh`` in the address sets it."""
-    chosen = st.session_state.get("lang")
+    chosen = st.session_state.get("lang") or st.query_params.get("lang")
     return chosen if chosen in LANGUAGES else "en"
 
 
 def pick_language() -> str:
     """Language and operator's name. Returns the language."""
-    asked = st.query_params.get("lang")
     if "lang" not in st.session_state:
-        st.session_state["lang"] = asked if asked in LANGUAGES else "en"
+        st.session_state["lang"] = language()
     st.segmented_control(
         "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="lang", required=True
     )
@@ -104,8 +103,9 @@ def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
     run_id, paused = glance.run.run_id, glance.pulse is Pulse.PAUSED
     kind = CommandKind.RESUME if paused else CommandKind.PAUSE
     st.button(
-        f"{'▶' if paused else '⏸'} {t(chosen_language, kind.value)}", key=f"{kind.value}-{run_id}", width="stretch",
+        t(chosen_language, kind.value), key=f"{kind.value}-{run_id}", width="stretch",
         on_click=send, args=(store, run_id, kind), shortcut="P",
+        icon=":material/play_arrow:" if paused else ":material/pause:",
     )  # fmt: skip
     speed = st.selectbox(
         t(chosen_language, "set_speed"), SPEEDS, format_func=lambda value: _pace(chosen_language, value),
@@ -115,7 +115,7 @@ def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
         t(chosen_language, "apply"), key=f"apply-{run_id}", width="stretch", on_click=send,
         args=(store, run_id, CommandKind.SPEED), kwargs={"value": float(speed)},
     )  # fmt: skip
-    with st.popover(f"⏹ {t(chosen_language, 'stop')}", width="stretch"):
+    with st.popover(t(chosen_language, "stop"), width="stretch", icon=":material/stop:"):
         st.button(
             t(chosen_language, "stop.sure"), key=f"stop-{run_id}", type="primary", on_click=send,
             args=(store, run_id, CommandKind.STOP),
@@ -136,8 +136,8 @@ def _again(store_url: str, glance: Glance, chosen_language: str) -> None:
         )  # fmt: skip
         waiting = started is not None and started.process.poll() is None and run.started_wall_ns < started.after_wall_ns
         st.button(
-            f"▶ {t(chosen_language, 'again')}", key=f"again-{run.run_id}", width="stretch", disabled=waiting,
-            on_click=_launch, args=(run, float(speed), store_url),
+            t(chosen_language, "again"), icon=":material/replay:", key=f"again-{run.run_id}", width="stretch",
+            disabled=waiting, on_click=_launch, args=(run, float(speed), store_url),
         )  # fmt: skip
         if waiting:
             st.html(f'<div role="status">{t(chosen_language, "again.started")}</div>')

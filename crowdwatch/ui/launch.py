@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from crowdwatch.errors import redact
 from crowdwatch.runs import Run
 
 __all__ = ["Started", "replay_command", "start_replay"]
@@ -27,7 +28,7 @@ class Started:
         if self.process.poll() in (None, 0):
             return ""
         text = self.said.read_text(encoding="utf-8", errors="replace").strip()
-        return text.splitlines()[-1][:500] if text else f"exit status {self.process.returncode}"
+        return redact(text.splitlines()[-1][:500]) if text else f"exit status {self.process.returncode}"
 
 
 def replay_command(run: Run, speed: float) -> list[str]:

@@ -12,7 +12,7 @@ __all__ = ["quality_text", "reason_text"]
 
 _HEALTH_ZH = {key.split(".", 1)[1]: texts[1] for key, texts in TEXTS.items() if key.startswith("health.")}
 _QUANTITY_ZH = {"density": "密度", "count": "人数", "occupancy": "占用率"}
-_UNIT_ZH = {"p/m2": "人/m²", "persons": "人", "of capacity": "（容量占比）"}
+_UNIT_ZH = {"p/m2": "人/m²", "persons": "人", "of capacity": "（占容量）"}
 
 _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), chinese)
@@ -29,7 +29,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _CAMERA_IS = re.compile(r"camera (\S+) is ([a-z]+)")
-_AGAINST = re.compile(r"(density|count|occupancy) (\S+)( \D+?)?, limit (\S+) (\D+?) for (\S+) s")
+_AGAINST = re.compile(r"(density|count|occupancy) (\S+)(?: (.+?))?, limit (\S+) (.+?) for (\S+) s")
 
 
 def _chinese(sentence: str) -> str:

@@ -1,7 +1,8 @@
 """The site map in metres: what is seen and how dense it is, zones by level, gates, cameras. No map tiles, no internet.
 
 Layers from below: the walkable area hatched (unknown), the cells that are seen in plain ground colour, zones tinted by
-level, densities in their fixed colours, outlines and labels. So what no camera sees stays hatched by itself.
+level, densities in their fixed colours, unknown zones hatched, outlines and labels. So what no camera sees stays
+hatched by itself, and no colour shows through a zone whose number is not known.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from crowdwatch.ui.words import clock, duration, interval, name_of, number, shor
 __all__ = ["map_alt", "map_figure", "map_rows"]
 
 INK, GROUND, HOLE = "#f2f5f7", "#26323d", "#0f141a"
-MARGIN_M = 1.0
+MARGIN_FRAC = 0.05
 
 
 def _rgba(colour: str, opacity: float) -> str:
@@ -74,14 +75,14 @@ def _grid_layers(grid: DensityGrid, language: str, density: bool) -> list[go.Hea
 def _zone_layers(zone: Zone, reading: ZoneReading) -> list[go.Scatter]:
     style = LEVEL_STYLES[reading.level]
     unknown = reading.level is Level.UNKNOWN
-    fill = _hatched(zone.polygon_m, 2) if unknown else _area(
+    fill = _hatched(zone.polygon_m, 4) if unknown else _area(
         zone.polygon_m, 2, line={"width": 0}, fillcolor=_rgba(style.colour, 0.28)
     )  # fmt: skip
     x, y = _ring(zone.polygon_m)
-    rim = go.Scatter(x=x, y=y, mode="lines", line={"color": "#000000", "width": 9}, hoverinfo="skip", zorder=4)
+    rim = go.Scatter(x=x, y=y, mode="lines", line={"color": "#000000", "width": 9}, hoverinfo="skip", zorder=5)
     dash = "dash" if unknown else "solid"
     edge = go.Scatter(
-        x=x, y=y, mode="lines", line={"color": style.colour, "width": 5, "dash": dash}, hoverinfo="skip", zorder=5
+        x=x, y=y, mode="lines", line={"color": style.colour, "width": 5, "dash": dash}, hoverinfo="skip", zorder=6
     )
     return [fill, rim, edge]
 
@@ -112,11 +113,12 @@ def _fixtures(site: Site, language: str) -> list[go.Scatter]:
     ]  # fmt: skip
     for gate in site.gates:
         name = html.escape(short(name_of(gate.name, gate.gate_id, language), 16))
+        outside = "top" if gate.line_m[:, 1].mean() > site.walkable_m[:, 1].mean() else "bottom"
         layers.append(
             go.Scatter(
-                x=gate.line_m[:, 0].tolist(), y=gate.line_m[:, 1].tolist(), mode="lines+markers+text", zorder=6,
+                x=gate.line_m[:, 0].tolist(), y=gate.line_m[:, 1].tolist(), mode="lines+markers+text", zorder=7,
                 line={"color": INK, "width": 4, "dash": "dot"}, marker={"symbol": "line-ns-open", "size": 12},
-                text=["", f"⇥ {name}"], textposition="bottom center", textfont={"color": INK, "size": 13},
+                text=[f"{name}", ""], textposition=f"{outside} right", textfont={"color": INK, "size": 13},
                 hovertext=t(language, "map.gate", name=name), hoverinfo="text",
             )
         )  # fmt: skip
@@ -127,7 +129,7 @@ def _fixtures(site: Site, language: str) -> list[go.Scatter]:
         name = html.escape(short(name_of(camera.name, camera.camera_id, language), 16))
         layers.append(
             go.Scatter(
-                x=[float(centre[0])], y=[float(centre[1])], mode="markers+text", text=[name], zorder=7,
+                x=[float(centre[0])], y=[float(centre[1])], mode="markers+text", text=[name], zorder=8,
                 textposition="bottom center", textfont={"color": INK, "size": 13}, hoverinfo="text",
                 marker={"symbol": "diamond-wide", "size": 15, "color": INK, "line": {"color": "#000", "width": 2}},
                 hovertext=t(language, "map.camera", name=name), cliponaxis=False,
@@ -145,10 +147,12 @@ def _extent(site: Site) -> tuple[list[float], list[float]]:
             at = camera.plane.camera_centre_m[:2]
             if ((at > low - size / 2) & (at < high + size / 2)).all():
                 low, high = np.minimum(low, at), np.maximum(high, at)
-    return [float(low[0]) - MARGIN_M, float(high[0]) + MARGIN_M], [float(low[1]) - MARGIN_M, float(high[1]) + MARGIN_M]
+    margin = MARGIN_FRAC * float((high - low).max())
+    (west, south), (east, north) = (low - margin).tolist(), (high + margin).tolist()
+    return [west, east], [south, north]
 
 
-def map_figure(moment: Moment, language: str, *, density: bool = True, height_px: int = 470) -> go.Figure:
+def map_figure(moment: Moment, language: str, *, density: bool = True, height_px: int = 560) -> go.Figure:
     """Draw the map of a moment.
 
     Args:

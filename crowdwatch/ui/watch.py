@@ -145,11 +145,14 @@ def _now(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
     with right:
         alertlist.show_alerts(store, moment, language)
         _cameras(moment, language)
+        alertlist.show_recent(moment, language)
 
 
 def _map(moment: Moment, language: str) -> None:
-    st.html(legend(language, moment.site.bandwidth_m))
-    density = st.toggle(t(language, "map.density"), value=True, key="map_density")
+    colours, switch = st.columns([4, 1], vertical_alignment="center")
+    with colours:
+        st.html(legend(language, moment.site.bandwidth_m))
+    density = switch.toggle(t(language, "map.density"), value=True, key="map_density")
     name = short(name_of(moment.site.name, moment.site.event_id, language), 40)
     st.plotly_chart(
         sitemap.map_figure(moment, language, density=density),
