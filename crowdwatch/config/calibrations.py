@@ -118,10 +118,13 @@ def ground_plane(camera: CameraFile) -> GroundPlane:
 
 def _plane(camera: CameraFile) -> GroundPlane:
     calibration = camera.calibration
+    rmse_m = float("nan") if calibration.rmse_m is None else calibration.rmse_m
     if calibration.tsai is not None:
         model = TsaiModel(**calibration.tsai.model_dump())
         _same_size(camera, (model.height_px, model.width_px))
-        return plane_from_tsai(model, head_plane_m=camera.head_plane_m, max_sigma_m=camera.max_position_error_m)
+        return plane_from_tsai(
+            model, head_plane_m=camera.head_plane_m, rmse_m=rmse_m, max_sigma_m=camera.max_position_error_m
+        )
     if camera.image_size_px is None:
         raise CalibrationError("image_size_px is missing. Give the picture's [width, height] in pixels.")
     image_hw = (camera.image_size_px[1], camera.image_size_px[0])
@@ -134,6 +137,7 @@ def _plane(camera: CameraFile) -> GroundPlane:
             image_hw,
             distortion=pose.distortion,
             head_plane_m=camera.head_plane_m,
+            rmse_m=rmse_m,
             max_sigma_m=camera.max_position_error_m,
         )
     return _from_points(camera, calibration, image_hw)

@@ -30,7 +30,7 @@ from crowdwatch.config.schema import (
     SiteFrame,
     ZoneFile,
 )
-from crowdwatch.config.times import format_time, parse_time
+from crowdwatch.config.times import parse_time
 from crowdwatch.errors import CalibrationError, RecordError
 from crowdwatch.site import Quantity
 
@@ -40,6 +40,9 @@ ROUNDING = 1.01
 """A declared area or width may exceed the drawn one by 1 %: people round to whole metres."""
 LEAST_GATE_M = 0.3
 """Narrower than a person (0.45 m between the shoulders): two clicks on one spot, not a gate."""
+
+DECISIVE = {"image_size_px", "capacity_persons"}
+"""Optional keys whose absence would be a fault of another kind."""
 
 M = TypeVar("M", bound=Model)
 
@@ -88,10 +91,16 @@ def check(document: Document) -> None:
 
 
 def _part(model: type[M], raw: Any) -> M | None:
-    try:
-        return model.model_validate(raw)
-    except ValidationError:
-        return None  # its faults have been listed from the whole file
+    """Build a part without its faulty optional keys, which have been listed from the whole file; None if it cannot."""
+    for _ in range(2):
+        try:
+            return model.model_validate(raw)
+        except ValidationError as error:
+            faulty = {str(found["loc"][0]) for found in error.errors() if found["loc"]}
+            if not isinstance(raw, Mapping) or faulty & DECISIVE:
+                return None
+            raw = {key: value for key, value in raw.items() if key not in faulty}
+    return None
 
 
 def _list(model: type[M], raw: Any) -> dict[int, M]:
@@ -112,7 +121,13 @@ def _exclusive(document: Document) -> None:
         _one_of(document, ("cameras", number, "source"), camera.get("source"), ("file", "sample", "synthetic"))
         calibration = camera.get("calibration")
         _one_of(document, ("cameras", number, "calibration"), calibration, WAYS)
-        if isinstance(calibration, Mapping) and not {"points", "points_file"} & set(calibration):
+        if not isinstance(calibration, Mapping):
+            continue
+        from_points = bool({"points", "points_file"} & set(calibration))
+        if from_points and "rmse_m" in calibration:
+            text = "is calculated from the control points. Remove it."
+            document.fault(("cameras", number, "calibration", "rmse_m"), text)
+        if not from_points:
             for key in sorted({"lens", "camera_position_m", "click_sigma_px"} & set(calibration)):
                 text = "belongs to control points; the other calibrations hold it themselves. Remove it."
                 document.fault(("cameras", number, "calibration", key), text)
@@ -221,20 +236,23 @@ def _camera(document: Document, path: KeyPath, camera: CameraFile, area: BaseGeo
 
 def _phases(document: Document, parts: _Parts) -> None:
     start_ns = _event_start_ns(document, parts)
-    starts: list[tuple[int, int]] = []
+    starts: list[tuple[int, int, str]] = []
     for number, phase in parts.phases.items():
         if phase.start_time is not None:
-            starts.append((number, parse_time(phase.start_time)))
-        elif phase.start_offset_s is not None and start_ns is not None:
-            starts.append((number, start_ns + round(phase.start_offset_s * 1e9)))
-    for (before, earlier), (number, later) in itertools.pairwise(starts):
-        if later <= earlier:
-            key = "start_time" if parts.phases[number].start_time is not None else "start_offset_s"
-            text = (
-                f"starts at {format_time(later)}, need later than {format_time(earlier)}, where phase "
-                f"{parts.phases[before].id} starts. Phases follow one another: reorder them or correct the time."
-            )
-            document.fault(("phases", number, key), text)
+            starts.append((number, parse_time(phase.start_time), phase.start_time))
+        elif phase.start_offset_s is not None:
+            # without the event's start offsets can still be held against each other
+            start = round(phase.start_offset_s * 1e9) + (start_ns or 0)
+            starts.append((number, start, f"{phase.start_offset_s:g} s"))
+    for (before, earlier, earlier_text), (number, later, later_text) in itertools.pairwise(starts):
+        timed = [parts.phases[n].start_time is not None for n in (before, number)]
+        if later > earlier or (start_ns is None and timed[0] != timed[1]):
+            continue
+        text = (
+            f"got {later_text}, need later than {earlier_text}, where phase {parts.phases[before].id} starts. "
+            "Phases follow one another: reorder them or correct the time."
+        )
+        document.fault(("phases", number, "start_time" if timed[1] else "start_offset_s"), text)
 
 
 def _event_start_ns(document: Document, parts: _Parts) -> int | None:

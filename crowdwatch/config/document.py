@@ -18,8 +18,8 @@ __all__ = ["Document", "Fault", "KeyPath", "read_document", "refuse"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
-MAX_BYTES = 5_000_000
-"""An event file is written by hand; the largest sensible one (500 zones, 500 cameras) stays under 1 MB."""
+MAX_BYTES = 1_000_000
+"""An event file is written by hand; the largest sensible one (500 zones, 500 cameras) has half of that."""
 MAX_DEPTH = 40
 """The schema is nine levels deep."""
 

@@ -239,6 +239,8 @@ class CalibrationFile(Model):
     say then stands here, so that a log holds it.
 
     ``camera_position_m`` (east, north, height) belongs to control points: without it heads cannot be located.
+    ``rmse_m`` is the error on the ground that was measured for a pose or for Tsai's numbers; without it the error is
+    unknown, and readings say so. Control points have their own.
     """
 
     points: Annotated[list[PointPair], Field(min_length=4, max_length=10_000)] | None = None
@@ -246,6 +248,7 @@ class CalibrationFile(Model):
     lens: LensFile | None = None
     camera_position_m: Point3M | None = None
     click_sigma_px: Positive = Field(default=2.0, json_schema_extra={"source": "a careful click by hand"})
+    rmse_m: NotNegative | None = None
     tsai: TsaiNumbers | None = None
     tsai_file: Plain | None = None
     opencv: OpenCvFiles | None = None

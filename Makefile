@@ -1,0 +1,53 @@
+# make demo             install, find or fetch the real recording, replay it, print the summary, serve the page
+# make demo SERVE=0     the same, without serving the page
+# make test             install what tests need, run them all
+# make check            format, lint, types, import contracts, doctests
+# make venv             only the virtual environment
+#
+# PYTHON=python3.12     another Python, at least 3.11
+# TORCH_INDEX=URL       a wheel index to take torch from besides the usual one. PyTorch's public index of CPU builds is
+#                       https://download.pytorch.org/whl/cpu: the default build for Linux brings gigabytes of CUDA
+
+PYTHON ?= python3
+VENV ?= .venv
+SERVE ?= 1
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: demo test check venv clean
+
+demo: $(VENV)/.run
+	$(BIN)/crowdwatch doctor
+	$(BIN)/crowdwatch demo $(if $(filter 0 no false,$(SERVE)),--no-serve,--serve)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q --doctest-modules crowdwatch pipelines --ignore=crowdwatch/store/migrations
+
+venv: $(VENV)/.run
+
+# An installation is repeated when pyproject.toml changes, not before.
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --editable ".[dev]"
+	@touch $@ $(VENV)/.run
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: sudo apt-get install -y python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "The venv module is missing: sudo apt-get install -y python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
