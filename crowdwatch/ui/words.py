@@ -30,6 +30,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "label.synthetic": ("SYNTHETIC SCENE: no real people", "合成场景：非真实人群"),
     "label.demonstration": ("DEMONSTRATION LIMITS: not for real use", "演示限值：不可用于实际安保"),
     "event_time": ("Event time", "事件时间"),
+    "local": ("local", "本地"),
     "speed": ("speed", "速度"),
     "speed.max": ("as fast as it can", "最快"),
     "heartbeat": ("engine heartbeat", "引擎心跳"),

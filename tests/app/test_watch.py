@@ -73,7 +73,7 @@ def test_running_and_calm(seed: Any, open_page: Any) -> None:
     assert any("Stage front<br><b>○ NORMAL 1.0" in label for label in labels(site_map))
     assert hatched(site_map) == 1
     assert len(chart["data"][0]["x"]) == 91  # 0..90 s, one point a second
-    assert len(page.test.get("imgs")) == 1
+    assert len(page.test.image) == 1
 
 
 def test_colours_of_the_map_are_absolute(seed: Any, open_page: Any) -> None:
@@ -165,7 +165,7 @@ def test_a_dead_engine_hides_everything(seed: Any, open_page: Any) -> None:
     assert all("? UNKNOWN" in label for label in labels(site_map))
     assert hatched(site_map) == 4
     assert not heat(site_map)
-    assert not page.test.get("imgs")
+    assert not page.test.image
     assert "NOT ACKNOWLEDGED" in page.html, "silence clears no alarm"
     assert page.button("Acknowledge").disabled
     assert "5.20 p/m²" not in page.html
@@ -285,7 +285,7 @@ def test_a_missing_picture_is_said(seed: Any, open_page: Any) -> None:
     seed.run(pictures=False)
     page = open_page()
     assert "No picture of this camera for this time" in page.html
-    assert not page.test.get("imgs")
+    assert not page.test.image
 
 
 def test_an_old_picture_is_loud(seed: Any, open_page: Any) -> None:
@@ -386,3 +386,16 @@ def test_the_journal_lists_every_transition(seed: Any) -> None:
         "Crowding acknowledged", "Crowding level up", "Crowding level up", "Crowding level up", "Crowding raised",
     ]  # fmt: skip
     assert table["Cause"].tolist()[0] == "anna"
+
+
+def test_local_time_stands_beside_utc(seed: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        seed.run()
+        page = open_page()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "23:51:30 UTC" in page.html
+    assert "(07:51:30 CST local)" in page.html
