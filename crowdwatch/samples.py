@@ -215,8 +215,7 @@ def _from_url(sample: Sample, progress: Progress) -> Path:
             with urllib.request.urlopen(sample.url, timeout=URL_TIMEOUT_S) as reply, path.open("wb") as file:
                 _copy(reply, file, sample.size_bytes)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise _NotHereError(f"{sample.url}: {reason}") from error
+            raise _NotHereError(f"{sample.url}: {error}") from error
         if not _matches(sample, path):
             raise _NotHereError(f"{sample.url} sent {path.stat().st_size} bytes with another sha256")
         return _keep(sample, path)
