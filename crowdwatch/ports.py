@@ -125,8 +125,9 @@ class Store(Protocol):
     def sequenced(self, command_id: int, t_ns: int) -> None:
         """Mark a command as taken into the order of events at event time ``t_ns``."""
 
-    def reopen_commands(self, run_id: str, after_ns: int) -> None:
-        """Put commands sequenced later than ``after_ns`` back into the queue (resume after a kill)."""
+    def rewind(self, run_id: str, after_ns: int) -> None:
+        """Go back to a tick (resume after a kill): forget what later ticks wrote, queue the acknowledgements that
+        were sequenced since again. Commands that steered the driver are not repeated."""
 
     def close(self) -> None:
         """Release connections; safe to call twice."""

@@ -6,14 +6,14 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from crowdwatch import build, config
 from crowdwatch.config import EventFile
-from crowdwatch.drive import Footage, Steering, Tally, drive
+from crowdwatch.drive import Feed, Footage, Steering, Tally, drive
 from crowdwatch.engine import State, advance, start
 from crowdwatch.errors import ConfigError, CrowdWatchError, LogCorrupt, RunNotFound, SourceError
 from crowdwatch.fuse import SiteView, view_site
@@ -21,6 +21,7 @@ from crowdwatch.picture import Overlay
 from crowdwatch.ports import Store
 from crowdwatch.records import Outcome, Tick
 from crowdwatch.runs import Mode, Run, RunState
+from crowdwatch.site import Site
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.pictures import PictureFolder
 
@@ -170,6 +171,26 @@ def _refold(folder: Path, view: SiteView, tally: Tally, sink: _Sink) -> State:
     return state
 
 
+def _new_run(event: EventFile, options: Options, feeds: list[Feed], config_json: str) -> Run:
+    from_ns = min(feed.source.span_ns[0] for feed in feeds)
+    to_ns = max(feed.source.span_ns[1] for feed in feeds)
+    from_ns = from_ns if options.from_ns is None else max(options.from_ns, from_ns)
+    to_ns = to_ns if options.to_ns is None else min(options.to_ns, to_ns)
+    if not from_ns < to_ns:
+        raise ConfigError("--from, --to: the span holds no footage. Choose a span within the recording.")
+    run_id = _run_id(event, options.runs)
+    folder = str((options.runs / run_id).resolve())
+    return Run(run_id, event.id, Mode.REPLAY, config_json, folder, from_ns, to_ns, time.time_ns())
+
+
+def _draw_pictures(sink: _Sink, site: Site, folder: Path) -> None:
+    """Make the sink write a coarsened picture of every camera at every tick."""
+    zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
+    sink.pictures = PictureFolder(folder / "pictures")
+    sink.overlays = {camera.camera_id: Overlay(camera.plane, zones) for camera in site.cameras}
+    sink.score_min = {camera.camera_id: camera.score_min for camera in site.cameras}
+
+
 def replay_recording(event: EventFile, options: Options) -> Summary:
     """Replay an event's footage: observe and advance, log, store, pictures.
 
@@ -179,63 +200,46 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
     site = config.to_site(event)
     view = view_site(site)
     config_json = event.model_dump_json()
-    store = build.open_store(options.store_url)
-    unfinished = _unfinished(store, event, config_json) if options.resume else None
-    feeds = build.open_feeds(event, site)
-    from_ns = min(feed.source.span_ns[0] for feed in feeds) if options.from_ns is None else options.from_ns
-    end_ns = max(feed.source.span_ns[1] for feed in feeds)
-    to_ns = end_ns if options.to_ns is None else min(options.to_ns, end_ns)
-    run_id = _run_id(event, options.runs)
-    run = unfinished or Run(
-        run_id,
-        event.id,
-        Mode.REPLAY,
-        config_json,
-        str((options.runs / run_id).resolve()),
-        from_ns,
-        to_ns,
-        time.time_ns(),
-    )
-    if not run.from_ns < run.to_ns:
-        raise ConfigError("--from, --to: the span holds no footage. Choose a span within the recording.")
-    folder = Path(run.folder)
-    log = LogWriter(folder, config_json, resume=unfinished is not None)
-    store.begin(run)
     tally = Tally()
-    footage = Footage(feeds, run.from_ns, run.to_ns, round(site.tick_s * 1e9))
-    sink = _Sink(store, run.run_id, footage)
-    if options.pictures:
-        zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
-        sink.pictures = PictureFolder(folder / "pictures")
-        sink.overlays = {camera.camera_id: Overlay(camera.plane, zones) for camera in site.cameras}
-        sink.score_min = {camera.camera_id: camera.score_min for camera in site.cameras}
-    steering = Steering(store, run.run_id, options.speed, options.stop)
-    options.started(run)
-    began = time.monotonic()
-    try:
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(build.open_store(options.store_url)))
+        unfinished = _unfinished(store, event, config_json) if options.resume else None
+        feeds = build.open_feeds(event, site)
+        for feed in feeds:
+            stack.enter_context(closing(feed.source))
+            stack.enter_context(closing(feed.detector))
+        run = unfinished or _new_run(event, options, feeds, config_json)
+        folder = Path(run.folder)
+        log = LogWriter(folder, config_json, resume=unfinished is not None)
+        stack.callback(_leave, log)
+        store.begin(run)
+        footage = Footage(feeds, run.from_ns, run.to_ns, round(site.tick_s * 1e9))
+        sink = _Sink(store, run.run_id, footage)
+        if options.pictures:
+            _draw_pictures(sink, site, folder)
+        steering = Steering(store, run.run_id, options.speed, options.stop)
+        options.started(run)
+        began = time.monotonic()
         with _closing(store, run, steering, tally, footage.faults):
             state = start(view)
             if unfinished is not None:
+                store.rewind(run.run_id, LogReader(folder).last_tick_ns or 0)
                 state = _refold(folder, view, tally, sink)
                 footage.after_ns = tally.last_tick_ns
-                store.reopen_commands(run.run_id, tally.last_tick_ns or 0)
             drive(
                 state, footage.events(), steering=steering, log=log, sink=sink, tally=tally, progress=options.progress
             )
             log.close(complete=not steering.stop.is_set())
-    except BaseException:
-        with suppress(CrowdWatchError):
-            log.close(complete=False)
-        raise
-    finally:
-        for feed in feeds:
-            feed.source.close()
-            feed.detector.close()
-        store.close()
-    return Summary(
-        run, event, tally, sink.alerts.hexdigest(), tuple(sorted({feed.detector.detector_id for feed in feeds})),
-        tuple(footage.faults), steering.stop.is_set(), time.monotonic() - began,
-    )  # fmt: skip
+        ids = tuple(sorted({feed.detector.detector_id for feed in feeds}))
+        wall_s = time.monotonic() - began
+    faults = tuple(footage.faults)
+    return Summary(run, event, tally, sink.alerts.hexdigest(), ids, faults, steering.stop.is_set(), wall_s)
+
+
+def _leave(log: LogWriter) -> None:
+    """Keep what a run that failed has logged; a log that was closed properly is left as it is."""
+    with suppress(CrowdWatchError):
+        log.close(complete=False)
 
 
 def replay_log(folder: Path, options: Options, event: EventFile | None = None) -> Summary:

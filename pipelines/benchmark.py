@@ -19,7 +19,6 @@ from typing import Annotated, Any
 
 import av
 import typer
-from crowdwatch.store.log import LogWriter
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +33,9 @@ from crowdwatch.observe import evidence, locate
 from crowdwatch.picture import Overlay
 from crowdwatch.records import Observation, Tick
 from crowdwatch.replay import Options, replay_recording
+from crowdwatch.runs import Mode, Run
+from crowdwatch.sources.recording import Recording
+from crowdwatch.store.log import LogWriter
 from crowdwatch.store.sql import SqlStore
 
 app = typer.Typer(help="Measure speed and memory.", add_completion=False)
@@ -48,10 +50,10 @@ class Stopwatch:
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
 
-    def time(self, stage: str, call: Callable[[], Any]) -> Any:
+    def time(self, stage: str, call: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Run ``call`` on the account of a stage."""
         began = time.perf_counter()
-        result = call()
+        result = call(*args, **named)
         self.seconds[stage] += time.perf_counter() - began
         return result
 
@@ -59,8 +61,8 @@ class Stopwatch:
 def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str, float], float]:
     """One pass over the recording, stage by stage; returns seconds by stage and seconds of bare inference.
 
-    ``detect`` cannot be split from outside, so bare inference is timed on the same preloaded tensor right after it
-    and the rest of ``detect`` is shared out as preparation and boxes.
+    Preparation and bare inference are timed on their own, on the same picture, right before ``detect``; what
+    ``detect`` takes beyond them is the work on the boxes.
     """
     site = config.to_site(event)
     view, camera = view_site(site), site.cameras[0]
@@ -78,43 +80,36 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str
     tick_ns = round(site.tick_s * 1e9)
     due_ns = -(-source.span_ns[0] // tick_ns) * tick_ns
     done = 0
-    while (pair := watch.time("decode", lambda: next(pairs, None))) is not None:
-        picture, _ = watch.time("prepare", lambda p=pair: blob([p.current.image_bgr], detector.input_hw))
-        bare = Stopwatch()
-        bare.time("inference", lambda x=picture: detector.forward(x))
-        watch.seconds["inference"] += bare.seconds["inference"]
-        began = time.perf_counter()
-        (detections,) = detector.detect([pair.current])
-        whole = time.perf_counter() - began
-        watch.seconds["boxes"] += max(0.0, whole - bare.seconds["inference"])
-        positions = watch.time("ground", lambda d=detections: locate(d, camera.plane))
-        seen = watch.time("evidence", lambda p=pair: evidence(p))
+    while (pair := watch.time("decode", next, pairs, None)) is not None:
+        picture, _ = watch.time("prepare", blob, [pair.current.image_bgr], detector.input_hw)
+        watch.time("inference", detector.forward, picture)
+        (detections,) = watch.time("boxes", detector.detect, [pair.current])
+        positions = watch.time("ground", locate, detections, camera.plane)
+        seen = watch.time("evidence", evidence, pair)
         observation = Observation(detections, positions, seen, camera.plane.plane_id)
-        events: list[Observation | Tick] = []
+        events: list[Observation | Tick] = [observation]
         if observation.stamp.t_ns > due_ns:
-            events.append(Tick(due_ns, tuple(included)))
+            events.insert(0, Tick(due_ns, tuple(included)))
             included, due_ns = [], due_ns + tick_ns
-        events.append(observation)
         included.append(observation.stamp.id)
         for each in events:
-            watch.time("log", lambda e=each: log.append(e))
-            state, outcome = watch.time("advance", lambda s=state, e=each: advance(s, e))
+            watch.time("log", log.append, each)
+            state, outcome = watch.time("advance", advance, state, each)
             if outcome is not None:
-                watch.time("store", lambda o=outcome: store.write(run.run_id, [o]))
-                watch.time("picture", lambda o=outcome, p=pair, d=detections: overlay.render(
-                    p.current, grid=o.grid, detections=d, score_min=camera.score_min
-                ))  # fmt: skip
+                watch.time("store", store.write, run.run_id, [outcome])
+                watch.time(
+                    "picture", overlay.render, pair.current,
+                    grid=outcome.grid, detections=detections, score_min=camera.score_min,
+                )  # fmt: skip
         done += 1
     log.close(complete=True)
     store.close()
-    # `detect` prepares once more: its preparation is counted once, under "prepare"
-    watch.seconds["boxes"] = max(0.0, watch.seconds["boxes"] - watch.seconds["prepare"])
+    # `detect` prepares and infers once more: what is left of it is the work on the boxes
+    watch.seconds["boxes"] = max(0.0, watch.seconds["boxes"] - watch.seconds["prepare"] - watch.seconds["inference"])
     return {stage: seconds / done for stage, seconds in watch.seconds.items()}, watch.seconds["inference"] / done
 
 
-def _run(event: config.EventFile, folder: Path) -> Any:
-    from crowdwatch.runs import Mode, Run
-
+def _run(event: config.EventFile, folder: Path) -> Run:
     return Run("benchmark", event.id, Mode.REPLAY, event.model_dump_json(), str(folder), 0, 1, time.time_ns())
 
 
@@ -170,6 +165,8 @@ def memory(event: config.EventFile, folder: Path, loops: list[int]) -> dict[int,
     """Peak memory in MB of a replay of the recording repeated 1, 2, 4 ... times."""
     site = config.to_site(event)
     source = build.open_source(event, site, site.cameras[0])
+    if not isinstance(source, Recording):
+        raise ConfigError("benchmark: memory is measured on a recording. Name an event file with one.")
     context = multiprocessing.get_context("spawn")
     peaks = {}
     for times in loops:

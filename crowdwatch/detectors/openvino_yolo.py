@@ -68,19 +68,27 @@ class OpenVinoYolo:
         """Boxes stand on the feet."""
         return Anchor.FEET
 
+    @property
+    def input_hw(self) -> tuple[int, int]:
+        """Height and width of the network's input."""
+        return self._shape.input_hw
+
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Boxes of people, one record per frame, in order. Raises ModelError."""
+        return [self._one(frame) for frame in frames]
+
+    def forward(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network alone on a prepared picture (1, 3, h, w); benchmarks time it. Raises ModelError."""
         if self._model is None:
             raise ModelError(f"detector {self._id}: it is closed. Build a new one.")
-        return [self._one(self._model, frame) for frame in frames]
-
-    def _one(self, model: Any, frame: Frame) -> Detections:
-        picture, fits = blob([frame.image_bgr], self._shape.input_hw)
         try:
-            output: NDArray[np.float32] = np.asarray(model(picture)[0], dtype=np.float32)
+            return np.asarray(self._model(picture)[0], dtype=np.float32)
         except RuntimeError as err:
             raise ModelError(f"detector {self._id}: OpenVINO failed: {err}.") from err
-        xyxy, score, saturated = people(output[0], self._shape, fits[0], self._limits)
+
+    def _one(self, frame: Frame) -> Detections:
+        picture, fits = blob([frame.image_bgr], self._shape.input_hw)
+        xyxy, score, saturated = people(self.forward(picture)[0], self._shape, fits[0], self._limits)
         return Detections(
             stamp=frame.stamp,
             xyxy_px=xyxy,

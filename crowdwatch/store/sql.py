@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crowdwatch.errors import RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.records import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
-from crowdwatch.runs import Command, Run, RunState
+from crowdwatch.runs import Command, CommandKind, Run, RunState
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, shown, writes
 from crowdwatch.store.migrate import migrate
@@ -184,12 +184,17 @@ class SqlStore:
             if not connection.execute(statement.values(sequenced_t_ns=t_ns)).rowcount:
                 raise StoreError(f"command {command_id}: the store {self._where} has none of that id.")
 
-    def reopen_commands(self, run_id: str, after_ns: int) -> None:
-        """Put commands sequenced later than ``after_ns`` back into the queue (resume after a kill)."""
+    def rewind(self, run_id: str, after_ns: int) -> None:
+        """Forget every tick later than ``after_ns`` and queue the acknowledgements sequenced since again."""
         column = tables.commands.c
-        late = sa.update(tables.commands).where(column.run_id == run_id, column.sequenced_t_ns > after_ns)
-        with explained(self._where, "reopen_commands"), self._writes.begin() as connection:
+        late = sa.update(tables.commands).where(
+            column.run_id == run_id, column.sequenced_t_ns > after_ns, column.kind == CommandKind.ACKNOWLEDGE
+        )
+        made = (tables.readings, tables.grids, tables.alerts, tables.alarms, tables.health, tables.ticks)
+        with explained(self._where, "rewind"), self._writes.begin() as connection:
             connection.execute(late.values(sequenced_t_ns=None))
+            for table in made:
+                connection.execute(sa.delete(table).where(table.c.run_id == run_id, table.c.t_ns > after_ns))
 
     def close(self) -> None:
         """Release connections; safe to call twice."""

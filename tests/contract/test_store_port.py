@@ -375,21 +375,37 @@ def test_an_unknown_run_is_said_to_be_unknown(store: SqlStore) -> None:
 def test_commands_queue_until_they_are_sequenced(store: SqlStore) -> None:
     store.begin(run("other"))
     asked = Command("r", CommandKind.ACKNOWLEDGE, "ada", 3, "a", "crowding", 1.5)
-    first, second = store.submit(asked), store.submit(replace(asked, kind=CommandKind.STOP, wall_ns=1))
+    first, second = store.submit(asked), store.submit(replace(asked, zone_id="b", wall_ns=1))
+    stop = store.submit(replace(asked, kind=CommandKind.STOP, wall_ns=1))
     store.submit(replace(asked, run_id="other"))
     assert second > first > 0
     assert store.pending("r") == [
         replace(asked, command_id=first),
-        replace(asked, kind=CommandKind.STOP, wall_ns=1, command_id=second),
+        replace(asked, zone_id="b", wall_ns=1, command_id=second),
+        replace(asked, kind=CommandKind.STOP, wall_ns=1, command_id=stop),
     ]
     store.sequenced(first, 100)
+    store.sequenced(stop, 200)
     store.sequenced(second, 200)
     assert store.pending("r") == []
     assert len(store.pending("other")) == 1
-    store.reopen_commands("r", 100)
+    store.rewind("r", 100)  # a resumed run must not be stopped by what stopped it before
     assert [each.command_id for each in store.pending("r")] == [second]
-    store.reopen_commands("r", 99)
+    store.rewind("r", 99)
     assert [each.command_id for each in store.pending("r")] == [first, second]
+
+
+def test_rewinding_forgets_later_ticks_and_nothing_else(store: SqlStore) -> None:
+    store.begin(run("other"))
+    for run_id in ("r", "other"):
+        store.write(run_id, [outcome(10), outcome(20), outcome(30)])
+    store.rewind("r", 20)
+    assert {reading.t_ns for reading in store.readings("r")} == {10, 20}
+    assert {alert.t_ns for alert in store.alerts("r")} <= {10, 20}
+    grid = store.grid("r", 99)
+    assert grid is not None
+    assert grid.t_ns == 20
+    assert {reading.t_ns for reading in store.readings("other")} == {10, 20, 30}
 
 
 # ------------------------------------------------------------------------------------------------------------- schema

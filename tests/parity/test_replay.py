@@ -154,7 +154,7 @@ def test_an_acknowledgement_is_sequenced_logged_and_replayed(event, tmp_path):
     start_ns = event.cameras[0].source.start_ns
 
     def acknowledge(t_ns):
-        if t_ns - start_ns == 30 * 10**9:
+        if t_ns - start_ns == 60 * 10**9:
             store = build.open_store(f"sqlite:///{tmp_path}/store.sqlite")
             store.submit(
                 Command(begun["run"].run_id, CommandKind.ACKNOWLEDGE, "ana", time.time_ns(), "stage", "crowding")
@@ -164,7 +164,7 @@ def test_an_acknowledgement_is_sequenced_logged_and_replayed(event, tmp_path):
     chosen = options(tmp_path, event, started=lambda run: begun.update(run=run), progress=acknowledge)
     summary = replay_recording(event, chosen)
     actions = [e for e in LogReader(Path(summary.run.folder)).events() if isinstance(e, OperatorAction)]
-    assert [(a.actor, a.t_ns - start_ns) for a in actions] == [("ana", 31 * 10**9)]
+    assert [(a.actor, a.t_ns - start_ns) for a in actions] == [("ana", 61 * 10**9)]
     assert summary.tally.alerts["crowding acknowledged"] == 1
     again = replay_log(Path(summary.run.folder), replace(chosen, progress=lambda t_ns: None))
     assert again.digest == summary.digest
