@@ -31,7 +31,7 @@ from crowdwatch.examples import example
 from crowdwatch.fuse import view_site
 from crowdwatch.observe import evidence, locate
 from crowdwatch.picture import Overlay
-from crowdwatch.records import Observation, Tick
+from crowdwatch.records import Observation, ObservationId, Tick
 from crowdwatch.replay import Options, replay_recording
 from crowdwatch.runs import Mode, Run
 from crowdwatch.sources.recording import Recording
@@ -75,7 +75,8 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str
     store = SqlStore(f"sqlite:///{folder / 'stages.sqlite'}")
     run = _run(event, folder)
     store.begin(run)
-    state, watch, included = start(view), Stopwatch(), []
+    state, watch = start(view), Stopwatch()
+    included: list[ObservationId] = []
     pairs = islice(source.pairs(), frames)
     tick_ns = round(site.tick_s * 1e9)
     due_ns = -(-source.span_ns[0] // tick_ns) * tick_ns

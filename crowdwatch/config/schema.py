@@ -292,9 +292,7 @@ class CameraFile(Model):
 class DetectorSettings(Model):
     """The program that finds people in a picture. ``auto`` takes the best that this machine can run."""
 
-    model: Ident = Field(
-        default="auto", json_schema_extra={"source": "the default among models/, yolo11n while there is none"}
-    )
+    model: Ident = Field(default="auto", json_schema_extra={"source": "the default of models/, else yolo11n"})
     runtime: Literal["auto", "openvino", "torch"] = Field(
         default="auto", json_schema_extra={"source": "OpenVINO on a CPU, torch on a GPU"}
     )
