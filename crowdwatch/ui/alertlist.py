@@ -20,6 +20,8 @@ from crowdwatch.ui.words import clock, duration, name_of, number, safe, short, t
 __all__ = ["alert_rows", "send", "show_alerts", "show_recent"]
 
 RECENT = 8
+FIT, LIST_PX = 2, 300
+"""More open alarms than fit scroll in a list of so many pixels, so that the picture below stays in sight."""
 FAULT = "command_fault"
 
 
@@ -48,9 +50,9 @@ def _card(moment: Moment, alarm: Alarm, language: str) -> str:
     since = t(language, "alerts.since", time=f"{clock(alarm.since_ns)} UTC", age=age)
     return (
         f'<div class="cw-alarm{"" if acked else " cw-open"}" style="border-left-color:{colour}" role="listitem">'
-        f'{badge(language, alarm.level)} <span class="z" title="{safe(name)}">{safe(short(name, 28))}</span><br>'
-        f"<b>{t(language, f'alarm.{alarm.alarm}')}: {state}</b> <span>{safe(since)}</span>"
-        f'<div class="r">{safe(reason_text(language, alarm.reason))}</div></div>'
+        f'{badge(language, alarm.level)} <span class="z" title="{safe(name)}">{safe(short(name, 24))}</span> '
+        f"<b>{t(language, f'alarm.{alarm.alarm}')}: {state}</b>"
+        f'<div class="r">{safe(reason_text(language, alarm.reason))}; {safe(since)}</div></div>'
     )
 
 
@@ -76,20 +78,23 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     why_not = _why_not(moment, language)
     if why_not and any(alarm.state is not AlarmState.ACKNOWLEDGED for alarm in moment.alarms):
         st.html(f'<div class="cw-note">{safe(why_not)}</div>')
+    with st.container(height=LIST_PX if len(moment.alarms) > FIT else "content", border=False):
+        _cards(store, moment, language, may_acknowledge=not why_not)
+
+
+def _cards(store: Store, moment: Moment, language: str, *, may_acknowledge: bool) -> None:
+    """One card per alarm. The key A belongs to the alarm that is open longest, so that one which comes in at that very
+    moment is not acknowledged unseen."""
     open_ = [alarm for alarm in moment.alarms if alarm.state is not AlarmState.ACKNOWLEDGED]
     oldest = min(open_, key=lambda alarm: (alarm.since_ns, alarm.zone_id, alarm.alarm), default=None)
     for alarm in moment.alarms:
         st.html(_card(moment, alarm, language))
-        if alarm.state is not AlarmState.ACKNOWLEDGED:
-            _acknowledge_button(store, moment, alarm, language, why_not, by_key=alarm is oldest)
+        if may_acknowledge and alarm.state is not AlarmState.ACKNOWLEDGED:
+            _acknowledge_button(store, moment, alarm, language, by_key=alarm is oldest)
 
 
-def _acknowledge_button(
-    store: Store, moment: Moment, alarm: Alarm, language: str, why_not: str, *, by_key: bool
-) -> None:
-    """A native button, reached with Tab and pressed with Enter. The key A presses the one that is open longest, so that
-    an alarm that comes in at that very moment is not acknowledged unseen."""
-    key = f"ack-{moment.run.run_id}-{alarm.zone_id}-{alarm.alarm}"
+def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: str, *, by_key: bool) -> None:
+    """A native button, reached with Tab and pressed with Enter."""
     if moment.waiting(CommandKind.ACKNOWLEDGE, alarm.zone_id, alarm.alarm):
         st.html(f'<div class="cw-note" role="status">✓ {t(language, "ack.sent")}</div>')
         return
@@ -97,11 +102,10 @@ def _acknowledge_button(
     plain = "".join(c for c in name if c not in "*_`$:~\\<>#|")
     st.button(
         t(language, "ack", zone=plain, alarm=t(language, f"alarm.{alarm.alarm}")),
-        key=key,
+        key=f"ack-{moment.run.run_id}-{alarm.zone_id}-{alarm.alarm}",
         type="primary",
         width="stretch",
-        disabled=bool(why_not),
-        shortcut="A" if by_key and not why_not else None,
+        shortcut="A" if by_key else None,
         on_click=send,
         args=(store, moment.run.run_id, CommandKind.ACKNOWLEDGE),
         kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm},

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-import shapely
 
 from crowdwatch import geometry
 from crowdwatch.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
@@ -20,12 +19,14 @@ from crowdwatch.records import DensityGrid, FloatArray, Level, ZoneReading
 from crowdwatch.site import Site, Zone
 from crowdwatch.ui.reasons import quality_text, reason_text
 from crowdwatch.ui.view import Moment, worst_zone
-from crowdwatch.ui.words import clock, duration, interval, name_of, number, short, t
+from crowdwatch.ui.words import clock, columns, duration, interval, name_of, number, short, t
 
 __all__ = ["map_alt", "map_figure", "map_rows"]
 
 INK, GROUND, HOLE = "#f2f5f7", "#26323d", "#0f141a"
 MARGIN_FRAC = 0.05
+PLOT_WIDTH_PX, CHARACTER_PX, PLATE_PX = 640, 8.6, 46
+"""What plates are placed by: the usual width of the map, the width of a column of 15 px bold text, two lines high."""
 
 
 def _rgba(colour: str, opacity: float) -> str:
@@ -87,23 +88,48 @@ def _zone_layers(zone: Zone, reading: ZoneReading) -> list[go.Scatter]:
     return [fill, rim, edge]
 
 
-def _label(zone: Zone, reading: ZoneReading, language: str) -> dict[str, object]:
-    """Name, level and density of a zone on a plate in the level's colour."""
-    style = LEVEL_STYLES[reading.level]
-    name = html.escape(short(name_of(zone.name, zone.zone_id, language), 20))
+def _plate(zone: Zone, reading: ZoneReading, language: str) -> tuple[str, str]:
+    """The two lines of a zone's plate: its name; sign, level and density."""
+    name = short(name_of(zone.name, zone.zone_id, language), 20)
     level = t(language, f"level.{reading.level.name.lower()}")
-    unit = t(language, "unit.density")
-    amount = "" if reading.level is Level.UNKNOWN else f" {number(reading.density_p_m2, 2)} {unit}"
-    spot = shapely.point_on_surface(geometry.polygon(zone.polygon_m))
-    top = float(zone.polygon_m[:, 1].max())
-    at = geometry.polygon(zone.polygon_m).centroid
-    x = at.x if geometry.polygon(zone.polygon_m).contains(at) else spot.x
-    return {
-        "x": x, "y": top, "yanchor": "top", "yshift": -6, "text": f"{name}<br><b>{style.sign} {level}{amount}</b>",
-        "showarrow": False, "bgcolor": style.colour, "bordercolor": "#000000", "borderpad": 3, "opacity": 0.92,
-        "font": {"color": style.ink, "size": 15}, "align": "center",
-        "hovertext": html.escape(f"{quality_text(language, reading)} {reason_text(language, reading.reason)}"),
-    }  # fmt: skip
+    amount = f" {number(reading.density_p_m2, 2)} {t(language, 'unit.density')}"
+    said = level if reading.level is Level.UNKNOWN else level + amount
+    return name, f"{LEVEL_STYLES[reading.level].sign} {said}"
+
+
+def _spots(zone: Zone, wide_m: float, high_m: float) -> list[FloatArray]:
+    """Centres that a plate may have, best first: within the zone at its top, its foot and its middle, then outside."""
+    low, high = zone.polygon_m.min(axis=0), zone.polygon_m.max(axis=0)
+    inner = geometry.polygon(zone.polygon_m).representative_point()
+    x, half = (low[0] + high[0]) / 2, high_m / 2
+    places = [(x, high[1] - half), (x, low[1] + half), (inner.x, inner.y), (x, high[1] + half), (x, low[1] - half)]
+    places += [(high[0] + wide_m / 2, inner.y), (low[0] - wide_m / 2, inner.y)]
+    return [np.array(place) for place in places]
+
+
+def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[str, object]]:
+    """A plate per zone in the colour of its level, placed so that none hides another where that can be helped.
+
+    The zones are served by falling level, so that the worst has the first choice.
+    """
+    taken: list[tuple[FloatArray, FloatArray]] = []
+    plates = []
+    for zone in sorted(moment.site.zones, key=lambda zone: -moment.reading(zone.zone_id).level):
+        reading = moment.reading(zone.zone_id)
+        style = LEVEL_STYLES[reading.level]
+        name, said = _plate(zone, reading, language)
+        size = np.array([max(columns(name), columns(said)) * CHARACTER_PX + 10, PLATE_PX]) * metres_per_px
+        spots = _spots(zone, *size.tolist())
+        clashes = [sum(bool((abs(spot - at) < (size + other) / 2).all()) for at, other in taken) for spot in spots]
+        spot = spots[clashes.index(min(clashes))]
+        taken.append((spot, size))
+        plates.append({
+            "x": float(spot[0]), "y": float(spot[1]), "showarrow": False, "opacity": 0.92, "align": "center",
+            "text": f"{html.escape(name)}<br><b>{html.escape(said)}</b>", "bgcolor": style.colour,
+            "bordercolor": "#000000", "borderpad": 3, "font": {"color": style.ink, "size": 15},
+            "hovertext": html.escape(f"{quality_text(language, reading)} {reason_text(language, reading.reason)}"),
+        })  # fmt: skip
+    return plates
 
 
 def _fixtures(site: Site, language: str) -> list[go.Scatter]:
@@ -173,6 +199,7 @@ def map_figure(moment: Moment, language: str, *, density: bool = True, height_px
         layers += _zone_layers(zone, moment.reading(zone.zone_id))
     layers += _fixtures(site, language)
     across, along = _extent(site)
+    metres_per_px = max((across[1] - across[0]) / PLOT_WIDTH_PX, (along[1] - along[0]) / height_px)
     axis = {"showgrid": False, "zeroline": False, "color": "#c6d0d9", "ticksuffix": " m", "tickfont": {"size": 13}}
     return go.Figure(
         data=layers,
@@ -182,7 +209,7 @@ def map_figure(moment: Moment, language: str, *, density: bool = True, height_px
             "font": {"color": INK}, "dragmode": "pan", "hoverlabel": {"font": {"size": 15}},
             "xaxis": {**axis, "range": across, "constrain": "domain", "title": None, "automargin": True},
             "yaxis": {**axis, "range": along, "scaleanchor": "x", "constrain": "domain", "automargin": True},
-            "annotations": [_label(zone, moment.reading(zone.zone_id), language) for zone in site.zones],
+            "annotations": _labels(moment, language, metres_per_px),
         },
     )  # fmt: skip
 

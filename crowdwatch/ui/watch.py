@@ -142,10 +142,10 @@ def _now(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
     left, right = st.columns([63, 37], gap="small")
     with left:
         _map(moment, language)
+        alertlist.show_recent(moment, language)
     with right:
         alertlist.show_alerts(store, moment, language)
         _cameras(moment, language)
-        alertlist.show_recent(moment, language)
 
 
 def _map(moment: Moment, language: str) -> None:

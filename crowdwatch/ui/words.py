@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-__all__ = ["LANGUAGES", "TEXTS", "clock", "duration", "interval", "name_of", "number", "safe", "short", "t"]
+__all__ = ["LANGUAGES", "TEXTS", "clock", "columns", "duration", "interval", "name_of", "number", "safe", "short", "t"]
 
 LANGUAGES: dict[str, str] = {"en": "English", "zh": "中文"}
 
@@ -283,22 +283,27 @@ def clock(t_ns: int, *, local: bool = False, date: bool = False) -> str:
     return moment.strftime(shape)
 
 
-def _columns(character: str) -> int:
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+def columns(text: str) -> int:
+    """Width of a text in columns; a Chinese character is two wide.
+
+    >>> columns("ab城")
+    4
+    """
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def short(text: str, columns: int = 18) -> str:
-    """Cut a name to a width; a Chinese character is two columns wide.
+def short(text: str, most: int = 18) -> str:
+    """Cut a name to a width in columns.
 
     >>> short("north gate"), short("the very long name of a gate"), short("人民广场东北角出口通道")
     ('north gate', 'the very long nam…', '人民广场东北角出…')
     """
-    if sum(map(_columns, text)) <= columns:
+    if columns(text) <= most:
         return text
     kept, used = "", 1
     for character in text:
-        used += _columns(character)
-        if used > columns:
+        used += columns(character)
+        if used > most:
             break
         kept += character
     return kept.rstrip() + "…"

@@ -1,0 +1,185 @@
+"""A real browser watches a real replay: an alert appears, is acknowledged by keyboard, and a killed engine is loud."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = Path(os.environ.get("CROWDWATCH_CHROMIUM", "/usr/bin/chromium"))
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+PATIENCE_MS = 60_000
+"""The slowest thing waited for is the engine's start on a busy machine, about 10 s here."""
+
+
+def start(arguments: list[str], folder: Path, store: str, name: str) -> subprocess.Popen[bytes]:
+    """Start a Python module whose words go to a file."""
+    with open(folder / f"{name}.log", "wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "CROWDWATCH_STORE": store},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'runs' / 'crowdwatch.sqlite'}"
+
+
+@pytest.fixture
+def address(tmp_path: Path, store: str) -> Iterator[str]:
+    """The page, served on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    served = start(["streamlit", "run", "app.py", "--server.port", str(port)], tmp_path, store, "page")
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
+                break
+        except OSError:
+            assert served.poll() is None, (tmp_path / "page.log").read_text()
+            assert time.monotonic() < deadline, "the page did not start within 60 s"
+            time.sleep(0.1)
+    yield address
+    end(served)
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        reason = f"{CHROMIUM} is not there: apt-get install chromium"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    """A tab that fails the test when the page asks anything of another machine."""
+    tab = browser.new_page(viewport={"width": 1440, "height": 900})
+    elsewhere: list[str] = []
+    tab.on("request", lambda request: None if is_here(request.url) else elsewhere.append(request.url))
+    tab.set_default_timeout(PATIENCE_MS)
+    yield tab
+    tab.close()
+    assert elsewhere == []
+
+
+def is_here(url: str) -> bool:
+    return bool(re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url))
+
+
+def focused_button(page: Page) -> str:
+    """The text of the button that has the focus; empty when something else has it."""
+    return str(page.evaluate("document.activeElement.tagName === 'BUTTON' ? document.activeElement.innerText : ''"))
+
+
+def focus_with_tab(page: Page, part: str) -> None:
+    """Press Tab until the element with this text has the focus, as one without a mouse does."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if part in focused_button(page):
+            return
+    raise AssertionError(f"{part!r} cannot be reached with Tab")
+
+
+def test_an_alert_appears_and_is_acknowledged_by_keyboard(page: Page, address: str, store: str, tmp_path: Path) -> None:
+    page.goto(address)
+    expect(page.get_by_text("Nothing has been recorded yet")).to_be_visible(timeout=PATIENCE_MS)
+
+    arguments = [
+        "crowdwatch",
+        "replay",
+        "examples/synthetic/event.yaml",
+        "--speed",
+        "4",
+        "--runs",
+        str(tmp_path / "runs"),
+    ]
+    engine = start(arguments, tmp_path, store, "engine")
+    try:
+        # the page fills by itself, and says what it is
+        expect(page.get_by_text("SYNTHETIC SCENE")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE_MS)
+
+        # the alert
+        button = page.get_by_role("button", name=re.compile("Acknowledge In front of the stage"))
+        expect(button).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("NOT ACKNOWLEDGED").first).to_be_visible()
+        page.screenshot(path=tmp_path / "alert.png")
+
+        # the focus must outlive the redrawing once a second, or no one can press anything with a keyboard
+        focus_with_tab(page, "Acknowledge In front of the stage")
+        page.wait_for_timeout(2500)
+        assert "Acknowledge In front" in focused_button(page)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Crowding: acknowledged").first).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("(operator)").first).to_be_visible()
+        page.screenshot(path=tmp_path / "acknowledged.png")
+
+        # a picture of the camera is there
+        assert page.locator('[data-testid="stImage"] img').count() == 1
+
+        # an engine that dies is loud within a few seconds, and nothing keeps looking normal
+        engine.send_signal(signal.SIGKILL)
+        engine.wait()
+        expect(page.get_by_text("THE ENGINE IS SILENT")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("? UNKNOWN").first).to_be_visible()
+        assert page.locator('[data-testid="stImage"] img').count() == 0
+        page.screenshot(path=tmp_path / "dead.png")
+    finally:
+        end(engine)
+
+
+def test_a_finished_run_can_be_watched_again_in_chinese(page: Page, address: str, store: str, tmp_path: Path) -> None:
+    arguments = [
+        "crowdwatch",
+        "replay",
+        "examples/synthetic/event.yaml",
+        "--to",
+        "0:00:20",
+        "--runs",
+        str(tmp_path / "runs"),
+    ]
+    engine = start(arguments, tmp_path, store, "engine")
+    assert engine.wait(timeout=120) == 0, (tmp_path / "engine.log").read_text()
+    page.goto(f"{address}/?lang=zh")
+    expect(page.get_by_text("已结束")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="再看一次").click()
+    expect(page.get_by_text("运行中")).to_be_visible(timeout=PATIENCE_MS)
+    page.screenshot(path=tmp_path / "again.png")
+    page.get_by_role("button", name=re.compile("暂停")).click()
+    expect(page.get_by_text("以下内容均为")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name=re.compile("继续")).click()
+    expect(page.get_by_text("已结束")).to_be_visible(timeout=PATIENCE_MS)
