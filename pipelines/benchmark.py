@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
 import statistics
 import sys
 import tempfile
@@ -153,7 +152,15 @@ def _peak_mb(event_json: str, path: str, folder: str, queue: Any) -> None:
     """In a process of its own: replay a recording whole and report the peak resident memory."""
     event = _with_file(config.from_json(event_json), Path(path))
     replay_recording(event, Options(Path(folder), f"sqlite:///{folder}/memory.sqlite", pictures=False))
-    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    queue.put(_high_water_mb())
+
+
+def _high_water_mb() -> float:
+    """Peak resident memory of this process since it started its program. (``ru_maxrss`` would count the parent's.)"""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise ConfigError("benchmark: /proc/self/status says no VmHWM. Measure memory on Linux, or use --no-memory.")
 
 
 def _with_file(event: config.EventFile, path: Path) -> config.EventFile:

@@ -182,3 +182,22 @@ def test_resume_refuses_another_event_file(event, tmp_path):
     other = event.model_copy(update={"name": config.schema.Text(en="Other")})
     with pytest.raises(ConfigError, match="another event file"):
         replay_recording(other, options(tmp_path, event, resume=True))
+
+
+def test_the_real_recording_repeats_and_its_log_gives_the_same(data_dir, models_dir, tmp_path):
+    """Twenty seconds of real footage through the real detector, twice, and once more from the log."""
+    real = config.load(example("pets2009"))
+    end_ns = real.cameras[0].source.start_ns + 20 * 10**9
+    summaries = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        chosen = replace(options(tmp_path / name, real), to_ns=end_ns)
+        summaries.append(replay_recording(real, chosen))
+    one, two = summaries
+    assert one.tally.observations == 140
+    assert one.tally.alerts  # equal because nothing happened would be no evidence
+    assert log_bytes(one.run.folder) == log_bytes(two.run.folder)
+    assert rows(tmp_path / "one", one) == rows(tmp_path / "two", two)
+    again = replay_log(Path(one.run.folder), options(tmp_path, real))
+    assert again.digest == one.digest
+    assert rows(tmp_path, again) == rows(tmp_path / "one", one)
