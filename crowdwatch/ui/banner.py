@@ -113,7 +113,9 @@ def _worst(moment: Moment, language: str) -> str:
     reach = f"{number(worst.density_p_m2, 2)} {t(language, 'unit.density')}"
     note = f"{badge(language, worst.level)} <b>{reach}</b>"
     colour = LEVEL_STYLES[worst.level].colour
-    return box(t(language, "worst"), f'<span title="{safe(name)}">{safe(short(name, 20))}</span>', note, colour)
+    return box(
+        t(language, "worst"), f'<span class="n" title="{safe(name)}">{safe(short(name, 24))}</span>', note, colour
+    )
 
 
 def _alarms(moment: Moment, language: str) -> str:

@@ -29,6 +29,7 @@ header[data-testid="stHeader"]{background:transparent;height:0}
 .cw-tile .k{color:#c6d0d9;font-size:.95rem}
 .cw-tile .v{font-size:2.5rem;font-weight:800;line-height:1.1;font-variant-numeric:tabular-nums;white-space:nowrap;
  overflow:hidden;text-overflow:ellipsis}
+.cw-tile .n{font-size:2rem}
 .cw-tile .s{color:#dbe2e8;font-size:1rem;line-height:1.25;overflow-wrap:anywhere}
 .cw-badge{display:inline-block;font-weight:800;border-radius:.3rem;padding:.02rem .5rem;white-space:nowrap}
 .cw-loud{border-radius:.4rem;padding:.55rem .9rem;border:4px solid #fff;font-size:1.15rem;line-height:1.3;
