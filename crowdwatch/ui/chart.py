@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from crowdwatch.palette import LEVEL_STYLES
 from crowdwatch.records import AlertEvent, Level, ZoneReading
@@ -23,7 +22,8 @@ POINTS = 600
 NS = 1_000_000_000
 SILENT_S = 5.0
 MOST_MARKS = 60
-INK = "#f2f5f7"
+INK, CURVE, ALERT_ON_DARK = "#f2f5f7", "#7cc7ff", "#ff7a52"
+"""The colour of ALERT is made for plates; as thin text on the dark ground it needs to be lighter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +82,55 @@ def _in_persons(limit: Limit, capacity: float) -> Limit:
     return replace(limit, raise_at=limit.raise_at * capacity, clear_below=limit.clear_below * capacity)
 
 
-def _draw_limits(figure: go.Figure, limits: Sequence[Limit], col: int, language: str) -> None:
+Marks = tuple[list[dict[str, object]], list[dict[str, object]]]
+"""Lines and their texts, in plotly's words."""
+
+
+def _line(marks: Marks, axis: str, *, x: object = None, y: object = None, text: str = "", **look: object) -> None:
+    """One line across a panel (``y``) or up it (``x``), with its text. With plotly's own ``add_hline`` a chart with
+    16 alerts took 0.96 s instead of 12 ms."""
+    upright = x is not None
+    ends = {"x0": x, "x1": x, "y0": 0, "y1": 1} if upright else {"x0": 0, "x1": 1, "y0": y, "y1": y}
+    refs = {"xref": f"x{axis}" if upright else f"x{axis} domain", "yref": f"y{axis} domain" if upright else f"y{axis}"}
+    marks[0].append({"type": "line", **ends, **refs, "line": look})
+    if text:
+        at = {"x": x, "y": 1} if upright else {"x": 0, "y": y}
+        anchors = {"xanchor": "left", "yanchor": "top" if upright else "bottom"}
+        font = {"color": look["color"], "size": 15 if upright else 13}
+        marks[1].append({**at, **refs, **anchors, "text": text, "showarrow": False, "font": font})
+
+
+def _mark_limits(marks: Marks, axis: str, limits: Sequence[Limit], language: str) -> None:
     for limit in limits:
         style = LEVEL_STYLES[limit.level]
-        word = t(language, f"level.{limit.level.name.lower()}")
-        colour = style.colour if limit.level is not Level.ALERT else "#ff7a52"
-        figure.add_hline(
-            y=limit.raise_at, row=1, col=col, line={"color": colour, "width": 2, "dash": "dash"},
-            annotation={"text": f"{style.sign} {word} {limit.raise_at:g}", "font": {"color": colour, "size": 13}},
-            annotation_position="top left",
-        )  # fmt: skip
+        text = f"{style.sign} {t(language, f'level.{limit.level.name.lower()}')} {limit.raise_at:g}"
+        colour = ALERT_ON_DARK if limit.level is Level.ALERT else style.colour
+        _line(marks, axis, y=limit.raise_at, text=text, color=colour, width=2, dash="dash")
 
 
-def _mark_alerts(figure: go.Figure, alerts: Sequence[AlertEvent], curve: Curve, language: str) -> None:
-    """A vertical line per transition of the level, a sign at its foot; acknowledgements get a tick."""
-    within = [alert for alert in alerts if curve.t_ns and curve.t_ns[0] <= alert.t_ns <= curve.t_ns[-1]]
-    for alert in within[:MOST_MARKS]:
+def _mark_alerts(marks: Marks, axis: str, alerts: Sequence[AlertEvent]) -> None:
+    """A line with a sign per transition; acknowledgements get a tick."""
+    for alert in alerts:
         style = LEVEL_STYLES[alert.level]
         sign = "✓" if alert.transition == "acknowledged" else style.sign
-        for col in (1, 2):
-            figure.add_vline(
-                x=_time(alert.t_ns), row=1, col=col, line={"color": style.colour, "width": 1},
-                annotation={"text": sign, "font": {"color": style.colour, "size": 15},
-                            "hovertext": t(language, f"transition.{alert.transition}")},
-                annotation_position="top right",
-            )  # fmt: skip
+        colour = ALERT_ON_DARK if alert.level is Level.ALERT else style.colour
+        _line(marks, axis, x=_time(alert.t_ns), text=sign, color=colour, width=1)
+
+
+def _title(axis: str, text: str) -> dict[str, object]:
+    return {
+        "text": f"<b>{text}</b>", "x": 0, "y": 1.0, "xref": f"x{axis} domain", "yref": f"y{axis} domain",
+        "xanchor": "left", "yanchor": "bottom", "font": {"color": INK, "size": 16}, "showarrow": False,
+    }  # fmt: skip
+
+
+def _axes(axis: str, domain: list[float], high: float) -> dict[str, dict[str, object]]:
+    """Both axes of a panel; the one of values begins at zero."""
+    common = {"color": "#c6d0d9", "gridcolor": "#2b3540"}
+    return {
+        f"xaxis{axis}": {**common, "domain": domain, "anchor": f"y{axis}", "tickformat": "%H:%M:%S", "nticks": 6},
+        f"yaxis{axis}": {**common, "anchor": f"x{axis}", "range": [0, high], "zerolinecolor": "#5b6671"},
+    }
 
 
 def chart_figure(
@@ -127,41 +151,44 @@ def chart_figure(
         curve: from :func:`thin`.
         zone: the zone; its capacity turns limits of occupancy into persons.
         density_limits, count_limits, occupancy_limits: those in force at the time shown.
-        alerts: transitions to mark.
+        alerts: transitions to mark, newest first.
         now_ns: the time shown, marked by a line.
         language: of the labels.
         height_px: height of the figure.
     """
-    titles = (t(language, "chart.density"), t(language, "chart.count"))
-    figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.06)
-    times = [_time(t_ns) for t_ns in curve.t_ns]
-    for col, values in ((1, curve.density_p_m2), (2, curve.count)):
-        figure.add_trace(
-            go.Scatter(
-                x=times, y=values, mode="lines+markers", connectgaps=False, marker={"size": 4},
-                line={"color": "#7cc7ff", "width": 3}, hovertemplate="%{x|%H:%M:%S} UTC<br>%{y:.2f}<extra></extra>",
-            ),
-            row=1, col=col,
-        )  # fmt: skip
     persons = [*count_limits]
     if zone.capacity:
         persons += [_in_persons(limit, zone.capacity) for limit in occupancy_limits]
-    for col, values, limits in ((1, curve.density_p_m2, density_limits), (2, curve.count, persons)):
+    within = [alert for alert in alerts if curve.t_ns and curve.t_ns[0] <= alert.t_ns <= curve.t_ns[-1]][:MOST_MARKS]
+    times = [_time(t_ns) for t_ns in curve.t_ns]
+    marks: Marks = ([], [])
+    traces: list[go.Scatter] = []
+    axes: dict[str, dict[str, object]] = {}
+    panels = (
+        ("", "chart.density", curve.density_p_m2, density_limits, 0.1, [0.0, 0.47]),
+        ("2", "chart.count", curve.count, persons, 1.0, [0.53, 1.0]),
+    )
+    for axis, title, values, limits, least, domain in panels:
         top = max((value for value in values if math.isfinite(value)), default=0.0)
-        _draw_limits(figure, limits, col, language)
         near = min((limit.raise_at for limit in limits if limit.raise_at > top), default=top)
-        figure.update_yaxes(range=[0, max(top, near, 0.1 if col == 1 else 1.0) * 1.18], row=1, col=col)
-    _mark_alerts(figure, alerts, curve, language)
-    for col in (1, 2):
-        figure.add_vline(x=_time(now_ns), row=1, col=col, line={"color": INK, "width": 1, "dash": "dot"})
-    figure.update_xaxes(tickformat="%H:%M:%S", color="#c6d0d9", gridcolor="#2b3540", nticks=6)
-    figure.update_yaxes(color="#c6d0d9", gridcolor="#2b3540", zerolinecolor="#5b6671")
-    figure.update_layout(
-        height=height_px, margin={"l": 44, "r": 12, "t": 30, "b": 30}, showlegend=False,
-        font={"color": INK, "size": 14},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="#0f141a", uirevision=zone.zone_id, hovermode="x",
-    )  # fmt: skip
-    return figure
+        traces.append(
+            go.Scatter(
+                x=times, y=values, mode="lines+markers", connectgaps=False, marker={"size": 4}, xaxis=f"x{axis}",
+                yaxis=f"y{axis}", line={"color": CURVE, "width": 3},
+                hovertemplate="%{x|%H:%M:%S} UTC<br>%{y:.2f}<extra></extra>",
+            )
+        )  # fmt: skip
+        _mark_limits(marks, axis, limits, language)
+        _mark_alerts(marks, axis, within)
+        _line(marks, axis, x=_time(now_ns), color=INK, width=1, dash="dot")
+        marks[1].append(_title(axis, t(language, title)))
+        axes |= _axes(axis, domain, max(top, near, least) * 1.18)
+    look = {
+        "height": height_px, "margin": {"l": 44, "r": 12, "t": 30, "b": 30}, "showlegend": False, "hovermode": "x",
+        "font": {"color": INK, "size": 14}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "#0f141a",
+        "uirevision": zone.zone_id,
+    }  # fmt: skip
+    return go.Figure(data=traces, layout={**look, **axes, "shapes": marks[0], "annotations": marks[1]})
 
 
 def chart_rows(curve: Curve, language: str) -> list[dict[str, str]]:

@@ -319,7 +319,7 @@ def test_long_and_hostile_names_are_cut_and_harmless(seed: Any, open_page: Any) 
     seed.run(zones=zones, name={"en": long}, density=lambda *_: 5.0)
     page = open_page()
     assert "<script>" not in page.html
-    assert "The very long name…" in page.html
+    assert "The very long name of a…" in page.html
     assert all("<script>" not in label and len(label) < 120 for label in labels(page.figures[0]))
     assert all(len(button.label) < 80 for button in page.test.button)
 
@@ -400,3 +400,17 @@ def test_local_time_stands_beside_utc(seed: Any, open_page: Any, monkeypatch: py
         time.tzset()
     assert "23:51:30 UTC" in page.html
     assert "(07:51:30 CST local)" in page.html
+
+
+def test_the_chart_shows_limits_alerts_and_gaps(seed: Any, open_page: Any) -> None:
+    seed.run(density=lambda zone, s: float("nan") if zone == "front" and 20 < s < 30 else surge(zone, s))
+    chart = open_page().figures[1]
+    texts = [note["text"] for note in chart["layout"]["annotations"]]
+    for limit in ("◇ WATCH 2.5", "◆ CAUTION 3.5", "▲ ALERT 4.7", "✖ CRITICAL 6", "✖ CRITICAL 700"):
+        assert limit in texts
+    assert texts.count("◇") == 2  # raised to WATCH, marked in both panels
+    across = [shape for shape in chart["layout"]["shapes"] if shape["yref"] == "y"]
+    assert [shape["y0"] for shape in across] == [2.5, 3.5, 4.7, 6.0]
+    assert chart["layout"]["yaxis"]["range"][0] == 0
+    assert chart["data"][0]["connectgaps"] is False
+    assert "NaN" in str(chart["data"][0]["y"]) or None in chart["data"][0]["y"]
