@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -16,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import crowdwatch
-from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound
+from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile
@@ -153,7 +155,9 @@ def calibrate(
         **{key: value for key, value in settings.items() if value is not None},
     )
     out.print(calibration.report(made), markup=False)
-    if frame is not None:
+    if frame is None:
+        out.print("No ground grid was drawn: name a picture or a video of this camera with --picture.")
+    else:
         coarse = coarsen(frame, geometry.head_size_px(made.plane))
         write_picture(save, draw_ground_grid(coarse, made.plane, step_m=step_m, points=made.points))
         out.print(f"Ground grid drawn into {escape(str(save))}: its lines must lie flat on the ground. Look at it.")
@@ -171,9 +175,10 @@ def _span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | No
         try:
             if "T" in text or " " in text.strip():
                 return parse_time(text)
-            seconds = 0.0
-            for part in text.split(":"):
-                seconds = seconds * 60 + float(part)
+            parts = [float(part) for part in text.split(":")]
+            if len(parts) > 3 or not all(0 <= part < math.inf for part in parts) or any(p >= 60 for p in parts[1:]):
+                raise ValueError
+            seconds = sum(part * 60.0**power for power, part in enumerate(reversed(parts)))
         except ValueError as error:
             raise ConfigError(
                 f"{option} {text!r}: need a time as 2009-06-01T12:00:30Z, or h:mm:ss after the first frame."
@@ -213,12 +218,12 @@ def _bar() -> Iterator[tuple[Callable[[Run], None], Callable[[int], None]]]:
         TextColumn("{task.fields[pace]}"), TextColumn("ETA"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=err) as progress:
-        task = progress.add_task("replay", total=None, at="", pace="")
+        task = progress.add_task("replay", total=None, visible=False, at="", pace="")
         began = {"wall": 0.0, "t_ns": 0}
 
         def started(run: Run) -> None:
             began.update(wall=time.monotonic(), t_ns=run.from_ns)
-            progress.update(task, total=(run.to_ns - run.from_ns) / 1e9)
+            progress.update(task, total=(run.to_ns - run.from_ns) / 1e9, visible=True)
 
         def reached(t_ns: int) -> None:
             done_s = (t_ns - began["t_ns"]) / 1e9
@@ -261,9 +266,11 @@ def _summarise(summary: Summary) -> None:
 
 
 def _finish(summary: Summary, again: str) -> None:
-    _summarise(summary)
-    for fault in summary.faults:
-        err.print(f"[bold red]error:[/] {escape(str(fault))}")
+    try:
+        _summarise(summary)
+    finally:  # also where nobody reads the summary: `... | head`
+        for fault in summary.faults:
+            err.print(f"[bold red]error:[/] {escape(str(fault))}")
     if summary.stopped:
         reached = summary.tally.last_tick_ns
         err.print(f"Stopped cleanly{f' at {_clock(reached)}' if reached else ''}. {escape(again)}")
@@ -272,18 +279,28 @@ def _finish(summary: Summary, again: str) -> None:
         raise typer.Exit(EXIT_FAULTS)
 
 
-def _replay(event: EventFile | None, log: Path | None, options: Options) -> Summary:
+def _replay(event: EventFile | None, log: Path | None, options: Options, again: str) -> Summary:
     from dataclasses import replace
 
     from crowdwatch import replay as replays
 
-    with _stopping() as stop, _bar() as (started, reached):
-        options = replace(options, stop=stop, started=started, progress=reached)
-        if log is not None:
-            return replays.replay_log(log, options, event)
-        if event is None:
-            raise ConfigError("replay: nothing to replay. Name an event file, or the log of an earlier run with --log.")
-        return replays.replay_recording(event, options)
+    try:
+        with _stopping() as stop, _bar() as (started, reached):
+            options = replace(options, stop=stop, started=started, progress=reached)
+            if log is not None:
+                return replays.replay_log(log, options, event)
+            if event is not None:
+                return replays.replay_recording(event, options)
+    except KeyboardInterrupt as interrupt:
+        err.print(f"Stopped at once. {escape(again)}")
+        raise typer.Exit(EXIT_STOPPED) from interrupt
+    raise ConfigError("replay: nothing to replay. Name an event file, or the log of an earlier run with --log.")
+
+
+def _again(event: Path | None, runs: Path, store: str | None) -> str:
+    """What to type to go on with a run that was stopped; a password in the store's URL is left out."""
+    words = ["crowdwatch", "replay", str(event), "--resume", "--runs", str(runs)]
+    return f"Go on with: {shlex.join(words + (['--store', redact(store)] if store else []))}"
 
 
 @app.command()
@@ -314,8 +331,8 @@ def replay(
     options = Options(
         runs, build.store_url(runs, store), speed, from_ns=from_ns, to_ns=to_ns, resume=resume, pictures=pictures
     )
-    summary = _replay(loaded, log, options)
-    _finish(summary, f"Go on with: crowdwatch replay {event} --resume" if log is None else "")
+    again = _again(event, runs, store) if log is None else "Fold the log again."
+    _finish(_replay(loaded, log, options, again), again)
 
 
 @app.command()
@@ -343,15 +360,15 @@ def demo(
     from crowdwatch.examples import example
     from crowdwatch.replay import Options
 
-    options = Options(runs, build.store_url(runs))
+    options, again = Options(runs, build.store_url(runs)), "Run the demonstration again."
     try:
         samples.fetch("pets2009", progress=lambda text: err.print(escape(text)))
-        summary = _replay(config.load(example("pets2009")), None, options)
+        summary = _replay(config.load(example("pets2009")), None, options, again)
     except (SampleUnavailable, WeightsNotFound) as error:
         err.print(f"[bold yellow]{escape(str(error))}[/]")
         err.print("[bold yellow]Showing the SYNTHETIC scene instead: drawn people, not a recording.[/]")
-        summary = _replay(config.load(example("synthetic")), None, options)
-    _finish(summary, "Run the demonstration again.")
+        summary = _replay(config.load(example("synthetic")), None, options, again)
+    _finish(summary, again)
     if serve:
         os.environ["CROWDWATCH_STORE"] = options.store_url
         ui(runs=runs, store=options.store_url, port=port, address="127.0.0.1")

@@ -28,7 +28,6 @@ from crowdwatch.store.pictures import PictureFolder
 __all__ = ["Options", "Summary", "replay_log", "replay_recording"]
 
 REFOLD_BATCH = 200
-ALIVE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +129,10 @@ def _unfinished(store: Store, event: EventFile, config_json: str) -> Run:
                 f"run {run.run_id}: was started with another event file, so it cannot go on with this one. "
                 f"Start anew without --resume, or bring the event file back to what it was."
             )
-        alive_s = time.time() - run.beat_wall_ns / 1e9
-        if run.state in (RunState.RUNNING, RunState.PAUSED) and alive_s < ALIVE_S:
-            raise ConfigError(f"run {run.run_id}: its engine was alive {alive_s:.0f} s ago. Stop it first.")
-        return run
-    raise RunNotFound(f"event {event.id!r}: there is no unfinished run to resume. Start anew without --resume.")
+        return run  # whether its engine still lives, the lock of its log says
+    raise RunNotFound(
+        f"event {event.id!r}: there is no unfinished run to resume in this store. Start anew without --resume."
+    )
 
 
 @contextmanager
@@ -147,9 +145,9 @@ def _closing(store: Store, run: Run, steering: Steering, tally: Tally, faults: l
 
     try:
         yield
-    except CrowdWatchError as error:
+    except BaseException as error:
         with suppress(CrowdWatchError):
-            say(RunState.FAILED, str(error))
+            say(RunState.FAILED, str(error) or type(error).__name__)
         raise
     stopped = steering.stop.is_set()
     say(RunState.STOPPED if stopped else RunState.FINISHED, " ".join(str(fault) for fault in faults))
@@ -169,6 +167,15 @@ def _refold(folder: Path, view: SiteView, tally: Tally, sink: _Sink) -> State:
             batch = []
     sink.write(batch)
     return state
+
+
+def _same_span(run: Run, options: Options) -> None:
+    """A resumed run keeps the span that it was started with."""
+    asked = (options.from_ns, options.to_ns)
+    if any(want is not None and want != has for want, has in zip(asked, (run.from_ns, run.to_ns), strict=True)):
+        raise ConfigError(
+            f"run {run.run_id}: was started for another span, and --resume keeps it. Leave out --from and --to."
+        )
 
 
 def _new_run(event: EventFile, options: Options, feeds: list[Feed], config_json: str) -> Run:
@@ -204,6 +211,8 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
     with ExitStack() as stack:
         store = stack.enter_context(closing(build.open_store(options.store_url)))
         unfinished = _unfinished(store, event, config_json) if options.resume else None
+        if unfinished is not None:
+            _same_span(unfinished, options)
         feeds = build.open_feeds(event, site)
         for feed in feeds:
             stack.enter_context(closing(feed.source))

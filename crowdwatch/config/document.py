@@ -115,9 +115,10 @@ def read_document(path: Path) -> Document:
 
 def _text(path: Path) -> str:
     try:
-        if path.is_dir():
-            raise ConfigError(f"{path}: is a folder, need an event file. Name the file, e.g. {path / 'event.yaml'}.")
         data = path.read_bytes()
+    except IsADirectoryError as error:
+        example = path / "event.yaml"
+        raise ConfigError(f"{path}: is a folder, need an event file. Name the file, e.g. {example}.") from error
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such event file. Check the path; it is read from {Path.cwd()}.") from error
     except (OSError, ValueError) as error:

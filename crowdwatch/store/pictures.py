@@ -40,8 +40,12 @@ class PictureFolder:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._written[camera_id] = deque(sorted(folder.glob("*.jpg")))
             part = path.with_suffix(".part")
-            part.write_bytes(jpeg)
-            os.replace(part, path)
+            try:
+                part.write_bytes(jpeg)
+                os.replace(part, path)
+            except OSError:
+                part.unlink(missing_ok=True)  # on a full disk: room for the log's last part
+                raise
             written = self._written[camera_id]
             if path not in written:
                 written.append(path)
@@ -49,5 +53,6 @@ class PictureFolder:
                 written.popleft().unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnavailable(
-                f"picture folder {folder}: {error.strerror}. Free disk space, or choose another folder with --runs."
+                f"picture folder {folder}: {error.strerror}. Free disk space, then go on with --resume, or choose "
+                f"another folder with --runs. Nothing already written is lost."
             ) from error

@@ -140,10 +140,6 @@ def test_a_killed_run_resumes_to_the_same_result(whole, event, tmp_path):
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    # the store believes that the engine lives for five seconds after its last heartbeat
-    with pytest.raises(ConfigError, match="alive"):
-        replay_recording(event, options(tmp_path, event, resume=True))
-    time.sleep(6)
     second = replay_recording(event, options(tmp_path, event, resume=True))
     assert second.digest == summary.digest
     assert rows(tmp_path, second) == rows(folder, summary)
