@@ -16,7 +16,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from crowdwatch.records import Alarm, AlarmState, AlertEvent, Level, OperatorAction, Quality, ZoneReading
+from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent, Level, Quality, ZoneReading
+from crowdwatch.records import OperatorAction
 from crowdwatch.site import UNITS, Limit, Quantity, Site, ZoneLimits
 
 __all__ = ["BLINDNESS", "CROWDING", "AlarmBook", "phase_at", "step"]

@@ -44,7 +44,7 @@ EventPath = Annotated[Path, typer.Argument(help="The event file.", metavar="EVEN
 RunsPath = Annotated[Path, typer.Option("--runs", help="Folder for logs, pictures and the store.")]
 StoreUrl = Annotated[
     str | None,
-    typer.Option("--store", help="Store as a URL: sqlite:///FILE or postgresql://... [default: SQLite in --runs]"),
+    typer.Option("--store", help="Store as a URL: sqlite:///FILE or postgresql://... (default: SQLite in --runs)"),
 ]
 DEFAULT_RUNS = Path("runs")
 
@@ -307,7 +307,7 @@ def _again(event: Path | None, runs: Path, store: str | None) -> str:
 def replay(
     event: Annotated[
         Path | None,
-        typer.Argument(help="The event file; with --log, the one whose limits apply.", metavar="[EVENT.YAML]"),
+        typer.Argument(help="The event file; with --log, the one whose limits apply.", metavar="EVENT.YAML"),
     ] = None,
     log: Annotated[
         Path | None, typer.Option("--log", help="Fold the log of an earlier run; no footage needed.")

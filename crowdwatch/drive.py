@@ -16,6 +16,7 @@ from typing import Protocol
 from crowdwatch.engine import State, advance
 from crowdwatch.errors import SourceError
 from crowdwatch.observe import observe
+from crowdwatch.outcomes import Outcome
 from crowdwatch.ports import Detector, Source, Store
 from crowdwatch.records import (
     Detections,
@@ -26,7 +27,6 @@ from crowdwatch.records import (
     Observation,
     ObservationId,
     OperatorAction,
-    Outcome,
     Tick,
 )
 from crowdwatch.runs import Command, CommandKind, RunState

@@ -16,23 +16,9 @@ from crowdwatch.density import smooth
 from crowdwatch.errors import LogCorrupt
 from crowdwatch.fuse import SiteView
 from crowdwatch.health import CameraWatch, stale_limit_s
+from crowdwatch.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.readings import CameraNow, Entry, read_zones, zone_counts
-from crowdwatch.records import (
-    CameraHealth,
-    DensityGrid,
-    FloatArray,
-    Health,
-    Level,
-    LogEvent,
-    Observation,
-    ObservationId,
-    OperatorAction,
-    Outcome,
-    Quality,
-    Restart,
-    Tick,
-    ZoneReading,
-)
+from crowdwatch.records import FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Restart, Tick
 
 __all__ = ["State", "advance", "start"]
 

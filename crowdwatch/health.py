@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from crowdwatch.records import Evidence, Health
+from crowdwatch.outcomes import Health
+from crowdwatch.records import Evidence
 
 __all__ = ["CameraWatch", "judge", "stale_limit_s"]
 

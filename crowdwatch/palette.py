@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdwatch.records import FloatArray, Level
+from crowdwatch.outcomes import Level
+from crowdwatch.records import FloatArray
 
 __all__ = ["BAND_COLOURS", "BAND_EDGES_P_M2", "GREY", "LEVEL_STYLES", "LevelStyle", "band_index", "rgb"]
 

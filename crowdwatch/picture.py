@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from crowdwatch import geometry
 from crowdwatch.errors import RecordError
+from crowdwatch.outcomes import DensityGrid, Level
 from crowdwatch.palette import BAND_COLOURS, LEVEL_STYLES, band_index, rgb
-from crowdwatch.records import DensityGrid, Detections, FloatArray, Frame, GroundPlane, Level
+from crowdwatch.records import Detections, FloatArray, Frame, GroundPlane
 
 __all__ = ["HEAD_UNDER_PX", "Overlay", "block_px", "coarsen"]
 

@@ -6,18 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from crowdwatch.records import (
-    Alarm,
-    AlertEvent,
-    Anchor,
-    CameraHealth,
-    DensityGrid,
-    Detections,
-    Frame,
-    FramePair,
-    Outcome,
-    ZoneReading,
-)
+from crowdwatch.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
+from crowdwatch.records import Anchor, Detections, Frame, FramePair
 from crowdwatch.runs import Command, Run, RunState
 
 __all__ = ["Detector", "Source", "Store"]

@@ -10,7 +10,8 @@ import numpy as np
 
 from crowdwatch import geometry
 from crowdwatch.fuse import SiteView
-from crowdwatch.records import FloatArray, Health, Level, Quality, ZoneReading
+from crowdwatch.outcomes import Health, Level, Quality, ZoneReading
+from crowdwatch.records import FloatArray
 
 __all__ = ["CameraNow", "Entry", "read_zones", "zone_counts"]
 

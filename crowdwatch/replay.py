@@ -17,9 +17,10 @@ from crowdwatch.drive import Feed, Footage, Steering, Tally, drive
 from crowdwatch.engine import State, advance, start
 from crowdwatch.errors import ConfigError, CrowdWatchError, LogCorrupt, RunNotFound, SourceError
 from crowdwatch.fuse import SiteView, view_site
+from crowdwatch.outcomes import Outcome
 from crowdwatch.picture import Overlay
 from crowdwatch.ports import Store
-from crowdwatch.records import Outcome, Tick
+from crowdwatch.records import Tick
 from crowdwatch.runs import Mode, Run, RunState
 from crowdwatch.site import Site
 from crowdwatch.store.log import LogReader, LogWriter

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from crowdwatch.errors import RecordError
-from crowdwatch.records import Anchor, FloatArray, GroundPlane, Level, readonly
+from crowdwatch.outcomes import Level
+from crowdwatch.records import Anchor, FloatArray, GroundPlane, readonly
 
 __all__ = ["Camera", "Gate", "Limit", "Phase", "Quantity", "Site", "Zone", "ZoneKind", "ZoneLimits"]
 

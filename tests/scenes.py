@@ -10,16 +10,15 @@ import numpy as np
 from crowdwatch.drive import Feed, Footage
 from crowdwatch.engine import State, advance, start
 from crowdwatch.fuse import view_site
+from crowdwatch.outcomes import Level, Outcome
 from crowdwatch.records import (
     Anchor,
     Detections,
     Evidence,
     FloatArray,
     GroundPlane,
-    Level,
     LogEvent,
     Observation,
-    Outcome,
     Positions,
     Stamp,
     Tick,

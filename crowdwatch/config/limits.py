@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from crowdwatch.config.document import KeyPath
 from crowdwatch.config.fields import Step
 from crowdwatch.config.schema import EventFile, Limits, LimitsByKind, PhaseFile, ZoneFile
-from crowdwatch.records import Level
+from crowdwatch.outcomes import Level
 from crowdwatch.site import UNITS, Limit, Quantity, ZoneKind
 
 __all__ = ["STEPS", "Rung", "Sourced", "event_rungs", "rung_fault", "rungs", "to_limit"]

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from crowdwatch.records import AlarmState, Health, Level, Quality
+from crowdwatch.outcomes import AlarmState, Health, Level, Quality
 from crowdwatch.runs import CommandKind, Mode, RunState
 
 __all__ = ["METADATA", "VERSION_TABLE", "alarms", "alerts", "commands", "grids", "health", "readings", "runs", "ticks"]
@@ -75,7 +75,7 @@ class Word(TypeDecorator[Named]):
 
 
 class LevelNumber(TypeDecorator[Level]):
-    """A :class:`~crowdwatch.records.Level`, kept as its number so that it can be ordered."""
+    """A :class:`~crowdwatch.outcomes.Level`, kept as its number so that it can be ordered."""
 
     impl = sa.SmallInteger
     cache_ok = True

@@ -8,9 +8,9 @@ import time
 import streamlit as st
 
 from crowdwatch.errors import CrowdWatchError
+from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent
 from crowdwatch.palette import LEVEL_STYLES
 from crowdwatch.ports import Store
-from crowdwatch.records import Alarm, AlarmState, AlertEvent
 from crowdwatch.runs import Command, CommandKind
 from crowdwatch.ui.reasons import reason_text
 from crowdwatch.ui.style import badge, notice

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from crowdwatch.records import Health
+from crowdwatch.outcomes import Health
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.words import clock, duration, name_of, safe, short, t

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import plotly.graph_objects as go
 
+from crowdwatch.outcomes import AlertEvent, Level, ZoneReading
 from crowdwatch.palette import LEVEL_STYLES
-from crowdwatch.records import AlertEvent, Level, ZoneReading
 from crowdwatch.site import Limit, Zone
 from crowdwatch.ui.words import clock, number, t
 

@@ -14,8 +14,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from crowdwatch import geometry
+from crowdwatch.outcomes import DensityGrid, Level, ZoneReading
 from crowdwatch.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
-from crowdwatch.records import DensityGrid, FloatArray, Level, ZoneReading
+from crowdwatch.records import FloatArray
 from crowdwatch.site import Site, Zone
 from crowdwatch.ui.reasons import quality_text, reason_text
 from crowdwatch.ui.view import Moment, worst_zone
@@ -25,8 +26,8 @@ __all__ = ["map_alt", "map_figure", "map_rows"]
 
 INK, GROUND, HOLE = "#f2f5f7", "#26323d", "#0f141a"
 MARGIN_FRAC = 0.05
-PLOT_WIDTH_PX, CHARACTER_PX, PLATE_PX = 640, 8.6, 46
-"""What plates are placed by: the usual width of the map, the width of a column of 15 px bold text, two lines high."""
+PLOT_WIDTH_PX, CHARACTER_PX, PLATE_PX = 640, 10.0, 54
+"""What plates are placed by: the usual width of the map, the width of a column of 18 px bold text, two lines high."""
 
 
 def _rgba(colour: str, opacity: float) -> str:
@@ -126,7 +127,7 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
         plates.append({
             "x": float(spot[0]), "y": float(spot[1]), "showarrow": False, "opacity": 0.92, "align": "center",
             "text": f"{html.escape(name)}<br><b>{html.escape(said)}</b>", "bgcolor": style.colour,
-            "bordercolor": "#000000", "borderpad": 3, "font": {"color": style.ink, "size": 15},
+            "bordercolor": "#000000", "borderpad": 3, "font": {"color": style.ink, "size": 18},
             "hovertext": html.escape(f"{quality_text(language, reading)} {reason_text(language, reading.reason)}"),
         })  # fmt: skip
     return plates

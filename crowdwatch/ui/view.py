@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from crowdwatch import config, geometry
 from crowdwatch.alerts import phase_at
+from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Level, Quality, ZoneReading
 from crowdwatch.ports import Store
-from crowdwatch.records import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Level, Quality, ZoneReading
 from crowdwatch.runs import Command, CommandKind, Mode, Run, RunState
 from crowdwatch.site import Limit, Quantity, Site, Zone
 

@@ -15,16 +15,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from crowdwatch import alerts, config
-from crowdwatch.records import (
-    CameraHealth,
-    DensityGrid,
-    Health,
-    Level,
-    OperatorAction,
-    Outcome,
-    Quality,
-    ZoneReading,
-)
+from crowdwatch.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
+from crowdwatch.records import OperatorAction
 from crowdwatch.runs import Mode, Run, RunState
 from crowdwatch.store.sql import SqlStore
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from crowdwatch import alerts, config
+from crowdwatch.outcomes import AlarmState, Health, Level, Quality, ZoneReading
 from crowdwatch.palette import LEVEL_STYLES
-from crowdwatch.records import AlarmState, Health, Level, Quality, ZoneReading
 from crowdwatch.runs import CommandKind, Mode, Run, RunState
 from crowdwatch.ui import serve
 from crowdwatch.ui.camera import newest_picture

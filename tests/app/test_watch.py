@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from crowdwatch.outcomes import Health, Level, Quality
 from crowdwatch.palette import BAND_COLOURS, LEVEL_STYLES
-from crowdwatch.records import Health, Level, Quality
 from crowdwatch.runs import CommandKind, Mode, RunState
 from crowdwatch.ui.words import LANGUAGES
 

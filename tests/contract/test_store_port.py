@@ -24,8 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crowdwatch.errors import RunNotFound, StoreError, StoreUnavailable
-from crowdwatch.ports import Store
-from crowdwatch.records import (
+from crowdwatch.outcomes import (
     Alarm,
     AlarmState,
     AlertEvent,
@@ -37,6 +36,7 @@ from crowdwatch.records import (
     Quality,
     ZoneReading,
 )
+from crowdwatch.ports import Store
 from crowdwatch.runs import Command, CommandKind, Mode, Run, RunState
 from crowdwatch.store.sql import SqlStore
 from crowdwatch.store.tables import METADATA, VERSION_TABLE

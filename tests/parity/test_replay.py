@@ -14,7 +14,8 @@ import pytest
 from crowdwatch import build, config
 from crowdwatch.errors import ConfigError, LogCorrupt, RunNotFound
 from crowdwatch.examples import example
-from crowdwatch.records import Level, OperatorAction, Quality
+from crowdwatch.outcomes import Level, Quality
+from crowdwatch.records import OperatorAction
 from crowdwatch.replay import Options, replay_log, replay_recording
 from crowdwatch.runs import Command, CommandKind, RunState
 from crowdwatch.store.log import LogReader

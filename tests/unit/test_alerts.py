@@ -5,7 +5,8 @@ import pytest
 from scenes import T0, S, every_second, fold, ladder, square, started
 
 from crowdwatch.alerts import phase_at
-from crowdwatch.records import AlarmState, Level, OperatorAction, Restart, Tick
+from crowdwatch.outcomes import AlarmState, Level
+from crowdwatch.records import OperatorAction, Restart, Tick
 from crowdwatch.site import Limit, Phase, Quantity, ZoneLimits
 from crowdwatch.sources.synthetic import lattice
 

@@ -13,7 +13,8 @@ from crowdwatch import config
 from crowdwatch.calibration_files import read_tsai
 from crowdwatch.config.times import format_time, parse_time
 from crowdwatch.errors import ConfigError
-from crowdwatch.records import Anchor, Level
+from crowdwatch.outcomes import Level
+from crowdwatch.records import Anchor
 from crowdwatch.site import Quantity, ZoneKind
 
 PETS = Path(__file__).parents[2] / "examples" / "pets2009" / "event.yaml"

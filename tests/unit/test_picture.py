@@ -9,9 +9,10 @@ import pytest
 
 from crowdwatch import geometry
 from crowdwatch.errors import RecordError
+from crowdwatch.outcomes import DensityGrid, Level
 from crowdwatch.palette import BAND_COLOURS, BAND_EDGES_P_M2, LEVEL_STYLES, band_index, rgb
 from crowdwatch.picture import HEAD_UNDER_PX, Overlay, block_px, coarsen
-from crowdwatch.records import Anchor, DensityGrid, Detections, Frame, GroundPlane, Level, Stamp
+from crowdwatch.records import Anchor, Detections, Frame, GroundPlane, Stamp
 
 HW = (240, 320)
 

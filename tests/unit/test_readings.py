@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scenes import FINE, T0, S, camera, every_second, fold, rendered, see, square, started
 
-from crowdwatch.records import Anchor, Evidence, Health, Level, Quality, Tick
+from crowdwatch.outcomes import Health, Level, Quality
+from crowdwatch.records import Anchor, Evidence, Tick
 from crowdwatch.sources.synthetic import Scene, lattice, looking_down, standing
 
 CROWD = lattice(4.0, -6, -2, 6, 8)

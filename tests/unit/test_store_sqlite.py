@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from crowdwatch.errors import MissingPackage, StoreUnavailable
-from crowdwatch.records import DensityGrid, Outcome
+from crowdwatch.outcomes import DensityGrid, Outcome
 from crowdwatch.runs import Mode, Run
 from crowdwatch.store.sql import SqlStore
 
