@@ -1,0 +1,294 @@
+"""Bad input through the real command line: one clear error with a remedy, no traceback, nothing written is lost."""
+
+import re
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from crowdwatch import cli
+from crowdwatch.examples import example
+
+ROOT = Path(__file__).resolve().parents[2]
+SYNTHETIC = example("synthetic")
+PETS = example("pets2009")
+SPAN = ["--to", "0:00:50"]  # far enough for the first alarms, so that equal digests say something
+COMMANDS = [[], ["doctor"], ["check"], ["calibrate"], ["replay"], ["ui"], ["demo"], ["samples"], ["samples", "fetch"]]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line in this process -> (exit code, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["crowdwatch", *map(str, words)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def refused(run):
+    """Run a command line that must fail with exactly one error, which matches a pattern."""
+
+    def call(pattern, *words, code=1):
+        got, _, err = run(*words)
+        assert got == code, err
+        assert err.count("error:") == 1, err
+        assert re.search(pattern, err), err
+
+    return call
+
+
+def variant(tmp_path, text, *pairs):
+    """An event file with a few words changed."""
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "event.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def filmed(tmp_path, content):
+    """The real event with other footage."""
+    (tmp_path / "film.avi").write_bytes(content)
+    return variant(tmp_path, PETS.read_text(encoding="utf-8"), ("sample: pets2009", "file: film.avi"))
+
+
+def digest(out):
+    return re.search(r"alerts digest: (\w+)", out)[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help(run, command):
+    code, out, _ = run(*command, "--help")
+    assert code == 0
+    assert "Usage" in out
+
+
+def test_the_commands_of_the_readme_exist(run):
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    called = [shlex.split(line)[1:] for line in lines if line.startswith("crowdwatch ")]
+    assert called
+    targets = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in lines:
+        if line.startswith("make "):
+            assert re.search(rf"^{line.split()[1]}:", targets, re.MULTILINE), line
+        if line.startswith("python -m pipelines."):
+            assert (ROOT / "pipelines" / f"{line.split()[2].split('.')[1]}.py").is_file(), line
+    for words in called:
+        depth = 2 if words[0] == "samples" else 1
+        code, out, _ = run(*words[:depth], "--help")
+        assert code == 0, words
+        for option in (word for word in words if word.startswith("--")):
+            assert option in re.findall(r"--[a-z-]+", out), (words, option)
+
+
+@pytest.mark.parametrize(
+    ("content", "pattern"),
+    [(b"", r"0 bytes.*Copy it again"), (b"words, not pictures\n" * 50, r"cannot be read as a video.*Name a video")],
+    ids=["empty", "text"],
+)
+def test_footage_that_is_none(refused, tmp_path, content, pattern):
+    refused(pattern, "replay", filmed(tmp_path, content), "--runs", tmp_path / "runs")
+
+
+def test_missing_footage(refused, tmp_path):
+    event = filmed(tmp_path, b"x")
+    (tmp_path / "film.avi").unlink()
+    refused(r"event.yaml:\d+: .*no such file.*correct the path", "replay", event, "--runs", tmp_path / "runs")
+
+
+def test_truncated_footage_is_unknown_and_blind_to_its_declared_end(run, tmp_path, data_dir, models_dir):
+    whole = (data_dir / "pets2009" / "vtest.avi").read_bytes()
+    code, out, err = run("replay", filmed(tmp_path, whole[:400_000]), "--runs", tmp_path / "runs")
+    assert code == cli.EXIT_FAULTS
+    assert re.search(r"error: .*ends after frame \d+ of 795 declared.*Copy the recording again", err)
+    assert "3 blindness raised" in out
+    shares = [int(share) for share in re.findall(r"(\d+)% +[│|]", out)]
+    assert len(shares) == 3
+    assert all(85 <= share <= 96 for share in shares)  # 5.5 s seen, then 5 s until silence counts, of 114 s
+
+
+def test_twenty_faults_are_listed_at_once(refused, run, tmp_path):
+    event = tmp_path / "event.yaml"
+    event.write_text("version: 1\n" + "".join(f"wrong_{n}: 1\n" for n in range(20)))
+    refused(r"wrong_19", "check", event)
+    listed = re.findall(r"event.yaml:\d+: wrong_\d+", run("check", event)[2])
+    assert len(listed) == 20
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pattern"),
+    [
+        ("[[-4, 1], [4, 1], [4, 7], [-4, 7]]", "[[-4, 1], [4, 7], [4, 1], [-4, 7]]", r":18: .*crosses itself"),
+        ("translation_m: [0.0, 2.683281573, 19.230184606]", "translation_m: [0.0, -8.0, 6.0]", r":\d+: cameras"),
+        ("synthetic: plaza", "synthetic: piazza", r"'piazza': unknown, need one of plaza"),
+        ("synthetic: plaza", "sample: petz2009", r"'petz2009'"),
+    ],
+    ids=["crossing", "underground", "scene", "sample"],
+)  # fmt: skip
+def test_event_files_that_cannot_be(refused, tmp_path, old, new, pattern):
+    event = variant(tmp_path, SYNTHETIC.read_text(encoding="utf-8"), (old, new))
+    refused(pattern, "replay", event, "--runs", tmp_path / "runs")
+
+
+def test_a_camera_that_looks_at_the_sky(refused, tmp_path):
+    text = SYNTHETIC.read_text(encoding="utf-8")
+    up = "        rotation: [[1, 0, 0], [0, 0.6, -0.8], [0, 0.8, 0.6]]\n        translation_m: [0.0, 8.0, -6.0]\n"
+    event = tmp_path / "event.yaml"
+    event.write_text(text[: text.index("        rotation:")] + up, encoding="utf-8")
+    refused(r"looks at the sky. Check the sign", "check", event)
+
+
+def test_control_points_on_a_line(refused, tmp_path):
+    points = "".join(f"  - {{pixel_px: [{n}00, {n}00], ground_m: [{n}, {n}]}}\n" for n in range(1, 5))
+    (tmp_path / "points.yaml").write_text("image_size_px: [768, 576]\npoints:\n" + points)
+    refused(r"lie on a line.*Add points to either side", "calibrate", tmp_path / "points.yaml")
+
+
+@pytest.mark.parametrize("save", ["no/such/folder/grid.png", ".", "grid.banana"])
+def test_a_grid_picture_that_cannot_be_saved(refused, tmp_path, save):
+    import cv2
+    import numpy as np
+
+    corners = [(100, 500, 0, 0), (650, 500, 10, 0), (500, 200, 10, 20), (250, 200, 0, 20)]
+    lines = "".join(f"  - {{pixel_px: [{u}, {v}], ground_m: [{x}, {y}]}}\n" for u, v, x, y in corners)
+    (tmp_path / "points.yaml").write_text("image_size_px: [768, 576]\npoints:\n" + lines)
+    cv2.imwrite(str(tmp_path / "frame.png"), np.full((576, 768, 3), 90, np.uint8))
+    words = ["calibrate", tmp_path / "points.yaml", "--picture", tmp_path / "frame.png", "--save", tmp_path / save]
+    refused(r"cannot be written .*Choose another path", *words)
+
+
+def test_weights_of_another_sha256(refused, tmp_path, monkeypatch, data_dir):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "yolo11n.pt").write_bytes(b"not the published file")
+    monkeypatch.setenv("CROWDWATCH_MODELS", str(tmp_path / "models"))
+    refused(r"yolo11n.pt: sha256 is .*fetch it again", "replay", PETS, "--runs", tmp_path / "runs", "--to", "0:00:01")
+
+
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        (["--to", "nan"], r"--to 'nan': need a time"),
+        (["--to", "1e400"], r"--to '1e400': need a time"),
+        (["--from", "-5"], r"--from '-5': need a time"),
+        (["--from", "0:90"], r"--from '0:90': need a time"),
+        (["--to", "1:2:3:4"], r"need a time"),
+        (["--to", "2026-01-01T12:00:05"], r"need a time"),
+        (["--from", "0:00:05", "--to", "0:00:02"], r"holds no footage"),
+        (["--from", "9:00:00"], r"holds no footage"),
+        (["--resume"], r"no unfinished run.*without --resume"),
+        (["--log", "runs", "--to", "0:00:05"], r"a log is folded whole"),
+        (["--store", "mysql://u:hunter2@h/x"], r"'mysql'. Give sqlite"),
+        (["--store", f"sqlite:///{SYNTHETIC}"], r"not a SQLite database: name another place"),
+    ],
+    ids=lambda it: " ".join(it) if isinstance(it, list) else "",
+)
+def test_options_that_cannot_be(refused, run, tmp_path, words, pattern):
+    refused(pattern, "replay", SYNTHETIC, "--runs", tmp_path / "runs", *words)
+    assert "hunter2" not in "".join(map(str, run("replay", SYNTHETIC, "--runs", tmp_path / "runs", *words)))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["replay"], 1),
+        (["replay", str(ROOT / "examples")], 1),
+        (["replay", "nowhere.yaml"], 1),
+        (["replay", "--log", str(ROOT)], 1),
+        (["samples", "fetch", "petz2009"], 1),
+        (["replay", str(SYNTHETIC), "--speed", "-1"], 2),
+        (["replay", "--banana"], 2),
+        (["banana"], 2),
+    ],
+    ids=lambda it: " ".join(map(str, it))[-30:] if isinstance(it, list) else "",
+)
+def test_exit_codes(run, tmp_path, monkeypatch, words, code):
+    monkeypatch.chdir(tmp_path)
+    got, _, err = run(*words)
+    assert got == code
+    assert len(re.findall("error", err, re.IGNORECASE)) == 1, err
+
+
+def test_a_folder_that_cannot_be_made(refused, tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    refused(r"cannot be made.*name another", "replay", SYNTHETIC, "--runs", tmp_path / "runs", "--to", "0:00:02")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The digest of an uninterrupted run."""
+    runs = tmp_path_factory.mktemp("whole")
+    found = digest(finished(subprocess.Popen(command(runs), **PIPES))[1])
+    assert found != "e3b0c44298fc1c14"  # sha256 of nothing: no alert at all
+    return found
+
+
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+
+def command(runs, *words):
+    return [sys.executable, "-m", "crowdwatch", "replay", str(SYNTHETIC), "--runs", str(runs), *SPAN, *words]
+
+
+def finished(process):
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in out + err
+    return process.returncode, out, err
+
+
+def resumed(run, runs):
+    code, out, err = run("replay", SYNTHETIC, "--runs", runs, "--resume")
+    assert code == 0, err
+    return digest(out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_the_middle_resumes_to_the_same_alerts(run, refused, whole, tmp_path, number):
+    process = subprocess.Popen(command(tmp_path, "--speed", "5"), **PIPES)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("*.jpg")):  # the first tick is through
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    refused(r"another process is writing it. Stop that one", "replay", SYNTHETIC, "--runs", tmp_path, "--resume")
+    process.send_signal(number)
+    code, _, err = finished(process)
+    assert code == cli.EXIT_STOPPED
+    assert f"Go on with: crowdwatch replay {SYNTHETIC} --resume --runs {tmp_path}" in err
+    refused(r"another span.*Leave out", "replay", SYNTHETIC, "--runs", tmp_path, "--resume", "--to", "0:00:09")
+    assert resumed(run, tmp_path) == whole
+
+
+def test_a_disk_that_fills_in_the_middle_resumes_to_the_same_alerts(run, whole, tmp_path):
+    def narrow():  # no file may pass 300 kB: the store gets there after some ticks
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    code, _, err = finished(subprocess.Popen(command(tmp_path), preexec_fn=narrow, **PIPES))
+    assert code == 1
+    assert err.count("error:") == 1
+    assert re.search(r"resume the run|--resume", err), err
+    assert list(tmp_path.rglob("*.jpg"))
+    assert resumed(run, tmp_path) == whole
+
+
+def test_nobody_reads_the_output(tmp_path):
+    words = shlex.join([sys.executable, "-m", "crowdwatch", "check", str(SYNTHETIC), "--explain"])
+    done = subprocess.run(["bash", "-c", f"{words} | head -1"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("key")
+    assert done.stderr == ""
