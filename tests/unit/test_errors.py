@@ -37,7 +37,8 @@ def test_a_child_derives_from_the_root_and_from_a_fitting_builtin(name):
     assert (depth > 0) == (CrowdWatchError not in error.__bases__)
     if builtin is not None:
         assert builtin in [base.__name__ for base in error.__bases__]
-    assert error.__doc__ and error.__doc__.strip().endswith(".")
+    assert error.__doc__
+    assert error.__doc__.strip().endswith(".")
     assert str(error("what, evidence, remedy")) == "what, evidence, remedy"
 
 
