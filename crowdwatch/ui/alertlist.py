@@ -44,7 +44,7 @@ def _zone_name(moment: Moment, zone_id: str, language: str) -> str:
 def _card(moment: Moment, alarm: Alarm, language: str) -> str:
     name = _zone_name(moment, alarm.zone_id, language)
     colour = LEVEL_STYLES[alarm.level].colour
-    acked = alarm.state is AlarmState.ACKNOWLEDGED
+    acked = alarm.state == AlarmState.ACKNOWLEDGED
     state = t(language, f"state.{alarm.state.value}")
     age = duration((moment.t_ns - alarm.since_ns) / 1e9)
     since = t(language, "alerts.since", time=f"{clock(alarm.since_ns)} UTC", age=age)
@@ -60,7 +60,7 @@ def _why_not(moment: Moment, language: str) -> str:
     """Why nothing can be acknowledged now; empty when it can."""
     if moment.pulse in (Pulse.STOPPED, Pulse.FINISHED, Pulse.FAILED):
         return t(language, "ack.over")
-    if moment.pulse is Pulse.DEAD:
+    if moment.pulse == Pulse.DEAD:
         return t(language, "command.dead")
     return "" if moment.following else t(language, "ack.back")
 
@@ -76,7 +76,7 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     elif not moment.alarms:
         st.html(f'<div class="cw-alarm">{t(language, "alerts.none")}</div>')
     why_not = _why_not(moment, language)
-    if why_not and any(alarm.state is not AlarmState.ACKNOWLEDGED for alarm in moment.alarms):
+    if why_not and any(alarm.state != AlarmState.ACKNOWLEDGED for alarm in moment.alarms):
         st.html(f'<div class="cw-note">{safe(why_not)}</div>')
     with st.container(height=LIST_PX if len(moment.alarms) > FIT else "content", border=False):
         _cards(store, moment, language, may_acknowledge=not why_not)
@@ -85,11 +85,11 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
 def _cards(store: Store, moment: Moment, language: str, *, may_acknowledge: bool) -> None:
     """One card per alarm. The key A belongs to the alarm that is open longest, so that one which comes in at that very
     moment is not acknowledged unseen."""
-    open_ = [alarm for alarm in moment.alarms if alarm.state is not AlarmState.ACKNOWLEDGED]
+    open_ = [alarm for alarm in moment.alarms if alarm.state != AlarmState.ACKNOWLEDGED]
     oldest = min(open_, key=lambda alarm: (alarm.since_ns, alarm.zone_id, alarm.alarm), default=None)
     for alarm in moment.alarms:
         st.html(_card(moment, alarm, language))
-        if may_acknowledge and alarm.state is not AlarmState.ACKNOWLEDGED:
+        if may_acknowledge and alarm.state != AlarmState.ACKNOWLEDGED:
             _acknowledge_button(store, moment, alarm, language, by_key=alarm is oldest)
 
 

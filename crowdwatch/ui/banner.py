@@ -60,17 +60,17 @@ def _messages(moment: Moment, language: str) -> list[tuple[str, str, bool]]:
     """What is wrong or unusual: title, text, loud."""
     run, time = moment.run, f"{clock(moment.run.t_ns or moment.run.from_ns)} UTC"
     found = []
-    if moment.pulse is Pulse.DEAD:
+    if moment.pulse == Pulse.DEAD:
         key = "dead.future" if moment.beat_age_s < 0 else "dead.text"
         age = duration(abs(moment.beat_age_s))
         found.append((t(language, "dead.title"), t(language, key, age=age, time=time), True))
-    elif moment.pulse is Pulse.FAILED:
+    elif moment.pulse == Pulse.FAILED:
         message = run.message or t(language, "failed.silent")
         found.append((t(language, "failed.title"), t(language, "failed.text", message=message, time=time), True))
     elif moment.pulse in (Pulse.PAUSED, Pulse.STOPPED):
         key = moment.pulse.value
         found.append((t(language, f"{key}.title"), t(language, f"{key}.text", time=time), moment.hidden))
-    if run.message and moment.pulse is not Pulse.FAILED:
+    if run.message and moment.pulse != Pulse.FAILED:
         found.append((t(language, "run.says"), run.message, True))
     if not moment.following:
         shown = f"{clock(moment.t_ns)} UTC"
@@ -119,7 +119,7 @@ def _worst(moment: Moment, language: str) -> str:
 
 
 def _alarms(moment: Moment, language: str) -> str:
-    unacked = [alarm for alarm in moment.alarms if alarm.state is not AlarmState.ACKNOWLEDGED]
+    unacked = [alarm for alarm in moment.alarms if alarm.state != AlarmState.ACKNOWLEDGED]
     if not moment.alarms:
         note, colour = t(language, "alarms_none"), ""
     else:
@@ -130,6 +130,6 @@ def _alarms(moment: Moment, language: str) -> str:
 
 
 def _blind(moment: Moment, language: str) -> str:
-    unknown = sum(reading.level is Level.UNKNOWN for reading in moment.readings)
+    unknown = sum(reading.level == Level.UNKNOWN for reading in moment.readings)
     note = t(language, "zones_unknown.of", m=len(moment.readings))
     return box(t(language, "zones_unknown"), str(unknown), note, hatched=unknown > 0)

@@ -70,7 +70,7 @@ def show_camera(moment: Moment, camera_id: str, language: str) -> None:
         st.html(
             f'<div title="{safe(name)}">{safe(line)} <span class="cw-note">{t(language, "camera.coarse")}</span></div>'
         )
-    if health is not None and health.health is not Health.OK:
+    if health is not None and health.health != Health.OK:
         text = t(language, "camera.health", health=t(language, f"health.{health.health.value}"))
         st.html(notice("⚠", f"{text} ({duration(health.age_s)})", loud=True))
     if health is not None and health.saturated:

@@ -57,7 +57,7 @@ def thin(readings: Sequence[ZoneReading], *, tick_s: float, points: int = POINTS
     out = Curve([], [], [], bucket_s)
     before_ns = readings[0].t_ns
     for held in buckets.values():
-        known = [r for r in held if r.level is not Level.UNKNOWN and math.isfinite(r.density_p_m2)]
+        known = [r for r in held if r.level != Level.UNKNOWN and math.isfinite(r.density_p_m2)]
         silent = held[0].t_ns - before_ns > max(SILENT_S, 3 * tick_s, bucket_s) * NS
         if len(known) < len(held) or silent:
             _add(out, held[0].t_ns, math.nan, math.nan)
@@ -104,7 +104,7 @@ def _mark_limits(marks: Marks, axis: str, limits: Sequence[Limit], language: str
     for limit in limits:
         style = LEVEL_STYLES[limit.level]
         text = f"{style.sign} {t(language, f'level.{limit.level.name.lower()}')} {limit.raise_at:g}"
-        colour = ALERT_ON_DARK if limit.level is Level.ALERT else style.colour
+        colour = ALERT_ON_DARK if limit.level == Level.ALERT else style.colour
         _line(marks, axis, y=limit.raise_at, text=text, color=colour, width=2, dash="dash")
 
 
@@ -113,7 +113,7 @@ def _mark_alerts(marks: Marks, axis: str, alerts: Sequence[AlertEvent]) -> None:
     for alert in alerts:
         style = LEVEL_STYLES[alert.level]
         sign = "✓" if alert.transition == "acknowledged" else style.sign
-        colour = ALERT_ON_DARK if alert.level is Level.ALERT else style.colour
+        colour = ALERT_ON_DARK if alert.level == Level.ALERT else style.colour
         _line(marks, axis, x=_time(alert.t_ns), text=sign, color=colour, width=1)
 
 

@@ -90,7 +90,7 @@ def show_playback(store: Store, store_url: str, glance: Glance, chosen_language:
     st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(chosen_language, "controls")}</div>')
     if glance.pulse in (Pulse.RUNNING, Pulse.PAUSED):
         _steer(store, glance, chosen_language)
-    elif glance.pulse is Pulse.DEAD:
+    elif glance.pulse == Pulse.DEAD:
         st.html(f'<div class="cw-note">{t(chosen_language, "command.dead")}</div>')
     _again(store_url, glance, chosen_language)
 
@@ -100,7 +100,7 @@ def _pace(chosen_language: str, speed: float) -> str:
 
 
 def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
-    run_id, paused = glance.run.run_id, glance.pulse is Pulse.PAUSED
+    run_id, paused = glance.run.run_id, glance.pulse == Pulse.PAUSED
     kind = CommandKind.RESUME if paused else CommandKind.PAUSE
     st.button(
         t(chosen_language, kind.value), key=f"{kind.value}-{run_id}", width="stretch",
@@ -121,7 +121,7 @@ def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
             args=(store, run_id, CommandKind.STOP),
         )  # fmt: skip
     for command in glance.pending:
-        if command.kind is not CommandKind.ACKNOWLEDGE:
+        if command.kind != CommandKind.ACKNOWLEDGE:
             what = t(chosen_language, f"command.{command.kind.value}")
             st.html(f'<div role="status">{t(chosen_language, "command.sent", what=what)}</div>')
 

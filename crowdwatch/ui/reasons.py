@@ -70,7 +70,7 @@ def reason_text(language: str, reason: str) -> str:
 
 def quality_text(language: str, reading: ZoneReading) -> str:
     """The quality of a reading in words, with the age where it is stale."""
-    if reading.quality is not Quality.STALE:
+    if reading.quality != Quality.STALE:
         return t(language, f"quality.{reading.quality.value}")
     if not math.isfinite(reading.age_s):
         return t(language, "quality.stale.never")

@@ -76,7 +76,7 @@ def _grid_layers(grid: DensityGrid, language: str, density: bool) -> list[go.Hea
 
 def _zone_layers(zone: Zone, reading: ZoneReading) -> list[go.Scatter]:
     style = LEVEL_STYLES[reading.level]
-    unknown = reading.level is Level.UNKNOWN
+    unknown = reading.level == Level.UNKNOWN
     fill = _hatched(zone.polygon_m, 4) if unknown else _area(
         zone.polygon_m, 2, line={"width": 0}, fillcolor=_rgba(style.colour, 0.28)
     )  # fmt: skip
@@ -94,7 +94,7 @@ def _plate(zone: Zone, reading: ZoneReading, language: str) -> tuple[str, str]:
     name = short(name_of(zone.name, zone.zone_id, language), 20)
     level = t(language, f"level.{reading.level.name.lower()}")
     amount = f" {number(reading.density_p_m2, 2)} {t(language, 'unit.density')}"
-    said = level if reading.level is Level.UNKNOWN else level + amount
+    said = level if reading.level == Level.UNKNOWN else level + amount
     return name, f"{LEVEL_STYLES[reading.level].sign} {said}"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from crowdwatch.outcomes import Level
 from crowdwatch.palette import BAND_COLOURS, BAND_EDGES_P_M2, LEVEL_STYLES
-from crowdwatch.records import Level
 from crowdwatch.ui.words import safe, t
 
 __all__ = ["CSS", "HATCH", "badge", "box", "legend", "notice"]
@@ -30,8 +30,10 @@ header[data-testid="stHeader"]{background:transparent;height:0}
 .cw-tile .v{font-size:2.5rem;font-weight:800;line-height:1.1;font-variant-numeric:tabular-nums;white-space:nowrap;
  overflow:hidden;text-overflow:ellipsis}
 .cw-tile .n{font-size:2rem}
+.cw-tile .v .cw-badge{font-size:2.2rem}
 .cw-tile .s{color:#dbe2e8;font-size:1rem;line-height:1.25;overflow-wrap:anywhere}
-.cw-badge{display:inline-block;font-weight:800;border-radius:.3rem;padding:.02rem .5rem;white-space:nowrap}
+.cw-badge{display:inline-block;font-weight:800;font-size:1.2rem;border-radius:.3rem;padding:.02rem .5rem;
+ white-space:nowrap}
 .cw-loud{border-radius:.4rem;padding:.55rem .9rem;border:4px solid #fff;font-size:1.15rem;line-height:1.3;
  background:repeating-linear-gradient(45deg,#6b1208 0 16px,#8d1c0f 16px 32px);color:#fff}
 .cw-loud b{font-size:1.6rem;display:block;letter-spacing:.02em}
@@ -39,7 +41,7 @@ header[data-testid="stHeader"]{background:transparent;height:0}
 .cw-calm b{margin-right:.6rem}
 .cw-alarm{border-radius:.4rem;padding:.4rem .7rem;background:#1b232d;border-left:.7rem solid #888;line-height:1.35;
  overflow-wrap:anywhere}
-.cw-alarm .z{font-size:1.25rem;font-weight:800}
+.cw-alarm .z{font-size:1.4rem;font-weight:800}
 .cw-alarm .r{font-size:1rem;color:#dbe2e8}
 .cw-open{outline:3px solid #fff;outline-offset:-3px}
 .cw-hatch{background:repeating-linear-gradient(45deg,#3a434d 0 7px,#20272f 7px 14px)}

@@ -174,7 +174,7 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     newest_ns = run.t_ns or run.from_ns
     t_ns = newest_ns if at_ns is None else min(at_ns, newest_ns)
     following = at_ns is None
-    hidden = following and (pulse in (Pulse.DEAD, Pulse.FAILED) or (run.mode is Mode.LIVE and pulse is Pulse.STOPPED))
+    hidden = following and (pulse in (Pulse.DEAD, Pulse.FAILED) or (run.mode is Mode.LIVE and pulse == Pulse.STOPPED))
     stale_ns = int(max(DEAD_AFTER_S, 3 * site.tick_s, 3 * site.window_s) * NS)
     grid = None if hidden else store.grid(run_id, t_ns)
     return Moment(
@@ -196,7 +196,7 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
 
 def _urgency(alarm: Alarm) -> tuple[bool, int, int]:
     """Not acknowledged first, then the highest level, then the newest."""
-    return (alarm.state is AlarmState.ACKNOWLEDGED, -alarm.level, -alarm.since_ns)
+    return (alarm.state == AlarmState.ACKNOWLEDGED, -alarm.level, -alarm.since_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ def people_seen(site: Site, readings: Sequence[ZoneReading]) -> People:
 
 def worst_zone(readings: Sequence[ZoneReading]) -> ZoneReading | None:
     """The zone with the highest level, then the highest density; None when none is known."""
-    known = [reading for reading in readings if reading.level is not Level.UNKNOWN]
+    known = [reading for reading in readings if reading.level != Level.UNKNOWN]
     return max(known, key=lambda reading: (reading.level, reading.density_p_m2), default=None)
 
 

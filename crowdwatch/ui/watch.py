@@ -127,7 +127,7 @@ def _playback(store: Store, run_id: str, newest_id: str, pulse: Pulse, language:
         newest = store.runs()[0].run_id
     except (StoreUnavailable, RunNotFound):
         return  # the panels say it, loudly
-    if glance.pulse is not pulse or newest != newest_id:
+    if glance.pulse != pulse or newest != newest_id:
         st.rerun()
     controls.show_playback(store, store_url(), glance, language)
 
