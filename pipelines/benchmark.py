@@ -102,7 +102,7 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str
                     grid=outcome.grid, detections=detections, score_min=camera.score_min,
                 )  # fmt: skip
         done += 1
-    log.close(complete=True)
+    watch.time("log", log.close, complete=True)
     store.close()
     # `detect` prepares and infers once more: what is left of it is the work on the boxes
     watch.seconds["boxes"] = max(0.0, watch.seconds["boxes"] - watch.seconds["prepare"] - watch.seconds["inference"])
