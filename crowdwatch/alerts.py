@@ -175,7 +175,10 @@ def _move(old: _Standing, why: _Cause, t_ns: int) -> tuple[str, _Standing] | Non
     return "level_down", _Standing(old.state, why.level, t_ns, why.reason)
 
 
-def _acknowledge(old: _Standing, t_ns: int) -> _Standing | None:
+def _acknowledge(old: _Standing, action: OperatorAction, t_ns: int) -> _Standing | None:
+    """The alarm after an acknowledgement; None when there is nothing open, or it has risen above what was seen."""
+    if old.level > action.seen_level:
+        return None
     if old.state is AlarmState.UNACKNOWLEDGED:
         return replace(old, state=AlarmState.ACKNOWLEDGED)
     if old.state is AlarmState.CLEARED_UNACKNOWLEDGED:
@@ -197,7 +200,8 @@ def step(
         book: what is remembered.
         site: limits and phases.
         readings: one per zone, NaN where unknown.
-        actions: acknowledgements sequenced for this tick; one that fits no open alarm changes nothing.
+        actions: acknowledgements sequenced for this tick; one that fits no open alarm, or that saw a
+            lower level than the alarm has now, changes nothing.
         t_ns: the tick.
         stale_s: per zone, how long a gap an on-delay may bridge.
     """
@@ -206,7 +210,7 @@ def step(
     for action in actions:
         key = (action.zone_id, action.alarm)
         old = standing.get(key, _Standing())
-        new = _acknowledge(old, t_ns)
+        new = _acknowledge(old, action, t_ns)
         if new is not None:
             by = _Cause(new.level, "", math.nan, math.nan, "", f"acknowledged by {action.actor}", action.actor)
             events.append(_event(site, action.alarm, action.zone_id, t_ns, "acknowledged", old, new, by))

@@ -155,10 +155,9 @@ class Steering:
         actions = []
         for command in self.store.pending(self.run_id):
             if command.kind is CommandKind.ACKNOWLEDGE:
+                who = command.zone_id, command.alarm, command.actor
                 actions.append(
-                    OperatorAction(
-                        command.command_id, t_ns, command.kind.value, command.zone_id, command.alarm, command.actor
-                    )
+                    OperatorAction(command.command_id, t_ns, command.kind.value, *who, seen_level=round(command.value))
                 )
             else:
                 self._steer(command)

@@ -309,7 +309,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class OperatorAction:
-    """What an operator did, once the engine has put it into the order of events."""
+    """What an operator did, once the engine has put it into the order of events.
+
+    ``seen_level`` is the alarm level that the operator saw: an alarm that has risen above it meanwhile is not
+    acknowledged, because nobody has seen it.
+    """
 
     command_id: int
     t_ns: int
@@ -317,6 +321,7 @@ class OperatorAction:
     zone_id: str
     alarm: str
     actor: str
+    seen_level: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,9 @@ def _run_id(event: EventFile, runs: Path, suffix: str = "") -> str:
 def _unfinished(store: Store, event: EventFile, config_json: str) -> Run:
     """The newest run of this very event file that can go on."""
     for run in store.runs():
-        if run.event_id != event.id or run.mode is not Mode.REPLAY or not (Path(run.folder) / "event.json").is_file():
+        folder = Path(run.folder)
+        own_log = folder.name == run.run_id and (folder / "event.json").is_file()  # not a log folded once more
+        if run.event_id != event.id or run.mode is not Mode.REPLAY or not own_log:
             continue
         if run.state is RunState.FINISHED:
             break

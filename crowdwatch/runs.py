@@ -68,7 +68,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What an operator did on the page, before and after the engine has sequenced it."""
+    """What an operator did on the page, before and after the engine has sequenced it.
+
+    ``value`` is the speed for SPEED, and the alarm level that the operator saw for ACKNOWLEDGE.
+    """
 
     run_id: str
     kind: CommandKind

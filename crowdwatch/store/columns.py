@@ -96,6 +96,7 @@ TIMELINE = pa.schema(
         pa.field("zone_id", pa.string()),
         pa.field("alarm", pa.string()),
         pa.field("actor", pa.string()),
+        pa.field("seen_level", pa.int32()),
     ]
 )
 
@@ -210,7 +211,7 @@ def event_row(log_seq: int, event: LogEvent) -> EventRow:
             return row | {"kind": "tick", "t_ns": event.t_ns} | included
         case OperatorAction():
             who = {"zone_id": event.zone_id, "alarm": event.alarm, "actor": event.actor}
-            what = {"command_id": event.command_id, "action": event.kind}
+            what = {"command_id": event.command_id, "action": event.kind, "seen_level": event.seen_level}
             return row | {"kind": "action", "t_ns": event.t_ns} | what | who
         case Restart():
             return row | {"kind": "restart", "t_ns": event.t_ns}
@@ -227,7 +228,8 @@ def row_event(row: EventRow) -> Tick | OperatorAction | Restart:
         case "tick":
             return Tick(t_ns, tuple(zip(row["included_camera_id"], row["included_seq"], strict=True)))
         case "action":
-            return OperatorAction(row["command_id"], t_ns, row["action"], row["zone_id"], row["alarm"], row["actor"])
+            where = row["zone_id"], row["alarm"]
+            return OperatorAction(row["command_id"], t_ns, row["action"], *where, row["actor"], row["seen_level"])
         case "restart":
             return Restart(t_ns)
     raise ValueError(f"an event of kind {row['kind']!r}")

@@ -108,7 +108,7 @@ def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: st
         shortcut="A" if by_key else None,
         on_click=send,
         args=(store, moment.run.run_id, CommandKind.ACKNOWLEDGE),
-        kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm},
+        kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm, "value": float(alarm.level)},
     )
 
 

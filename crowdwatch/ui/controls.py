@@ -23,7 +23,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 
 def language() -> str:
-    """The language of this session; ``?lang=zh`` in the address sets it."""
+    """The language of this viewer; ``?lang=zh`` in the address sets it."""
     chosen = st.session_state.get("lang") or st.query_params.get("lang")
     return chosen if chosen in LANGUAGES else "en"
 

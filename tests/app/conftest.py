@@ -153,7 +153,7 @@ class Seed:
                 for zone in site.zones
             ]
             acked = (acks or {}).get(second)
-            actions = [OperatorAction(second, t_ns, "acknowledge", *acked, "anna")] if acked else []
+            actions = [OperatorAction(second, t_ns, "acknowledge", *acked, "anna", 4)] if acked else []
             bridge = {zone.zone_id: 5.0 for zone in site.zones}
             book, changed = alerts.step(book, site, readings, actions, t_ns, bridge)
             level = {zone.zone_id: book.level(zone.zone_id) for zone in site.zones}

@@ -126,6 +126,7 @@ def test_acknowledging_queues_a_command_and_waits_for_the_engine(seed: Any, open
     page.button("Acknowledge Stage front").click().run()
     (command,) = seed.store.pending("r1")
     assert (command.kind, command.zone_id, command.alarm) == (CommandKind.ACKNOWLEDGE, "front", "crowding")
+    assert command.value >= 1, "the engine must know which level was seen"
     assert command.actor == "Anna"
     assert "sent, waiting for the engine" in page.html
     assert "NOT ACKNOWLEDGED" in page.html, "only the engine may say that an alarm is acknowledged"

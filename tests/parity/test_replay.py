@@ -111,6 +111,7 @@ def test_a_stopped_run_resumes_to_the_same_result(whole, event, tmp_path):
     assert store.run(first.run.run_id).state is RunState.STOPPED
     assert LogReader(Path(first.run.folder)).last_tick_ns == start_ns + 40 * 10**9
     store.close()
+    replay_log(Path(first.run.folder), options(tmp_path, event))  # newer, but not a run that can be resumed
     second = replay_recording(event, options(tmp_path, event, resume=True))
     assert second.run.run_id == first.run.run_id
     assert second.digest == summary.digest
@@ -154,7 +155,7 @@ def test_an_acknowledgement_is_sequenced_logged_and_replayed(event, tmp_path):
         if t_ns - start_ns == 60 * 10**9:
             store = build.open_store(f"sqlite:///{tmp_path}/store.sqlite")
             store.submit(
-                Command(begun["run"].run_id, CommandKind.ACKNOWLEDGE, "ana", time.time_ns(), "stage", "crowding")
+                Command(begun["run"].run_id, CommandKind.ACKNOWLEDGE, "ana", time.time_ns(), "stage", "crowding", 4.0)
             )
             store.close()
 

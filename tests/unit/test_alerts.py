@@ -54,7 +54,7 @@ def test_the_level_moves_up_and_down_as_one_alarm():
 
 
 def test_a_higher_level_needs_a_new_acknowledgement_and_nothing_hides_it():
-    ack = OperatorAction(1, T0 + 4 * S, "acknowledge", "z", "crowding", "ana")
+    ack = OperatorAction(1, T0 + 4 * S, "acknowledge", "z", "crowding", "ana", 4)
     outcomes, seen = run([1.2] * 6 + [2.4] * 4, extra=[(4, ack)])
     assert [s[2] for s in seen] == ["raised", "acknowledged", "level_up"]
     assert outcomes[5].alarms[0].state is AlarmState.ACKNOWLEDGED
@@ -62,19 +62,27 @@ def test_a_higher_level_needs_a_new_acknowledgement_and_nothing_hides_it():
 
 
 def test_acknowledged_then_cleared_is_normal_and_cleared_first_waits_for_the_acknowledgement():
-    ack = OperatorAction(1, T0 + 4 * S, "acknowledge", "z", "crowding", "ana")
+    ack = OperatorAction(1, T0 + 4 * S, "acknowledge", "z", "crowding", "ana", 4)
     outcomes, _ = run([1.2] * 5 + [0.2] * 5, extra=[(4, ack)])
     assert outcomes[-1].alarms == ()
     outcomes, _ = run([1.2] * 5 + [0.2] * 5)
     assert outcomes[-1].alarms[0].state is AlarmState.CLEARED_UNACKNOWLEDGED
-    late = OperatorAction(1, T0 + 9 * S, "acknowledge", "z", "crowding", "ana")
+    late = OperatorAction(1, T0 + 9 * S, "acknowledge", "z", "crowding", "ana", 4)
     outcomes, _ = run([1.2] * 5 + [0.2] * 5, extra=[(9, late)])
     assert outcomes[-1].alarms == ()
 
 
+def test_an_acknowledgement_does_not_cover_a_level_that_nobody_saw():
+    """The operator saw WATCH; CAUTION came up before the engine heard of it."""
+    ack = OperatorAction(1, T0 + 7 * S, "acknowledge", "z", "crowding", "ana", Level.WATCH.value)
+    outcomes, seen = run([1.2] * 4 + [2.4] * 5, extra=[(7, ack)])
+    assert [s[2:] for s in seen] == [("raised", "WATCH"), ("level_up", "CAUTION")]
+    assert outcomes[-1].alarms[0].state is AlarmState.UNACKNOWLEDGED
+
+
 def test_an_acknowledgement_of_nothing_changes_nothing():
-    ack = OperatorAction(1, T0 + S, "acknowledge", "z", "crowding", "ana")
-    elsewhere = OperatorAction(2, T0 + S, "acknowledge", "nowhere", "crowding", "ana")
+    ack = OperatorAction(1, T0 + S, "acknowledge", "z", "crowding", "ana", 4)
+    elsewhere = OperatorAction(2, T0 + S, "acknowledge", "nowhere", "crowding", "ana", 4)
     assert run([0, 0, 0], extra=[(1, ack), (1, elsewhere)])[1] == []
 
 

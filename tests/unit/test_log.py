@@ -72,7 +72,7 @@ def night(seconds: int, first_s: int = 0) -> Iterator[LogEvent]:
             yield found
         if half % 2:
             if half % 10 == 9:
-                yield OperatorAction(half, t_ns, "acknowledge", "north", "crowding", "Ada")
+                yield OperatorAction(half, t_ns, "acknowledge", "north", "crowding", "Ada", 2)
                 yield observation("late", half, t_ns - 4 * SECOND)
             included = [name for stamp_ns, name in waiting if stamp_ns <= t_ns]
             waiting = [pair for pair in waiting if pair[0] > t_ns]
@@ -159,7 +159,7 @@ def observations(draw: st.DrawFn) -> Observation:
 events_of_any_kind = st.one_of(
     observations(),
     st.builds(Tick, times, st.lists(st.tuples(words, numbers), max_size=3).map(tuple)),
-    st.builds(OperatorAction, numbers, times, words, words, words, words),
+    st.builds(OperatorAction, numbers, times, words, words, words, words, st.integers(-1, 4)),
     st.builds(Restart, times),
 )
 
@@ -301,7 +301,7 @@ def test_a_stopped_run_resumes_after_its_last_tick(tmp_path: Path, events_writte
 
 def test_late_observations_stay_and_the_future_is_cut(tmp_path: Path) -> None:
     ahead, late = observation("b", 1, START + 9 * SECOND), observation("c", 1, START - 9 * SECOND)
-    action = OperatorAction(1, START + 1, "acknowledge", "n", "crowding", "Ada")
+    action = OperatorAction(1, START + 1, "acknowledge", "n", "crowding", "Ada", 2)
     tick = Tick(START, ())
     write(tmp_path, [ahead, late, tick, action, Restart(START + 1)], complete=False)
     LogWriter(tmp_path, CONFIG, resume=True).close(False)
