@@ -27,12 +27,13 @@ def prepare() -> None:
     torchvision_ops.ensure()
 
 
-def load(weights: WeightsFile, *, max_det: int) -> tuple[Any, tuple[str, ...]]:
-    """Load a detection model for inference: f32, batch norms folded in, on the CPU.
+def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any, tuple[str, ...]]:
+    """Load a detection model at f32 on the CPU, for inference.
 
     Args:
         weights: a ``.pt`` file.
         max_det: rows of an end-to-end network's answer (Ultralytics' own 300 would cut off a crowd).
+        fuse: fold the batch norms into the convolutions; not for training.
 
     Returns:
         The ``torch.nn.Module`` and the names of its classes, by index.
@@ -44,7 +45,7 @@ def load(weights: WeightsFile, *, max_det: int) -> tuple[Any, tuple[str, ...]]:
     from ultralytics.nn.tasks import load_checkpoint
 
     try:
-        model, _ = load_checkpoint(str(weights.path), fuse=True)  # type: ignore[no-untyped-call]
+        model, _ = load_checkpoint(str(weights.path), fuse=fuse)  # type: ignore[no-untyped-call]
     except (OSError, RuntimeError, EOFError, KeyError, AttributeError, TypeError, ImportError, ValueError) as err:
         raise _no_model(weights, f"{type(err).__name__}: {str(err).strip().splitlines()[0]}") from err
     except pickle.UnpicklingError as err:

@@ -1,0 +1,103 @@
+"""The counting network: YOLO11's layers up to their finest merged features, then persons per pixel block.
+
+The features (64 channels at stride 8) already join three scales; two convolutions turn them into the expected number
+of people in every block, kept positive by softplus. With ``stride=4`` the features are doubled in size and joined with
+the backbone's own at stride 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from crowdwatch.detectors import ultralytics_models
+from crowdwatch.errors import ModelError
+
+__all__ = ["STRIDES", "CountingNet"]
+
+FEATURE_LAYERS = 17
+"""YOLO11's layers 0..16: the backbone and the two merging steps that lead to stride 8."""
+
+FINE_LAYER = 2
+"""The backbone's features at stride 4."""
+
+STRIDES = (4, 8)
+
+FEW = -3.5
+"""Bias of the last layer at the start: softplus gives 0.03 persons a block, about what ShanghaiTech A and B hold at
+stride 8."""
+
+
+class CountingNet(nn.Module):
+    """(N, 3, H, W) RGB in 0..1, H and W multiples of 32 -> (N, 1, H / stride, W / stride) persons per block.
+
+    Args:
+        stride: side of a block in pixels, 8 or 4.
+        width: channels of the head.
+    """
+
+    def __init__(self, stride: int = 8, width: int = 64) -> None:
+        super().__init__()
+        if stride not in STRIDES:
+            raise ModelError(f"counting network: stride: got {stride}, need one of {STRIDES}.")
+        ultralytics_models.prepare()
+        from ultralytics.nn.tasks import DetectionModel
+
+        whole: Any = DetectionModel("yolo11n.yaml", verbose=False)  # type: ignore[no-untyped-call]
+        self.features = nn.ModuleList(whole.model[:FEATURE_LAYERS])
+        self._kept = frozenset(whole.save) | ({FINE_LAYER} if stride == 4 else set())
+        self.stride = stride
+        channels = 64
+        if stride == 4:
+            self.fine = nn.Sequential(nn.Conv2d(64 + 64, 64, 1, bias=False), nn.BatchNorm2d(64), nn.SiLU())
+        last = nn.Conv2d(width, 1, 1)
+        nn.init.normal_(last.weight, std=0.01)
+        nn.init.constant_(last.bias, FEW)  # type: ignore[arg-type]
+        self.head = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.SiLU(),
+            last,
+        )
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Expected persons per block."""
+        kept: list[Any] = []
+        x: Any = pictures
+        for layer in self.features:
+            source: Any = layer.f
+            if source != -1:
+                x = kept[source] if isinstance(source, int) else [x if i == -1 else kept[i] for i in source]
+            x = layer(x)
+            kept.append(x if layer.i in self._kept else None)
+        if self.stride == 4:
+            doubled = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = self.fine(torch.cat([doubled, kept[FINE_LAYER]], dim=1))
+        return nn.functional.softplus(self.head(x).float())
+
+    def start_from_detector(self, detector: Any) -> int:
+        """Copy the layers that a YOLO11n detection model (not fused) has in common; return how many tensors.
+
+        Raises:
+            ModelError: it is another architecture.
+        """
+        own = self.features.state_dict()
+        theirs = nn.ModuleList(detector.model[:FEATURE_LAYERS]).state_dict()
+        if set(own) != set(theirs) or any(own[key].shape != theirs[key].shape for key in own):
+            raise ModelError("counting network: the start is no YOLO11n detection model. Give yolo11n weights.")
+        self.features.load_state_dict(theirs)
+        return len(own)
+
+    def load(self, state: Mapping[str, torch.Tensor], what: str) -> None:
+        """Take weights. Raises ModelError when they are another architecture's."""
+        try:
+            self.load_state_dict(state)
+        except RuntimeError as err:
+            first = str(err).strip().splitlines()[0]
+            raise ModelError(f"weights {what}: of another architecture than the counting network ({first}).") from err

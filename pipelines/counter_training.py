@@ -1,0 +1,334 @@
+"""Training of the counting network: resumable, on a CPU or a GPU."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from crowdwatch.counters.network import CountingNet
+from crowdwatch.detectors import ultralytics_models, weights
+from crowdwatch.errors import ConfigError, ModelError
+from pipelines.counting_loss import multi_scale_poisson
+from pipelines.crops import Crops, CropSettings
+from pipelines.shanghaitech import STRAY_FRAC, Photograph, photographs, read_image, read_list
+
+__all__ = ["CounterRecipe", "Teacher", "count", "read_recipe", "train"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A trained counter whose maps are learned beside the annotation (distillation).
+
+    Args:
+        weights: its ``.pt``.
+        weight: share of its map in the truth, 0 to 1.
+    """
+
+    weights: str
+    weight: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CounterRecipe:
+    """Everything that decides a run.
+
+    Args:
+        start: weights that it starts from: a YOLO11n detector (name or ``.pt``), or a counter's ``.pt`` or checkpoint.
+        validation: list of photographs kept aside, relative to the recipe.
+        seed: of the drawing of crops and of new layers.
+        steps: batches.
+        hold_frac: share of the steps at the full learning rate; then it falls to zero along half a cosine.
+        warmup: steps over which it rises.
+        learning_rate: of AdamW, for layers that start from weights.
+        new_learning_rate: for layers that start at random.
+        weight_decay: of AdamW.
+        average: decay of the moving average of the weights, which is what is kept.
+        stride: side of a block of the answer in pixels.
+        width: channels of the head.
+        blocks: sizes of the loss in answer cells; 0 is the whole crop.
+        total_weight: of the absolute error of a crop's total.
+        frozen_layers: so many of the first layers keep their weights.
+        crops: how crops are drawn.
+        validate_every: steps between validations.
+        why: what is expected of the run, in words.
+    """
+
+    start: str
+    validation: str = "../validation.txt"
+    seed: int = 1
+    steps: int = 10_000
+    hold_frac: float = 0.6
+    warmup: int = 200
+    learning_rate: float = 5e-4
+    new_learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    average: float = 0.998
+    stride: int = 8
+    width: int = 64
+    blocks: tuple[int, ...] = (1, 2, 4, 8, 0)
+    total_weight: float = 0.1
+    frozen_layers: int = 0
+    crops: CropSettings = field(default_factory=CropSettings)
+    teacher: Teacher | None = None
+    validate_every: int = 1000
+    why: str = ""
+
+
+def read_recipe(path: Path) -> CounterRecipe:
+    """Read a recipe. Raises ConfigError with every key that is unknown or of the wrong type."""
+    values = weights.read_yaml(path)
+    crops, teacher = values.pop("crops", {}), values.pop("teacher", None)
+    faults = _unknown(values, CounterRecipe, "") + _unknown(crops, CropSettings, "crops.")
+    faults += _unknown(teacher or {}, Teacher, "teacher.")
+    if faults:
+        raise ConfigError(f"recipe {path}: unknown {', '.join(faults)}. See CounterRecipe.")
+    try:
+        recipe = CounterRecipe(**{**values, "blocks": tuple(values.get("blocks", (1, 2, 4, 8, 0)))})
+    except TypeError as err:
+        raise ConfigError(f"recipe {path}: {err}.") from err
+    crop = CropSettings(**{**crops, "stride": recipe.stride})
+    if crop.crop_px % 64 or not 0 < crop.scale_min <= crop.scale_max or crop.batch < 1:
+        raise ConfigError(f"recipe {path}: crops: got {crop}, need crop_px a multiple of 64 and 0 < scale_min <= max.")
+    return replace(recipe, crops=crop, teacher=Teacher(**teacher) if teacher else None)
+
+
+def _unknown(values: dict[str, Any], of: type, prefix: str) -> list[str]:
+    return [prefix + str(key) for key in values if key not in {item.name for item in fields(of)}]
+
+
+def count(net: torch.nn.Module, image_bgr: np.ndarray, device: str = "cpu") -> np.ndarray:
+    """Persons per block of one picture, in the network's own blocks; the picture is bordered to multiples of 32."""
+    height, width = image_bgr.shape[:2]
+    bordered = np.full((-(-height // 32) * 32, -(-width // 32) * 32, 3), 114, np.uint8)
+    bordered[:height, :width] = image_bgr
+    picture = torch.from_numpy(bordered[:, :, ::-1].copy()).to(device).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode(), torch.autocast(device.split(":")[0], torch.bfloat16):
+        mass: np.ndarray = net(picture.contiguous(memory_format=torch.channels_last))[0, 0].float().cpu().numpy()
+    stride = bordered.shape[0] // mass.shape[0]
+    return mass[: -(-height // stride), : -(-width // stride)]
+
+
+def train(recipe: CounterRecipe, data: Path, recipe_path: Path, out: Path, *, steps: int | None = None) -> Path:
+    """Train, or go on where a killed run stopped.
+
+    Args:
+        recipe: what to do.
+        data: folder of ShanghaiTech parts A and B.
+        recipe_path: where the recipe stands; its relative paths start there.
+        out: folder for the checkpoint, the weights and the log of validations.
+        steps: stop after so many steps of this call (tests); None runs to the end.
+
+    Returns:
+        The weights: a ``.pt`` with the averaged network.
+
+    Raises:
+        ConfigError: data or recipe are at fault, or ``out`` belongs to another recipe.
+        ModelError: the starting weights do not fit.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    kept_aside = read_list((recipe_path.parent / recipe.validation).resolve())
+    every = [photographs(data, part, "train") for part in ("A", "B")]
+    learn = [[p for p in part if p.name not in kept_aside and p.stray_frac <= STRAY_FRAC] for part in every]
+    judge = [p for part in every for p in part if p.name in kept_aside]
+    if missing := kept_aside - {photo.name for photo in judge}:
+        raise ConfigError(f"validation list: {len(missing)} names are not in {data}: {', '.join(sorted(missing)[:3])}.")
+    run = _Run(recipe, recipe_path.parent, out)
+    crops = Crops(learn, recipe.crops, recipe.seed)
+    end = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with ThreadPoolExecutor(1) as pool, Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("training", total=recipe.steps, completed=run.step)
+        ahead = pool.submit(crops.batch, run.step)
+        while run.step < end:
+            pictures, heads = ahead.result()
+            ahead = pool.submit(crops.batch, run.step + 1)
+            loss = run.learn(pictures, heads)
+            progress.update(bar, completed=run.step, description=f"loss {loss:.2f}")
+            if run.step % recipe.validate_every == 0 or run.step == recipe.steps:
+                run.validate(judge, loss)
+                run.save()
+                progress.console.print(run.last())
+        ahead.cancel()
+    run.save()
+    return run.weights()
+
+
+class _Run:
+    """A network in training, with all that a checkpoint keeps."""
+
+    def __init__(self, recipe: CounterRecipe, home: Path, out: Path) -> None:
+        self._recipe, self._out = recipe, out
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.manual_seed(recipe.seed)
+        net = CountingNet(recipe.stride, recipe.width)
+        fresh = _start(net, recipe.start, home)
+        self._net = _channels_last(net.to(self._device))
+        decay = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(self._net, multi_avg_fn=decay, use_buffers=True)
+        for parameter in self._frozen():
+            parameter.requires_grad_(False)
+        groups = [
+            {"params": [p for n, p in net.named_parameters() if (n in fresh) == new and p.requires_grad], "lr": rate}
+            for new, rate in ((False, recipe.learning_rate), (True, recipe.new_learning_rate))
+        ]
+        self._optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=recipe.weight_decay)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, lambda step: _rate(recipe, step))
+        self._teacher = _teacher(recipe.teacher, home)
+        self.step, self._history, self._recent = 0, list[dict[str, Any]](), list[float]()
+        self._checkpoint = out / "checkpoint.pt"
+        if self._checkpoint.exists():
+            self._resume()
+        # the compiled step is 1.4 times as fast as the plain one on 2 CPU cores (0.19 s against 0.27 s a batch)
+        can = self._device != "cpu" or shutil.which("g++") is not None
+        self._step_net = torch.compile(self._net) if can and recipe.steps >= 1000 else self._net
+
+    def _frozen(self) -> list[torch.nn.Parameter]:
+        return [p for layer in self._net.features[: self._recipe.frozen_layers] for p in layer.parameters()]
+
+    def learn(self, pictures: np.ndarray, heads: np.ndarray) -> float:
+        """One step; returns the mean loss of the last hundred. Raises ModelError when it is not finite."""
+        self._net.train()
+        x = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
+        x = x.contiguous(memory_format=torch.channels_last)
+        truth = torch.from_numpy(heads).to(self._device)
+        if self._teacher is not None and self._recipe.teacher is not None:
+            share = self._recipe.teacher.weight
+            with torch.no_grad(), torch.autocast(self._device, torch.bfloat16):
+                truth = (1 - share) * truth + share * self._teacher(x)[:, 0].float()
+        with torch.autocast(self._device, torch.bfloat16):
+            mass = self._step_net(x)
+        loss = multi_scale_poisson(mass, truth, self._recipe.blocks, self._recipe.total_weight)
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise ModelError(f"training, step {self.step}: the loss is {value}. Lower the learning rate.")
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._net.parameters(), 50.0)
+        self._optimiser.step()
+        self._schedule.step()
+        self._average.update_parameters(self._net)
+        self.step += 1
+        self._recent = [*self._recent[-99:], value]
+        return float(np.mean(self._recent))
+
+    def validate(self, judge: list[Photograph], loss: float) -> None:
+        """Count every photograph kept aside with the averaged network."""
+        net = self._average.module.eval()
+        entry: dict[str, Any] = {"step": self.step, "loss": round(loss, 3)}
+        for part in ("A", "B"):
+            of_part = [photo for photo in judge if photo.name.startswith(f"part_{part}/")]
+            true = np.array([len(photo.heads_px) for photo in of_part], float)
+            found = np.array([count(net, read_image(photo.path), self._device).sum() for photo in of_part])
+            entry |= {f"mae_{part}": round(float(np.abs(found - true).mean()), 2)}
+            entry |= {f"ratio_{part}": round(float(found.sum() / true.sum()), 3)}
+            entry |= {f"correlation_{part}": round(float(np.corrcoef(found, true)[0, 1]), 4)}
+        self._history.append(entry)
+        (self._out / "validation.json").write_text(json.dumps(self._history, indent=1) + "\n", encoding="utf-8")
+
+    def last(self) -> str:
+        """The newest validation in words."""
+        return ", ".join(f"{key} {value}" for key, value in self._history[-1].items())
+
+    def save(self) -> None:
+        """Write the checkpoint under its name only when it is complete."""
+        state = {
+            "step": self.step, "net": self._net.state_dict(), "average": self._average.state_dict(),
+            "optimiser": self._optimiser.state_dict(), "schedule": self._schedule.state_dict(),
+            "recent": self._recent, "history": self._history, "recipe": _text(self._recipe),
+        }  # fmt: skip
+        _write(state, self._checkpoint)
+
+    def weights(self) -> Path:
+        """Write the averaged network."""
+        path = self._out / "counter.pt"
+        state = {key: value.detach().cpu().clone() for key, value in self._average.module.state_dict().items()}
+        _write({"stride": self._recipe.stride, "width": self._recipe.width, "state": state}, path)
+        return path
+
+    def _resume(self) -> None:
+        state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
+        if state["recipe"] != _text(self._recipe):
+            raise ConfigError(f"{self._checkpoint}: belongs to another recipe. Give another --out, or remove it.")
+        self._net.load_state_dict(state["net"])
+        self._average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        self.step, self._recent, self._history = state["step"], state["recent"], state["history"]
+        _log.info("going on from step %d of %d", self.step, self._recipe.steps)
+
+
+def _rate(recipe: CounterRecipe, step: int) -> float:
+    hold = recipe.hold_frac * recipe.steps
+    fall = (step - hold) / max(1.0, recipe.steps - hold)
+    rise = min(1.0, (step + 1) / max(1, recipe.warmup))
+    return rise * (1.0 if fall <= 0 else 0.5 * (1 + float(np.cos(np.pi * min(1.0, fall)))))
+
+
+def _start(net: CountingNet, start: str, home: Path) -> set[str]:
+    """Give the network its first weights; return the names of the parameters that start at random."""
+    path = home / start
+    state = _read(path) if path.is_file() else {}
+    if "state" in state or "average" in state:
+        theirs = state.get("state") or {k.removeprefix("module."): v for k, v in state["average"].items()}
+        own = net.state_dict()
+        common = {key: value for key, value in theirs.items() if key in own and own[key].shape == value.shape}
+        if not common:
+            raise ModelError(f"start {path}: no layer of it fits. Give a counter's or a YOLO11n's weights.")
+        net.load_state_dict({**own, **common})
+        return {name for name, _ in net.named_parameters() if name not in common}
+    found = weights.find(path if path.is_file() else start, kinds=(weights.PT,))
+    detector, _ = ultralytics_models.load(found, max_det=300, fuse=False)
+    net.start_from_detector(detector.float())
+    return {name for name, _ in net.named_parameters() if not name.startswith("features.")}
+
+
+def _teacher(teacher: Teacher | None, home: Path) -> torch.nn.Module | None:
+    if teacher is None:
+        return None
+    state = _read(home / teacher.weights)
+    net = CountingNet(int(state["stride"]), int(state["width"]))
+    net.load(state["state"], teacher.weights)
+    return _channels_last(net.eval().requires_grad_(False))
+
+
+def _channels_last(net: CountingNet) -> CountingNet:
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001  a detector's checkpoint holds objects: it is read elsewhere
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _text(recipe: CounterRecipe) -> str:
+    return json.dumps(asdict(replace(recipe, why="")), sort_keys=True)
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)

@@ -1,0 +1,57 @@
+"""Training: ``python -m pipelines.train counter models/counter-n/recipe.yaml --data DIR --out DIR``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from crowdwatch.errors import CrowdWatchError
+
+app = typer.Typer(help="Train the shipped models.", no_args_is_help=True, add_completion=False)
+err = Console(stderr=True)
+
+Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", exists=True, dir_okay=False, help="A recipe under models/.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder with ShanghaiTech's part_A and part_B.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for checkpoints, weights and curves; a killed run goes on.")]
+
+
+@app.callback()
+def _root() -> None:
+    """Train the shipped models."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+
+
+@app.command("counter")
+def counter_command(
+    recipe: Recipe,
+    data: Data,
+    out: Out,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
+) -> None:
+    """The crowd counter: hours on a CPU, minutes on a GPU. Stop it at will; the same command goes on."""
+    import torch
+
+    from pipelines import counter_training
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    path = counter_training.train(counter_training.read_recipe(recipe), data, recipe, out)
+    err.print(f"weights: {path}", markup=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except CrowdWatchError as error:
+        err.print(f"error: {error}", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
