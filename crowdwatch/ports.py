@@ -1,4 +1,4 @@
-"""The sockets of the core. Adapters in ``sources/``, ``detectors/`` and ``store/`` fill them; each port has one
+"""The sockets of the core. Adapters in ``sources/``, ``detectors/``, ``counters/`` and ``store/`` fill them; each port has one
 contract suite in ``tests/contract`` that every adapter and every shipped fake passes."""
 
 from __future__ import annotations
@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from crowdwatch.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
-from crowdwatch.records import Anchor, Detections, Frame, FramePair
+from crowdwatch.records import Anchor, Detections, Frame, FramePair, HeadMass
 from crowdwatch.runs import Command, Run, RunState
 
-__all__ = ["Detector", "Source", "Store"]
+__all__ = ["Counter", "Detector", "Source", "Store"]
 
 
 @runtime_checkable
@@ -54,6 +54,25 @@ class Detector(Protocol):
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return one :class:`Detections` per frame, in order, boxes by falling score.
+
+        Raises:
+            ModelError: the model failed on the input.
+        """
+
+    def close(self) -> None:
+        """Release the model; safe to call twice."""
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """Frames -> expected heads per pixel block, for crowds too dense to box."""
+
+    @property
+    def counter_id(self) -> str:
+        """Name, input scale, runtime, precision and the first digits of the weights' sha256."""
+
+    def count(self, frames: Sequence[Frame]) -> list[HeadMass]:
+        """Return one :class:`HeadMass` per frame, in order.
 
         Raises:
             ModelError: the model failed on the input.

@@ -9,6 +9,7 @@ never zero.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -26,6 +27,7 @@ __all__ = [
     "Frame",
     "FramePair",
     "GroundPlane",
+    "HeadMass",
     "Lens",
     "LogEvent",
     "Observation",
@@ -160,6 +162,47 @@ class Detections:
         if self.anchor is Anchor.FEET:
             return np.stack([x, self.xyxy_px[:, 3]], axis=1)
         return np.stack([x, (self.xyxy_px[:, 1] + self.xyxy_px[:, 3]) / 2], axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadMass:
+    """Expected number of heads in every pixel block of a frame: what a counter gives where people cannot be boxed.
+
+    Args:
+        stamp: the frame.
+        mass: (h, w) persons per block, not negative; row 0 is the top of the picture. Blocks at the right and bottom
+            edge may be cut by it: h = ceil(H / block_px), w = ceil(W / block_px).
+        block_px: side of a block in pixels of the frame; not always a whole number, since a counter may resize.
+        image_hw: size of the frame.
+        counter_id: name, input scale, runtime, precision and first digits of the weights' sha256.
+    """
+
+    stamp: Stamp
+    mass: FloatArray
+    block_px: float
+    image_hw: tuple[int, int]
+    counter_id: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mass", readonly("mass", self.mass, (None, None)))
+        if not np.isfinite(self.mass).all() or (self.mass < 0).any():
+            raise RecordError("mass must be finite and not negative.")
+        need = tuple(math.ceil(side / self.block_px - 1e-9) for side in self.image_hw)
+        if self.mass.shape != need:
+            raise RecordError(f"mass: got shape {self.mass.shape}, need {need} for {self.image_hw} pixels.")
+
+    @property
+    def total(self) -> float:
+        """Expected heads in the whole frame."""
+        return float(self.mass.sum())
+
+    def centres_px(self) -> FloatArray:
+        """(h, w, 2) x and y of every block's middle; of the part inside the frame where the edge cuts it."""
+        axes = []
+        for side in self.image_hw:
+            edges = np.minimum(np.arange(math.ceil(side / self.block_px - 1e-9) + 1) * self.block_px, side)
+            axes.append((edges[1:] + edges[:-1]) / 2)
+        return np.stack(np.meshgrid(axes[1], axes[0]), axis=-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
