@@ -1,5 +1,5 @@
-"""The sockets of the core. Adapters in ``sources/``, ``detectors/``, ``counters/`` and ``store/`` fill them; each port has one
-contract suite in ``tests/contract`` that every adapter and every shipped fake passes."""
+"""The sockets of the core. Adapters in ``sources/``, ``detectors/``, ``counters/`` and ``store/`` fill them; each port
+has one contract suite in ``tests/contract`` that every adapter and every shipped fake passes."""
 
 from __future__ import annotations
 
