@@ -44,6 +44,16 @@ def counter_command(
     err.print(f"weights: {path}", markup=False)
 
 
+@app.command("curves")
+def curves_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder of models/.")],
+) -> None:
+    """Draw the learning curves of a model's logged runs."""
+    from pipelines import curves
+
+    err.print(f"curves: {curves.draw(folder)}", markup=False)
+
+
 def main() -> None:
     """Run the command line."""
     try:
