@@ -33,7 +33,7 @@ def draw(folder: Path) -> Path:
         axis.set_yscale("log")
         axis.grid(visible=True, which="both", alpha=0.3)
     axis.legend()
-    FigureCanvasAgg(figure).print_png(folder / "curves.png")
+    FigureCanvasAgg(figure).print_png(folder / "curves.png")  # type: ignore[no-untyped-call]
     return folder / "curves.png"
 
 
