@@ -40,7 +40,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
 def open_detector(event: EventFile) -> Detector:
     """Load the detector that the event file asks for, or the best that this machine can run."""
     wanted = event.detector
-    return detectors.load(
+    detector = detectors.load(
         wanted.model,
         wanted.runtime,
         precision=wanted.precision,
@@ -50,6 +50,10 @@ def open_detector(event: EventFile) -> Detector:
         max_det=wanted.max_boxes,
         threads=wanted.threads,
     )
+    if wanted.tiles is None:
+        return detector
+    cut = wanted.tiles
+    return detectors.TiledDetector(detector, detectors.Tiling(cut.tile_px, cut.overlap_px, cut.overview))
 
 
 def _scene(name: str, camera: Camera, site: Site, start_ns: int, rate_hz: Fraction | None) -> Scene:

@@ -19,12 +19,12 @@ from crowdwatch import geometry
 from crowdwatch.config.calibrations import WAYS, ground_plane
 from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.limits import LADDER_KEYS, Rung, rung_fault, rungs
+from crowdwatch.config.programs import Model
 from crowdwatch.config.schema import (
     CameraFile,
     GateFile,
     Limits,
     LimitsByKind,
-    Model,
     PhaseFile,
     ReadingSettings,
     SiteFrame,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from crowdwatch.config.fields import (
     Delays,
@@ -29,6 +29,7 @@ from crowdwatch.config.fields import (
     Time,
     Whole,
 )
+from crowdwatch.config.programs import DetectorSettings, Model
 from crowdwatch.config.times import parse_time
 from crowdwatch.records import Anchor
 from crowdwatch.site import ZoneKind
@@ -36,7 +37,6 @@ from crowdwatch.site import ZoneKind
 __all__ = [
     "CalibrationFile",
     "CameraFile",
-    "DetectorSettings",
     "EventFile",
     "GateFile",
     "LensFile",
@@ -54,12 +54,6 @@ __all__ = [
     "TsaiNumbers",
     "ZoneFile",
 ]
-
-
-class Model(BaseModel):
-    """What all parts of the event file share: unknown keys are refused, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Text(Model):
@@ -286,33 +280,6 @@ class CameraFile(Model):
     )
     head_plane_m: Annotated[Number, Field(ge=0, le=3)] = Field(
         default=1.65, json_schema_extra={"source": "adult stature less 0.1 m: the middle of a head"}
-    )
-
-
-class DetectorSettings(Model):
-    """The program that finds people in a picture. ``auto`` takes the best that this machine can run."""
-
-    model: Ident = Field(default="auto", json_schema_extra={"source": "the default of models/, else yolo11n"})
-    runtime: Literal["auto", "openvino", "torch"] = Field(
-        default="auto", json_schema_extra={"source": "OpenVINO on a CPU, torch on a GPU"}
-    )
-    precision: Literal["auto", "f32", "bf16"] = Field(
-        default="f32", json_schema_extra={"source": "numbers repeat between machines"}
-    )
-    image_px: Annotated[Whole, Field(ge=64, le=4096, multiple_of=32)] | None = Field(
-        default=None, json_schema_extra={"source": "the size that the weights were made for"}
-    )
-    nms_iou: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        default=0.55, json_schema_extra={"source": "lowest count error on PETS2009 frames 0 to 199 among 0.5 to 0.7"}
-    )
-    score_floor: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        default=0.05, json_schema_extra={"source": "low enough that a log can be examined again with other scores"}
-    )
-    max_boxes: Annotated[Whole, Field(ge=1, le=30_000)] = Field(
-        default=3000, json_schema_extra={"source": "ten times Ultralytics' 300, so that a crowd is not cut off"}
-    )
-    threads: Annotated[Whole, Field(ge=1, le=1024)] | None = Field(
-        default=None, json_schema_extra={"source": "every core of the machine"}
     )
 
 

@@ -2,5 +2,6 @@
 
 from crowdwatch.detectors.choose import load
 from crowdwatch.detectors.recorded import RecordedDetector
+from crowdwatch.detectors.tiled import TiledDetector, Tiling
 
-__all__ = ["RecordedDetector", "load"]
+__all__ = ["RecordedDetector", "TiledDetector", "Tiling", "load"]

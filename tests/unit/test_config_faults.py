@@ -53,6 +53,7 @@ FAULTS: list[tuple[Callable[[dict], None], str]] = [
     (_set("zones.0.kind", "sitting"), "need 'moving', 'standing' or 'stairs'"),
     (_set("zones.0.id", 7), "zones[0].id: got 7, need a text"),
     (_set("zones.0.id", "north gate"), "need letters, digits"),
+    (_set("detector", {"tiles": {"tile_px": 640, "overlap_px": 400}}), "got 400, need at most half of tile_px 640"),
     (_set("zones", SAME), "got 'a', which line"),
     (_set("zones", []), "need at least 1 entries"),
     (_set("zones.0.limits", {"density_p_m2": {"watch": 3.5}}), "caution: got 3 p/m2, need > 3.5"),
