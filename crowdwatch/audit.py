@@ -24,7 +24,7 @@ from crowdwatch.errors import ConfigError
 __all__ = ["BETWEEN_CAMERAS", "BETWEEN_PICTURES", "ENOUGH", "Audit", "CameraBias", "bias", "check_count"]
 
 BETWEEN_CAMERAS = 0.2
-"""t: standard deviation of ln f between cameras. A counter trained on one set errs by 19.5 instead of 6.2 persons (of 123)
+"""t: standard deviation of ln f between cameras. A counter trained on one set errs by 19.5 persons of 123, not 6.2,
 on another (PET from ShanghaiTech A to B, Awiros 2024 model card): a sixth of the people."""
 
 BETWEEN_PICTURES = 0.15
