@@ -28,6 +28,7 @@ from crowdwatch.errors import ModelError, WeightsMismatch, WeightsNotFound
 __all__ = ["OPENVINO", "PT", "WeightsFile", "cache_dir", "default_model", "find", "read_yaml", "sha256_of", "xml_of"]
 
 Kind = Literal["pt", "openvino"]
+Task = Literal["count", "detect"]
 PT: Kind = "pt"
 OPENVINO: Kind = "openvino"
 IR_SUFFIX = "_openvino_model"
@@ -114,22 +115,29 @@ def find(
     )
 
 
-def default_model(search: Sequence[Path] | None = None) -> str:
-    """Name of the model to use when none is asked for: the shipped one that says ``default: true``, else yolo11n.
+def default_model(search: Sequence[Path] | None = None, *, task: Task = "detect") -> str:
+    """Name of the model to use when none is asked for: of the shipped ones whose ``model.yaml`` states this ``task``
+    (``detect`` where it states none), the one that says ``default: true``; without any, yolo11n detects.
 
     Raises:
         ModelError: more than one shipped model claims to be the default.
+        WeightsNotFound: none is shipped for a task other than ``detect``.
     """
+    folders = search if search is not None else shipped_dirs()
     claims = [
         card.parent.name
-        for folder in (search if search is not None else shipped_dirs())
+        for folder in folders
         for card in sorted(folder.glob("*/model.yaml"))
-        if read_yaml(card).get("default") is True
+        if (known := read_yaml(card)).get("default") is True and known.get("task", "detect") == task
     ]
     if len(claims) > 1:
         raise ModelError(
-            f"shipped models {', '.join(claims)} all say 'default: true'. Leave it in one model.yaml only."
+            f"shipped models {', '.join(claims)} all say 'default: true' for task {task}. Leave it in one model.yaml "
+            "only."
         )
+    if not claims and task != "detect":
+        looked = ", ".join(str(folder) for folder in folders) or "no models folder"
+        raise WeightsNotFound(f"no model of task {task} is shipped (looked in: {looked}). Name weights or give a path.")
     return claims[0] if claims else "yolo11n"
 
 

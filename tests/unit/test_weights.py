@@ -128,6 +128,16 @@ def test_the_default_model(tmp_path):
         weights.default_model([tmp_path])
 
 
+def test_a_default_of_each_task(tmp_path):
+    with pytest.raises(WeightsNotFound, match="no model of task count is shipped"):
+        weights.default_model([tmp_path], task="count")
+    for name, task in (("boxes", "detect"), ("crowd", "count")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.yaml").write_text(f"default: true\ntask: {task}\n")
+    assert weights.default_model([tmp_path]) == "boxes"
+    assert weights.default_model([tmp_path], task="count") == "crowd"
+
+
 def test_the_models_folder_of_a_checkout_is_found(monkeypatch):
     monkeypatch.undo()
     assert any((folder / "README.md").is_file() for folder in weights.shipped_dirs())
