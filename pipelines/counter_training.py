@@ -9,22 +9,26 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from crowdwatch.counters import preparing
 from crowdwatch.counters.network import CountingNet
 from crowdwatch.detectors import ultralytics_models, weights
 from crowdwatch.errors import ConfigError, ModelError
+from crowdwatch.records import Frame, Stamp
 from pipelines.counting_loss import multi_scale_poisson
 from pipelines.crops import Crops, CropSettings
 from pipelines.shanghaitech import STRAY_FRAC, Photograph, photographs, read_image, read_list
 
-__all__ = ["CounterRecipe", "Teacher", "count", "read_recipe", "train"]
+__all__ = ["CounterRecipe", "Teacher", "read_recipe", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -110,16 +114,15 @@ def _unknown(values: dict[str, Any], of: type, prefix: str) -> list[str]:
     return [prefix + str(key) for key in values if key not in {item.name for item in fields(of)}]
 
 
-def count(net: torch.nn.Module, image_bgr: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """Persons per block of one picture, in the network's own blocks; the picture is bordered to multiples of 32."""
-    height, width = image_bgr.shape[:2]
-    bordered = np.full((-(-height // 32) * 32, -(-width // 32) * 32, 3), 114, np.uint8)
-    bordered[:height, :width] = image_bgr
-    picture = torch.from_numpy(bordered[:, :, ::-1].copy()).to(device).permute(2, 0, 1)[None].float() / 255
-    with torch.inference_mode(), torch.autocast(device.split(":")[0], torch.bfloat16):
-        mass: np.ndarray = net(picture.contiguous(memory_format=torch.channels_last))[0, 0].float().cpu().numpy()
-    stride = bordered.shape[0] // mass.shape[0]
-    return mass[: -(-height // stride), : -(-width // stride)]
+def _total(net: torch.nn.Module, image_bgr: NDArray[np.uint8], device: str, stride: int) -> float:
+    def forward(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        x = torch.from_numpy(picture).to(device).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16):
+            mass: NDArray[np.float32] = net(x)[0, 0].float().cpu().numpy()
+        return mass
+
+    frame = Frame(Stamp("validation", 0, 0), image_bgr)
+    return preparing.count(frame, forward, stride=stride, scale=1.0, counter_id="training").total
 
 
 def train(recipe: CounterRecipe, data: Path, recipe_path: Path, out: Path, *, steps: int | None = None) -> Path:
@@ -205,7 +208,7 @@ class _Run:
     def _frozen(self) -> list[torch.nn.Parameter]:
         return [p for layer in self._net.features[: self._recipe.frozen_layers] for p in layer.parameters()]
 
-    def learn(self, pictures: np.ndarray, heads: np.ndarray) -> float:
+    def learn(self, pictures: NDArray[np.uint8], heads: NDArray[np.float32]) -> float:
         """One step; returns the mean loss of the last hundred. Raises ModelError when it is not finite."""
         self._net.train()
         x = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
@@ -238,7 +241,9 @@ class _Run:
         for part in ("A", "B"):
             of_part = [photo for photo in judge if photo.name.startswith(f"part_{part}/")]
             true = np.array([len(photo.heads_px) for photo in of_part], float)
-            found = np.array([count(net, read_image(photo.path), self._device).sum() for photo in of_part])
+            found = np.array(
+                [_total(net, read_image(photo.path), self._device, self._recipe.stride) for photo in of_part]
+            )
             entry |= {f"mae_{part}": round(float(np.abs(found - true).mean()), 2)}
             entry |= {f"ratio_{part}": round(float(found.sum() / true.sum()), 3)}
             entry |= {f"correlation_{part}": round(float(np.corrcoef(found, true)[0, 1]), 4)}
@@ -319,7 +324,7 @@ def _channels_last(net: CountingNet) -> CountingNet:
 def _read(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001  a detector's checkpoint holds objects: it is read elsewhere
+    except (OSError, RuntimeError, EOFError, UnpicklingError):  # a detector's checkpoint holds objects: read elsewhere
         return {}
     return state if isinstance(state, dict) else {}
 
