@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -24,6 +23,7 @@ from crowdwatch.counters.network import CountingNet
 from crowdwatch.detectors import ultralytics_models, weights
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Frame, Stamp
+from pipelines.checkpoints import rate, write
 from pipelines.counting_loss import multi_scale_poisson
 from pipelines.crops import Crops, CropSettings
 from pipelines.shanghaitech import STRAY_FRAC, Photograph, photographs, read_image, read_list
@@ -195,7 +195,9 @@ class _Run:
             for new, rate in ((False, recipe.learning_rate), (True, recipe.new_learning_rate))
         ]
         self._optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=recipe.weight_decay)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, lambda step: _rate(recipe, step))
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimiser, lambda step: rate(step, recipe.steps, warmup=recipe.warmup, hold_frac=recipe.hold_frac)
+        )
         self._teacher = _teacher(recipe.teacher, home)
         self.step, self._history, self._recent = 0, list[dict[str, Any]](), list[float]()
         self._checkpoint = out / "checkpoint.pt"
@@ -261,13 +263,13 @@ class _Run:
             "optimiser": self._optimiser.state_dict(), "schedule": self._schedule.state_dict(),
             "recent": self._recent, "history": self._history, "recipe": _text(self._recipe),
         }  # fmt: skip
-        _write(state, self._checkpoint)
+        write(state, self._checkpoint)
 
     def weights(self) -> Path:
         """Write the averaged network."""
         path = self._out / "counter.pt"
         state = {key: value.detach().cpu().clone() for key, value in self._average.module.state_dict().items()}
-        _write({"stride": self._recipe.stride, "width": self._recipe.width, "state": state}, path)
+        write({"stride": self._recipe.stride, "width": self._recipe.width, "state": state}, path)
         return path
 
     def _resume(self) -> None:
@@ -280,13 +282,6 @@ class _Run:
         self._schedule.load_state_dict(state["schedule"])
         self.step, self._recent, self._history = state["step"], state["recent"], state["history"]
         _log.info("going on from step %d of %d", self.step, self._recipe.steps)
-
-
-def _rate(recipe: CounterRecipe, step: int) -> float:
-    hold = recipe.hold_frac * recipe.steps
-    fall = (step - hold) / max(1.0, recipe.steps - hold)
-    rise = min(1.0, (step + 1) / max(1, recipe.warmup))
-    return rise * (1.0 if fall <= 0 else 0.5 * (1 + float(np.cos(np.pi * min(1.0, fall)))))
 
 
 def _start(net: CountingNet, start: str, home: Path) -> set[str]:
@@ -331,9 +326,3 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _text(recipe: CounterRecipe) -> str:
     return json.dumps(asdict(replace(recipe, why="")), sort_keys=True)
-
-
-def _write(state: dict[str, Any], path: Path) -> None:
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)

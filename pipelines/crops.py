@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.shanghaitech import Photograph, read_image
 
-__all__ = ["CropSettings", "Crops"]
-
-PAD = 114
+__all__ = ["CropSettings", "Crops", "cut", "recolour"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,40 +58,48 @@ class Crops:
         for picture, heads in zip(pictures, truth, strict=True):
             part = self._parts[int(rng.integers(len(self._parts)))]
             image, points = part[int(rng.integers(len(part)))]
-            cut, xy = self._cut(image, points, rng)
-            picture[:] = _recolour(cut, rng)[:, :, ::-1]
+            scale = float(np.exp(rng.uniform(np.log(settings.scale_min), np.log(settings.scale_max))))
+            square, to_crop = cut(image, rng, scale, settings.crop_px)
+            xy = points @ to_crop[:, :2].T + to_crop[:, 2]
+            xy = xy[((xy >= 0) & (xy < settings.crop_px)).all(axis=1)]
+            picture[:] = recolour(square, rng)[:, :, ::-1]
             cell = np.minimum((xy / settings.stride).astype(np.int64), side - 1)
             np.add.at(heads, (cell[:, 1], cell[:, 0]), 1.0)
         return pictures, truth
 
-    def _cut(
-        self, image: NDArray[np.uint8], points: NDArray[np.float64], rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-        settings, (height, width) = self._settings, image.shape[:2]
-        scale = float(np.exp(rng.uniform(np.log(settings.scale_min), np.log(settings.scale_max))))
-        scale = max(scale, settings.crop_px / min(height, width))  # small photographs are enlarged, never bordered
-        side = min(settings.crop_px / scale, height, width)
-        left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
-        flip = rng.random() < 0.5
-        # rows of the map from the photograph to the crop, by pixel edges
-        a, b = settings.crop_px / side, settings.crop_px
-        to_crop = np.array([[-a if flip else a, 0, b + a * left if flip else -a * left], [0, a, -a * top]])
-        centred = to_crop.copy()
-        centred[:, 2] += to_crop[:, :2] @ [0.5, 0.5] - 0.5  # warpAffine counts from pixel centres
-        smooth = cv2.INTER_AREA if a < 1 else cv2.INTER_LINEAR
-        if a < 1:
-            x0, y0 = round(left), round(top)
-            x1, y1 = round(left + side), round(top + side)
-            cut = cv2.resize(image[y0:y1, x0:x1], (b, b), interpolation=smooth)
-            cut = cut[:, ::-1] if flip else cut
-        else:
-            cut = cv2.warpAffine(image, centred, (b, b), flags=smooth, borderMode=cv2.BORDER_REPLICATE)
-        xy = points @ to_crop[:, :2].T + to_crop[:, 2]
-        inside = ((xy >= 0) & (xy < b)).all(axis=1)
-        return np.asarray(cut, dtype=np.uint8), xy[inside]
+
+def cut(
+    image: NDArray[np.uint8], rng: np.random.Generator, scale: float, crop_px: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Resize a photograph and cut a random square out of it, mirrored half the time.
+
+    Args:
+        image: (H, W, 3).
+        rng: draws the place.
+        scale: wanted; small photographs are enlarged further, never bordered.
+        crop_px: side of the square.
+
+    Returns:
+        The square, and the (2, 3) map from pixels of the photograph to its own, by pixel edges.
+    """
+    height, width = image.shape[:2]
+    side = min(crop_px / max(scale, crop_px / min(height, width)), height, width)
+    left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
+    flip = rng.random() < 0.5
+    a = crop_px / side
+    to_crop = np.array([[-a if flip else a, 0, crop_px + a * left if flip else -a * left], [0, a, -a * top]])
+    if a < 1:
+        x0, y0, x1, y1 = round(left), round(top), round(left + side), round(top + side)
+        small = cv2.resize(image[y0:y1, x0:x1], (crop_px, crop_px), interpolation=cv2.INTER_AREA)
+        return np.asarray(small[:, ::-1] if flip else small, dtype=np.uint8), to_crop
+    centred = to_crop.copy()
+    centred[:, 2] += to_crop[:, :2] @ [0.5, 0.5] - 0.5  # warpAffine counts from pixel centres
+    size = (crop_px, crop_px)
+    large = cv2.warpAffine(image, centred, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(large, dtype=np.uint8), to_crop
 
 
-def _recolour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def recolour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Other light, sometimes without colour, sometimes blurred or compressed: cameras differ."""
     gain, shift, gamma = rng.uniform(0.7, 1.3), rng.uniform(-25, 25), np.exp(rng.uniform(-0.35, 0.35))
     tint = rng.uniform(0.92, 1.08, 3)

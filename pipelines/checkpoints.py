@@ -1,0 +1,30 @@
+"""What every training does the same way: files that are whole or not there, and the learning rate over the steps."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["rate", "write"]
+
+
+def write(state: dict[str, Any], path: Path) -> None:
+    """Save a state under its name only when it is complete."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def rate(step: int, steps: int, *, warmup: int, hold_frac: float) -> float:
+    """Share of the learning rate at a step: a straight rise, a plateau, then half a cosine down to zero.
+
+    >>> [round(rate(step, 100, warmup=10, hold_frac=0.5), 2) for step in (0, 9, 50, 75, 100)]
+    [0.1, 1.0, 1.0, 0.5, 0.0]
+    """
+    fall = (step - hold_frac * steps) / max(1.0, (1 - hold_frac) * steps)
+    rise = min(1.0, (step + 1) / max(1, warmup))
+    return rise * (1.0 if fall <= 0 else 0.5 * (1 + math.cos(math.pi * min(1.0, fall))))
