@@ -7,7 +7,11 @@ the backbone's own at stride 4.
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +20,7 @@ from torch import nn
 from crowdwatch.detectors import ultralytics_models
 from crowdwatch.errors import ModelError
 
-__all__ = ["STRIDES", "CountingNet"]
+__all__ = ["STRIDES", "CountingNet", "Stored", "stored"]
 
 FEATURE_LAYERS = 17
 """YOLO11's layers 0..16: the backbone and the two merging steps that lead to stride 8."""
@@ -29,6 +33,48 @@ STRIDES = (4, 8)
 FEW = -3.5
 """Bias of the last layer at the start: softplus gives 0.03 persons a block, about what ShanghaiTech A and B hold at
 stride 8."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """A counting network as its file holds it.
+
+    Args:
+        stride: side of a block in pixels.
+        width: channels of the head.
+        state: tensors by name.
+    """
+
+    stride: int
+    width: int
+    state: Mapping[str, torch.Tensor]
+
+
+def stored(path: Path) -> Stored:
+    """Read a counter's ``.pt``, or the averaged network of a training's checkpoint; no code in the file is run.
+
+    Raises:
+        ModelError: it holds no counting network.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(content, dict) and "average" in content:
+            recipe = json.loads(content["recipe"])
+            average = {key.removeprefix("module."): value for key, value in content["average"].items()}
+            average.pop("n_averaged", None)
+            content = {"stride": recipe["stride"], "width": recipe["width"], "state": average}
+        found = Stored(int(content["stride"]), int(content["width"]), dict(content["state"]))
+    except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as err:
+        raise _no_counter(path, f"{type(err).__name__}: {(str(err).strip() or 'empty').splitlines()[0]}") from err
+    except pickle.UnpicklingError as err:
+        raise _no_counter(path, "not a PyTorch file, or one that holds more than tensors") from err
+    if found.width < 1 or not all(isinstance(value, torch.Tensor) for value in found.state.values()):
+        raise _no_counter(path, "its content is not made of tensors")
+    return found
+
+
+def _no_counter(path: Path, why: str) -> ModelError:
+    return ModelError(f"weights {path}: no counting network could be read ({why}). Give a counter's .pt file.")
 
 
 class CountingNet(nn.Module):
@@ -65,6 +111,14 @@ class CountingNet(nn.Module):
             nn.SiLU(),
             last,
         )
+
+    @classmethod
+    def read(cls, path: Path) -> CountingNet:
+        """The network of a file, in training mode. Raises ModelError."""
+        content = stored(path)
+        net = cls(content.stride, content.width)
+        net.load(content.state, str(path))
+        return net
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Expected persons per block."""

@@ -11,7 +11,7 @@ from crowdwatch.detectors.weights import OPENVINO, PT
 from crowdwatch.errors import ConfigError
 from crowdwatch.ports import Detector
 
-__all__ = ["RUNTIMES", "load"]
+__all__ = ["RUNTIMES", "has_gpu", "load"]
 
 RUNTIMES = ("auto", "torch", "openvino")
 
@@ -52,7 +52,7 @@ def load(
     name = weights_files.default_model() if model == "auto" else model
     if runtime == "torch" and precision != "f32":
         raise ConfigError(f"precision: got {precision!r} with runtime torch, need f32. Use runtime openvino.")
-    on_gpu = runtime == "auto" and precision == "f32" and _cuda()
+    on_gpu = runtime == "auto" and precision == "f32" and has_gpu()
     kinds = {"torch": (PT,), "openvino": (OPENVINO, PT)}.get(runtime, (PT, OPENVINO) if on_gpu else (OPENVINO, PT))
     found = weights_files.find(name, kinds=kinds, download=allow_download)
     if runtime == "torch" or (on_gpu and found.kind == PT):
@@ -64,7 +64,7 @@ def load(
     return OpenVinoYolo(found, image_px=image_px, limits=limits, precision=precision, threads=threads)
 
 
-def _cuda() -> bool:
+def has_gpu() -> bool:
     """Whether torch can use a GPU; torch, slow to import, is asked only where NVIDIA's driver is installed."""
     if shutil.which("nvidia-smi") is None or find_spec("torch") is None:
         return False

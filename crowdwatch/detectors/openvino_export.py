@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +17,9 @@ from typing import Any
 import openvino as ov
 
 from crowdwatch.detectors.weights import IR_SUFFIX, WeightsFile, cache_dir
-from crowdwatch.errors import ModelError
+from crowdwatch.errors import CrowdWatchError, ModelError
 
-__all__ = ["exported"]
+__all__ = ["cached", "exported"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,30 +31,46 @@ def exported(weights: WeightsFile, *, image_px: int, max_det: int) -> Path:
     """The folder of the f32 OpenVINO model made from a ``.pt``: from the cache, or made now.
 
     The cache is keyed by the weights' sha256, the input size, ``max_det`` (an end-to-end network holds it) and the
-    versions of the programs. The folder appears under its name only when it is complete.
+    versions of the programs.
 
     Raises:
         ModelError: no detection model in the file, or the cache cannot be written.
     """
+
+    def write(folder: Path) -> None:
+        _log.info("exporting %s to OpenVINO at %d pixels, once (a few seconds) ...", weights.path.name, image_px)
+        from crowdwatch.detectors import ultralytics_models
+
+        model, names = ultralytics_models.load(weights, max_det=max_det)
+        _write(model, names, weights, image_px, folder)
+
+    return cached(f"{weights.sha256[:16]}-{image_px}-{max_det}-v{EXPORT_VERSION}", weights.name, write)
+
+
+def cached(key: str, name: str, write: Callable[[Path], None]) -> Path:
+    """The OpenVINO folder ``name`` under ``key`` and the programs' versions: from the cache, or written now.
+
+    The folder appears under its name only when it is complete, so that two processes may export at once.
+
+    Raises:
+        ModelError: the cache cannot be written, or ``write`` raised it.
+    """
     versions = f"ov{ov.__version__.split('-')[0]}-torch{version('torch').split('+')[0]}"
-    key = f"{weights.sha256[:16]}-{image_px}-{max_det}-{versions}-v{EXPORT_VERSION}"
-    target = cache_dir() / "openvino" / key / f"{weights.name}{IR_SUFFIX}"
+    target = cache_dir() / "openvino" / f"{key}-{versions}" / f"{name}{IR_SUFFIX}"
     if target.is_dir():
         return target
-    _log.info("exporting %s to OpenVINO at %d pixels, once (a few seconds) ...", weights.path.name, image_px)
-    from crowdwatch.detectors import ultralytics_models
-
-    model, names = ultralytics_models.load(weights, max_det=max_det)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
     except OSError as err:
         raise ModelError(f"cache {target.parent}: cannot be written: {err}. Set CROWDWATCH_CACHE to a folder.") from err
     try:
-        _write(model, names, weights, image_px, part)
+        write(part)
         with suppress(FileExistsError):
             os.rename(part, target)
     except OSError as err:
+        if isinstance(err, CrowdWatchError):
+            raise
         if not target.is_dir():  # else another process was first
             raise ModelError(f"cache {target}: cannot be written: {err}. Set CROWDWATCH_CACHE to a folder.") from err
     finally:

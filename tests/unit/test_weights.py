@@ -249,7 +249,7 @@ def test_auto_reads_an_exported_model_without_torch(models_dir):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     name, torch_imported = done.stdout.split()
     assert name.startswith("yolo11n_int8@640/openvino-f32/")
-    assert torch_imported == str(choose._cuda())
+    assert torch_imported == str(choose.has_gpu())
 
 
 def test_the_unknown_digest_is_said_in_the_log(models_dir, caplog):
