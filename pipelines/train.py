@@ -44,6 +44,24 @@ def counter_command(
     err.print(f"weights: {path}", markup=False)
 
 
+@app.command("crowd")
+def crowd_command(
+    recipe: Recipe,
+    data: Data,
+    out: Out,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
+) -> None:
+    """The crowd detector's branch for heads. Stop it at will; the same command goes on."""
+    import torch
+
+    from pipelines import crowd_training
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    path = crowd_training.train(crowd_training.read_recipe(recipe), data, recipe, out)
+    err.print(f"weights: {path}", markup=False)
+
+
 @app.command("curves")
 def curves_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder of models/.")],
