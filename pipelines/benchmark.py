@@ -5,10 +5,8 @@ Repeats are interleaved and medians reported, so that a machine that slows down 
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,7 +23,7 @@ from crowdwatch import build, config
 from crowdwatch.detectors.boxes import blob
 from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 from crowdwatch.engine import advance, start
-from crowdwatch.errors import ConfigError, CrowdWatchError
+from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
 from crowdwatch.fuse import view_site
 from crowdwatch.observe import evidence, locate
@@ -36,9 +34,9 @@ from crowdwatch.runs import Mode, Run
 from crowdwatch.sources.recording import Recording
 from crowdwatch.store.log import LogWriter
 from crowdwatch.store.sql import SqlStore
+from pipelines.command_line import print_json, run
 
 app = typer.Typer(help="Measure speed and memory.", add_completion=False)
-err = Console(stderr=True)
 
 STAGES = ("decode", "prepare", "inference", "boxes", "ground", "evidence", "advance", "log", "store", "picture")
 
@@ -225,7 +223,7 @@ def main_command(
         "peak_mb_by_loops": peaks,
     }
     if as_json:
-        typer.echo(json.dumps(result, indent=2))
+        print_json(result)
         return
     _print(result, frames, repeats)
 
@@ -246,11 +244,7 @@ def _print(result: dict[str, Any], frames: int, repeats: int) -> None:
 
 def main() -> None:
     """Run the command line."""
-    try:
-        app()
-    except CrowdWatchError as error:
-        err.print(f"error: {error}", markup=False)
-        sys.exit(1)
+    run(app)
 
 
 if __name__ == "__main__":

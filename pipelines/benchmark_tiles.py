@@ -6,7 +6,6 @@ cost shows as a constant time per thousand people.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from typing import Annotated
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from crowdwatch.detectors.tiled import merge
+from pipelines.command_line import print_json
 
 SPACE_PX2 = 480.0
 TOLD_TWICE = 0.4
@@ -54,7 +54,7 @@ def main(
     """Time the merge at 4,125 to 66,000 people."""
     rows = [(people, *seconds(people, repeats)) for people in COUNTS]
     if as_json:
-        typer.echo(json.dumps([{"people": n, "seconds": s, "kept": k} for n, s, k in rows], indent=2))
+        print_json([{"people": n, "seconds": s, "kept": k} for n, s, k in rows])
         return
     table = Table("people", "kept", "s", "ms per 1000 people")
     for people, spent, kept in rows:

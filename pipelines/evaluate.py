@@ -1,30 +1,30 @@
-"""Accuracy against annotated truth: ``python -m pipelines.evaluate pets2009 DIR --json``."""
+"""Accuracy against annotated truth: ``python -m pipelines.evaluate pets2009 DIR --json``, and ``shanghaitech DIR``."""
 
 from __future__ import annotations
 
-import json
-import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from crowdwatch import build, config, geometry
 from crowdwatch.config import EventFile
-from crowdwatch.errors import ConfigError, CrowdWatchError
+from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
 from crowdwatch.observe import locate
 from crowdwatch.scoring import FrameScore, Score, read_boxes, score, summarise
+from pipelines import photograph_counts
+from pipelines.command_line import print_json, progress, run
 
 GATE_M = 1.0
 CHOICES = 200
 """Every setting is chosen on frames 0 to 199 and reported on the rest."""
 
 app = typer.Typer(help="Measure accuracy against annotated footage.", no_args_is_help=True, add_completion=False)
-err = Console(stderr=True)
 
 
 def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
@@ -39,7 +39,7 @@ def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
     boxes = read_boxes(folder / "annotations_s2l1.xml")
     detector = build.open_detector(event)
     frames = []
-    for pair in track(source.pairs(), description="frames", total=len(boxes), console=err):
+    for pair in progress(source.pairs(), "frames", len(boxes)):
         (detections,) = detector.detect([pair.current])
         keep = detections.score >= camera.score_min
         found_m = locate(detections, camera.plane).xy_m[keep]
@@ -82,7 +82,7 @@ def pets2009_command(
             **whole, "gate_m": GATE_M, "score_min": camera.score_min, "detector": detector_id,
             "choices": choices, "held_out": held_out,
         }  # fmt: skip
-        typer.echo(json.dumps(result, indent=2))
+        print_json(result)
         return
     Console().print(_table(parts, detector_id, camera.score_min))
 
@@ -94,13 +94,68 @@ def _table(parts: dict[str, Score], detector_id: str, score_min: float) -> Table
     return table
 
 
+class Split(StrEnum):
+    """Which photographs."""
+
+    TEST = "test"
+    TRAIN = "train"
+    VALIDATION = "validation"
+
+
+@app.command("shanghaitech")
+def shanghaitech_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B, or part_A_final ...")],
+    part: Annotated[str | None, typer.Option(help="A or B; default: one after the other.")] = None,
+    split: Annotated[Split, typer.Option(help="validation: of the training photographs, those not learned from.")] = (
+        Split.TEST
+    ),
+    model: Annotated[str | None, typer.Option(help="A counter or a detector; default: the shipped counter.")] = None,
+    scales: Annotated[
+        str, typer.Option(help="Sizes at which a counter sees each picture, such as 1.0,1.5; the mean counts.")
+    ] = "",
+    score_min: Annotated[float, typer.Option("--score", help="Boxes of a detector below are not counted.")] = 0.25,
+    tile_px: Annotated[int, typer.Option(help="Side of a detector's tiles; 0: whole pictures.")] = 0,
+    overlap_px: Annotated[int, typer.Option(help="Overlap of the tiles.")] = 160,
+    runtime: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Counts of the ShanghaiTech photographs: error, where in the picture, bias by crowd size, speed."""
+    if part not in (None, "A", "B"):
+        raise ConfigError(f"--part: got {part!r}, need A or B.")
+    parts = (part,) if part else ("A", "B")
+    settings = photograph_counts.Settings(
+        runtime, precision, _scales(scales), score_min, tile_px, overlap_px, threads
+    )  # fmt: skip
+    photos = {one: photograph_counts.of_split(folder, one, split) for one in parts}
+    opened = photograph_counts.open_model(model, settings)
+    results = {one: photograph_counts.score(opened, photos[one], f"part {one}") for one in parts}
+    if as_json:
+        print_json({"part": part, "split": split, **results[part]} if part else {"split": split, **results})
+        return
+    Console().print(_results_table(results, f"ShanghaiTech, split {split}, {opened.model_id}"))
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(one) for one in text.split(",") if one.strip())
+    except ValueError as err:
+        raise ConfigError(f"--scales: got {text!r}, need numbers with commas between, such as 1.0,1.5.") from err
+
+
+def _results_table(results: dict[str, dict[str, Any]], title: str) -> Table:
+    table = Table("", *(f"part {part}" for part in results), title=title)
+    for key in next(iter(results.values())):
+        if key not in ("model", "gflops_of"):
+            values = (result[key] for result in results.values())
+            table.add_row(key, *(" ".join(f"{v:g}" for v in np.atleast_1d(value)) for value in values))
+    return table
+
+
 def main() -> None:
     """Run the command line."""
-    try:
-        app()
-    except CrowdWatchError as error:
-        err.print(f"error: {error}", markup=False)
-        sys.exit(1)
+    run(app)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from crowdwatch.errors import CrowdWatchError
+from pipelines.command_line import err, run
 
 app = typer.Typer(help="Train the shipped models.", no_args_is_help=True, add_completion=False)
-err = Console(stderr=True)
 
 Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", exists=True, dir_okay=False, help="A recipe under models/.")]
 Data = Annotated[Path, typer.Option("--data", help="Folder with ShanghaiTech's part_A and part_B.")]
@@ -74,11 +71,7 @@ def curves_command(
 
 def main() -> None:
     """Run the command line."""
-    try:
-        app()
-    except CrowdWatchError as error:
-        err.print(f"error: {error}", markup=False)
-        sys.exit(1)
+    run(app)
 
 
 if __name__ == "__main__":

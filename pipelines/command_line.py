@@ -1,0 +1,47 @@
+"""What the pipelines' command lines share: where messages go, progress bars, and how an error ends a program."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from crowdwatch.errors import CrowdWatchError
+
+__all__ = ["err", "print_json", "progress", "run"]
+
+err = Console(stderr=True)
+"""For everything but the answer."""
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line; an error of CrowdWatch is a message and exit code 1, without a traceback."""
+    try:
+        app()
+    except CrowdWatchError as error:
+        err.print(f"error: {error}", markup=False)
+        sys.exit(1)
+
+
+def progress(items: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
+    """Go through items behind a progress bar with the time that is left."""
+    yield from track(items, description=description, total=total, console=err)
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer for programs; what is not defined (NaN) is ``null``."""
+    typer.echo(json.dumps(_defined(answer), indent=2, allow_nan=False))
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _defined(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
