@@ -11,6 +11,7 @@ from crowdwatch.config import EventFile
 from crowdwatch.drive import Feed
 from crowdwatch.errors import ConfigError, SourceUnavailable
 from crowdwatch.ports import Detector, Source, Store
+from crowdwatch.records import Anchor
 from crowdwatch.site import Camera, Site
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthDetector, ebb_and_flow
@@ -37,8 +38,8 @@ def open_store(url: str, *, create: bool = True) -> Store:
     return SqlStore(url, create=create)
 
 
-def open_detector(event: EventFile) -> Detector:
-    """Load the detector that the event file asks for, or the best that this machine can run."""
+def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET) -> Detector:
+    """Load the detector that the event file asks for, or the best that this machine can run: of people or of heads."""
     wanted = event.detector
     detector = detectors.load(
         wanted.model,
@@ -49,6 +50,7 @@ def open_detector(event: EventFile) -> Detector:
         nms_iou=wanted.nms_iou,
         max_det=wanted.max_boxes,
         threads=wanted.threads,
+        anchor=anchor,
     )
     if wanted.tiles is None:
         return detector
@@ -92,15 +94,17 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
 
 
 def open_feeds(event: EventFile, site: Site | None = None) -> list[Feed]:
-    """Open every camera of an event. One detector serves all of them; a synthetic scene tells its own truth."""
+    """Open every camera of an event. A synthetic scene tells its own truth; elsewhere one detector serves all cameras
+    that look for the same part of a person."""
     site = site or config.to_site(event)
     feeds = []
-    shared: Detector | None = None
+    shared: dict[Anchor, Detector] = {}
     for camera in site.cameras:
         source = open_source(event, site, camera)
         if isinstance(source, SyntheticSource):
             feeds.append(Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane))
             continue
-        shared = shared or open_detector(event)
-        feeds.append(Feed(source, shared, camera.plane))
+        if camera.anchor not in shared:
+            shared[camera.anchor] = open_detector(event, camera.anchor)
+        feeds.append(Feed(source, shared[camera.anchor], camera.plane))
     return feeds

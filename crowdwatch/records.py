@@ -129,7 +129,7 @@ class Detections:
         stamp: the frame.
         xyxy_px: (N, 4) left, top, right, bottom.
         score: (N,) confidence in 0..1.
-        class_id: (N,) class index; 0 is ``person``.
+        class_id: (N,) 0 is a person, 1 a head.
         anchor: the part of a person that the box locates on the ground.
         image_hw: size of the frame.
         detector_id: name, runtime, precision and first digits of the weights' sha256.

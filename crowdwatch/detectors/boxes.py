@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import FloatArray
+from crowdwatch.records import Anchor, Detections, FloatArray, Frame
 
 __all__ = ["Letterbox", "Limits", "ModelShape", "blob", "people"]
 
@@ -25,6 +25,9 @@ NMS_IOU = 0.55
 """Chosen on frames 0 to 199 of PETS2009 S2.L1 (INT8 yolo11n, score 0.25). Count MAE there by overlap: 0.4 0.395, 0.45
 0.41, 0.5 and 0.55 0.425, 0.6 0.435, 0.7 0.49, 0.8 0.80 (people are counted twice). Below 0.5 people who stand close are
 lost before the seam, and they are what this program is for; of equals from 0.5 up, the upper end."""
+
+CLASSES = {Anchor.FEET: "person", Anchor.HEAD: "head"}
+"""The class whose boxes locate that part of a person; ``Detections.class_id`` is its place here."""
 
 NEAR_LIMIT = 0.9
 """A count at this share of a limit is called saturated."""
@@ -65,24 +68,51 @@ class ModelShape:
     Args:
         input_hw: height and width of its input.
         class_count: number of its classes.
-        person: index of the class that is counted.
+        counted: index of the class that is counted.
+        anchor: the part of a person that its boxes locate.
     """
 
     input_hw: tuple[int, int]
     class_count: int
-    person: int
+    counted: int
+    anchor: Anchor
 
     @classmethod
-    def of(cls, what: str, names: Sequence[str], input_hw: tuple[int, int]) -> ModelShape:
-        """Find the class that is counted among a network's class names.
+    def of(cls, what: str, names: Sequence[str], input_hw: tuple[int, int], anchor: Anchor = Anchor.FEET) -> ModelShape:
+        """Find the class that is counted among a network's: a ``person`` stands on its feet.
 
         Raises:
-            ModelError: none is called ``person``.
+            ModelError: the network has no such class.
         """
-        if "person" not in names:
+        name = CLASSES[anchor]
+        if name not in names:
             shown = ", ".join(names[:10])
-            raise ModelError(f"weights {what}: no class 'person' among {len(names)} ({shown}). Give other weights.")
-        return cls(input_hw, len(names), list(names).index("person"))
+            raise ModelError(
+                f"weights {what}: no class {name!r} among {len(names)} ({shown}), which anchor {anchor.value} needs. "
+                "Give other weights."
+            )
+        return cls(input_hw, len(names), list(names).index(name), anchor)
+
+    @property
+    def suffix(self) -> str:
+        """What a detector's id says of the class: nothing of people."""
+        return "" if self.anchor is Anchor.FEET else f"/{CLASSES[self.anchor]}"
+
+    def detections(
+        self, frame: Frame, output: NDArray[np.float32], fit: Letterbox, limits: Limits, detector_id: str
+    ) -> Detections:
+        """One picture's network output as a record. Raises ModelError, see :func:`people`."""
+        xyxy, score, saturated = people(output, self, fit, limits)
+        return Detections(
+            stamp=frame.stamp,
+            xyxy_px=xyxy,
+            score=score,
+            class_id=np.full(len(score), tuple(CLASSES).index(self.anchor), dtype=np.int64),
+            anchor=self.anchor,
+            image_hw=frame.image_hw,
+            detector_id=detector_id,
+            saturated=saturated,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +193,9 @@ def people(
         ModelError: the output has another shape, or holds NaN (which would silently count as nobody).
     """
     if output.shape[0] == 4 + shape.class_count:
-        xyxy, score, saturated = _raw(output, shape.person, limits)
+        xyxy, score, saturated = _raw(output, shape.counted, limits)
     elif output.ndim == 2 and output.shape[1] == 6:
-        xyxy, score, saturated = _end_to_end(output, shape.person, limits)
+        xyxy, score, saturated = _end_to_end(output, shape.counted, limits)
     else:
         raise ModelError(
             f"network output: got shape {output.shape}, need ({4 + shape.class_count}, N) or (N, 6). "

@@ -10,6 +10,7 @@ from crowdwatch.detectors.boxes import NMS_IOU, Limits
 from crowdwatch.detectors.weights import OPENVINO, PT
 from crowdwatch.errors import ConfigError
 from crowdwatch.ports import Detector
+from crowdwatch.records import Anchor
 
 __all__ = ["RUNTIMES", "has_gpu", "load"]
 
@@ -26,6 +27,7 @@ def load(
     nms_iou: float = NMS_IOU,
     max_det: int = 3000,
     threads: int | None = None,
+    anchor: Anchor = Anchor.FEET,
     allow_download: bool = True,
 ) -> Detector:
     """Find weights, choose a runtime, return a detector.
@@ -40,6 +42,7 @@ def load(
         nms_iou: overlap above which the weaker of two boxes is dropped.
         max_det: most boxes in a picture; near it the record says ``saturated``.
         threads: of the runtime; None leaves it to choose.
+        anchor: FEET finds people, HEAD finds heads, with weights that know them.
         allow_download: whether Ultralytics' published weights may be fetched.
 
     Raises:
@@ -58,10 +61,10 @@ def load(
     if runtime == "torch" or (on_gpu and found.kind == PT):
         from crowdwatch.detectors.torch_yolo import TorchYolo
 
-        return TorchYolo(found, image_px=image_px or 640, limits=limits, threads=threads)
+        return TorchYolo(found, image_px=image_px or 640, limits=limits, anchor=anchor, threads=threads)
     from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 
-    return OpenVinoYolo(found, image_px=image_px, limits=limits, precision=precision, threads=threads)
+    return OpenVinoYolo(found, image_px=image_px, limits=limits, anchor=anchor, precision=precision, threads=threads)
 
 
 def has_gpu() -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from crowdwatch.detectors.boxes import Limits, ModelShape, blob, people
+from crowdwatch.detectors.boxes import Limits, ModelShape, blob
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Anchor, Detections, Frame
@@ -32,6 +32,7 @@ class OpenVinoYolo:
         weights: the file or folder.
         image_px: side of the network's square input; None takes an exported model's own, and 640 for a ``.pt``.
         limits: what is cut off before the seam.
+        anchor: FEET for boxes of people, HEAD for boxes of heads.
         precision: ``f32``, ``bf16`` or ``auto``; what was quantised to INT8 stays INT8.
         threads: None leaves OpenVINO's choice, one per core.
     """
@@ -42,6 +43,7 @@ class OpenVinoYolo:
         *,
         image_px: int | None = None,
         limits: Limits | None = None,
+        anchor: Anchor = Anchor.FEET,
         precision: str = "f32",
         threads: int | None = None,
     ) -> None:
@@ -53,9 +55,11 @@ class OpenVinoYolo:
             from crowdwatch.detectors.openvino_export import exported  # imports torch
 
             folder = exported(weights, image_px=image_px or 640, max_det=self._limits.max_det)
-        self._shape = _shape(folder, weights, image_px)
+        self._shape = _shape(folder, weights, image_px, anchor)
         self._model: Any = _compile(folder, self._shape, precision, threads)
-        self._id = f"{weights.name}@{self._shape.input_hw[1]}/openvino-{precision}/{weights.sha256[:12]}"
+        self._id = (
+            f"{weights.name}@{self._shape.input_hw[1]}{self._shape.suffix}/openvino-{precision}/{weights.sha256[:12]}"
+        )
         _log.info("detector %s: %s", self._id, weights.describe())
 
     @property
@@ -65,8 +69,8 @@ class OpenVinoYolo:
 
     @property
     def anchor(self) -> Anchor:
-        """Boxes stand on the feet."""
-        return Anchor.FEET
+        """The part of a person that its boxes locate."""
+        return self._shape.anchor
 
     @property
     def input_hw(self) -> tuple[int, int]:
@@ -88,24 +92,14 @@ class OpenVinoYolo:
 
     def _one(self, frame: Frame) -> Detections:
         picture, fits = blob([frame.image_bgr], self._shape.input_hw)
-        xyxy, score, saturated = people(self.forward(picture)[0], self._shape, fits[0], self._limits)
-        return Detections(
-            stamp=frame.stamp,
-            xyxy_px=xyxy,
-            score=score,
-            class_id=np.zeros(len(score), dtype=np.int64),
-            anchor=Anchor.FEET,
-            image_hw=frame.image_hw,
-            detector_id=self._id,
-            saturated=saturated,
-        )
+        return self._shape.detections(frame, self.forward(picture)[0], fits[0], self._limits, self._id)
 
     def close(self) -> None:
         """Release the model."""
         self._model = None
 
 
-def _shape(folder: Path, weights: WeightsFile, image_px: int | None) -> ModelShape:
+def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anchor) -> ModelShape:
     """Input size and classes from the folder's ``metadata.yaml``."""
     path = folder / "metadata.yaml"
     meta = read_yaml(path)
@@ -121,7 +115,7 @@ def _shape(folder: Path, weights: WeightsFile, image_px: int | None) -> ModelSha
             "Set image_px to the model's own size, or give the .pt file."
         )
     ordered = [str(names[index]) for index in sorted(names)]
-    return ModelShape.of(str(weights.path), ordered, (int(size[0]), int(size[1])))
+    return ModelShape.of(str(weights.path), ordered, (int(size[0]), int(size[1])), anchor)
 
 
 def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | None) -> Any:

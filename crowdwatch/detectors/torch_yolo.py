@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from crowdwatch.detectors import ultralytics_models
-from crowdwatch.detectors.boxes import Limits, ModelShape, blob, people
+from crowdwatch.detectors.boxes import Limits, ModelShape, blob
 from crowdwatch.detectors.weights import WeightsFile
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Anchor, Detections, Frame
@@ -30,6 +29,7 @@ class TorchYolo:
         weights: the file.
         image_px: side of the network's square input, a multiple of 32.
         limits: what is cut off before the seam.
+        anchor: FEET for boxes of people, HEAD for boxes of heads.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of torch, for the whole process; None leaves torch's choice.
         batch: pictures per pass; None for 1 on a CPU and 16 on a GPU.
@@ -41,6 +41,7 @@ class TorchYolo:
         *,
         image_px: int = 640,
         limits: Limits | None = None,
+        anchor: Anchor = Anchor.FEET,
         device: str = "auto",
         threads: int | None = None,
         batch: int | None = None,
@@ -55,12 +56,12 @@ class TorchYolo:
             torch.set_num_threads(threads)
         self._limits = limits or Limits()
         model, names = ultralytics_models.load(weights, max_det=self._limits.max_det)
-        self._shape = ModelShape.of(str(weights.path), names, (image_px, image_px))
+        self._shape = ModelShape.of(str(weights.path), names, (image_px, image_px), anchor)
         # channels last: 49 ms a picture instead of 58 on 2 CPU cores (yolo11n, 640 pixels)
         self._model: torch.nn.Module | None = model.to(device, memory_format=torch.channels_last)
         self._device = device
         self._batch = batch or (CUDA_BATCH if device.startswith("cuda") else 1)
-        self._id = f"{weights.name}@{image_px}/torch-f32/{weights.sha256[:12]}"
+        self._id = f"{weights.name}@{image_px}{self._shape.suffix}/torch-f32/{weights.sha256[:12]}"
         _log.info("detector %s on %s: %s", self._id, device, weights.describe())
 
     @property
@@ -70,8 +71,8 @@ class TorchYolo:
 
     @property
     def anchor(self) -> Anchor:
-        """Boxes stand on the feet."""
-        return Anchor.FEET
+        """The part of a person that its boxes locate."""
+        return self._shape.anchor
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Boxes of people, one record per frame, in order. Raises ModelError."""
@@ -90,22 +91,10 @@ class TorchYolo:
                 output = (answer[0] if isinstance(answer, tuple) else answer).float().cpu().numpy()
         except RuntimeError as err:
             raise ModelError(f"detector {self._id}: torch failed: {err}. On a GPU, lower the batch.") from err
-        found = []
-        for frame, one, fit in zip(frames, output, fits, strict=True):
-            xyxy, score, saturated = people(one, self._shape, fit, self._limits)
-            found.append(
-                Detections(
-                    stamp=frame.stamp,
-                    xyxy_px=xyxy,
-                    score=score,
-                    class_id=np.zeros(len(score), dtype=np.int64),
-                    anchor=Anchor.FEET,
-                    image_hw=frame.image_hw,
-                    detector_id=self._id,
-                    saturated=saturated,
-                )
-            )
-        return found
+        return [
+            self._shape.detections(frame, one, fit, self._limits, self._id)
+            for frame, one, fit in zip(frames, output, fits, strict=True)
+        ]
 
     def close(self) -> None:
         """Release the model."""

@@ -42,6 +42,8 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
         ModelError: the file holds no detection model.
     """
     prepare()
+    if (own := _crowd(weights)) is not None:
+        return own, tuple(own.names.values())
     from ultralytics.nn.tasks import load_checkpoint
 
     try:
@@ -55,6 +57,23 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
     model.model[-1].max_det = max_det
     names = model.names
     return model, tuple(str(names[index]) for index in range(len(names)))
+
+
+def _crowd(weights: WeightsFile) -> Any | None:
+    """The crowd detector, if the file holds one: tensors only, no objects."""
+    import torch
+
+    from crowdwatch.detectors.crowd_network import CrowdYolo
+
+    try:
+        content = torch.load(weights.path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):  # a checkpoint of Ultralytics holds objects
+        return None
+    if not isinstance(content, dict) or "crowd_yolo" not in content:
+        return None
+    net = CrowdYolo()
+    net.load(content["state"], str(weights.path))
+    return net.eval()
 
 
 def _no_model(weights: WeightsFile, why: str) -> ModelError:

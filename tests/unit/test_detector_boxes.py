@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from crowdwatch.detectors.boxes import PAD, Letterbox, Limits, ModelShape, blob, people
 from crowdwatch.errors import ConfigError, ModelError
+from crowdwatch.records import Anchor
 
-SHAPE = ModelShape((640, 640), 3, 1)
+SHAPE = ModelShape((640, 640), 3, 1, Anchor.FEET)
 FIT = Letterbox.fit((640, 640), (640, 640))
 
 
