@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,8 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from crowdwatch.counters import preparing
@@ -27,6 +24,7 @@ from pipelines.checkpoints import rate, write
 from pipelines.counting_loss import multi_scale_poisson
 from pipelines.crops import Crops, CropSettings
 from pipelines.shanghaitech import STRAY_FRAC, Photograph, photographs, read_image, read_list
+from pipelines.steps import run_steps
 
 __all__ = ["CounterRecipe", "Teacher", "read_recipe", "train"]
 
@@ -152,27 +150,7 @@ def train(recipe: CounterRecipe, data: Path, recipe_path: Path, out: Path, *, st
     run = _Run(recipe, recipe_path.parent, out)
     crops = Crops(learn, recipe.crops, recipe.seed)
     end = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with ThreadPoolExecutor(1) as pool, Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("training", total=recipe.steps, completed=run.step)
-        ahead = pool.submit(crops.batch, run.step)
-        while run.step < end:
-            pictures, heads = ahead.result()
-            ahead = pool.submit(crops.batch, run.step + 1)
-            loss = run.learn(pictures, heads)
-            progress.update(bar, completed=run.step, description=f"loss {loss:.2f}")
-            if run.step % recipe.validate_every == 0 or run.step == recipe.steps:
-                run.validate(judge, loss)
-                run.save()
-                progress.console.print(run.last())
-        ahead.cancel()
-    run.save()
+    run_steps(run, crops.batch, judge, steps=recipe.steps, end=end, validate_every=recipe.validate_every)
     return run.weights()
 
 
@@ -236,8 +214,8 @@ class _Run:
         self._recent = [*self._recent[-99:], value]
         return float(np.mean(self._recent))
 
-    def validate(self, judge: list[Photograph], loss: float) -> None:
-        """Count every photograph kept aside with the averaged network."""
+    def validate(self, judge: list[Photograph], loss: float) -> str:
+        """Count every photograph kept aside with the averaged network; the figures in words."""
         net = self._average.module.eval()
         entry: dict[str, Any] = {"step": self.step, "loss": round(loss, 3)}
         for part in ("A", "B"):
@@ -251,10 +229,7 @@ class _Run:
             entry |= {f"correlation_{part}": round(float(np.corrcoef(found, true)[0, 1]), 4)}
         self._history.append(entry)
         (self._out / "validation.json").write_text(json.dumps(self._history, indent=1) + "\n", encoding="utf-8")
-
-    def last(self) -> str:
-        """The newest validation in words."""
-        return ", ".join(f"{key} {value}" for key, value in self._history[-1].items())
+        return ", ".join(f"{key} {value}" for key, value in entry.items())
 
     def save(self) -> None:
         """Write the checkpoint under its name only when it is complete."""

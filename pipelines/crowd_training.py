@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,16 +17,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    track,
-)
+from rich.progress import track
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -38,9 +29,11 @@ from crowdwatch.detectors.ultralytics_models import prepare
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import FloatArray
 from pipelines.checkpoints import rate, write
+from pipelines.command_line import err
 from pipelines.crops import cut, recolour
 from pipelines.crowd_boxes import head_boxes, stature_line
 from pipelines.shanghaitech import STRAY_FRAC, Photograph, photographs, read_image, read_list
+from pipelines.steps import run_steps
 
 __all__ = ["CrowdRecipe", "read_recipe", "train"]
 
@@ -107,7 +100,6 @@ def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path) -> Path
         ModelError: the starting weights do not fit.
     """
     out.mkdir(parents=True, exist_ok=True)
-    console = Console(stderr=True)
     kept_aside = read_list((recipe_path.parent / recipe.validation).resolve())
     every = [photographs(data, part, "train") for part in ("A", "B")]
     run = _Run(recipe, recipe_path.parent, out)
@@ -115,30 +107,15 @@ def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path) -> Path
     for name, part in zip("AB", every, strict=True):
         boxed = [
             run.boxed(photo)
-            for photo in track(part, description=f"part {name}: boxes", console=console)
+            for photo in track(part, description=f"part {name}: boxes", console=err)
             if photo.stray_frac <= STRAY_FRAC
         ]
         learn.append([one for one in boxed if one.name not in kept_aside])
         judge += [one for one in boxed if one.name in kept_aside]
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with ThreadPoolExecutor(1) as pool, Progress(*columns, console=console) as progress:
-        bar = progress.add_task("training", total=recipe.steps, completed=run.step)
-        ahead = pool.submit(_batch, learn, recipe, run.step)
-        while run.step < recipe.steps:
-            pictures, targets = ahead.result()
-            ahead = pool.submit(_batch, learn, recipe, run.step + 1)
-            loss = run.learn(pictures, targets)
-            progress.update(bar, completed=run.step, description=f"loss {loss:.2f}")
-            if run.step % recipe.validate_every == 0 or run.step == recipe.steps:
-                progress.console.print(run.validate(judge, loss))
-                run.save()
-        ahead.cancel()
+    run_steps(
+        run, partial(_batch, learn, recipe), judge,
+        steps=recipe.steps, end=recipe.steps, validate_every=recipe.validate_every,
+    )  # fmt: skip
     return run.weights()
 
 
