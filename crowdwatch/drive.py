@@ -15,7 +15,7 @@ from typing import Protocol
 
 from crowdwatch.engine import State, advance
 from crowdwatch.errors import SourceError
-from crowdwatch.observe import observe
+from crowdwatch.observe import HeadCounter, observe
 from crowdwatch.outcomes import Outcome
 from crowdwatch.ports import Detector, Source, Store
 from crowdwatch.records import (
@@ -39,11 +39,12 @@ POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feed:
-    """One camera's way into ``observe``."""
+    """One camera's way into ``observe``; without ``heads`` boxes count alone."""
 
     source: Source
     detector: Detector
     plane: GroundPlane
+    heads: HeadCounter | None = None
 
 
 class Log(Protocol):
@@ -89,7 +90,7 @@ class Footage:
                 yield Tick(tick_ns, tuple(included))
                 included.clear()
                 tick_ns += self.tick_ns
-            observation = observe(pair, feed.detector, feed.plane)
+            observation = observe(pair, feed.detector, feed.plane, feed.heads)
             self.newest[feed.source.camera_id] = (pair.current, observation.detections)
             included.append(observation.stamp.id)
             yield observation
@@ -184,6 +185,7 @@ class Tally:
     detections: int = 0
     dropped: int = 0
     saturated: int = 0
+    counted: int = 0
     last_tick_ns: int | None = None
     alerts: dict[str, int] = field(default_factory=dict)
     peaks: dict[str, tuple[float, float, int]] = field(default_factory=dict)
@@ -196,6 +198,7 @@ class Tally:
             self.detections += len(event.detections)
             self.dropped += event.positions.dropped
             self.saturated += event.detections.saturated
+            self.counted += event.mass is not None
         if outcome is None:
             return
         self.ticks += 1
