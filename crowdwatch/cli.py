@@ -260,6 +260,8 @@ def _summarise(summary: Summary) -> None:
     )
     if summary.detector_ids:
         out.print(f"detector: {', '.join(summary.detector_ids)}", markup=False)
+    if summary.counter_notes:
+        out.print(f"counter: {', '.join(summary.counter_notes)}; {tally.counted} frames", markup=False)
     if tally.saturated:
         out.print(f"[yellow]{tally.saturated} frames reached a limit of the detector: people may be missing.[/]")
     out.print(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}", markup=False)

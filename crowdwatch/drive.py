@@ -39,12 +39,14 @@ POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feed:
-    """One camera's way into ``observe``; without ``heads`` boxes count alone."""
+    """One camera's way into ``observe``; without ``heads`` boxes count alone. ``counter_note`` is for people: which
+    counter runs, or why none does."""
 
     source: Source
     detector: Detector
     plane: GroundPlane
     heads: HeadCounter | None = None
+    counter_note: str = ""
 
 
 class Log(Protocol):

@@ -154,8 +154,8 @@ def _points_along(plane: GroundPlane, ltrb: FloatArray, cell_m: float) -> np.nda
     span_m = np.hypot(*np.ptp(ground, axis=1).T)  # NaN where the horizon cuts the block: the most points
     wanted = np.nan_to_num(POINTS_A_CELL * span_m / cell_m, nan=MOST_POINTS, posinf=MOST_POINTS)
     powers = np.ceil(np.log2(np.clip(wanted, LEAST_POINTS, MOST_POINTS)))
-    above: np.ndarray = np.isnan(ground).any(axis=2).all(axis=1)
-    return np.where(above, LEAST_POINTS, 2**powers).astype(np.int64)
+    corner_above = np.isnan(ground[:, :, 0])
+    return np.where(np.all(corner_above, axis=1), LEAST_POINTS, 2**powers).astype(np.int64)
 
 
 def _cells(plane: GroundPlane, ltrb: FloatArray, k: int, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

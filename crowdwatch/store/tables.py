@@ -138,6 +138,8 @@ readings = sa.Table(
     _number("count_low"),
     _number("count_high"),
     _number("density_p_m2"),
+    _number("density_low"),
+    _number("density_high"),
     _number("peak_p_m2"),
     _number("bandwidth_m"),
     _number("visible_frac"),

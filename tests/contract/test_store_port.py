@@ -150,6 +150,7 @@ def run(run_id: str = "r", **changes: object) -> Run:
 
 def reading(zone_id: str, t_ns: int, **changes: object) -> ZoneReading:
     numbers = {"count": 12.5, "count_low": 9.25, "count_high": INF, "density_p_m2": 0.1 + 0.2, "peak_p_m2": 3.5}
+    numbers |= {"density_low": 0.2, "density_high": 0.7}
     rest = {"bandwidth_m": 1.0, "visible_frac": 0.75, "age_s": 0.125, "occupancy_frac": NAN}
     base = ZoneReading(
         zone_id=zone_id, t_ns=t_ns, window_s=10.0, quality=Quality.GOOD, level=Level.WATCH, **numbers, **rest
@@ -157,7 +158,8 @@ def reading(zone_id: str, t_ns: int, **changes: object) -> ZoneReading:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-UNKNOWN = ("count", "count_low", "count_high", "density_p_m2", "peak_p_m2", "bandwidth_m", "visible_frac")
+UNKNOWN = ("count", "count_low", "count_high", "density_p_m2", "density_low", "density_high", "peak_p_m2",
+           "bandwidth_m", "visible_frac")  # fmt: skip
 BLIND = dict.fromkeys(UNKNOWN, NAN) | {
     "age_s": INF,
     "quality": Quality.BLIND,
@@ -238,7 +240,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @given(
-    numbers=st.lists(floats, min_size=10, max_size=10),
+    numbers=st.lists(floats, min_size=12, max_size=12),
     t_ns=st.integers(-(2**63), 2**63 - 1),
     words=st.tuples(texts, texts),
     quality=st.sampled_from(Quality),
@@ -250,7 +252,7 @@ def test_any_reading_comes_back(
 ) -> None:
     run_id = uuid.uuid4().hex
     numbers = [number + 0.0 for number in numbers]  # SQLite has no -0.0, and the store writes 0.0 for it on both
-    wrote = ZoneReading(words[0], t_ns, *numbers[:9], quality, level, numbers[9], words[1])
+    wrote = ZoneReading(words[0], t_ns, *numbers[:11], quality, level, numbers[11], words[1])
     shared_store.begin(run(run_id))
     shared_store.write(run_id, [Outcome(t_ns, (wrote,), None, (), (), ())])
     # repr tells every float apart but the kinds of NaN
