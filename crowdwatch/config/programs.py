@@ -119,7 +119,8 @@ class CounterSettings(Model):
         default=None, json_schema_extra={"source": "every_s"}
     )
     band_p_m2: Annotated[list[NotNegative], Field(min_length=2, max_length=2)] = Field(
-        default_factory=lambda: list(BAND_P_M2), json_schema_extra={"source": "TODO"}
+        default_factory=lambda: list(BAND_P_M2),
+        json_schema_extra={"source": "the highest band in which boxes still find enough people, by measured recall"},
     )
     hold_s: Positive | None = Field(default=None, json_schema_extra={"source": "5 s, or three times every_s"})
     threads: Annotated[Whole, Field(ge=1, le=1024)] | None = Field(
