@@ -172,7 +172,9 @@ class _Run:
             {"params": [p for n, p in net.named_parameters() if (n in fresh) == new and p.requires_grad], "lr": rate}
             for new, rate in ((False, recipe.learning_rate), (True, recipe.new_learning_rate))
         ]
-        self._optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=recipe.weight_decay)
+        self._optimiser = torch.optim.AdamW(
+            [g for g in groups if g["params"]], weight_decay=recipe.weight_decay, fused=True
+        )
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimiser, lambda step: rate(step, recipe.steps, warmup=recipe.warmup, hold_frac=recipe.hold_frac)
         )

@@ -1,0 +1,131 @@
+"""Trained weights -> the files that are shipped: ``python -m pipelines.export PT models/NAME --data DIR``.
+
+Writes ``NAME.pt``, ``NAME_openvino_model`` (f32) and ``NAME_int8_openvino_model`` into the model's folder and their
+digests into its ``model.yaml``. INT8 is calibrated by NNCF on photographs that the training learned from.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import openvino as ov
+import typer
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+
+from crowdwatch.counters import choose, exporting, preparing
+from crowdwatch.detectors import boxes, openvino_export, weights
+from crowdwatch.detectors.weights import IR_SUFFIX, WeightsFile, xml_of
+from crowdwatch.errors import ConfigError
+from pipelines.command_line import err, run
+from pipelines.crops import cut
+from pipelines.shanghaitech import Photograph, photographs, read_image, read_list
+
+CALIBRATION = 200
+"""Pictures that INT8 is calibrated on."""
+CROP_PX = 512
+SEED = 1
+
+app = typer.Typer(add_completion=False)
+
+
+def calibration(data: Path, kept_aside: frozenset[str], side_px: int) -> list[NDArray[np.float32]]:
+    """Seeded crops (1, 3, side, side) of training photographs of both parts, none of them kept aside."""
+    learned = [
+        [photo for photo in photographs(data, part, "train") if photo.name not in kept_aside] for part in ("A", "B")
+    ]
+    rng = np.random.default_rng(SEED)
+    pictures = []
+    for index in range(CALIBRATION):
+        part: list[Photograph] = learned[index % 2]
+        photo = part[int(rng.integers(len(part)))]
+        square, _ = cut(read_image(photo.path), rng, float(rng.uniform(0.8, 1.6)), side_px)
+        pictures.append(preparing.picture(square))
+    return pictures
+
+
+def quantise(folder: Path, pictures: list[NDArray[np.float32]], to: Path) -> None:
+    """Write an f32 OpenVINO folder again with INT8 arithmetic, ranges taken from pictures.
+
+    What makes the answer (box decoding, softplus) stays as it is: NNCF leaves alone what it has no rule for.
+    """
+    import nncf  # slow to import, and needed here only
+
+    model = ov.Core().read_model(xml_of(folder))
+    small: Any = nncf.quantize(
+        model,
+        nncf.Dataset(pictures),
+        subset_size=len(pictures),
+        preset=nncf.QuantizationPreset.MIXED,
+    )
+    to.mkdir()
+    ov.save_model(small, to / f"{to.name.removesuffix(IR_SUFFIX)}.xml", compress_to_fp16=False)
+    shutil.copy(folder / "metadata.yaml", to / "metadata.yaml")
+
+
+def _exported(found: WeightsFile, to: Path) -> int:
+    """Write the f32 folder; return the side of the pictures that calibrate it."""
+    to.mkdir()
+    if choose.is_counter(found):
+        exporting.export(found, to)
+        return CROP_PX
+    image_px = 640
+    source = openvino_export.exported(found, image_px=image_px, max_det=boxes.Limits().max_det)
+    for file in source.iterdir():
+        shutil.copy(file, to / file.name)
+    return image_px
+
+
+def ship(trained: Path, model: Path, data: Path, validation: Path) -> Iterator[str]:
+    """Put trained weights into a model's folder in every form; yields what was written.
+
+    Raises:
+        ConfigError: the folder has no ``model.yaml``.
+        ModelError: no model of ours in the file.
+    """
+    card = model / "model.yaml"
+    if not card.is_file():
+        raise ConfigError(f"{card}: is not there. Write it first: see models/README.md.")
+    name = model.name
+    for old in (model / f"{name}{IR_SUFFIX}", model / f"{name}_int8{IR_SUFFIX}"):
+        shutil.rmtree(old, ignore_errors=True)
+    shipped = model / f"{name}.pt"
+    shutil.copy(trained, shipped)
+    found = WeightsFile(shipped, name, weights.PT, weights.sha256_of(shipped), None, "just copied")
+    plain = model / f"{name}{IR_SUFFIX}"
+    side_px = _exported(found, plain)
+    yield str(plain)
+    small = model / f"{name}_int8{IR_SUFFIX}"
+    quantise(plain, calibration(data, read_list(validation), side_px), small)
+    yield str(small)
+    yaml = YAML()
+    yaml.width = 120
+    content = yaml.load(card)
+    preferred = (small, plain, shipped) if content.get("precision") == "int8" else (plain, small, shipped)
+    content["sha256"] = {path.name: weights.sha256_of(path) for path in preferred}
+    yaml.dump(content, card)
+    yield str(card)
+
+
+@app.command()
+def main_command(
+    trained: Annotated[Path, typer.Argument(metavar="PT", exists=True, dir_okay=False, help="Trained weights.")],
+    model: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="models/NAME.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder with ShanghaiTech's part_A and part_B.")],
+) -> None:
+    """Write trained weights as .pt, OpenVINO f32 and OpenVINO INT8, with their digests."""
+    for written in ship(trained, model, data, model.parent / "validation.txt"):
+        err.print(f"wrote {written}", markup=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()
