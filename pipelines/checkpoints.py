@@ -9,7 +9,10 @@ from typing import Any
 
 import torch
 
-__all__ = ["rate", "write"]
+from crowdwatch.detectors import torch_files
+from crowdwatch.errors import ModelError
+
+__all__ = ["rate", "read", "write"]
 
 
 def write(state: dict[str, Any], path: Path) -> None:
@@ -17,6 +20,19 @@ def write(state: dict[str, Any], path: Path) -> None:
     part = path.with_suffix(".part")
     torch.save(state, part)
     os.replace(part, path)
+
+
+def read(path: Path, device: str) -> dict[str, Any]:
+    """A state as it was saved; no code in the file is run. Raises ModelError."""
+    try:
+        state = torch_files.tensors(path, device)
+    except ModelError as err:
+        raise ModelError(
+            f"{path}: cannot be read as a checkpoint ({err}). Remove it: the training then starts again."
+        ) from err
+    if not {"recipe", "step", "average"} <= set(state):
+        raise ModelError(f"{path}: cannot be read as a checkpoint of a training. Give another --out, or remove it.")
+    return state
 
 
 def rate(step: int, steps: int, *, warmup: int, hold_frac: float) -> float:

@@ -28,7 +28,7 @@ from crowdwatch.detectors.crowd_network import CrowdYolo
 from crowdwatch.detectors.ultralytics_models import prepare
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import FloatArray
-from pipelines.checkpoints import rate, write
+from pipelines.checkpoints import rate, read, write
 from pipelines.command_line import err
 from pipelines.crops import cut, recolour
 from pipelines.crowd_boxes import head_boxes, stature_line
@@ -278,7 +278,7 @@ class _Run:
         return path
 
     def _resume(self) -> None:
-        state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
+        state = read(self._checkpoint, self._device)
         if state["recipe"] != _text(self._recipe):
             raise ConfigError(f"{self._checkpoint}: belongs to another recipe. Give another --out, or remove it.")
         self._branch.load_state_dict(state["branch"])
