@@ -92,8 +92,8 @@ def read_recipe(path: Path) -> CrowdRecipe:
     return recipe
 
 
-def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path) -> Path:
-    """Train, or go on where a killed run stopped; return the ``.pt``.
+def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path, *, steps: int | None = None) -> Path:
+    """Train, or go on where a killed run stopped; return the ``.pt``. Arguments as of the counter's training.
 
     Raises:
         ConfigError: data or recipe are at fault, or ``out`` belongs to another recipe.
@@ -112,10 +112,9 @@ def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path) -> Path
         ]
         learn.append([one for one in boxed if one.name not in kept_aside])
         judge += [one for one in boxed if one.name in kept_aside]
-    run_steps(
-        run, partial(_batch, learn, recipe), judge,
-        steps=recipe.steps, end=recipe.steps, validate_every=recipe.validate_every,
-    )  # fmt: skip
+    end = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
+    draw = partial(_batch, learn, recipe)
+    run_steps(run, draw, judge, steps=recipe.steps, end=end, validate_every=recipe.validate_every)
     return run.weights()
 
 

@@ -95,19 +95,29 @@ def open_model(name: str | None, settings: Settings) -> Model:
     return _counter(name, found, settings) if counters.is_counter(found) else _detector(name, found, settings)
 
 
-def score(model: Model, photos: Sequence[Photograph], label: str) -> dict[str, object]:
-    """Every figure of one model over one set; images_per_s leaves out reading the files and the first photograph."""
-    counted, seconds = [], []
+def score(models: Sequence[Model], photos: Sequence[Photograph], label: str) -> list[dict[str, object]]:
+    """Every figure of each model over one set.
+
+    The models take turns photograph by photograph, so that their speeds can be compared; images_per_s leaves out
+    reading the files and the first photograph.
+    """
+    counted: list[list[PhotoCount]] = [[] for _ in models]
+    seconds: list[list[float]] = [[] for _ in models]
     for index, photo in enumerate(progress(photos, label, len(photos))):
         frame = Frame(Stamp(photo.name, index, 0), read_image(photo.path))
-        began = time.perf_counter()
-        found = model.count(frame)
-        seconds.append(time.perf_counter() - began)
-        counted.append(PhotoCount(eighths_of_points(photo.heads_px, photo.image_hw), found))
-    figures = summarise(counted)
+        true = eighths_of_points(photo.heads_px, photo.image_hw)
+        for model, counts, spent in zip(models, counted, seconds, strict=True):
+            began = time.perf_counter()
+            found = model.count(frame)
+            spent.append(time.perf_counter() - began)
+            counts.append(PhotoCount(true, found))
+    return [_figures(*one) for one in zip(models, counted, seconds, strict=True)]
+
+
+def _figures(model: Model, counted: Sequence[PhotoCount], seconds: Sequence[float]) -> dict[str, object]:
     spent = seconds[1:] or seconds
     return {
-        **{key: np.round(value, 4).tolist() for key, value in figures.items()},
+        **{key: np.round(value, 4).tolist() for key, value in summarise(counted).items()},
         "images_per_s": round(len(spent) / sum(spent), 2),
         "parameters": model.parameters,
         "gflops": round(model.gflops, 2),
