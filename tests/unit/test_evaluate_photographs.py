@@ -65,7 +65,8 @@ def test_both_parts_and_several_scales(evaluate, data):
     one = json.loads(evaluate(*words))
     two = json.loads(evaluate(*words, "--scales", "1.0,1.5"))
     assert set(one) == {"split", "A", "B"}
-    assert two["A"]["gflops"] == pytest.approx(one["A"]["gflops"] * (1 + 1.5**2), rel=0.02)
+    # convolutions grow with the area, attention with its square
+    assert one["A"]["gflops"] * (1 + 1.5**2) <= two["A"]["gflops"] < one["A"]["gflops"] * (1 + 1.5**2.5)
 
 
 def test_people_of_a_detector_are_counted_too(evaluate, models_dir):
