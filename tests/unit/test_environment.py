@@ -26,7 +26,7 @@ def _split(requirement: str) -> tuple[str, str]:
 def _wanted() -> dict[str, str]:
     project = _pyproject()
     extras = project["optional-dependencies"]
-    listed = [*project["dependencies"], *extras["postgresql"], *extras["dev"]]
+    listed = [*project["dependencies"], *extras["postgresql"], *extras["train"], *extras["dev"]]
     wanted = {}
     for name, bounds in map(_split, listed):
         if not name.startswith("crowdwatch["):
