@@ -67,6 +67,8 @@ class CounterRecipe:
         blocks: sizes of the loss in answer cells; 0 is the whole crop.
         total_weight: of the absolute error of a crop's total.
         frozen_layers: so many of the first layers keep their weights.
+        frozen_norms: batch norms keep the statistics that they start with, as in use. Otherwise they take each batch's
+            own, and the network learns from its other crops how dense a crop may be, which it cannot know in use.
         crops: how crops are drawn.
         validate_every: steps between validations.
         why: what is expected of the run, in words.
@@ -87,6 +89,7 @@ class CounterRecipe:
     blocks: tuple[int, ...] = (1, 2, 4, 8, 0)
     total_weight: float = 0.1
     frozen_layers: int = 0
+    frozen_norms: bool = False
     crops: CropSettings = field(default_factory=CropSettings)
     teacher: Teacher | None = None
     validate_every: int = 1000
@@ -197,6 +200,10 @@ class _Run:
     def learn(self, pictures: NDArray[np.uint8], heads: NDArray[np.float32]) -> float:
         """One step; returns the mean loss of the last hundred. Raises ModelError when it is not finite."""
         self._net.train()
+        if self._recipe.frozen_norms:
+            for module in self._net.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eval()
         x = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
         x = x.contiguous(memory_format=torch.channels_last)
         truth = torch.from_numpy(heads).to(self._device)

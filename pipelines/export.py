@@ -25,10 +25,12 @@ from pipelines.command_line import err, run
 from pipelines.crops import cut
 from pipelines.shanghaitech import Photograph, photographs, read_image, read_list
 
-CALIBRATION = 200
+CALIBRATION = 120
 """Pictures that INT8 is calibrated on."""
 CROP_PX = 512
 SEED = 1
+ANSWERS = [r"__module\.base\.model\.23.*", r"__module\.heads.*", r"__module\.head\.6.*"]
+"""Operations of the answers, by the names that tracing gives them: of people, of heads, of the counter."""
 
 app = typer.Typer(add_completion=False)
 
@@ -51,7 +53,8 @@ def calibration(data: Path, kept_aside: frozenset[str], side_px: int) -> list[ND
 def quantise(folder: Path, pictures: list[NDArray[np.float32]], to: Path) -> None:
     """Write an f32 OpenVINO folder again with INT8 arithmetic, ranges taken from pictures.
 
-    What makes the answer (box decoding, softplus) stays as it is: NNCF leaves alone what it has no rule for.
+    The last convolutions and what follows them (boxes, scores, softplus) stay at f32: with them at INT8, positions on
+    PETS2009 were off by 0.17 m instead of 0.14 in the median, and the count by 0.45 persons instead of 0.34.
     """
     import nncf  # slow to import, and needed here only
 
@@ -61,6 +64,7 @@ def quantise(folder: Path, pictures: list[NDArray[np.float32]], to: Path) -> Non
         nncf.Dataset(pictures),
         subset_size=len(pictures),
         preset=nncf.QuantizationPreset.MIXED,
+        ignored_scope=nncf.IgnoredScope(patterns=ANSWERS, validate=False),
     )
     to.mkdir()
     ov.save_model(small, to / f"{to.name.removesuffix(IR_SUFFIX)}.xml", compress_to_fp16=False)
