@@ -92,9 +92,11 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
     )
     if recording.image_hw != camera.plane.image_hw:
         got, need = recording.image_hw, camera.plane.image_hw
+        turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
+        hint = turned if got == need[::-1] else ""
         raise SourceUnavailable(
             f"recording {path}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
-            f"{need[1]}x{need[0]}. Calibrate for this footage, or name the footage that was calibrated."
+            f"{need[1]}x{need[0]}.{hint} Calibrate for this footage, or name the footage that was calibrated."
         )
     return recording
 
