@@ -1,7 +1,8 @@
 """Trained weights -> the files that are shipped: ``python -m pipelines.export PT models/NAME --data DIR``.
 
-Writes ``NAME.pt``, ``NAME_openvino_model`` (f32) and ``NAME_int8_openvino_model`` into the model's folder and their
-digests into its ``model.yaml``. INT8 is calibrated by NNCF on photographs that the training learned from.
+Writes ``NAME.pt`` and the OpenVINO folder of the precision that ``model.yaml`` names into the model's folder, and their
+digests into ``model.yaml``; with ``--all`` both folders, f32 and INT8, to be measured. INT8 is calibrated by NNCF on
+photographs that the training learned from.
 """
 
 from __future__ import annotations
@@ -84,8 +85,15 @@ def _exported(found: WeightsFile, to: Path) -> int:
     return image_px
 
 
-def ship(trained: Path, model: Path, data: Path, validation: Path) -> Iterator[str]:
-    """Put trained weights into a model's folder in every form; yields what was written.
+def ship(trained: Path, model: Path, data: Path, validation: Path, *, every: bool = False) -> Iterator[str]:
+    """Put trained weights into a model's folder; yields what was written.
+
+    Args:
+        trained: the ``.pt``.
+        model: the folder.
+        data: of ShanghaiTech, for the calibration.
+        validation: list of photographs that it leaves alone.
+        every: both OpenVINO folders, not only the one that ``model.yaml`` prefers.
 
     Raises:
         ConfigError: the folder has no ``model.yaml``.
@@ -94,25 +102,26 @@ def ship(trained: Path, model: Path, data: Path, validation: Path) -> Iterator[s
     card = model / "model.yaml"
     if not card.is_file():
         raise ConfigError(f"{card}: is not there. Write it first: see models/README.md.")
+    yaml = YAML()
+    yaml.width = 4096  # lines stay as they were
+    content = yaml.load(card)
+    int8 = content.get("precision") == "int8"
     name = model.name
-    for old in (model / f"{name}{IR_SUFFIX}", model / f"{name}_int8{IR_SUFFIX}"):
+    plain, small = model / f"{name}{IR_SUFFIX}", model / f"{name}_int8{IR_SUFFIX}"
+    for old in (plain, small):
         shutil.rmtree(old, ignore_errors=True)
     shipped = model / f"{name}.pt"
     shutil.copy(trained, shipped)
     found = WeightsFile(shipped, name, weights.PT, weights.sha256_of(shipped), None, "just copied")
-    plain = model / f"{name}{IR_SUFFIX}"
     side_px = _exported(found, plain)
-    yield str(plain)
-    small = model / f"{name}_int8{IR_SUFFIX}"
-    quantise(plain, calibration(data, read_list(validation), side_px), small)
-    yield str(small)
-    yaml = YAML()
-    yaml.width = 120
-    content = yaml.load(card)
-    preferred = (small, plain, shipped) if content.get("precision") == "int8" else (plain, small, shipped)
-    content["sha256"] = {path.name: weights.sha256_of(path) for path in preferred}
+    if int8 or every:
+        quantise(plain, calibration(data, read_list(validation), side_px), small)
+    if int8 and not every:
+        shutil.rmtree(plain)
+    listed = [path for path in ((small, plain) if int8 else (plain, small)) if path.is_dir()] + [shipped]
+    content["sha256"] = {path.name: weights.sha256_of(path) for path in listed}
     yaml.dump(content, card)
-    yield str(card)
+    yield from (str(path) for path in (*listed, card))
 
 
 @app.command()
@@ -120,9 +129,10 @@ def main_command(
     trained: Annotated[Path, typer.Argument(metavar="PT", exists=True, dir_okay=False, help="Trained weights.")],
     model: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="models/NAME.")],
     data: Annotated[Path, typer.Option("--data", help="Folder with ShanghaiTech's part_A and part_B.")],
+    every: Annotated[bool, typer.Option("--all", help="OpenVINO at f32 and at INT8, to be measured.")] = False,
 ) -> None:
-    """Write trained weights as .pt, OpenVINO f32 and OpenVINO INT8, with their digests."""
-    for written in ship(trained, model, data, model.parent / "validation.txt"):
+    """Write trained weights as .pt and OpenVINO, with their digests."""
+    for written in ship(trained, model, data, model.parent / "validation.txt", every=every):
         err.print(f"wrote {written}", markup=False)
 
 

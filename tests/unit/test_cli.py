@@ -180,7 +180,9 @@ def test_weights_of_another_sha256(refused, tmp_path, monkeypatch, data_dir):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "yolo11n.pt").write_bytes(b"not the published file")
     monkeypatch.setenv("CROWDWATCH_MODELS", str(tmp_path / "models"))
-    refused(r"yolo11n.pt: sha256 is .*fetch it again", "replay", PETS, "--runs", tmp_path / "runs", "--to", "0:00:01")
+    event = tmp_path / "event.yaml"
+    event.write_text("detector: {model: yolo11n}\n" + Path(PETS).read_text(encoding="utf-8"), encoding="utf-8")
+    refused(r"yolo11n.pt: sha256 is .*fetch it again", "replay", event, "--runs", tmp_path / "runs", "--to", "0:00:01")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Trained weights become the files that are shipped: three forms, their digests, and nearly the same numbers."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -32,9 +34,10 @@ def shipped(home):
     (model / "model.yaml").write_text("# why\ntask: count\nprecision: int8\nsha256: {}\n", encoding="utf-8")
     # a few pictures: how well INT8 does is measured by pipelines.evaluate, not here
     export.CALIBRATION, kept = 4, export.CALIBRATION
-    written = list(export.ship(home / "trained.pt", model, home / "data", home / "data" / "validation.txt"))
+    validation = home / "data" / "validation.txt"
+    written = list(export.ship(home / "trained.pt", model, home / "data", validation, every=True))
     export.CALIBRATION = kept
-    assert len(written) == 3
+    assert len(written) == 4
     return model
 
 
@@ -56,6 +59,19 @@ def test_every_form_counts_nearly_the_same(shipped, monkeypatch):
     assert len({counter.counter_id for counter in opened}) == 3
     assert totals == pytest.approx([totals[1]] * 4, rel=0.5)  # random weights quantise badly; noise would be far off
     assert counters.load("net", "torch").count([frame])[0].total == pytest.approx(totals[1], rel=1e-3)
+
+
+def test_without_the_f32_folder_the_pt_is_exported(shipped, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "shipped_dirs", lambda: [tmp_path])
+    monkeypatch.setenv("CROWDWATCH_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(shipped, tmp_path / "net")
+    shutil.rmtree(tmp_path / "net" / "net_openvino_model")
+    frame = Frame(Stamp("c", 0, 0), np.random.default_rng(0).integers(0, 256, (96, 128, 3)).astype(np.uint8))
+    made = counters.load("net", "openvino", precision="f32")
+    assert "net_int8" not in made.counter_id
+    assert made.count([frame])[0].total == pytest.approx(
+        counters.load(str(shipped / "net_openvino_model"), precision="f32").count([frame])[0].total, rel=1e-5
+    )
 
 
 def test_a_damaged_form_is_refused(shipped, monkeypatch):
