@@ -17,7 +17,7 @@ from crowdwatch.detectors.tiled import tiles
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml
 from crowdwatch.errors import ConfigError
 from crowdwatch.ports import Counter, Detector
-from crowdwatch.records import FloatArray, Frame, Stamp
+from crowdwatch.records import Anchor, FloatArray, Frame, Stamp
 from pipelines.command_line import progress
 from pipelines.counting_score import PhotoCount, eighths_of_mass, eighths_of_points, summarise
 from pipelines.network_size import network_size
@@ -27,9 +27,6 @@ __all__ = ["Model", "Settings", "of_split", "open_model", "score"]
 
 PICTURE_HW = (768, 1024)
 """The size for which operations are stated: that of part B's photographs."""
-
-PERSON, HEAD = 0, 1
-"""Classes of boxes: see ``Detections``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +149,14 @@ def _detector(name: str, found: WeightsFile, settings: Settings) -> Model:
     if settings.scales:
         raise ConfigError(f"--scales: {name} is a detector, which takes none. Give a counter.")
     precision = "f32" if settings.precision == "auto" else settings.precision
+    folder = found.path if found.kind == OPENVINO else exported_detector(found, image_px=640, max_det=3000)
+    known = read_yaml(folder / "metadata.yaml")
+    # a model that knows heads is there to count heads: a person behind others shows no more
+    anchor = Anchor.HEAD if "head" in dict(known["names"]).values() else Anchor.FEET
     detector: Detector = detectors.load(
-        name, settings.runtime, precision=precision, score_floor=min(0.05, settings.score_min), threads=settings.threads
-    )
+        name, settings.runtime, precision=precision, score_floor=min(0.05, settings.score_min),
+        threads=settings.threads, anchor=anchor,
+    )  # fmt: skip
     passes = 1
     if settings.tile_px:
         tiling = Tiling(settings.tile_px, settings.overlap_px)
@@ -164,15 +166,9 @@ def _detector(name: str, found: WeightsFile, settings: Settings) -> Model:
 
     def count(frame: Frame) -> FloatArray:
         (boxes,) = detector.detect([frame])
-        keep = boxes.score >= settings.score_min
-        # a model that knows heads is there to count heads: a person behind others shows no more
-        keep &= boxes.class_id == (HEAD if knows_heads else PERSON)
-        xyxy = boxes.xyxy_px[keep]
+        xyxy = boxes.xyxy_px[boxes.score >= settings.score_min]
         return eighths_of_points((xyxy[:, :2] + xyxy[:, 2:]) / 2, frame.image_hw)
 
-    folder = found.path if found.kind == OPENVINO else exported_detector(found, image_px=640, max_det=3000)
-    known = read_yaml(folder / "metadata.yaml")
-    knows_heads = dict(known["names"]).get(HEAD) == "head"
     parameters, gflops = network_size(folder, (int(known["imgsz"][0]), int(known["imgsz"][1])))
-    counted = "head" if knows_heads else "person"
+    counted = "head" if anchor is Anchor.HEAD else "person"
     return Model(f"{detector.detector_id}, {counted} >= {settings.score_min:g}", count, parameters, gflops * passes)
