@@ -1,4 +1,5 @@
-"""What every training does the same way: files that are whole or not there, and the learning rate over the steps."""
+"""What every training does the same way: files that are whole or not there, norms that keep their statistics, and the
+learning rate over the steps."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import torch
 from crowdwatch.detectors import torch_files
 from crowdwatch.errors import ModelError
 
-__all__ = ["rate", "read", "write"]
+__all__ = ["keep_norms", "rate", "read", "write"]
 
 
 def write(state: dict[str, Any], path: Path) -> None:
@@ -33,6 +34,13 @@ def read(path: Path, device: str) -> dict[str, Any]:
     if not {"recipe", "step", "average"} <= set(state):
         raise ModelError(f"{path}: cannot be read as a checkpoint of a training. Give another --out, or remove it.")
     return state
+
+
+def keep_norms(net: torch.nn.Module) -> None:
+    """Let batch norms use and keep the statistics that they have, as in inference."""
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
 
 
 def rate(step: int, steps: int, *, warmup: int, hold_frac: float) -> float:

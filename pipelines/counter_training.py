@@ -19,7 +19,7 @@ from crowdwatch.counters.network import CountingNet
 from crowdwatch.detectors import torch_files, ultralytics_models, weights
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Frame, Stamp
-from pipelines.checkpoints import rate, read, write
+from pipelines.checkpoints import keep_norms, rate, read, write
 from pipelines.counting_loss import multi_scale_poisson
 from pipelines.counting_score import PhotoCount, eighths_of_mass, eighths_of_points, summarise
 from pipelines.crops import Crops, CropSettings
@@ -201,9 +201,7 @@ class _Run:
         """One step; returns the mean loss of the last hundred. Raises ModelError when it is not finite."""
         self._net.train()
         if self._recipe.frozen_norms:
-            for module in self._net.modules():
-                if isinstance(module, torch.nn.BatchNorm2d):
-                    module.eval()
+            keep_norms(self._net)
         x = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
         x = x.contiguous(memory_format=torch.channels_last)
         truth = torch.from_numpy(heads).to(self._device)

@@ -99,7 +99,7 @@ def cut(
         x0, y0, x1, y1 = round(left), round(top), round(left + side), round(top + side)
         small = image[y0:y1, x0:x1]
         if a < 1:
-            small = cv2.resize(small, (crop_px, crop_px), interpolation=cv2.INTER_AREA)
+            small = np.asarray(cv2.resize(small, (crop_px, crop_px), interpolation=cv2.INTER_AREA), dtype=np.uint8)
         return np.ascontiguousarray(small[:, ::-1] if flip else small, dtype=np.uint8), to_crop
     centred = to_crop.copy()
     centred[:, 2] += to_crop[:, :2] @ [0.5, 0.5] - 0.5  # warpAffine counts from pixel centres
