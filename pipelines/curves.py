@@ -31,6 +31,8 @@ def draw(folder: Path) -> Path:
             axis.plot(steps, [entry[f"mae_{part}"] for entry in entries], marker="o", markersize=3, label=name)
         axis.set(title=f"ShanghaiTech {part}, validation", xlabel="thousand steps of the run", ylabel="MAE, persons")
         axis.set_yscale("log")
+        for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            which(lambda persons, _: f"{persons:g}")
         axis.grid(visible=True, which="both", alpha=0.3)
     axis.legend()
     FigureCanvasAgg(figure).print_png(folder / "curves.png")  # type: ignore[no-untyped-call]
