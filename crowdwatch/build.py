@@ -19,6 +19,7 @@ from crowdwatch.schedule import Schedule
 from crowdwatch.site import Camera, Site
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthCounter, TruthDetector, ebb_and_flow
+from crowdwatch.store.log import LogReader
 from crowdwatch.store.sql import SqlStore
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "open_counter",
     "open_detector",
     "open_feeds",
+    "open_log",
     "open_source",
     "open_store",
     "store_url",
@@ -49,6 +51,11 @@ def store_url(runs: Path, url: str | None = None) -> str:
 def open_store(url: str, *, create: bool = True) -> Store:
     """Open the store. Raises StoreUnavailable."""
     return SqlStore(url, create=create)
+
+
+def open_log(folder: Path) -> LogReader:
+    """Open the observation log of a run. Raises LogCorrupt."""
+    return LogReader(folder)
 
 
 def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET) -> Detector:
@@ -174,9 +181,11 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
     )
     if recording.image_hw != camera.plane.image_hw:
         got, need = recording.image_hw, camera.plane.image_hw
+        turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
+        hint = turned if got == need[::-1] else ""
         raise SourceUnavailable(
             f"recording {path}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
-            f"{need[1]}x{need[0]}. Calibrate for this footage, or name the footage that was calibrated."
+            f"{need[1]}x{need[0]}.{hint} Calibrate for this footage, or name the footage that was calibrated."
         )
     return recording
 

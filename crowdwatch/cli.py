@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import signal
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import crowdwatch
+from crowdwatch import audit_commands
 from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ app = typer.Typer(
 )
 samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
+app.add_typer(audit_commands.app, name="audit")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -165,7 +166,7 @@ def calibrate(
 
 def _span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | None, int | None]:
     """Read --from and --to: a time with its UTC offset, or h:mm:ss of event time after the first frame."""
-    from crowdwatch.config.times import parse_time
+    from crowdwatch.config.times import event_time
 
     start_ns = min(camera.source.start_ns for camera in event.cameras)
 
@@ -173,17 +174,11 @@ def _span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | No
         if text is None:
             return None
         try:
-            if "T" in text or " " in text.strip():
-                return parse_time(text)
-            parts = [float(part) for part in text.split(":")]
-            if len(parts) > 3 or not all(0 <= part < math.inf for part in parts) or any(p >= 60 for p in parts[1:]):
-                raise ValueError
-            seconds = sum(part * 60.0**power for power, part in enumerate(reversed(parts)))
+            return event_time(text, start_ns)
         except ValueError as error:
             raise ConfigError(
                 f"{option} {text!r}: need a time as 2009-06-01T12:00:30Z, or h:mm:ss after the first frame."
             ) from error
-        return start_ns + round(seconds * 1e9)
 
     return read("--from", from_), read("--to", to)
 

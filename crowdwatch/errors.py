@@ -16,6 +16,7 @@
     │   ├── StoreUnavailable                  cannot be opened or written: read-only, disk full, no server
     │   ├── LogCorrupt (ValueError)           a log cannot be read back
     │   └── RunNotFound (LookupError)         no such run in the store
+    ├── AuditRefused (ValueError)             a hand count cannot be one, or belongs to no analysed picture
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
 
@@ -29,6 +30,7 @@ import re
 
 __all__ = [
     "AnchorRefused",
+    "AuditRefused",
     "CalibrationError",
     "ConfigError",
     "CrowdWatchError",
@@ -112,6 +114,10 @@ class LogCorrupt(StoreError, ValueError):
 
 class RunNotFound(StoreError, LookupError):
     """The store holds no such run."""
+
+
+class AuditRefused(CrowdWatchError, ValueError):
+    """A hand count cannot be one, or belongs to no picture that was analysed."""
 
 
 class SampleUnavailable(CrowdWatchError, OSError):

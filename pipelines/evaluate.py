@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -143,7 +144,7 @@ def shanghaitech_command(
     tile_px: Annotated[int, typer.Option(help="Side of a detector's tiles; 0: whole pictures.")] = 0,
     overlap_px: Annotated[int, typer.Option(help="Overlap of the tiles.")] = 160,
     runtime: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8; several with commas take turns.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -151,16 +152,22 @@ def shanghaitech_command(
     if part not in (None, "A", "B"):
         raise ConfigError(f"--part: got {part!r}, need A or B.")
     parts = (part,) if part else ("A", "B")
-    settings = photograph_counts.Settings(
-        runtime, precision, _scales(scales, "--scales"), score_min, tile_px, overlap_px, threads
-    )  # fmt: skip
     photos = {one: photograph_counts.of_split(folder, one, split) for one in parts}
-    opened = photograph_counts.open_model(model, settings)
+    given = photograph_counts.Settings(
+        runtime, "auto", _scales(scales, "--scales"), score_min, tile_px, overlap_px, threads
+    )
+    opened = [
+        photograph_counts.open_model(model, replace(given, precision=one.strip())) for one in precision.split(",")
+    ]
     results = {one: photograph_counts.score(opened, photos[one], f"part {one}") for one in parts}
     if as_json:
-        print_json({"part": part, "split": split, **results[part]} if part else {"split": split, **results})
+        whole = [{one: found[index] for one, found in results.items()} for index in range(len(opened))]
+        answers = [{"split": split, **({"part": part, **one[part]} if part else one)} for one in whole]
+        print_json(answers[0] if len(answers) == 1 else answers)
         return
-    Console().print(_results_table(results, f"ShanghaiTech, split {split}, {opened.model_id}"))
+    for index, one in enumerate(opened):
+        shown = {name: found[index] for name, found in results.items()}
+        Console().print(_results_table(shown, f"ShanghaiTech, split {split}, {one.model_id}"))
 
 
 def _scales(text: str, option: str) -> tuple[float, ...]:

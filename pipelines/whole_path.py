@@ -79,7 +79,8 @@ def pets_counts(folder: Path, event: EventFile) -> PathCounts:
     boxes = _readings(site, [replace(one, mass=None) for one in seen])[:, 0]
     only = replace(site, hand_over=HandOver(0.0, 1e-9, site.hand_over.boxes, site.hand_over.heads))
     heads = _readings(only, seen)[:, 0]
-    return PathCounts(np.array(true), *found.T, boxes, heads, feed.counter_note)
+    count, low, high = found.T
+    return PathCounts(np.array(true), count, low, high, boxes, heads, feed.counter_note)
 
 
 def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:

@@ -52,7 +52,7 @@ class TilesSettings(Model):
     tile_px: Annotated[Whole, Field(ge=64, le=4096)] = Field(
         default=640, json_schema_extra={"source": "the size that the shipped weights were made for"}
     )
-    overlap_px: Annotated[Whole, Field(ge=0, le=2048)] = Field(
+    overlap_px: Annotated[Whole, Field(ge=16, le=2048)] = Field(
         default=160,
         json_schema_extra={"source": "people up to this height are whole in some tile: a quarter of a tile"},
     )

@@ -14,9 +14,11 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
 from crowdwatch.records import Frame, FramePair, Stamp
+from crowdwatch.sources.orientation import quarter_turns
 from crowdwatch.sources.sampling import NS, sample
 
 __all__ = ["Recording"]
@@ -26,7 +28,8 @@ SLACK_FRAMES = 2
 
 
 class Recording:
-    """One video file of one camera.
+    """One video file of one camera. Pictures are turned upright as the file says (telephones), so that ``image_hw`` is
+    that of the turned picture.
 
     Args:
         path: the file.
@@ -36,7 +39,7 @@ class Recording:
         sample_hz: how often a frame is analysed; None analyses every frame.
 
     Raises:
-        SourceUnavailable: missing, empty, not a video, or without a single frame.
+        SourceUnavailable: missing, empty, not a video, without a single frame, or mirrored by its display matrix.
     """
 
     def __init__(
@@ -62,7 +65,9 @@ class Recording:
             self._time_base = stream.time_base
             self._rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
             self._declared_frames = self._declared(stream, container)
-            self.image_hw = (first.height, first.width)
+            self._decoded_hw = (first.height, first.width)
+            self._turns = self._upright(first)
+            self.image_hw = self._decoded_hw[::-1] if self._turns % 2 else self._decoded_hw
 
     @property
     def camera_id(self) -> str:
@@ -101,6 +106,14 @@ class Recording:
             container.close()
             raise SourceUnavailable(f"recording {self.path}: holds no video stream. Name a video file.")
         return container
+
+    def _upright(self, first: VideoFrame) -> int:
+        try:
+            return quarter_turns(first)
+        except ValueError as error:
+            raise SourceUnavailable(
+                f"recording {self.path}: {error}: no camera's picture. Write it as it is seen: ffmpeg -i IN OUT."
+            ) from error
 
     def _declared(self, stream: VideoStream, container: InputContainer) -> int:
         if stream.frames > 0:
@@ -149,14 +162,24 @@ class Recording:
                 last_seq = max(last_seq, stamp.seq)
                 if from_ns is not None and stamp.t_ns < from_ns - 2 * self._period_ns:
                     continue  # far before the chunk: decoded only because a keyframe had to be
-                image: np.ndarray = decoded.to_ndarray(format="bgr24")
-                yield Frame(stamp, image)
+                yield Frame(stamp, self._picture(decoded))
         missing = self._declared_frames - (last_seq + 1)
         if missing > SLACK_FRAMES:
             raise SourceTruncated(
                 f"recording {self.path}: ends after frame {last_seq + 1} of {self._declared_frames} declared, "
                 f"{missing} are missing. Copy the recording again; what was read before is kept."
             )
+
+    def _picture(self, decoded: VideoFrame) -> NDArray[np.uint8]:
+        """The picture upright, (H, W, 3); a calibration holds for one size only."""
+        if (decoded.height, decoded.width) != self._decoded_hw:
+            height, width = self._decoded_hw
+            raise SourceTruncated(
+                f"recording {self.path}: pictures change from {width}x{height} to {decoded.width}x{decoded.height} in "
+                "the middle, and no calibration holds for both. Cut the recording there; what was read before is kept."
+            )
+        image = decoded.to_ndarray(format="bgr24")
+        return np.ascontiguousarray(np.rot90(image, self._turns))
 
     @property
     def _period_ns(self) -> int:
