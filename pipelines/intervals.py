@@ -59,8 +59,10 @@ def cases(counted: Sequence[tuple[PhotoCount, tuple[int, int]]]) -> Cases:
 
     >>> one = PhotoCount(np.full((8, 8), 1.0), np.full((8, 8), 2.0))
     >>> cut = cases([(one, (800, 800))])
-    >>> len(cut.found), cut.found[:2].tolist(), cut.true[:2].tolist(), cut.crowding[0], cut.weight.sum()
-    (21, [128.0, 32.0], [64.0, 16.0], 2.0, 3.0)
+    >>> len(cut.found), cut.found[:2].tolist(), cut.true[:2].tolist()
+    (21, [128.0, 32.0], [64.0, 16.0])
+    >>> round(float(cut.crowding[0]), 6), round(float(cut.weight.sum()), 6)
+    (2.0, 3.0)
     """
     rows = []
     for index, (photo, (height, width)) in enumerate(counted):
