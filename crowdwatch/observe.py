@@ -27,7 +27,7 @@ from crowdwatch.records import (
 from crowdwatch.schedule import Schedule
 from crowdwatch.splat import splat
 
-__all__ = ["HeadCounter", "anchor_height_m", "evidence", "locate", "observe"]
+__all__ = ["HeadCounter", "anchor_height_m", "count_heads", "evidence", "locate", "observe"]
 
 _log = logging.getLogger(__name__)
 
@@ -102,14 +102,16 @@ def observe(pair: FramePair, detector: Detector, plane: GroundPlane, heads: Head
     """
     (detections,) = detector.detect([pair.current])
     positions = locate(detections, plane)
-    mass, fault = (None, "") if heads is None else _count(pair, heads, plane, positions, detections.saturated)
+    mass, fault = count_heads(pair, heads, plane, positions, detections.saturated)
     return Observation(detections, positions, evidence(pair), plane.plane_id, mass, fault)
 
 
-def _count(
-    pair: FramePair, heads: HeadCounter, plane: GroundPlane, positions: Positions, saturated: bool
+def count_heads(
+    pair: FramePair, heads: HeadCounter | None, plane: GroundPlane, positions: Positions, saturated: bool
 ) -> tuple[GroundMass | None, str]:
-    """Head mass on the ground if the counter is due, and why there is none if there should be."""
+    """Head mass on the ground if a counter is due, and why there is none if there should be."""
+    if heads is None:
+        return None, ""
     if heads.counter is None:
         return None, heads.fault
     before_ns = None if pair.previous is None else pair.previous.stamp.t_ns

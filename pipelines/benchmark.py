@@ -26,7 +26,7 @@ from crowdwatch.engine import advance, start
 from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
 from crowdwatch.fuse import view_site
-from crowdwatch.observe import evidence, locate
+from crowdwatch.observe import count_heads, evidence, locate
 from crowdwatch.picture import Overlay
 from crowdwatch.records import Observation, ObservationId, Tick
 from crowdwatch.replay import Options, replay_recording
@@ -38,7 +38,21 @@ from pipelines.command_line import print_json, run
 
 app = typer.Typer(help="Measure speed and memory.", add_completion=False)
 
-STAGES = ("decode", "prepare", "inference", "boxes", "ground", "evidence", "advance", "log", "store", "picture")
+STAGES = (
+    "decode", "prepare", "inference", "boxes", "ground", "counter", "evidence", "advance", "log", "store", "picture",
+)  # fmt: skip
+    "decode",
+    "prepare",
+    "inference",
+    "boxes",
+    "ground",
+    "counter",
+    "evidence",
+    "advance",
+    "log",
+    "store",
+    "picture",
+)
 
 
 class Stopwatch:
@@ -63,8 +77,8 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str
     """
     site = config.to_site(event)
     view, camera = view_site(site), site.cameras[0]
-    source = build.open_source(event, site, camera)
-    detector = build.open_detector(event)
+    (feed,) = build.open_feeds(event, site)
+    source, detector = feed.source, feed.detector
     if not isinstance(detector, OpenVinoYolo):
         raise ConfigError("benchmark: measures the OpenVINO runtime. Set detector: {runtime: openvino}.")
     overlay = Overlay(camera.plane, {zone.zone_id: zone.polygon_m for zone in site.zones})
@@ -83,8 +97,11 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str
         watch.time("inference", detector.forward, picture)
         (detections,) = watch.time("boxes", detector.detect, [pair.current])
         positions = watch.time("ground", locate, detections, camera.plane)
+        mass, fault = watch.time(
+            "counter", count_heads, pair, feed.heads, camera.plane, positions, detections.saturated
+        )
         seen = watch.time("evidence", evidence, pair)
-        observation = Observation(detections, positions, seen, camera.plane.plane_id)
+        observation = Observation(detections, positions, seen, camera.plane.plane_id, mass, fault)
         events: list[Observation | Tick] = [observation]
         if observation.stamp.t_ns > due_ns:
             events.insert(0, Tick(due_ns, tuple(included)))
