@@ -8,16 +8,19 @@ from pathlib import Path
 
 from crowdwatch import config, detectors, geometry, samples
 from crowdwatch.config import EventFile
+from crowdwatch.config.schema import CameraFile
+from crowdwatch.config.times import parse_time
 from crowdwatch.drive import Feed
 from crowdwatch.errors import ConfigError, SourceUnavailable
 from crowdwatch.ports import Detector, Source, Store
 from crowdwatch.records import Anchor
 from crowdwatch.site import Camera, Site
 from crowdwatch.sources.recording import Recording
+from crowdwatch.sources.sequence import RecordingSequence
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthDetector, ebb_and_flow
 from crowdwatch.store.sql import SqlStore
 
-__all__ = ["DEFAULT_RUNS", "open_detector", "open_feeds", "open_source", "open_store", "store_url"]
+__all__ = ["DEFAULT_RUNS", "footage_files", "open_detector", "open_feeds", "open_source", "open_store", "store_url"]
 
 DEFAULT_RUNS = Path("runs")
 
@@ -80,25 +83,49 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
     if entry.source.synthetic is not None:
         scene = _scene(entry.source.synthetic, camera, site, entry.source.start_ns, rate)
         return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
-    path = samples.fetch(entry.source.sample) if entry.source.sample is not None else Path(str(entry.source.file))
-    recording = Recording(
-        path, camera_id=camera.camera_id, start_ns=entry.source.start_ns, capture_rate_hz=rate, sample_hz=sample_hz
-    )
-    if recording.image_hw != camera.plane.image_hw:
-        got, need = recording.image_hw, camera.plane.image_hw
+
+    def recording(path: Path, start_ns: int) -> Recording:
+        only = entry.keyframe_interval_s is not None
+        return Recording(
+            path, camera_id=camera.camera_id, start_ns=start_ns, capture_rate_hz=rate, sample_hz=sample_hz,
+            keyframes_only=only,
+        )  # fmt: skip
+
+    footage: Recording | RecordingSequence
+    if entry.source.recordings is not None:
+        footage = RecordingSequence(
+            [recording(Path(r.file), parse_time(r.start_time)) for r in entry.source.recordings]
+        )
+    elif entry.source.sample is not None:
+        footage = recording(samples.fetch(entry.source.sample), entry.source.start_ns)
+    else:
+        footage = recording(Path(str(entry.source.file)), entry.source.start_ns)
+    if footage.image_hw != camera.plane.image_hw:
+        got, need = footage.image_hw, camera.plane.image_hw
+        where = " and ".join(str(path) for path in footage_files(entry)[:2])
         raise SourceUnavailable(
-            f"recording {path}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
+            f"recording {where}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
             f"{need[1]}x{need[0]}. Calibrate for this footage, or name the footage that was calibrated."
         )
-    return recording
+    return footage
 
 
-def open_feeds(event: EventFile, site: Site | None = None) -> list[Feed]:
-    """Open every camera of an event. A synthetic scene tells its own truth; elsewhere one detector serves all cameras
-    that look for the same part of a person."""
+def footage_files(camera: CameraFile) -> list[Path]:
+    """The video files of one camera; none for a scene that is drawn. Raises SampleUnavailable."""
+    source = camera.source
+    if source.sample is not None:
+        return [samples.fetch(source.sample)]
+    if source.recordings is not None:
+        return [Path(each.file) for each in source.recordings]
+    return [] if source.file is None else [Path(source.file)]
+
+
+def open_feeds(event: EventFile, site: Site | None = None, shared: dict[Anchor, Detector] | None = None) -> list[Feed]:
+    """Open every camera of a site. A synthetic scene tells its own truth; elsewhere one detector serves all cameras
+    that look for the same part of a person. ``shared`` keeps them, for who opens feeds one by one."""
     site = site or config.to_site(event)
     feeds = []
-    shared: dict[Anchor, Detector] = {}
+    shared = {} if shared is None else shared
     for camera in site.cameras:
         source = open_source(event, site, camera)
         if isinstance(source, SyntheticSource):

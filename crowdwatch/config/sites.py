@@ -75,6 +75,8 @@ def _both(name: Text | None, otherwise: str) -> dict[str, str]:
 def _camera(camera: CameraFile) -> Camera:
     rate_hz = camera.sample_hz or camera.source.capture_rate_hz
     interval_s = float(1 / Fraction(str(rate_hz))) if rate_hz else UNTOLD_INTERVAL_S
+    if camera.keyframe_interval_s is not None:
+        interval_s = max(interval_s, camera.keyframe_interval_s)
     return Camera(
         camera_id=camera.id,
         name=_both(camera.name, camera.id),
