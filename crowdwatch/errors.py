@@ -16,6 +16,7 @@
     │   ├── StoreUnavailable                  cannot be opened or written: read-only, disk full, no server
     │   ├── LogCorrupt (ValueError)           a log cannot be read back
     │   └── RunNotFound (LookupError)         no such run in the store
+    ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
 
@@ -30,6 +31,7 @@ import re
 __all__ = [
     "AnchorRefused",
     "CalibrationError",
+    "ClusterUnavailable",
     "ConfigError",
     "CrowdWatchError",
     "LogCorrupt",
@@ -112,6 +114,10 @@ class LogCorrupt(StoreError, ValueError):
 
 class RunNotFound(StoreError, LookupError):
     """The store holds no such run."""
+
+
+class ClusterUnavailable(CrowdWatchError, OSError):
+    """A Dask cluster cannot be reached, or none of its workers can run the job."""
 
 
 class SampleUnavailable(CrowdWatchError, OSError):

@@ -60,7 +60,7 @@ class RecordingSequence:
         ends_ns = [each.span_ns[0] for each in self.recordings[1:]]
         for number, (each, next_ns) in enumerate(zip(self.recordings, [*ends_ns, None], strict=True)):
             start_ns, end_ns = each.span_ns
-            if (to_ns is not None and start_ns >= to_ns) or (from_ns is not None and end_ns <= from_ns):
+            if (to_ns is not None and start_ns >= to_ns) or (from_ns is not None and end_ns + ROUNDING_NS <= from_ns):
                 continue
             until_ns = min((t for t in (next_ns, to_ns) if t is not None and t < end_ns + ROUNDING_NS), default=None)
             try:
