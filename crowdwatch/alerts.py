@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from crowdwatch.intervals import exceeded
 from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent, Level, Quality, ZoneReading
 from crowdwatch.records import OperatorAction
 from crowdwatch.site import UNITS, Limit, Quantity, Site, ZoneLimits
@@ -112,22 +113,32 @@ def nearest_frac(site: Site, reading: ZoneReading) -> float:
         1 where a limit is reached; NaN where nothing is known, 0 without a limit.
     """
     limits = phase_at(site, reading.t_ns)[reading.zone_id].limits
-    shares = [_value(reading, limit.quantity) / limit.raise_at for limit in limits if limit.raise_at > 0]
+    chance = site.alert_chance
+    shares = [_value(reading, limit.quantity, chance) / limit.raise_at for limit in limits if limit.raise_at > 0]
     if math.isnan(reading.density_p_m2):
         return math.nan
     return max((share for share in shares if not math.isnan(share)), default=0.0)
 
 
-def _value(reading: ZoneReading, quantity: Quantity) -> float:
-    return {
-        Quantity.DENSITY: reading.density_p_m2,
-        Quantity.COUNT: reading.count,
-        Quantity.OCCUPANCY: reading.occupancy_frac,
-    }[quantity]
+def _value(reading: ZoneReading, quantity: Quantity, chance: float | None) -> float:
+    """What is compared with a limit: the value, or what it exceeds with a chance x. That this is at least the limit
+    says that P(value > limit) is at least x."""
+    if quantity is Quantity.DENSITY:
+        middle, low, high = reading.density_p_m2, reading.density_low, reading.density_high
+    else:
+        middle, low, high = reading.count, reading.count_low, reading.count_high
+    value = middle if chance is None or math.isnan(middle) else exceeded(middle, low, high, chance)
+    if quantity is not Quantity.OCCUPANCY:
+        return value
+    return reading.occupancy_frac * (value / middle if middle > 0 else 1.0)
 
 
 def _crowding(
-    reading: ZoneReading, limits: ZoneLimits, timers: dict[tuple[str, str, Level], Timer], stale_s: float
+    reading: ZoneReading,
+    limits: ZoneLimits,
+    timers: dict[tuple[str, str, Level], Timer],
+    stale_s: float,
+    chance: float | None,
 ) -> _Cause:
     """Step every timer of a zone and return what decides its level."""
     decided = _Cause(Level.NORMAL, "density", reading.density_p_m2, math.nan, "p/m2", "below all limits", "rule")
@@ -135,11 +146,12 @@ def _crowding(
     for limit in limits.limits:
         key = (reading.zone_id, limit.quantity.value, limit.level)
         kept.add(key)
-        value = _value(reading, limit.quantity)
+        value = _value(reading, limit.quantity, chance)
         timers[key] = timers.get(key, Timer()).step(value, reading.t_ns, limit, stale_s)
         if timers[key].active and limit.level > decided.level:
             unit = UNITS[limit.quantity]
             said = "unknown" if math.isnan(value) else f"{value:.2f} {unit}"
+            said += "" if chance is None or math.isnan(value) else f" with probability {chance:g}"
             reason = f"{limit.quantity.value} {said}, limit {limit.raise_at:g} {unit} for {limit.on_delay_s:g} s"
             rule = f"rule {limit.quantity.value} {limit.level.name.lower()}"
             decided = _Cause(limit.level, limit.quantity.value, value, limit.raise_at, unit, reason, rule)
@@ -233,7 +245,7 @@ def step(
         zone_limits = limits.get(reading.zone_id, ZoneLimits(reading.zone_id, ()))
         bridge_s = stale_s[reading.zone_id]
         for alarm, why in (
-            (CROWDING, _crowding(reading, zone_limits, timers, bridge_s)),
+            (CROWDING, _crowding(reading, zone_limits, timers, bridge_s, site.alert_chance)),
             (BLINDNESS, _blindness(reading, zone_limits.watch_blindness, timers, bridge_s)),
         ):
             old = standing.get((reading.zone_id, alarm), _Standing())

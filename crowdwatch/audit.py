@@ -16,12 +16,29 @@ Haldane 1956 / Anscombe 1956.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from crowdwatch.errors import ConfigError
+from crowdwatch.ports import Store
+from crowdwatch.runs import Audit
 
-__all__ = ["BETWEEN_CAMERAS", "BETWEEN_PICTURES", "ENOUGH", "Audit", "CameraBias", "bias", "check_count"]
+__all__ = [
+    "BETWEEN_CAMERAS",
+    "BETWEEN_PICTURES",
+    "ENOUGH",
+    "CameraBias",
+    "Program",
+    "bias",
+    "camera_biases",
+    "of_program",
+    "program_of",
+    "standing",
+    "table",
+]
+
+Program: TypeAlias = tuple[str, float]
+"""A detector's id, and the score below which its boxes are not counted: what a factor holds for."""
 
 BETWEEN_CAMERAS = 0.2
 """t: standard deviation of ln f between cameras. A counter trained on one set errs by 19.5 persons of 123, not 6.2,
@@ -34,29 +51,7 @@ BETWEEN_PICTURES = 0.15
 ENOUGH = 30
 """Hand counts after which a camera is well audited: what is known of cameras in general then weighs under 3 %."""
 
-ABSURD = 100_000
-"""No picture shows more people that a person could count."""
-
 Z90 = 1.6448536269514722
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """One hand count and what the program said of the same picture.
-
-    Args:
-        camera_id: the camera.
-        t_ns: event time of the picture.
-        counted: people counted by hand.
-        found: people by the program, before any correction.
-        actor: who counted; free text.
-    """
-
-    camera_id: str
-    t_ns: int
-    counted: int
-    found: float
-    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +64,7 @@ class CameraBias:
         counted, found: their sums.
         factor: true people for every one found, shrunk.
         low, high: 90 % interval of the factor.
+        left_aside: hand counts beside another program's, which say nothing of this one.
     """
 
     camera_id: str
@@ -78,22 +74,12 @@ class CameraBias:
     factor: float
     low: float
     high: float
+    left_aside: int = 0
 
     @property
     def audited(self) -> bool:
         """Whether anybody ever counted."""
         return self.audits > 0
-
-
-def check_count(counted: int) -> int:
-    """Return a hand count that can be one.
-
-    Raises:
-        ConfigError: negative, or more than anybody could count in a picture.
-    """
-    if not 0 <= counted <= ABSURD:
-        raise ConfigError(f"audit: count: got {counted}, need 0 to {ABSURD:,} people in one picture. Count again.")
-    return counted
 
 
 def bias(camera_id: str, audits: Iterable[Audit]) -> CameraBias:
@@ -117,3 +103,67 @@ def bias(camera_id: str, audits: Iterable[Audit]) -> CameraBias:
         camera_id, len(own), sum(audit.counted for audit in own), sum(audit.found for audit in own),
         math.exp(mean), math.exp(mean - Z90 * sigma), math.exp(mean + Z90 * sigma),
     )  # fmt: skip
+
+
+def standing(entries: Iterable[Audit]) -> list[Audit]:
+    """The entries that hold, by camera and time: none that another corrects, and of a picture that was counted beside
+    the same program in several runs the newest.
+
+    >>> first = Audit("a", 5, 7, 6.0, run_id="r", audit_id=1)
+    >>> [entry.audit_id for entry in standing([first, replace(first, counted=8, corrects=1, audit_id=2)])]
+    [2]
+    """
+    entries = list(entries)
+    corrected = {entry.corrects for entry in entries}
+    held = [entry for entry in entries if entry.audit_id not in corrected]
+    newest = {(entry.camera_id, entry.t_ns, program_of(entry)): entry for entry in sorted(held, key=_added)}
+    return sorted(newest.values(), key=lambda entry: (entry.camera_id, entry.t_ns, entry.audit_id))
+
+
+def _added(entry: Audit) -> int:
+    return entry.audit_id
+
+
+def program_of(entry: Audit) -> Program:
+    """What found the people that an entry compares with."""
+    return entry.detector_id, entry.score_min
+
+
+def of_program(camera_id: str, entries: Sequence[Audit], program: Program | None = None) -> CameraBias:
+    """A camera's factor for one program; without one for that of its newest entry.
+
+    Args:
+        camera_id: the camera.
+        entries: every entry, corrected ones and other cameras' too.
+        program: what the factor is wanted for.
+    """
+    own = [entry for entry in standing(entries) if entry.camera_id == camera_id]
+    if program is None and own:
+        program = program_of(max(own, key=_added))
+    fit = [entry for entry in own if program_of(entry) == program]
+    return replace(bias(camera_id, fit), left_aside=len(own) - len(fit))
+
+
+def table(entries: Sequence[Audit], camera_ids: Iterable[str]) -> list[CameraBias]:
+    """One row per camera: those of the event first, in their order, then others that were audited once."""
+    ids = list(dict.fromkeys([*camera_ids, *sorted(entry.camera_id for entry in entries)]))
+    return [of_program(camera_id, entries) for camera_id in ids]
+
+
+def camera_biases(
+    store: Store, event_id: str, camera_ids: Iterable[str], *, programs: Mapping[str, Program] | None = None
+) -> dict[str, CameraBias]:
+    """The factor of every camera of an event, from the hand counts of all its runs.
+
+    Args:
+        store: where the entries are.
+        event_id: the event.
+        camera_ids: its cameras; one that was never audited has the factor 1 with the interval of cameras in general.
+        programs: by camera, what the factor is wanted for; a camera that is not in it takes its newest entry's.
+
+    Raises:
+        StoreUnavailable: the store cannot be read.
+    """
+    entries = store.audits(event_id=event_id)
+    wanted = programs or {}
+    return {camera_id: of_program(camera_id, entries, wanted.get(camera_id)) for camera_id in camera_ids}

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from crowdwatch import config, detectors, geometry, samples
-from crowdwatch.config import EventFile
+from crowdwatch import config, counters, detectors, geometry, samples
+from crowdwatch.config import EventFile, IntervalsSettings
 from crowdwatch.config.schema import CameraFile
 from crowdwatch.config.times import parse_time
+from crowdwatch.density import Grid, make_grid
+from crowdwatch.detectors import weights
 from crowdwatch.drive import Feed
-from crowdwatch.errors import ConfigError, SourceUnavailable
-from crowdwatch.ports import Detector, Source, Store
+from crowdwatch.errors import ConfigError, ModelError, SourceUnavailable, WeightsNotFound
+from crowdwatch.observe import HeadCounter
+from crowdwatch.ports import Counter, Detector, Source, Store
 from crowdwatch.records import Anchor
+from crowdwatch.schedule import Schedule
 from crowdwatch.site import Camera, Site
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
-from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthDetector, ebb_and_flow
+from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthCounter, TruthDetector, ebb_and_flow
+from crowdwatch.store.log import LogReader
 from crowdwatch.store.sql import SqlStore
 
-__all__ = ["DEFAULT_RUNS", "footage_files", "open_detector", "open_feeds", "open_source", "open_store", "store_url"]
+__all__ = [
+    "DEFAULT_RUNS",
+    "Models",
+    "footage_files",
+    "measured",
+    "open_counter",
+    "open_detector",
+    "open_feed",
+    "open_feeds",
+    "open_log",
+    "open_source",
+    "open_store",
+    "store_url",
+]
 
 DEFAULT_RUNS = Path("runs")
 
@@ -41,6 +60,11 @@ def open_store(url: str, *, create: bool = True) -> Store:
     return SqlStore(url, create=create)
 
 
+def open_log(folder: Path) -> LogReader:
+    """Open the observation log of a run. Raises LogCorrupt."""
+    return LogReader(folder)
+
+
 def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET) -> Detector:
     """Load the detector that the event file asks for, or the best that this machine can run: of people or of heads."""
     wanted = event.detector
@@ -59,6 +83,80 @@ def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET) -> Detector:
         return detector
     cut = wanted.tiles
     return detectors.TiledDetector(detector, detectors.Tiling(cut.tile_px, cut.overlap_px, cut.overview))
+
+
+def open_counter(event: EventFile) -> tuple[Counter | None, str]:
+    """Load the counter that the event file asks for; what runs, or why none does, in words.
+
+    Raises:
+        ModelError: a counter is named and cannot be used, or the shipped one is damaged.
+    """
+    wanted = event.counter
+    if wanted.model == "none":
+        return None, "off: the event file says so"
+    try:
+        counter = counters.load(wanted.model, wanted.runtime, precision=wanted.precision, threads=wanted.threads)
+    except WeightsNotFound:
+        if wanted.demanded:
+            raise
+        return None, "off: no counter is shipped with this installation; boxes count alone"
+    return counter, counter.counter_id
+
+
+def measured(event: EventFile) -> EventFile:
+    """Put the measured intervals of the models that will run into the event file, so that its log holds them.
+
+    They stand in ``intervals.yaml`` in the model's folder; what the event file says itself is kept.
+
+    Raises:
+        ModelError: that file is damaged.
+    """
+    found: dict[str, IntervalsSettings | None] = {}
+    for key, task in (("detector", weights.DETECT), ("counter", weights.COUNT)):
+        settings = getattr(event, key)
+        found[key] = settings.intervals
+        if settings.intervals is not None or settings.model == "none":
+            continue
+        try:
+            name = weights.default_model(task=task) if settings.model == "auto" else settings.model
+        except WeightsNotFound:
+            continue
+        found[key] = _intervals(name)
+    parts = {key: getattr(event, key).model_copy(update={"intervals": table}) for key, table in found.items()}
+    return event.model_copy(update=parts)
+
+
+def _intervals(name: str) -> IntervalsSettings | None:
+    """What was measured of a shipped model; None where nothing was."""
+    paths = [path for folder in weights.shipped_dirs() if (path := folder / name / "intervals.yaml").is_file()]
+    if not paths:
+        return None
+    content = weights.read_yaml(paths[0])
+    try:
+        return IntervalsSettings.model_validate({key: content.get(key) for key in ("spread", "bands")})
+    except ValueError as error:
+        raise ModelError(f"{paths[0]}: is no table of intervals ({error}). Restore it, or fit it again.") from error
+
+
+def _heads(event: EventFile, camera: Camera, counter: Counter | None, grid: Grid) -> HeadCounter | None:
+    """A counter on one camera; None without one, or where the event file leaves this camera to boxes."""
+    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    if counter is None or not entry.counter.use:
+        return None
+    settings = event.counter
+    every_s = entry.counter.every_s or settings.every_s
+    dense_s = entry.counter.dense_every_s or settings.dense_every_s or every_s
+    schedule = Schedule(
+        sample_hz=None if entry.sample_hz is None else Fraction(str(entry.sample_hz)),
+        every_s=Fraction(str(every_s)),
+        dense_every_s=Fraction(str(min(dense_s, every_s))),
+        dense_p_m2=settings.band_p_m2[0],
+        score_min=camera.score_min,
+    )
+    fault = geometry.heads_fault(camera.plane)
+    if fault is not None:
+        return HeadCounter(None, grid, schedule, "heads cannot be put on the ground with its calibration")
+    return HeadCounter(counter, grid, schedule)
 
 
 def _scene(name: str, camera: Camera, site: Site, start_ns: int, rate_hz: Fraction | None) -> Scene:
@@ -103,9 +201,11 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
     if footage.image_hw != camera.plane.image_hw:
         got, need = footage.image_hw, camera.plane.image_hw
         where = " and ".join(str(path) for path in footage_files(entry)[:2])
+        turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
+        hint = turned if got == need[::-1] else ""
         raise SourceUnavailable(
             f"recording {where}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
-            f"{need[1]}x{need[0]}. Calibrate for this footage, or name the footage that was calibrated."
+            f"{need[1]}x{need[0]}.{hint} Calibrate for this footage, or name the footage that was calibrated."
         )
     return footage
 
@@ -120,18 +220,67 @@ def footage_files(camera: CameraFile) -> list[Path]:
     return [] if source.file is None else [Path(source.file)]
 
 
-def open_feeds(event: EventFile, site: Site | None = None, shared: dict[Anchor, Detector] | None = None) -> list[Feed]:
-    """Open every camera of a site. A synthetic scene tells its own truth; elsewhere one detector serves all cameras
-    that look for the same part of a person. ``shared`` keeps them, for who opens feeds one by one."""
+@dataclass(slots=True)
+class Models:
+    """What feeds share: each network is loaded when the first feed needs it, and kept, as is the grid of the ground.
+
+    Where a camera's head mass goes is worked out once per plane and grid (8 s on a busy core), so who opens a camera
+    again and again keeps the models and the site.
+
+    Args:
+        event: says which.
+        site: the place.
+    """
+
+    event: EventFile
+    site: Site
+    _detectors: dict[Anchor, Detector] = field(default_factory=dict)
+    _counter: tuple[Counter | None, str] | None = None
+    _grid: Grid | None = None
+
+    def detector(self, anchor: Anchor) -> Detector:
+        """The detector of people or of heads. Raises ModelError."""
+        if anchor not in self._detectors:
+            self._detectors[anchor] = open_detector(self.event, anchor)
+        return self._detectors[anchor]
+
+    def counter(self) -> tuple[Counter | None, str]:
+        """As of :func:`open_counter`. Raises ModelError."""
+        if self._counter is None:
+            self._counter = open_counter(self.event)
+        return self._counter
+
+    def grid(self) -> Grid:
+        """The cells that head mass goes to."""
+        if self._grid is None:
+            self._grid = make_grid(geometry.polygon(self.site.walkable_m, self.site.obstacles_m), self.site.cell_m)
+        return self._grid
+
+    def close(self) -> None:
+        """Close the detectors."""
+        for detector in self._detectors.values():
+            detector.close()
+
+
+def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
+    """Open one camera. A synthetic scene tells its own truth; elsewhere one detector serves all cameras that look for
+    the same part of a person.
+
+    Raises:
+        SourceUnavailable, SampleUnavailable, ModelError: as of :func:`open_source` and :class:`Models`.
+    """
+    source = open_source(event, models.site, camera)
+    if isinstance(source, SyntheticSource):
+        truth = None if event.counter.model == "none" else TruthCounter(source.scene)
+        heads = _heads(event, camera, truth, models.grid())
+        return Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane, heads)
+    detector = models.detector(camera.anchor)
+    counter, note = models.counter()
+    return Feed(source, detector, camera.plane, _heads(event, camera, counter, models.grid()), note)
+
+
+def open_feeds(event: EventFile, site: Site | None = None) -> list[Feed]:
+    """Open every camera of an event; see :func:`open_feed`."""
     site = site or config.to_site(event)
-    feeds = []
-    shared = {} if shared is None else shared
-    for camera in site.cameras:
-        source = open_source(event, site, camera)
-        if isinstance(source, SyntheticSource):
-            feeds.append(Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane))
-            continue
-        if camera.anchor not in shared:
-            shared[camera.anchor] = open_detector(event, camera.anchor)
-        feeds.append(Feed(source, shared[camera.anchor], camera.plane))
-    return feeds
+    models = Models(event, site)
+    return [open_feed(event, camera, models) for camera in site.cameras]

@@ -209,7 +209,7 @@ def _minor(version: str) -> int | None:
 
 
 def _weights() -> Finding:
-    remedy = "Name a folder of weights in CROWDWATCH_MODELS, or let the first run fetch Ultralytics' yolo11n.pt."
+    remedy = "Restore the folder models/ of the checkout or install CrowdWatch again: it ships its default weights."
     try:
         from crowdwatch.detectors import weights
 

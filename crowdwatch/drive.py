@@ -16,7 +16,7 @@ from typing import Protocol
 
 from crowdwatch.engine import State, advance
 from crowdwatch.errors import SourceError
-from crowdwatch.observe import observe
+from crowdwatch.observe import HeadCounter, observe
 from crowdwatch.outcomes import Outcome
 from crowdwatch.ports import Detector, Source, Store
 from crowdwatch.records import (
@@ -41,15 +41,18 @@ POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feed:
-    """One camera's way into ``observe``."""
+    """One camera's way into ``observe``; without ``heads`` boxes count alone. ``counter_note`` is for people: which
+    counter runs, or why none does."""
 
     source: Source
     detector: Detector
     plane: GroundPlane
+    heads: HeadCounter | None = None
+    counter_note: str = ""
 
     def observe(self, pair: FramePair) -> Observation:
         """Observe one frame."""
-        return observe(pair, self.detector, self.plane)
+        return observe(pair, self.detector, self.plane, self.heads)
 
     def observe_span(self, from_ns: int, to_ns: int, batch_frames: int = 1) -> Iterator[Observation]:
         """Observe the sampled frames of ``[from_ns, to_ns)``, ``batch_frames`` at a time in the detector.
@@ -262,6 +265,7 @@ class Tally:
     detections: int = 0
     dropped: int = 0
     saturated: int = 0
+    counted: int = 0
     last_tick_ns: int | None = None
     alerts: dict[str, int] = field(default_factory=dict)
     peaks: dict[str, tuple[float, float, int]] = field(default_factory=dict)
@@ -276,6 +280,7 @@ class Tally:
             self.dropped += event.positions.dropped
             self.saturated += event.detections.saturated
             self.detector_ids.add(event.detections.detector_id)
+            self.counted += event.mass is not None
         if outcome is None:
             return
         self.ticks += 1

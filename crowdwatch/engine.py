@@ -12,23 +12,28 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdwatch import alerts
-from crowdwatch.density import smooth
+from crowdwatch.density import smooth, smooth_mass
 from crowdwatch.errors import LogCorrupt
 from crowdwatch.fuse import SiteView
+from crowdwatch.handover import Heads, box_weights, heads_of
 from crowdwatch.health import CameraWatch, stale_limit_s
 from crowdwatch.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.readings import CameraNow, Entry, read_zones, zone_counts
 from crowdwatch.records import FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Restart, Tick
+from crowdwatch.site import Camera
 
 __all__ = ["State", "advance", "start"]
 
 
 @dataclass(frozen=True, slots=True)
 class _CameraState:
-    """One camera's memory: its pictures' health and the observations within the window."""
+    """One camera's memory: its pictures' health, the observations within the window, its counter's newest answer and
+    why that counter failed since, if it did."""
 
     watch: CameraWatch = field(default_factory=CameraWatch)
     window: tuple[Entry, ...] = ()
+    heads: Heads | None = None
+    counter_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +93,18 @@ def _take(state: State, tick: Tick) -> tuple[list[Observation], dict[Observation
     return included, pending
 
 
-def _entry(state: State, observation: Observation) -> Entry:
+def _entry(view: SiteView, observation: Observation, heads: Heads | None) -> Entry:
     """The people of one observation that score high enough; who counts is decided with the cameras' health."""
-    camera = state.view.cameras[observation.stamp.camera_id].camera
+    camera = view.cameras[observation.stamp.camera_id].camera
     positions = observation.positions
     keep = (positions.score >= camera.score_min) & np.isfinite(positions.xy_m).all(axis=1)
-    return Entry(observation.stamp.t_ns, positions.xy_m[keep])
+    held = heads if heads is not None and _holds(heads, observation.stamp.t_ns, camera) else None
+    return Entry(observation.stamp.t_ns, positions.xy_m[keep], held)
+
+
+def _holds(heads: Heads, t_ns: int, camera: Camera) -> bool:
+    """Does head mass still stand for what is there at a time?"""
+    return (t_ns - heads.t_ns) / 1e9 <= camera.heads_hold_s
 
 
 def _see(state: State, included: list[Observation]) -> dict[str, _CameraState]:
@@ -105,8 +116,14 @@ def _see(state: State, included: list[Observation]) -> dict[str, _CameraState]:
         old = cameras[camera_id]
         saturated = observation.detections.saturated
         watch = old.watch.see(observation.stamp.t_ns, observation.evidence, saturated, limit_s)
-        fit = watch.picture is Health.OK
-        cameras[camera_id] = _CameraState(watch, (*old.window, _entry(state, observation)) if fit else old.window)
+        if watch.picture is not Health.OK:
+            cameras[camera_id] = replace(old, watch=watch)
+            continue
+        mass, fault = observation.mass, observation.counter_fault
+        heads = old.heads if mass is None else heads_of(state.view, camera_id, mass)
+        fault = "" if mass is not None else fault or old.counter_fault
+        window = (*old.window, _entry(state.view, observation, heads))
+        cameras[camera_id] = _CameraState(watch, window, heads, fault)
     return cameras
 
 
@@ -119,7 +136,12 @@ def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_
         health = camera.watch.health(t_ns, started_ns, limit_s)
         # the newest entry stays until its camera is silent, however slowly it samples
         window = tuple(entry for entry in camera.window if entry.t_ns > oldest_ns) or camera.window[-1:]
-        now[camera_id] = CameraNow(health, camera.watch.age_s(t_ns), camera.watch.saturated, window)
+        held = bool(window) and window[-1].heads is not None
+        if held:  # a moment at which boxes counted alone would pull the mean down
+            window = tuple(entry for entry in window if entry.heads is not None)
+        silent = None if held else camera.heads
+        age_s, saturated = camera.watch.age_s(t_ns), camera.watch.saturated
+        now[camera_id] = CameraNow(health, age_s, saturated, window, camera.counter_fault, silent)
     return now
 
 
@@ -128,7 +150,31 @@ def _count(view: SiteView, camera_id: str, entry: Entry, healthy: frozenset[str]
     if entry.counted_for == healthy:
         return entry
     xy_m = entry.candidates_m[view.counted(camera_id, entry.candidates_m, healthy)]
-    return replace(entry, counted_for=healthy, xy_m=xy_m, counts=zone_counts(view, xy_m))
+    bias = view.cameras[camera_id].camera.bias
+    factor = 1.0 if bias is None else bias.factor
+    weight = factor * box_weights(view, entry.heads, xy_m)
+    masses = np.zeros(len(view.zones))
+    if entry.heads is not None:
+        counting = entry.heads.mass * entry.heads.weight
+        masses = factor * (view.cover(camera_id, healthy).zones @ counting.ravel())
+    boxes = zone_counts(view, xy_m, weight)
+    return replace(entry, counted_for=healthy, xy_m=xy_m, weight=weight, boxes=boxes, masses=masses)
+
+
+def _field(view: SiteView, now: Mapping[str, CameraNow], healthy: frozenset[str]) -> FloatArray:
+    """(rows, cols) density of the newest pictures: what boxes count, smoothed, and what head mass counts."""
+    share, bandwidth_m = view.seen(healthy).share, view.site.bandwidth_m
+    newest = {camera_id: now[camera_id].window[-1] for camera_id in sorted(healthy)}
+    people = np.concatenate([np.empty((0, 2)), *(entry.xy_m for entry in newest.values())])
+    weight = np.concatenate([np.empty(0), *(entry.weight for entry in newest.values())])
+    rho = smooth(view.grid, people, share, bandwidth_m, weight)
+    mass = np.zeros(view.grid.shape)
+    for camera_id, entry in newest.items():
+        if entry.heads is not None:
+            bias = view.cameras[camera_id].camera.bias
+            factor = 1.0 if bias is None else bias.factor
+            mass += factor * entry.heads.mass * entry.heads.weight * view.cover(camera_id, healthy).owned
+    return rho + smooth_mass(view.grid, mass, share, bandwidth_m) if mass.any() else rho
 
 
 def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
@@ -144,9 +190,7 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     cameras = {camera_id: replace(camera, window=now[camera_id].window) for camera_id, camera in cameras.items()}
 
     seen = view.seen(healthy)
-    newest = [cameras[camera_id].window[-1].xy_m for camera_id in sorted(healthy)]
-    people = np.concatenate(newest) if newest else np.empty((0, 2))
-    rho = smooth(view.grid, people, seen.share, view.site.bandwidth_m)
+    rho = _field(view, now, healthy)
     oldest_ns = t_ns - round(view.site.window_s * 1e9)
     fields = (*(f for f in state.fields if f[0] > oldest_ns), (t_ns, rho))
     mean_field = np.where(np.isfinite(seen.share), _nanmean([f[1] for f in fields]), np.nan)

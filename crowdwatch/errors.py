@@ -17,6 +17,7 @@
     │   ├── LogCorrupt (ValueError)           a log cannot be read back
     │   └── RunNotFound (LookupError)         no such run in the store
     ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
+    ├── AuditRefused (ValueError)             a hand count cannot be one, or belongs to no analysed picture
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
 
@@ -30,6 +31,7 @@ import re
 
 __all__ = [
     "AnchorRefused",
+    "AuditRefused",
     "CalibrationError",
     "ClusterUnavailable",
     "ConfigError",
@@ -118,6 +120,10 @@ class RunNotFound(StoreError, LookupError):
 
 class ClusterUnavailable(CrowdWatchError, OSError):
     """A Dask cluster cannot be reached, or none of its workers can run the job."""
+
+
+class AuditRefused(CrowdWatchError, ValueError):
+    """A hand count cannot be one, or belongs to no picture that was analysed."""
 
 
 class SampleUnavailable(CrowdWatchError, OSError):

@@ -11,24 +11,33 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
+from scipy.sparse import csr_array
 from shapely.geometry.base import BaseGeometry
 
 from crowdwatch import geometry
-from crowdwatch.density import Grid, kernel_share, make_grid
+from crowdwatch.density import Grid, cell_cover, kernel_share, make_grid
 from crowdwatch.observe import anchor_height_m
 from crowdwatch.records import FloatArray
 from crowdwatch.site import Camera, Site, Zone
 
-__all__ = ["CameraView", "SeenGround", "SiteView", "ZoneGround", "view_site"]
+__all__ = ["CameraView", "Cover", "SeenGround", "SiteView", "ZoneGround", "view_site"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraView:
-    """A camera and the walkable ground that it validly sees; ``sigma_m`` (rows, cols) is its position error."""
+    """A camera and the walkable ground that it validly sees.
+
+    Args:
+        camera: as the site has it.
+        visible: that ground.
+        sigma_m: (rows, cols) its position error.
+        px2_m2: (rows, cols) pixels of its picture that a square metre of heads takes; NaN behind it.
+    """
 
     camera: Camera
     visible: BaseGeometry
     sigma_m: FloatArray
+    px2_m2: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,11 +51,22 @@ class ZoneGround:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenGround:
-    """What a set of healthy cameras sees together: the area, the kernel's share, each zone's visible share."""
+    """What a set of healthy cameras sees together: the area, the kernel's share, each zone's visible share, and how
+    many pixels a square metre takes in the camera that counts there."""
 
     area: BaseGeometry
     share: FloatArray
     visible_frac: FloatArray
+    px2_m2: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cover:
+    """The ground that one camera counts: ``owned`` (rows, cols) is its share of every cell, ``zones`` (zones, cells)
+    sparse the share of every cell that it counts for a zone."""
+
+    owned: FloatArray
+    zones: csr_array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +79,8 @@ class SiteView:
     cameras: dict[str, CameraView]
     zones: tuple[ZoneGround, ...]
     _seen: dict[frozenset[str], SeenGround] = field(default_factory=dict)
+    _covers: dict[tuple[str, frozenset[str]], Cover] = field(default_factory=dict)
+    _whole: dict[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
     def seen(self, healthy: frozenset[str]) -> SeenGround:
         """What these cameras see together; remembered, since it changes only when a camera's health does."""
@@ -67,7 +89,7 @@ class SiteView:
             shapely.prepare(area)
             fractions = [shapely.area(zone.ground & area) / zone.ground.area for zone in self.zones]
             share = kernel_share(self.grid, area, self.site.bandwidth_m)
-            self._seen[healthy] = SeenGround(area, share, np.array(fractions))
+            self._seen[healthy] = SeenGround(area, share, np.array(fractions), self._pixels(healthy))
         return self._seen[healthy]
 
     def sees_zone(self, camera_id: str, index: int) -> bool:
@@ -90,10 +112,65 @@ class SiteView:
             mine &= ~(better & geometry.inside(other.visible, xy_m))
         return mine
 
-    def _sigma_at(self, view: CameraView, xy_m: FloatArray) -> FloatArray:
+    def cover(self, camera_id: str, healthy: frozenset[str]) -> Cover:
+        """The ground that a camera counts, given the cameras that are healthy: :meth:`counted`, for cells."""
+        key = camera_id, healthy
+        if key not in self._covers:
+            self._covers[key] = self._work_out_cover(camera_id, healthy)
+        return self._covers[key]
+
+    def whole(self, camera_id: str) -> tuple[FloatArray, FloatArray]:
+        """(rows, cols) the share of every cell that a camera sees, and the kernel's share wherever it sees any."""
+        if camera_id not in self._whole:
+            area = self.cameras[camera_id].visible
+            seen = cell_cover(self.grid, area)
+            self._whole[camera_id] = seen, kernel_share(self.grid, area, self.site.bandwidth_m, seen > 0)
+        return self._whole[camera_id]
+
+    def cells_at(self, xy_m: FloatArray) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of the cells of (N, 2) points; those outside the grid get its nearest cell."""
         cell = np.floor((np.nan_to_num(xy_m) - self.grid.origin_m) / self.grid.cell_m).astype(int)
         rows, cols = self.grid.shape
-        row, col = np.clip(cell[:, 1], 0, rows - 1), np.clip(cell[:, 0], 0, cols - 1)
+        return np.clip(cell[:, 1], 0, rows - 1), np.clip(cell[:, 0], 0, cols - 1)
+
+    def _work_out_cover(self, camera_id: str, healthy: frozenset[str]) -> Cover:
+        view = self.cameras[camera_id]
+        others = [c for c in sorted(healthy - {camera_id}) if self.cameras[c].visible.intersects(view.visible)]
+        better = np.zeros(self.grid.shape, dtype=np.int64)  # a bit for every camera that would count this cell
+        for bit, other_id in enumerate(others):
+            theirs = self.cameras[other_id].sigma_m
+            wins = (theirs < view.sigma_m) | ((theirs == view.sigma_m) & (other_id < camera_id))
+            better |= wins.astype(np.int64) << bit
+        owned = np.zeros(self.grid.shape)
+        zones = [np.zeros(0)] * len(self.zones)
+        cells = [np.zeros(0, dtype=np.int64)] * len(self.zones)
+        for code in np.unique(better):
+            winners = [self.cameras[c].visible for bit, c in enumerate(others) if code >> bit & 1]
+            mine = view.visible - shapely.union_all(winners) if winners else view.visible
+            here = better == code
+            owned[here] = cell_cover(self.grid, mine)[here]
+            for index, zone in enumerate(self.zones):
+                flat = np.where(here, cell_cover(self.grid, zone.ground & mine), 0.0).ravel()
+                filled = np.flatnonzero(flat)
+                cells[index] = np.concatenate([cells[index], filled])
+                zones[index] = np.concatenate([zones[index], flat[filled]])
+        rows = np.repeat(np.arange(len(zones)), [len(each) for each in cells])
+        where = (rows, np.concatenate(cells)) if zones else (rows, np.zeros(0, dtype=np.int64))
+        values = np.concatenate(zones) if zones else np.zeros(0)
+        return Cover(owned, csr_array((values, where), shape=(len(zones), better.size)))
+
+    def _pixels(self, healthy: frozenset[str]) -> FloatArray:
+        """(rows, cols) ``px2_m2`` of the healthy camera with the smallest position error; NaN where none sees."""
+        best = np.full(self.grid.shape, np.inf)
+        pixels = np.full(self.grid.shape, np.nan)
+        for camera_id in sorted(healthy):
+            view = self.cameras[camera_id]
+            wins = view.sigma_m < best
+            best, pixels = np.where(wins, view.sigma_m, best), np.where(wins, view.px2_m2, pixels)
+        return pixels
+
+    def _sigma_at(self, view: CameraView, xy_m: FloatArray) -> FloatArray:
+        row, col = self.cells_at(xy_m)
         sigma: FloatArray = view.sigma_m[row, col]
         return sigma
 
@@ -105,7 +182,22 @@ def _view_camera(camera: Camera, walkable: BaseGeometry, grid: Grid) -> CameraVi
     east, north = np.meshgrid(*grid.centres())
     uv_px = geometry.to_image(camera.plane, np.stack([east.ravel(), north.ravel()], axis=1), height_m)
     sigma = geometry.position_sigma_m(camera.plane, uv_px, height_m).reshape(grid.shape)
-    return CameraView(camera, visible, np.where(np.isfinite(sigma), sigma, np.inf))
+    return CameraView(camera, visible, np.where(np.isfinite(sigma), sigma, np.inf), _pixels_of(camera, grid))
+
+
+def _pixels_of(camera: Camera, grid: Grid) -> FloatArray:
+    """(rows, cols) px2 that a square metre takes at every cell's centre, at the height of heads where it is known."""
+    plane = camera.plane
+    height_m = plane.head_plane_m if geometry.heads_fault(plane) is None else 0.0
+    east, north = (axis.ravel() for axis in np.meshgrid(*grid.centres()))
+    half = grid.cell_m / 2
+    ends = [(half, 0), (-half, 0), (0, half), (0, -half)]
+    right, left, far, near = (
+        geometry.to_image(plane, np.stack([east + dx, north + dy], axis=1), height_m) for dx, dy in ends
+    )
+    across, along = (right - left) / grid.cell_m, (far - near) / grid.cell_m
+    pixels: FloatArray = np.abs(across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]).reshape(grid.shape)
+    return pixels
 
 
 def view_site(site: Site) -> SiteView:

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from crowdwatch import geometry
-from crowdwatch.ports import Detector
-from crowdwatch.records import Anchor, Detections, Evidence, Frame, FramePair, GroundPlane, Observation, Positions
+from crowdwatch.density import Grid
+from crowdwatch.errors import CalibrationError, ModelError
+from crowdwatch.ports import Counter, Detector
+from crowdwatch.records import (
+    Anchor,
+    Detections,
+    Evidence,
+    Frame,
+    FramePair,
+    GroundMass,
+    GroundPlane,
+    Observation,
+    Positions,
+)
+from crowdwatch.schedule import Schedule
+from crowdwatch.splat import splat
 
-__all__ = ["anchor_height_m", "evidence", "locate", "observe"]
+__all__ = ["HeadCounter", "anchor_height_m", "evidence", "locate", "observe"]
+
+_log = logging.getLogger(__name__)
 
 EVIDENCE_WIDTH_PX = 160
 """Evidence is measured on a picture of this width: 0.3 ms at 768x576, and sensor noise still shows."""
@@ -59,7 +77,47 @@ def evidence(pair: FramePair) -> Evidence:
     )
 
 
-def observe(pair: FramePair, detector: Detector, plane: GroundPlane) -> Observation:
-    """Detect people in the current frame, put them on the ground, and note the evidence of the camera's health."""
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadCounter:
+    """A counter on one camera.
+
+    Args:
+        counter: None where this camera cannot use the counter that the site has.
+        grid: cells of the ground that its mass goes to.
+        schedule: when it runs.
+        fault: why ``counter`` is None; a sentence without its full stop.
+    """
+
+    counter: Counter | None
+    grid: Grid
+    schedule: Schedule
+    fault: str = ""
+
+
+def observe(pair: FramePair, detector: Detector, plane: GroundPlane, heads: HeadCounter | None = None) -> Observation:
+    """Detect people in the current frame, put them on the ground, and note the evidence of the camera's health.
+
+    Where a counter is due, its head mass goes to the ground too. One that fails is a fault of this observation, not the
+    end of the run.
+    """
     (detections,) = detector.detect([pair.current])
-    return Observation(detections, locate(detections, plane), evidence(pair), plane.plane_id)
+    positions = locate(detections, plane)
+    mass, fault = (None, "") if heads is None else _count(pair, heads, plane, positions, detections.saturated)
+    return Observation(detections, positions, evidence(pair), plane.plane_id, mass, fault)
+
+
+def _count(
+    pair: FramePair, heads: HeadCounter, plane: GroundPlane, positions: Positions, saturated: bool
+) -> tuple[GroundMass | None, str]:
+    """Head mass on the ground if the counter is due, and why there is none if there should be."""
+    if heads.counter is None:
+        return None, heads.fault
+    before_ns = None if pair.previous is None else pair.previous.stamp.t_ns
+    if not heads.schedule.due(before_ns, pair.current.stamp.t_ns, positions, saturated):
+        return None, ""
+    try:
+        (seen,) = heads.counter.count([pair.current])
+        return splat(seen, plane, heads.grid), ""
+    except (ModelError, CalibrationError) as error:
+        _log.warning("camera %s: %s", pair.current.stamp.camera_id, error)
+        return None, "the counter failed"

@@ -96,8 +96,10 @@ class ZoneReading:
         t_ns: the tick; the reading averages the window that ends there.
         window_s: length of that window.
         count: mean number of people seen in the zone.
-        count_low, count_high: the interval; its upper end includes the unseen area at the densest seen density.
+        count_low, count_high: the 90 % interval: errors of the models and of the calibration; its upper end includes
+            the unseen area at the densest seen density.
         density_p_m2: people seen / usable area seen.
+        density_low, density_high: its 90 % interval, of the area that is seen.
         peak_p_m2: the densest place of the time-averaged density field, quoted with its bandwidth.
         bandwidth_m: standard deviation of the kernel behind the peak.
         visible_frac: share of the zone's walkable area that healthy cameras see now.
@@ -115,6 +117,8 @@ class ZoneReading:
     count_low: float
     count_high: float
     density_p_m2: float
+    density_low: float
+    density_high: float
     peak_p_m2: float
     bandwidth_m: float
     visible_frac: float

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from crowdwatch.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.records import Anchor, Detections, Frame, FramePair, HeadMass
-from crowdwatch.runs import Command, Run, RunState
+from crowdwatch.runs import Audit, Command, Run, RunState
 
 __all__ = ["Counter", "Detector", "Source", "Store"]
 
@@ -133,6 +133,18 @@ class Store(Protocol):
 
     def sequenced(self, command_id: int, t_ns: int) -> None:
         """Mark a command as taken into the order of events at event time ``t_ns``."""
+
+    def add_audit(self, audit: Audit) -> int:
+        """Keep one hand count and return its id. Entries are never changed or removed, also not by ``rewind``.
+
+        Raises:
+            RunNotFound: no such run.
+            AuditRefused: the picture was counted before and the entry does not say which one it corrects, or what it
+                corrects does not stand (unknown, of another picture, corrected already).
+        """
+
+    def audits(self, *, run_id: str | None = None, event_id: str | None = None) -> list[Audit]:
+        """Every entry of a run, of all runs of an event, or of all, corrected ones too, oldest entry first."""
 
     def rewind(self, run_id: str, after_ns: int) -> None:
         """Go back to a tick (resume after a kill): forget what later ticks wrote, queue the acknowledgements that

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from crowdwatch import geometry
+from crowdwatch import geometry, intervals
 from crowdwatch.fuse import SiteView
+from crowdwatch.handover import Heads
 from crowdwatch.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.records import FloatArray
+from crowdwatch.site import Bias
 
 __all__ = ["CameraNow", "Entry", "read_zones", "zone_counts"]
 
@@ -19,6 +21,13 @@ BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
 """A zone of which less than a tenth is seen is not read at all; below nine tenths its reading is degraded. [design
 values: at a tenth the count interval spans a factor of ten]"""
+
+COVERED_FRAC = 0.01
+"""A detector's limit costs nothing where boxes count fewer than this share of a zone's people by the counter."""
+
+LOST_FRAC, LOST_P = 0.1, 1.0
+"""A zone is not read when its counter is silent and boxes would have to stand in for more than this share of its
+people, and for more than this many: the number would fall while the crowd stays. [design values]"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,77 +37,179 @@ class Entry:
     Args:
         t_ns: exposure.
         candidates_m: (N, 2) everyone whose score is high enough.
+        heads: the head mass that stands for this moment, if any.
         counted_for: the set of healthy cameras for which the rest was worked out; it decides who owns what ground.
         xy_m: (M, 2) those who count for this camera.
-        counts: (zones,) how many of them stand in each zone.
+        weight: (M,) what each of them counts for.
+        boxes, masses: (zones,) people in each zone by boxes, and by head mass, after the hand-over.
     """
 
     t_ns: int
     candidates_m: FloatArray
+    heads: Heads | None = None
     counted_for: frozenset[str] = frozenset()
     xy_m: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
-    counts: FloatArray = field(default_factory=lambda: np.empty(0))
+    weight: FloatArray = field(default_factory=lambda: np.empty(0))
+    boxes: FloatArray = field(default_factory=lambda: np.empty(0))
+    masses: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)
 class CameraNow:
-    """A camera at a tick: its health, the age of its newest picture, whether a limit cut its boxes off."""
+    """A camera at a tick.
+
+    Args:
+        health: of its picture.
+        age_s: of its newest picture.
+        saturated: whether a limit cut its newest boxes off.
+        window: its observations, oldest first.
+        counter_fault: why its counter gave nothing for the newest picture; empty when nothing is wrong.
+        silent: the newest head mass, when it is too old to stand for what is there now.
+    """
 
     health: Health
     age_s: float
     saturated: bool
     window: tuple[Entry, ...]
+    counter_fault: str = ""
+    silent: Heads | None = None
 
 
-def zone_counts(view: SiteView, xy_m: FloatArray) -> FloatArray:
-    """(zones,) how many of these people stand in each zone."""
-    return np.array([geometry.inside(zone.ground, xy_m).sum() for zone in view.zones], dtype=np.float64)
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """What is known of one zone before it is judged: who watches it and who of them is well, and the people counted."""
+
+    index: int
+    visible_frac: float
+    watching: tuple[str, ...]
+    well: tuple[str, ...]
+    boxes: float
+    masses: float
 
 
-def _mean_counts(view: SiteView, cameras: Mapping[str, CameraNow], healthy: frozenset[str]) -> FloatArray:
-    """(zones,) sum over the cameras of the mean count over their window."""
-    total = np.zeros(len(view.zones))
+def zone_counts(view: SiteView, xy_m: FloatArray, weight: FloatArray) -> FloatArray:
+    """(zones,) how many of these people stand in each zone, each counted by its weight."""
+    return np.array([weight[geometry.inside(zone.ground, xy_m)].sum() for zone in view.zones], dtype=np.float64)
+
+
+def _zones(view: SiteView, cameras: Mapping[str, CameraNow], healthy: frozenset[str]) -> list[_Zone]:
+    """Every zone with the sums over the cameras of their mean counts over the window."""
+    boxes, masses = np.zeros(len(view.zones)), np.zeros(len(view.zones))
     for camera_id in sorted(healthy):
-        total += np.mean([entry.counts for entry in cameras[camera_id].window], axis=0)
-    return total
+        window = cameras[camera_id].window
+        boxes += np.mean([entry.boxes for entry in window], axis=0)
+        masses += np.mean([entry.masses for entry in window], axis=0)
+    visible = view.seen(healthy).visible_frac
+    zones = []
+    for index in range(len(view.zones)):
+        watching = tuple(c for c in sorted(view.cameras) if view.sees_zone(c, index))
+        well = tuple(c for c in watching if cameras[c].health is Health.OK)
+        zones.append(_Zone(index, float(visible[index]), watching, well, float(boxes[index]), float(masses[index])))
+    return zones
 
 
-def _quality(view: SiteView, index: int, cameras: Mapping[str, CameraNow], visible_frac: float) -> tuple[Quality, str]:
+def _quality(
+    view: SiteView, zone: _Zone, cameras: Mapping[str, CameraNow], healthy: frozenset[str]
+) -> tuple[Quality, str]:
     """How far to trust a zone's reading, and why not."""
-    watching = [camera_id for camera_id in sorted(view.cameras) if view.sees_zone(camera_id, index)]
-    if not watching:
+    if not zone.watching:
         return Quality.BLIND, "no camera sees this zone"
-    ill = [camera_id for camera_id in watching if cameras[camera_id].health is not Health.OK]
+    ill = [camera_id for camera_id in zone.watching if camera_id not in zone.well]
     because = ", ".join(f"camera {camera_id} is {cameras[camera_id].health.value}" for camera_id in ill)
-    if len(ill) == len(watching):
+    if not zone.well:
         silent = all(cameras[camera_id].health is Health.SILENT for camera_id in ill)
         return (Quality.STALE if silent else Quality.BLIND), because
-    seen = f"{visible_frac * 100:.0f} % of the zone is seen"
-    if visible_frac < BLIND_BELOW_FRAC:
+    seen = f"{zone.visible_frac * 100:.0f} % of the zone is seen"
+    if zone.visible_frac < BLIND_BELOW_FRAC:
         return Quality.BLIND, "; ".join(filter(None, [seen, because]))
-    well = [camera_id for camera_id in watching if camera_id not in ill]
-    if not any(cameras[camera_id].window for camera_id in well):
+    if not any(cameras[camera_id].window for camera_id in zone.well):
         return Quality.BLIND, "no picture yet"
+    lost = [c for c in zone.well if _lost(view, c, cameras[c], zone, healthy)]
+    if lost:
+        return Quality.BLIND, "; ".join(f"camera {c}: the counter is silent where people stand close" for c in lost)
     doubts = [because] if because else []
-    if visible_frac < DEGRADED_BELOW_FRAC:
+    if zone.visible_frac < DEGRADED_BELOW_FRAC:
         doubts.append(seen)
-    doubts += [f"camera {c}: detector limit reached, people may be missing" for c in well if cameras[c].saturated]
-    doubts += [
-        f"camera {c}: calibration error unknown" for c in well if not math.isfinite(view.cameras[c].camera.plane.rmse_m)
-    ]
+    doubts += [doubt for c in zone.well for doubt in _doubts(view, c, cameras[c], zone, healthy)]
     return (Quality.DEGRADED, "; ".join(doubts)) if doubts else (Quality.GOOD, "")
 
 
-def _unknown(
-    view: SiteView, index: int, t_ns: int, visible_frac: float, age_s: float, quality: Quality, why: str
-) -> ZoneReading:
+def _doubts(view: SiteView, camera_id: str, now: CameraNow, zone: _Zone, healthy: frozenset[str]) -> list[str]:
+    """What one healthy camera's part of a reading suffers from."""
+    heads = now.window[-1].heads if now.window else None
+    found = []
+    if now.saturated and not _covered(view, camera_id, heads, zone.index, healthy):
+        found.append("detector limit reached, people may be missing")
+    if now.counter_fault:
+        found.append(now.counter_fault)
+    if now.silent is not None:
+        found.append("the counter is silent")
+    area_m2 = view.zones[zone.index].zone.usable_area_m2 * zone.visible_frac
+    if heads is None and zone.boxes > view.site.hand_over.low_p_m2 * area_m2:
+        found.append("people stand too close to be counted by boxes alone")
+    if not math.isfinite(view.cameras[camera_id].camera.plane.rmse_m):
+        found.append("calibration error unknown")
+    return [f"camera {camera_id}: {each}" for each in found]
+
+
+def _covered(view: SiteView, camera_id: str, heads: Heads | None, index: int, healthy: frozenset[str]) -> bool:
+    """Whether head mass counts all but a few of a zone's people, so that missing boxes do not matter."""
+    if heads is None or camera_id not in healthy:
+        return False
+    here = view.cover(camera_id, healthy).zones[[index]]
+    total, by_boxes = (float((here @ part.ravel())[0]) for part in (heads.mass, heads.mass * (1 - heads.weight)))
+    return by_boxes <= COVERED_FRAC * total
+
+
+def _lost(view: SiteView, camera_id: str, now: CameraNow, zone: _Zone, healthy: frozenset[str]) -> bool:
+    """Whether too many people of a zone were last counted by a counter that is silent now."""
+    if now.silent is None or camera_id not in healthy:
+        return False
+    here = view.cover(camera_id, healthy).zones[[zone.index]]
+    people = float((here @ (now.silent.mass * now.silent.weight).ravel())[0])
+    return people > LOST_P and people > LOST_FRAC * (people + zone.boxes + zone.masses)
+
+
+def _unknown(view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Quality, why: str) -> ZoneReading:
     nan = math.nan
     site = view.site
     return ZoneReading(
-        zone_id=view.zones[index].zone.zone_id, t_ns=t_ns, window_s=site.window_s, count=nan, count_low=nan,
-        count_high=nan, density_p_m2=nan, peak_p_m2=nan, bandwidth_m=site.bandwidth_m, visible_frac=visible_frac,
-        age_s=age_s, quality=quality, level=Level.UNKNOWN, occupancy_frac=nan, reason=why,
+        zone_id=view.zones[zone.index].zone.zone_id, t_ns=t_ns, window_s=site.window_s, count=nan, count_low=nan,
+        count_high=nan, density_p_m2=nan, density_low=nan, density_high=nan, peak_p_m2=nan,
+        bandwidth_m=site.bandwidth_m, visible_frac=zone.visible_frac, age_s=age_s, quality=quality,
+        level=Level.UNKNOWN, occupancy_frac=nan, reason=why,
     )  # fmt: skip
+
+
+def _interval(view: SiteView, zone: _Zone, field_p_m2: FloatArray, px2_m2: FloatArray) -> tuple[float, float, float]:
+    """Count of the seen part of a zone with the ends of its interval: errors of boxes, of head mass, of the cameras'
+    own factors and of the calibrated area, as independent ones.
+
+    Each side of the zone, L long, is known to rmse_m / L (both of its ends are off by rmse_m / sqrt 2 along it), its
+    area to sqrt 2 rmse_m / L.
+    """
+    ground = view.zones[zone.index]
+    cell_m2 = view.grid.cell_m**2
+    crowded = intervals.crowding(field_p_m2[ground.cells] * cell_m2, px2_m2[ground.cells] * cell_m2)
+    tables = view.site.hand_over
+    parts = [
+        (n, *table.bounds(n, crowded)) for n, table in ((zone.boxes, tables.boxes), (zone.masses, tables.heads)) if n
+    ]
+    count, low, high = intervals.merged(parts or [(0.0, *tables.boxes.bounds(0.0, crowded))])
+    own = [view.cameras[camera_id].camera for camera_id in zone.well]
+    errors = [camera.plane.rmse_m for camera in own if math.isfinite(camera.plane.rmse_m)]
+    area = intervals.Z * math.sqrt(2) * max(errors, default=0.0) / math.sqrt(ground.ground.area) * count
+    known = [camera.bias for camera in own if camera.bias is not None]
+    down, up = (max((end(bias) for bias in known), default=0.0) * count for end in (_below, _beyond))
+    return count, max(0.0, count - math.hypot(count - low, area, down)), count + math.hypot(high - count, area, up)
+
+
+def _below(bias: Bias) -> float:
+    return 1 - bias.low / bias.factor
+
+
+def _beyond(bias: Bias) -> float:
+    return bias.high / bias.factor - 1
 
 
 def read_zones(
@@ -106,9 +217,9 @@ def read_zones(
 ) -> tuple[ZoneReading, ...]:
     """Read every zone at a tick. The level is left NORMAL here: alarms decide it.
 
-    count = sum over cameras of the mean over the window of the people whom that camera counts in the zone;
-    density = count / (usable area x visible share), never the integral of a heatmap; the interval runs from the
-    count to the count plus the unseen usable area at the densest place seen.
+    count = sum over cameras of the mean over the window of the people whom that camera counts in the zone, by boxes and
+    by head mass; density = count / (usable area x visible share), never the integral of a heatmap. The count's interval
+    also reaches up to the unseen usable area at the densest place seen.
 
     Args:
         view: the prepared site.
@@ -117,40 +228,45 @@ def read_zones(
         healthy: the cameras whose health is OK and whose window is not empty.
         field_p_m2: (rows, cols) the window's mean density field.
     """
-    seen = view.seen(healthy)
-    counts = _mean_counts(view, cameras, healthy)
+    px2_m2 = view.seen(healthy).px2_m2
     readings = []
-    for index, ground in enumerate(view.zones):
-        frac = float(seen.visible_frac[index])
-        watching = [c for c in view.cameras if view.sees_zone(c, index)]
-        age_s = min((cameras[c].age_s for c in watching), default=math.inf)
-        quality, why = _quality(view, index, cameras, frac)
+    for zone in _zones(view, cameras, healthy):
+        age_s = min((cameras[c].age_s for c in zone.watching), default=math.inf)
+        quality, why = _quality(view, zone, cameras, healthy)
         if quality in (Quality.STALE, Quality.BLIND):
-            readings.append(_unknown(view, index, t_ns, frac, age_s, quality, why))
-            continue
-        zone = ground.zone
-        count = float(counts[index])
-        density = count / (zone.usable_area_m2 * frac)
-        cells = field_p_m2[ground.cells]
-        peak = float(np.nanmax(cells)) if np.isfinite(cells).any() else math.nan
-        unseen = zone.usable_area_m2 * (1 - frac) * np.fmax(peak, density)
-        readings.append(
-            ZoneReading(
-                zone_id=zone.zone_id,
-                t_ns=t_ns,
-                window_s=view.site.window_s,
-                count=count,
-                count_low=count,
-                count_high=count + float(unseen),
-                density_p_m2=density,
-                peak_p_m2=peak,
-                bandwidth_m=view.site.bandwidth_m,
-                visible_frac=frac,
-                age_s=age_s,
-                quality=quality,
-                level=Level.NORMAL,
-                occupancy_frac=count / zone.capacity if zone.capacity else math.nan,
-                reason=why,
-            )
-        )
+            readings.append(_unknown(view, zone, t_ns, age_s, quality, why))
+        else:
+            readings.append(_known(view, zone, t_ns, age_s, quality, why, field_p_m2, px2_m2))
     return tuple(readings)
+
+
+def _known(
+    view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Quality, why: str,
+    field_p_m2: FloatArray, px2_m2: FloatArray,
+) -> ZoneReading:  # fmt: skip
+    ground = view.zones[zone.index]
+    of = ground.zone
+    area_m2 = of.usable_area_m2 * zone.visible_frac
+    count, low, high = _interval(view, zone, field_p_m2, px2_m2)
+    cells = field_p_m2[ground.cells]
+    peak = float(np.nanmax(cells)) if np.isfinite(cells).any() else math.nan
+    unseen = of.usable_area_m2 * (1 - zone.visible_frac) * float(np.fmax(peak, count / area_m2))
+    return ZoneReading(
+        zone_id=of.zone_id,
+        t_ns=t_ns,
+        window_s=view.site.window_s,
+        count=count,
+        count_low=low,
+        count_high=high + unseen,
+        density_p_m2=count / area_m2,
+        density_low=low / area_m2,
+        density_high=high / area_m2,
+        peak_p_m2=peak,
+        bandwidth_m=view.site.bandwidth_m,
+        visible_frac=zone.visible_frac,
+        age_s=age_s,
+        quality=quality,
+        level=Level.NORMAL,
+        occupancy_frac=count / of.capacity if of.capacity else math.nan,
+        reason=why,
+    )

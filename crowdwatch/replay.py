@@ -81,6 +81,7 @@ class Summary:
     tally: Tally
     digest: str
     detector_ids: tuple[str, ...]
+    counter_notes: tuple[str, ...]
     faults: tuple[SourceError, ...]
     stopped: bool
     wall_s: float
@@ -106,6 +107,7 @@ class Sink:
         self.store.write(self.run_id, outcomes)
 
     def __call__(self, outcome: Outcome) -> None:
+        """Take one outcome."""
         self.write([outcome])
         if self.footage is None or self.pictures is None:
             return
@@ -218,6 +220,7 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
     Raises:
         CrowdWatchError: whatever cannot be used; what was written before stays.
     """
+    event = build.measured(event)
     site = config.to_site(event)
     view = view_site(site)
     config_json = event.model_dump_json()
@@ -231,6 +234,8 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
         for feed in feeds:
             stack.enter_context(closing(feed.source))
             stack.enter_context(closing(feed.detector))
+            if feed.heads is not None and feed.heads.counter is not None:
+                stack.enter_context(closing(feed.heads.counter))
         run = unfinished or _new_run(event, options, feeds, config_json)
         folder = Path(run.folder)
         log = LogWriter(folder, config_json, resume=unfinished is not None)
@@ -254,15 +259,26 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
             )
             log.close(complete=not steering.stop.is_set())
         ids = tuple(sorted({feed.detector.detector_id for feed in feeds}))
+        notes = tuple(sorted({feed.counter_note for feed in feeds} - {""}))
         wall_s = time.monotonic() - began
     faults = tuple(footage.faults)
-    return Summary(run, event, tally, sink.alerts.hexdigest(), ids, faults, steering.stop.is_set(), wall_s)
+    return Summary(run, event, tally, sink.alerts.hexdigest(), ids, notes, faults, steering.stop.is_set(), wall_s)
 
 
 def leave_log(log: LogWriter) -> None:
     """Keep what a run that failed has logged; a log that was closed properly is left as it is."""
     with suppress(CrowdWatchError):
         log.close(complete=False)
+
+
+def _with_intervals_of(event: EventFile, logged: EventFile) -> EventFile:
+    """Another event file's limits, with the intervals of the models that made the log where it says none."""
+    parts = {}
+    for key in ("detector", "counter"):
+        settings = getattr(event, key)
+        table = settings.intervals or getattr(logged, key).intervals
+        parts[key] = settings.model_copy(update={"intervals": table})
+    return event.model_copy(update=parts)
 
 
 def replay_log(folder: Path, options: Options, event: EventFile | None = None) -> Summary:
@@ -274,7 +290,8 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
         LogCorrupt: the log cannot be read, or does not fit the event file.
     """
     reader = LogReader(folder)
-    event = event or config.from_json(reader.config_json)
+    logged = config.from_json(reader.config_json)
+    event = logged if event is None else _with_intervals_of(event, logged)
     view = view_site(config.to_site(event))
     store = build.open_store(options.store_url)
     first_ns = next((each.t_ns for each in reader.events() if isinstance(each, Tick)), None)
@@ -299,6 +316,6 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
     finally:
         store.close()
     return Summary(
-        replace(run, t_ns=tally.last_tick_ns or run.from_ns), event, tally, sink.alerts.hexdigest(), (), (),
+        replace(run, t_ns=tally.last_tick_ns or run.from_ns), event, tally, sink.alerts.hexdigest(), (), (), (),
         steering.stop.is_set(), time.monotonic() - began,
     )  # fmt: skip

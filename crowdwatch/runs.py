@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Command", "CommandKind", "Mode", "Run", "RunState"]
+__all__ = ["Audit", "Command", "CommandKind", "Mode", "Run", "RunState"]
 
 
 class Mode(StrEnum):
@@ -82,3 +82,35 @@ class Command:
     value: float = 0.0
     command_id: int = 0
     sequenced_t_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One hand count, beside what the program found in the same picture. Entries are added and never changed: a
+    correction is a new one that names the old.
+
+    Args:
+        camera_id: the camera.
+        t_ns: exposure of the picture, event time.
+        counted: people counted by hand.
+        found: people by the program, before any correction.
+        actor: who counted; free text.
+        wall_ns: clock time of the entry.
+        run_id: the run whose log says ``found``.
+        detector_id: what found them: a factor holds for this program alone.
+        score_min: detections below were not counted.
+        corrects: the entry that this one replaces; 0 for none.
+        audit_id: given by the store.
+    """
+
+    camera_id: str
+    t_ns: int
+    counted: int
+    found: float
+    actor: str = ""
+    wall_ns: int = 0
+    run_id: str = ""
+    detector_id: str = ""
+    score_min: float = 0.0
+    corrects: int = 0
+    audit_id: int = 0

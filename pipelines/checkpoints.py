@@ -1,4 +1,5 @@
-"""What every training does the same way: files that are whole or not there, and the learning rate over the steps."""
+"""What every training does the same way: files that are whole or not there, norms that keep their statistics, and the
+learning rate over the steps."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ from typing import Any
 
 import torch
 
-__all__ = ["rate", "write"]
+from crowdwatch.detectors import torch_files
+from crowdwatch.errors import ModelError
+
+__all__ = ["keep_norms", "rate", "read", "write"]
 
 
 def write(state: dict[str, Any], path: Path) -> None:
@@ -17,6 +21,26 @@ def write(state: dict[str, Any], path: Path) -> None:
     part = path.with_suffix(".part")
     torch.save(state, part)
     os.replace(part, path)
+
+
+def read(path: Path, device: str) -> dict[str, Any]:
+    """A state as it was saved; no code in the file is run. Raises ModelError."""
+    try:
+        state = torch_files.tensors(path, device)
+    except ModelError as err:
+        raise ModelError(
+            f"{path}: cannot be read as a checkpoint ({err}). Remove it: the training then starts again."
+        ) from err
+    if not {"recipe", "step", "average"} <= set(state):
+        raise ModelError(f"{path}: cannot be read as a checkpoint of a training. Give another --out, or remove it.")
+    return state
+
+
+def keep_norms(net: torch.nn.Module) -> None:
+    """Let batch norms use and keep the statistics that they have, as in inference."""
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
 
 
 def rate(step: int, steps: int, *, warmup: int, hold_frac: float) -> float:

@@ -7,7 +7,6 @@ import logging
 import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from crowdwatch.counters import preparing
 from crowdwatch.counters.network import CountingNet
-from crowdwatch.detectors import ultralytics_models, weights
+from crowdwatch.detectors import torch_files, ultralytics_models, weights
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Frame, Stamp
-from pipelines.checkpoints import rate, write
+from pipelines.checkpoints import keep_norms, rate, read, write
 from pipelines.counting_loss import multi_scale_poisson
+from pipelines.counting_score import PhotoCount, eighths_of_mass, eighths_of_points, summarise
 from pipelines.crops import Crops, CropSettings
 from pipelines.shanghaitech import STRAY_FRAC, Photograph, photographs, read_image, read_list
 from pipelines.steps import run_steps
@@ -29,6 +29,9 @@ from pipelines.steps import run_steps
 __all__ = ["CounterRecipe", "Teacher", "read_recipe", "train"]
 
 _log = logging.getLogger(__name__)
+
+LOGGED = {"mae": 2, "total_ratio": 3, "correlation": 4, "bias_by_fifth": 3}
+"""Figures of each validation that are kept, and their digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class CounterRecipe:
         blocks: sizes of the loss in answer cells; 0 is the whole crop.
         total_weight: of the absolute error of a crop's total.
         frozen_layers: so many of the first layers keep their weights.
+        frozen_norms: batch norms keep the statistics that they start with, as in use. Otherwise they take each batch's
+            own, and the network learns from its other crops how dense a crop may be, which it cannot know in use.
         crops: how crops are drawn.
         validate_every: steps between validations.
         why: what is expected of the run, in words.
@@ -84,6 +89,7 @@ class CounterRecipe:
     blocks: tuple[int, ...] = (1, 2, 4, 8, 0)
     total_weight: float = 0.1
     frozen_layers: int = 0
+    frozen_norms: bool = False
     crops: CropSettings = field(default_factory=CropSettings)
     teacher: Teacher | None = None
     validate_every: int = 1000
@@ -112,15 +118,16 @@ def _unknown(values: dict[str, Any], of: type, prefix: str) -> list[str]:
     return [prefix + str(key) for key in values if key not in {item.name for item in fields(of)}]
 
 
-def _total(net: torch.nn.Module, image_bgr: NDArray[np.uint8], device: str, stride: int) -> float:
+def _counted(net: torch.nn.Module, photo: Photograph, device: str, stride: int) -> PhotoCount:
     def forward(picture: NDArray[np.float32]) -> NDArray[np.float32]:
         x = torch.from_numpy(picture).to(device).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16):
             mass: NDArray[np.float32] = net(x)[0, 0].float().cpu().numpy()
         return mass
 
-    frame = Frame(Stamp("validation", 0, 0), image_bgr)
-    return preparing.count(frame, forward, stride=stride, scale=1.0, counter_id="training").total
+    frame = Frame(Stamp(photo.name, 0, 0), read_image(photo.path))
+    mass = preparing.count(frame, forward, stride=stride, scale=1.0, counter_id="training")
+    return PhotoCount(eighths_of_points(photo.heads_px, photo.image_hw), eighths_of_mass(mass))
 
 
 def train(recipe: CounterRecipe, data: Path, recipe_path: Path, out: Path, *, steps: int | None = None) -> Path:
@@ -172,7 +179,9 @@ class _Run:
             {"params": [p for n, p in net.named_parameters() if (n in fresh) == new and p.requires_grad], "lr": rate}
             for new, rate in ((False, recipe.learning_rate), (True, recipe.new_learning_rate))
         ]
-        self._optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=recipe.weight_decay)
+        self._optimiser = torch.optim.AdamW(
+            [g for g in groups if g["params"]], weight_decay=recipe.weight_decay, fused=True
+        )
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimiser, lambda step: rate(step, recipe.steps, warmup=recipe.warmup, hold_frac=recipe.hold_frac)
         )
@@ -191,6 +200,8 @@ class _Run:
     def learn(self, pictures: NDArray[np.uint8], heads: NDArray[np.float32]) -> float:
         """One step; returns the mean loss of the last hundred. Raises ModelError when it is not finite."""
         self._net.train()
+        if self._recipe.frozen_norms:
+            keep_norms(self._net)
         x = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
         x = x.contiguous(memory_format=torch.channels_last)
         truth = torch.from_numpy(heads).to(self._device)
@@ -220,13 +231,10 @@ class _Run:
         entry: dict[str, Any] = {"step": self.step, "loss": round(loss, 3)}
         for part in ("A", "B"):
             of_part = [photo for photo in judge if photo.name.startswith(f"part_{part}/")]
-            true = np.array([len(photo.heads_px) for photo in of_part], float)
-            found = np.array(
-                [_total(net, read_image(photo.path), self._device, self._recipe.stride) for photo in of_part]
-            )
-            entry |= {f"mae_{part}": round(float(np.abs(found - true).mean()), 2)}
-            entry |= {f"ratio_{part}": round(float(found.sum() / true.sum()), 3)}
-            entry |= {f"correlation_{part}": round(float(np.corrcoef(found, true)[0, 1]), 4)}
+            figures = summarise([_counted(net, photo, self._device, self._recipe.stride) for photo in of_part])
+            for key, digits in LOGGED.items():
+                value = np.round(figures[key], digits).tolist()
+                entry[f"{key}_{part}"] = None if value != value else value  # NaN is nothing that JSON knows
         self._history.append(entry)
         (self._out / "validation.json").write_text(json.dumps(self._history, indent=1) + "\n", encoding="utf-8")
         return ", ".join(f"{key} {value}" for key, value in entry.items())
@@ -248,7 +256,7 @@ class _Run:
         return path
 
     def _resume(self) -> None:
-        state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
+        state = read(self._checkpoint, self._device)
         if state["recipe"] != _text(self._recipe):
             raise ConfigError(f"{self._checkpoint}: belongs to another recipe. Give another --out, or remove it.")
         self._net.load_state_dict(state["net"])
@@ -262,7 +270,7 @@ class _Run:
 def _start(net: CountingNet, start: str, home: Path) -> set[str]:
     """Give the network its first weights; return the names of the parameters that start at random."""
     path = home / start
-    state = _read(path) if path.is_file() else {}
+    state = _tensors(path)
     if "state" in state or "average" in state:
         theirs = state.get("state") or {k.removeprefix("module."): v for k, v in state["average"].items()}
         own = net.state_dict()
@@ -277,26 +285,22 @@ def _start(net: CountingNet, start: str, home: Path) -> set[str]:
     return {name for name, _ in net.named_parameters() if not name.startswith("features.")}
 
 
+def _tensors(path: Path) -> dict[str, Any]:
+    try:
+        return torch_files.tensors(path) if path.is_file() else {}
+    except ModelError:  # a detector's checkpoint holds objects: it is read elsewhere
+        return {}
+
+
 def _teacher(teacher: Teacher | None, home: Path) -> torch.nn.Module | None:
     if teacher is None:
         return None
-    state = _read(home / teacher.weights)
-    net = CountingNet(int(state["stride"]), int(state["width"]))
-    net.load(state["state"], teacher.weights)
-    return _channels_last(net.eval().requires_grad_(False))
+    return _channels_last(CountingNet.read(home / teacher.weights).eval().requires_grad_(False))
 
 
 def _channels_last(net: CountingNet) -> CountingNet:
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, UnpicklingError):  # a detector's checkpoint holds objects: read elsewhere
-        return {}
-    return state if isinstance(state, dict) else {}
 
 
 def _text(recipe: CounterRecipe) -> str:

@@ -22,6 +22,8 @@ class CropSettings:
         crop_px: side of a crop.
         scale_min: smallest factor by which a photograph is resized before it is cut.
         scale_max: largest one; the factor is drawn evenly on a logarithmic scale.
+        native_frac: share of the crops that are cut at scale 1.0 exactly, without resampling: what a counter at scale
+            1.0 sees. Every other crop is a little smoother than that.
         stride: side of a block of the truth in pixels.
         batch: crops in a batch.
     """
@@ -29,6 +31,7 @@ class CropSettings:
     crop_px: int = 384
     scale_min: float = 0.7
     scale_max: float = 1.6
+    native_frac: float = 0.0
     stride: int = 8
     batch: int = 8
 
@@ -59,6 +62,8 @@ class Crops:
             part = self._parts[int(rng.integers(len(self._parts)))]
             image, points = part[int(rng.integers(len(part)))]
             scale = float(np.exp(rng.uniform(np.log(settings.scale_min), np.log(settings.scale_max))))
+            if settings.native_frac and rng.random() < settings.native_frac:
+                scale = 1.0
             square, to_crop = cut(image, rng, scale, settings.crop_px)
             xy = points @ to_crop[:, :2].T + to_crop[:, 2]
             xy = xy[((xy >= 0) & (xy < settings.crop_px)).all(axis=1)]
@@ -87,11 +92,15 @@ def cut(
     left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
     flip = rng.random() < 0.5
     a = crop_px / side
+    if a == 1:
+        left, top = float(round(left)), float(round(top))
     to_crop = np.array([[-a if flip else a, 0, crop_px + a * left if flip else -a * left], [0, a, -a * top]])
-    if a < 1:
+    if a <= 1:
         x0, y0, x1, y1 = round(left), round(top), round(left + side), round(top + side)
-        small = cv2.resize(image[y0:y1, x0:x1], (crop_px, crop_px), interpolation=cv2.INTER_AREA)
-        return np.asarray(small[:, ::-1] if flip else small, dtype=np.uint8), to_crop
+        small = image[y0:y1, x0:x1]
+        if a < 1:
+            small = np.asarray(cv2.resize(small, (crop_px, crop_px), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return np.ascontiguousarray(small[:, ::-1] if flip else small, dtype=np.uint8), to_crop
     centred = to_crop.copy()
     centred[:, 2] += to_crop[:, :2] @ [0.5, 0.5] - 0.5  # warpAffine counts from pixel centres
     size = (crop_px, crop_px)

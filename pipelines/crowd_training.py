@@ -28,7 +28,7 @@ from crowdwatch.detectors.crowd_network import CrowdYolo
 from crowdwatch.detectors.ultralytics_models import prepare
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import FloatArray
-from pipelines.checkpoints import rate, write
+from pipelines.checkpoints import keep_norms, rate, read, write
 from pipelines.command_line import err
 from pipelines.crops import cut, recolour
 from pipelines.crowd_boxes import head_boxes, stature_line
@@ -48,7 +48,8 @@ class CrowdRecipe:
     """Everything that decides a run.
 
     Args:
-        start: YOLO11n weights, name or ``.pt``: the detector of people, which stays as it is.
+        start: YOLO11n weights, name or ``.pt``: the detector of people, which stays as it is; or those of an earlier
+            run, whose branch goes on.
         validation: list of photographs kept aside, relative to the recipe.
         seed: of the drawing of crops and of the branch's new layers.
         steps: batches.
@@ -57,6 +58,7 @@ class CrowdRecipe:
         jitter: crops are scaled by up to this factor more or less than :data:`HEAD_PX` asks for.
         scale_max: no photograph is enlarged further.
         hold_frac, warmup, learning_rate, weight_decay, average: as in the counter's recipe.
+        frozen_norms: as in the counter's recipe; for a run that goes on.
         validate_every: steps between validations.
         why: what is expected of the run, in words.
     """
@@ -74,6 +76,7 @@ class CrowdRecipe:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     average: float = 0.998
+    frozen_norms: bool = False
     validate_every: int = 1000
     why: str = ""
 
@@ -92,8 +95,8 @@ def read_recipe(path: Path) -> CrowdRecipe:
     return recipe
 
 
-def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path) -> Path:
-    """Train, or go on where a killed run stopped; return the ``.pt``.
+def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path, *, steps: int | None = None) -> Path:
+    """Train, or go on where a killed run stopped; return the ``.pt``. Arguments as of the counter's training.
 
     Raises:
         ConfigError: data or recipe are at fault, or ``out`` belongs to another recipe.
@@ -112,10 +115,9 @@ def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path) -> Path
         ]
         learn.append([one for one in boxed if one.name not in kept_aside])
         judge += [one for one in boxed if one.name in kept_aside]
-    run_steps(
-        run, partial(_batch, learn, recipe), judge,
-        steps=recipe.steps, end=recipe.steps, validate_every=recipe.validate_every,
-    )  # fmt: skip
+    end = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
+    draw = partial(_batch, learn, recipe)
+    run_steps(run, draw, judge, steps=recipe.steps, end=end, validate_every=recipe.validate_every)
     return run.weights()
 
 
@@ -164,7 +166,7 @@ class _Run:
         path = home / recipe.start
         found = weights.find(path if path.is_file() else recipe.start, kinds=(weights.PT,))
         base, _ = ultralytics_models.load(found, max_det=3000, fuse=False)
-        self._net = CrowdYolo(base.float().eval()).to(self._device)
+        self._net = (base if isinstance(base, CrowdYolo) else CrowdYolo(base.float().eval())).to(self._device)
         self._branch = torch.nn.ModuleList([self._net.merge, self._net.refine, self._net.heads])
         self._average = AveragedModel(
             self._branch,
@@ -212,6 +214,8 @@ class _Run:
         """One step; returns the mean loss of the last hundred. Raises ModelError when it is not finite."""
         self._net.base.eval()
         self._branch.train()
+        if self._recipe.frozen_norms:
+            keep_norms(self._branch)
         x = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
         with torch.autocast(self._device, torch.bfloat16):
             with torch.no_grad():
@@ -278,7 +282,7 @@ class _Run:
         return path
 
     def _resume(self) -> None:
-        state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
+        state = read(self._checkpoint, self._device)
         if state["recipe"] != _text(self._recipe):
             raise ConfigError(f"{self._checkpoint}: belongs to another recipe. Give another --out, or remove it.")
         self._branch.load_state_dict(state["branch"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
 from crowdwatch.observe import locate
 from crowdwatch.scoring import FrameScore, Score, read_boxes, score, summarise
-from pipelines import photograph_counts
+from pipelines import photograph_counts, whole_path
 from pipelines.command_line import print_json, progress, run
 
 GATE_M = 1.0
@@ -63,10 +64,16 @@ def pets2009_command(
     event_file: Annotated[
         Path | None, typer.Option("--event", help="Event file; default: the shipped example.")
     ] = None,
+    detector: Annotated[str | None, typer.Option(help="Another detector than the event file's.")] = None,
+    counter: Annotated[str | None, typer.Option(help="Another counter than the event file's; none for none.")] = None,
+    band: Annotated[str | None, typer.Option(help="Another hand-over band than the event file's, as 0.4,0.8.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Count and position error on PETS2009 S2.L1 view 1 (vtest.avi): all frames, and frames 200 to 794 apart."""
-    event = config.load(event_file or example("pets2009"))
+    """Count and position error on PETS2009 S2.L1 view 1 (vtest.avi): all frames, and frames 200 to 794 apart.
+
+    Boxes as they are, and the count of people on the walkable ground through the whole path, hand-over included.
+    """
+    event = _with_models(config.load(event_file or example("pets2009")), detector, counter, band)
     camera = event.cameras[0]
     here = camera.source.model_copy(update={"sample": None, "file": str(folder / "vtest.avi")})
     event = event.model_copy(update={"cameras": [camera.model_copy(update={"source": here})]})
@@ -77,14 +84,34 @@ def pets2009_command(
         f"frames {CHOICES} to {len(frames) - 1} (held out)": summarise(frames[CHOICES:]),
     }
     whole, choices, held_out = (part.to_dict() for part in parts.values())
+    counts = whole_path.pets_counts(folder, event)
+    spans = {"all": slice(None), "choices": slice(CHOICES), "held_out": slice(CHOICES, None)}
+    by_path = {name: whole_path.count_errors(counts, span) for name, span in spans.items()}
     if as_json:
         result = {
             **whole, "gate_m": GATE_M, "score_min": camera.score_min, "detector": detector_id,
-            "choices": choices, "held_out": held_out,
+            "choices": choices, "held_out": held_out, "whole_path": {"counter": counts.counter, **by_path},
         }  # fmt: skip
         print_json(result)
         return
-    Console().print(_table(parts, detector_id, camera.score_min))
+    console = Console()
+    console.print(_table(parts, detector_id, camera.score_min))
+    table = Table("", *by_path, title=f"People on the walkable ground through the whole path; counter {counts.counter}")
+    for key in by_path["all"]:
+        table.add_row(key, *(f"{figures[key]:g}" for figures in by_path.values()))
+    console.print(table)
+
+
+def _with_models(event: EventFile, detector: str | None, counter: str | None, band: str | None) -> EventFile:
+    """The event with other models and another band where they are given."""
+    if detector is not None:
+        event = event.model_copy(update={"detector": event.detector.model_copy(update={"model": detector})})
+    if counter is not None:
+        event = event.model_copy(update={"counter": event.counter.model_copy(update={"model": counter})})
+    if band is not None:
+        low_high = list(_scales(band, "--band"))
+        event = event.model_copy(update={"counter": event.counter.model_copy(update={"band_p_m2": low_high})})
+    return event
 
 
 def _table(parts: dict[str, Score], detector_id: str, score_min: float) -> Table:
@@ -117,7 +144,7 @@ def shanghaitech_command(
     tile_px: Annotated[int, typer.Option(help="Side of a detector's tiles; 0: whole pictures.")] = 0,
     overlap_px: Annotated[int, typer.Option(help="Overlap of the tiles.")] = 160,
     runtime: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8; several with commas take turns.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -125,23 +152,29 @@ def shanghaitech_command(
     if part not in (None, "A", "B"):
         raise ConfigError(f"--part: got {part!r}, need A or B.")
     parts = (part,) if part else ("A", "B")
-    settings = photograph_counts.Settings(
-        runtime, precision, _scales(scales), score_min, tile_px, overlap_px, threads
-    )  # fmt: skip
     photos = {one: photograph_counts.of_split(folder, one, split) for one in parts}
-    opened = photograph_counts.open_model(model, settings)
+    given = photograph_counts.Settings(
+        runtime, "auto", _scales(scales, "--scales"), score_min, tile_px, overlap_px, threads
+    )
+    opened = [
+        photograph_counts.open_model(model, replace(given, precision=one.strip())) for one in precision.split(",")
+    ]
     results = {one: photograph_counts.score(opened, photos[one], f"part {one}") for one in parts}
     if as_json:
-        print_json({"part": part, "split": split, **results[part]} if part else {"split": split, **results})
+        whole = [{one: found[index] for one, found in results.items()} for index in range(len(opened))]
+        answers = [{"split": split, **({"part": part, **one[part]} if part else one)} for one in whole]
+        print_json(answers[0] if len(answers) == 1 else answers)
         return
-    Console().print(_results_table(results, f"ShanghaiTech, split {split}, {opened.model_id}"))
+    for index, one in enumerate(opened):
+        shown = {name: found[index] for name, found in results.items()}
+        Console().print(_results_table(shown, f"ShanghaiTech, split {split}, {one.model_id}"))
 
 
-def _scales(text: str) -> tuple[float, ...]:
+def _scales(text: str, option: str) -> tuple[float, ...]:
     try:
         return tuple(float(one) for one in text.split(",") if one.strip())
     except ValueError as err:
-        raise ConfigError(f"--scales: got {text!r}, need numbers with commas between, such as 1.0,1.5.") from err
+        raise ConfigError(f"{option}: got {text!r}, need numbers with commas between, such as 1.0,1.5.") from err
 
 
 def _results_table(results: dict[str, dict[str, Any]], title: str) -> Table:

@@ -17,7 +17,7 @@ from crowdwatch.detectors.tiled import tiles
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml
 from crowdwatch.errors import ConfigError
 from crowdwatch.ports import Counter, Detector
-from crowdwatch.records import FloatArray, Frame, Stamp
+from crowdwatch.records import Anchor, FloatArray, Frame, Stamp
 from pipelines.command_line import progress
 from pipelines.counting_score import PhotoCount, eighths_of_mass, eighths_of_points, summarise
 from pipelines.network_size import network_size
@@ -27,9 +27,6 @@ __all__ = ["Model", "Settings", "of_split", "open_model", "score"]
 
 PICTURE_HW = (768, 1024)
 """The size for which operations are stated: that of part B's photographs."""
-
-PERSON, HEAD = 0, 1
-"""Classes of boxes: see ``Detections``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +92,29 @@ def open_model(name: str | None, settings: Settings) -> Model:
     return _counter(name, found, settings) if counters.is_counter(found) else _detector(name, found, settings)
 
 
-def score(model: Model, photos: Sequence[Photograph], label: str) -> dict[str, object]:
-    """Every figure of one model over one set; images_per_s leaves out reading the files and the first photograph."""
-    counted, seconds = [], []
+def score(models: Sequence[Model], photos: Sequence[Photograph], label: str) -> list[dict[str, object]]:
+    """Every figure of each model over one set.
+
+    The models take turns photograph by photograph, so that their speeds can be compared; images_per_s leaves out
+    reading the files and the first photograph.
+    """
+    counted: list[list[PhotoCount]] = [[] for _ in models]
+    seconds: list[list[float]] = [[] for _ in models]
     for index, photo in enumerate(progress(photos, label, len(photos))):
         frame = Frame(Stamp(photo.name, index, 0), read_image(photo.path))
-        began = time.perf_counter()
-        found = model.count(frame)
-        seconds.append(time.perf_counter() - began)
-        counted.append(PhotoCount(eighths_of_points(photo.heads_px, photo.image_hw), found))
-    figures = summarise(counted)
+        true = eighths_of_points(photo.heads_px, photo.image_hw)
+        for model, counts, spent in zip(models, counted, seconds, strict=True):
+            began = time.perf_counter()
+            found = model.count(frame)
+            spent.append(time.perf_counter() - began)
+            counts.append(PhotoCount(true, found))
+    return [_figures(*one) for one in zip(models, counted, seconds, strict=True)]
+
+
+def _figures(model: Model, counted: Sequence[PhotoCount], seconds: Sequence[float]) -> dict[str, object]:
     spent = seconds[1:] or seconds
     return {
-        **{key: np.round(value, 4).tolist() for key, value in figures.items()},
+        **{key: np.round(value, 4).tolist() for key, value in summarise(counted).items()},
         "images_per_s": round(len(spent) / sum(spent), 2),
         "parameters": model.parameters,
         "gflops": round(model.gflops, 2),
@@ -142,9 +149,14 @@ def _detector(name: str, found: WeightsFile, settings: Settings) -> Model:
     if settings.scales:
         raise ConfigError(f"--scales: {name} is a detector, which takes none. Give a counter.")
     precision = "f32" if settings.precision == "auto" else settings.precision
+    folder = found.path if found.kind == OPENVINO else exported_detector(found, image_px=640, max_det=3000)
+    known = read_yaml(folder / "metadata.yaml")
+    # a model that knows heads is there to count heads: a person behind others shows no more
+    anchor = Anchor.HEAD if "head" in dict(known["names"]).values() else Anchor.FEET
     detector: Detector = detectors.load(
-        name, settings.runtime, precision=precision, score_floor=min(0.05, settings.score_min), threads=settings.threads
-    )
+        name, settings.runtime, precision=precision, score_floor=min(0.05, settings.score_min),
+        threads=settings.threads, anchor=anchor,
+    )  # fmt: skip
     passes = 1
     if settings.tile_px:
         tiling = Tiling(settings.tile_px, settings.overlap_px)
@@ -154,15 +166,9 @@ def _detector(name: str, found: WeightsFile, settings: Settings) -> Model:
 
     def count(frame: Frame) -> FloatArray:
         (boxes,) = detector.detect([frame])
-        keep = boxes.score >= settings.score_min
-        # a model that knows heads is there to count heads: a person behind others shows no more
-        keep &= boxes.class_id == (HEAD if knows_heads else PERSON)
-        xyxy = boxes.xyxy_px[keep]
+        xyxy = boxes.xyxy_px[boxes.score >= settings.score_min]
         return eighths_of_points((xyxy[:, :2] + xyxy[:, 2:]) / 2, frame.image_hw)
 
-    folder = found.path if found.kind == OPENVINO else exported_detector(found, image_px=640, max_det=3000)
-    known = read_yaml(folder / "metadata.yaml")
-    knows_heads = dict(known["names"]).get(HEAD) == "head"
     parameters, gflops = network_size(folder, (int(known["imgsz"][0]), int(known["imgsz"][1])))
-    counted = "head" if knows_heads else "person"
+    counted = "head" if anchor is Anchor.HEAD else "person"
     return Model(f"{detector.detector_id}, {counted} >= {settings.score_min:g}", count, parameters, gflops * passes)

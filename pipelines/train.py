@@ -38,7 +38,7 @@ def counter_command(
     if threads is not None:
         torch.set_num_threads(threads)
     path = counter_training.train(counter_training.read_recipe(recipe), data, recipe, out)
-    err.print(f"weights: {path}", markup=False)
+    _say(path)
 
 
 @app.command("crowd")
@@ -56,12 +56,20 @@ def crowd_command(
     if threads is not None:
         torch.set_num_threads(threads)
     path = crowd_training.train(crowd_training.read_recipe(recipe), data, recipe, out)
-    err.print(f"weights: {path}", markup=False)
+    _say(path)
+
+
+def _say(path: Path) -> None:
+    from pipelines import curves
+
+    err.print(f"weights: {path}\nlearning curve: {curves.draw(path.parent)}", markup=False)
 
 
 @app.command("curves")
 def curves_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder of models/.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Of models/, or an --out.")
+    ],
 ) -> None:
     """Draw the learning curves of a model's logged runs."""
     from pipelines import curves

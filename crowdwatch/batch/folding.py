@@ -25,7 +25,7 @@ from crowdwatch.store.chunks import ChunkFolder, Standing
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.products import Products
 
-__all__ = ["fold", "focus_spans"]
+__all__ = ["focus_spans", "fold"]
 
 NS = 1_000_000_000
 WRITE_TICKS = 200
@@ -70,15 +70,17 @@ def _observations(job: Job, standing: Standing, from_ns: int) -> Iterator[Observ
 
 
 def _camera(folder: ChunkFolder, chunks: Sequence[Chunk], from_ns: int) -> Iterator[Observation]:
-    passes = [
-        (each for chunk in chunks if chunk.fine is fine for each in folder.read(chunk, from_ns))
-        for fine in (False, True)
-    ]
+    passes = [_pass(folder, [chunk for chunk in chunks if chunk.fine is fine], from_ns) for fine in (False, True)]
     last = None
     for observation in heapq.merge(*passes, key=lambda each: each.stamp.t_ns):
         if observation.stamp.id != last:
             yield observation
         last = observation.stamp.id
+
+
+def _pass(folder: ChunkFolder, chunks: Sequence[Chunk], from_ns: int) -> Iterator[Observation]:
+    for chunk in chunks:
+        yield from folder.read(chunk, from_ns)
 
 
 def _same(observation: Observation) -> Observation:
@@ -147,7 +149,9 @@ def fold(
         log.close(complete=not stop.is_set())
         digest = sink.alerts.hexdigest()
         ids = tuple(sorted(tally.detector_ids))
-        summary = Summary(run, job.event, tally, digest, ids, tuple(faults), stop.is_set(), time.monotonic() - began)
+        summary = Summary(
+            run, job.event, tally, digest, ids, (), tuple(faults), stop.is_set(), time.monotonic() - began
+        )
         if not stop.is_set():
             products.close()
             job.write_summary(facts(summary))

@@ -106,7 +106,7 @@ def _notes(camera_id: str, source: Source) -> Iterator[str]:
             yield f"recording {each.path}: its frame rate varies. Every frame keeps its own time; nothing to do."
     codecs = sorted({each.codec for each in recordings})
     if len(codecs) > 1:
-        yield f"camera {camera_id!r}: its recordings use several codecs ({', '.join(codecs)}). Each is decoded as it is."
+        yield f"camera {camera_id!r}: its recordings use several codecs ({', '.join(codecs)}). Each is decoded."
 
 
 def _each_alone(event: EventFile, site: Site, camera: Camera, entry: CameraFile) -> Iterator[str]:

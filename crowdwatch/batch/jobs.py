@@ -97,12 +97,16 @@ class Job:
         """The chunks of the first pass, in time order."""
         return _in_order(cut(camera, [span], self.plan.chunk_ns) for camera, span in self.plan.spans.items())
 
+    @property
+    def has_fine(self) -> bool:
+        """Whether it has been decided what the second pass looks at."""
+        return (self.folder / FINE_JSON).exists()
+
     def planned_fine(self) -> list[Chunk]:
         """The chunks of the second pass of an adaptive job; none before its spans have been written."""
-        path = self.folder / FINE_JSON
-        if self.plan.fine_hz is None or not path.exists():
+        if self.plan.fine_hz is None or not self.has_fine:
             return []
-        spans = json.loads(path.read_text(encoding="utf-8"))
+        spans = json.loads((self.folder / FINE_JSON).read_text(encoding="utf-8"))
         return _in_order(cut(camera, each, self.plan.chunk_ns, fine=True) for camera, each in spans.items())
 
     def write_fine(self, spans: dict[str, list[tuple[int, int]]]) -> None:

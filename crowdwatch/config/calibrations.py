@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from crowdwatch import geometry
 from crowdwatch.calibrate import from_points, from_pose
 from crowdwatch.calibration_files import TsaiModel, parse_opencv, parse_tsai, plane_from_tsai
 from crowdwatch.config.schema import CalibrationFile, CameraFile, LensFile
@@ -103,16 +104,9 @@ def ground_plane(camera: CameraFile) -> GroundPlane:
     plane = _plane(camera)
     if camera.anchor is not Anchor.HEAD:
         return plane
-    if plane.camera_centre_m is None:
-        raise AnchorRefused(
-            "anchor head is refused: control points without the camera's position do not tell where a head stands. "
-            "Survey camera_position_m (east, north, height), give a full pose, or use anchor: feet."
-        )
-    if not plane.camera_centre_m[2] > plane.head_plane_m:
-        raise AnchorRefused(
-            f"anchor head is refused: the camera is {plane.camera_centre_m[2]:.2f} m up, need more than head_plane_m "
-            f"{plane.head_plane_m:g}. Check the camera's height."
-        )
+    fault = geometry.heads_fault(plane)
+    if fault is not None:
+        raise AnchorRefused(f"anchor head is refused: {fault} Or use anchor: feet.")
     return plane
 
 

@@ -20,7 +20,7 @@ from crowdwatch.config.calibrations import WAYS, ground_plane
 from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.footage import check_footage
 from crowdwatch.config.limits import LADDER_KEYS, Rung, rung_fault, rungs
-from crowdwatch.config.programs import Model
+from crowdwatch.config.programs import CounterSettings, Model
 from crowdwatch.config.schema import (
     CameraFile,
     GateFile,
@@ -60,6 +60,7 @@ class _Parts:
     phases: dict[int, PhaseFile] = field(default_factory=dict)
     by_kind: LimitsByKind = field(default_factory=LimitsByKind)
     readings: ReadingSettings | None = None
+    counter: CounterSettings | None = None
 
 
 def check(document: Document) -> None:
@@ -73,6 +74,7 @@ def check(document: Document) -> None:
         phases=_list(PhaseFile, raw.get("phases")),
         by_kind=_part(LimitsByKind, raw.get("limits_by_kind", {})) or LimitsByKind(),
         readings=_part(ReadingSettings, raw.get("readings", {})),
+        counter=_part(CounterSettings, raw.get("counter", {})),
     )
     _exclusive(document)
     for key in ("zones", "gates", "cameras", "phases"):
@@ -84,6 +86,7 @@ def check(document: Document) -> None:
         _gate(document, ("gates", number), gate, area)
     for number, camera in parts.cameras.items():
         _camera(document, ("cameras", number), camera, area)
+    _heads(document, parts)
     _phases(document, parts)
     _limits(document, parts)
     if parts.readings is not None and parts.readings.window_s < parts.readings.tick_s:
@@ -235,6 +238,23 @@ def _camera(document: Document, path: KeyPath, camera: CameraFile, area: BaseGeo
             "the camera validly sees none of the walkable area. Check the calibration, the site's origin and the units."
         )
         document.fault((*path, "calibration"), text)
+
+
+def _heads(document: Document, parts: _Parts) -> None:
+    """A counter that is named must be able to put heads on the ground of every camera that shall use it."""
+    if parts.counter is None or not parts.counter.demanded:
+        return
+    for number, camera in parts.cameras.items():
+        if not camera.counter.use:
+            continue
+        try:
+            fault = geometry.heads_fault(ground_plane(camera))
+        except (CalibrationError, RecordError):
+            continue  # listed with the calibration
+        if fault is not None:
+            remedy = "Or leave this camera to boxes with counter: {use: false}."
+            text = f"counter {parts.counter.model} is refused: {fault} {remedy}"
+            document.fault(("cameras", number, "calibration"), text)
 
 
 def _phases(document: Document, parts: _Parts) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from crowdwatch.config.fields import Ident, Number, Whole
+from crowdwatch.config.fields import Ident, NotNegative, Number, Positive, Whole
+from crowdwatch.intervals import IntervalBand, IntervalTable
+from crowdwatch.site import BAND_P_M2
 
-__all__ = ["DetectorSettings", "Model", "TilesSettings"]
+__all__ = ["CameraCounter", "CounterSettings", "DetectorSettings", "IntervalsSettings", "Model", "TilesSettings"]
 
 
 class Model(BaseModel):
@@ -17,13 +20,39 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class IntervalBandSettings(Model):
+    """Quantiles of the scaled error in one band of crowding; the last band has no ``below``."""
+
+    below: Positive | None = None
+    low: Number
+    high: Number
+
+
+class IntervalsSettings(Model):
+    """How far a model's counts may be off: see :mod:`crowdwatch.intervals`. Fitted, never guessed."""
+
+    spread: NotNegative
+    bands: Annotated[list[IntervalBandSettings], Field(min_length=1, max_length=50)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> IntervalsSettings:
+        self.table()
+        return self
+
+    def table(self) -> IntervalTable:
+        """The table that the core works with. Raises RecordError."""
+        ends = [math.inf if band.below is None else band.below for band in self.bands]
+        rows = zip(ends, self.bands, strict=True)
+        return IntervalTable(self.spread, tuple(IntervalBand(end, band.low, band.high) for end, band in rows))
+
+
 class TilesSettings(Model):
     """How pictures larger than the network's input are cut: for drones and 4K."""
 
     tile_px: Annotated[Whole, Field(ge=64, le=4096)] = Field(
         default=640, json_schema_extra={"source": "the size that the shipped weights were made for"}
     )
-    overlap_px: Annotated[Whole, Field(ge=0, le=2048)] = Field(
+    overlap_px: Annotated[Whole, Field(ge=16, le=2048)] = Field(
         default=160,
         json_schema_extra={"source": "people up to this height are whole in some tile: a quarter of a tile"},
     )
@@ -66,3 +95,57 @@ class DetectorSettings(Model):
     threads: Annotated[Whole, Field(ge=1, le=1024)] | None = Field(
         default=None, json_schema_extra={"source": "every core of the machine"}
     )
+    intervals: IntervalsSettings | None = Field(
+        default=None, json_schema_extra={"source": "intervals.yaml beside the weights; else a wide guess"}
+    )
+
+
+class CounterSettings(Model):
+    """The program that counts heads where people stand too close for boxes, and where it takes over from them.
+
+    ``auto`` is the shipped counter: without one, boxes count alone; a camera that cannot put heads on the ground says
+    so in its readings. A counter that is named must be there, and every camera must be able to use it.
+    """
+
+    model: Ident = Field(default="auto", json_schema_extra={"source": "the default of models/; off without one"})
+    runtime: Literal["auto", "openvino", "torch"] = Field(
+        default="auto", json_schema_extra={"source": "OpenVINO on a CPU, torch on a GPU"}
+    )
+    precision: Literal["auto", "f32", "bf16", "int8"] = Field(
+        default="auto", json_schema_extra={"source": "what the model's own card recommends"}
+    )
+    every_s: Annotated[Number, Field(ge=0.04, le=60)] = Field(default=1.0, json_schema_extra={"source": "TODO"})
+    dense_every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = Field(
+        default=None, json_schema_extra={"source": "every_s"}
+    )
+    band_p_m2: Annotated[list[NotNegative], Field(min_length=2, max_length=2)] = Field(
+        default_factory=lambda: list(BAND_P_M2),
+        json_schema_extra={"source": "the highest band in which boxes still find enough people, by measured recall"},
+    )
+    hold_s: Positive | None = Field(default=None, json_schema_extra={"source": "5 s, or three times every_s"})
+    threads: Annotated[Whole, Field(ge=1, le=1024)] | None = Field(
+        default=None, json_schema_extra={"source": "every core of the machine"}
+    )
+    intervals: IntervalsSettings | None = Field(
+        default=None, json_schema_extra={"source": "intervals.yaml beside the weights; else a wide guess"}
+    )
+
+    @model_validator(mode="after")
+    def _rises(self) -> CounterSettings:
+        low, high = self.band_p_m2
+        if not low < high:
+            raise ValueError(f"band_p_m2: got {self.band_p_m2}, need the lower density first, then the higher one")
+        return self
+
+    @property
+    def demanded(self) -> bool:
+        """Whether a certain counter must run, on every camera."""
+        return self.model not in ("auto", "none")
+
+
+class CameraCounter(Model):
+    """What one camera does otherwise: ``use: false`` leaves its people to boxes; times as in ``counter``."""
+
+    use: bool = True
+    every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = None
+    dense_every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = None

@@ -29,7 +29,7 @@ from crowdwatch.config.fields import (
     Time,
     Whole,
 )
-from crowdwatch.config.programs import DetectorSettings, Model
+from crowdwatch.config.programs import CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.times import parse_time
 from crowdwatch.records import Anchor
 from crowdwatch.site import ZoneKind
@@ -274,6 +274,7 @@ class CameraFile(Model):
         score_min: detections below this score are logged but not counted.
         max_position_error_m: ground where a position is less certain than this is not used.
         head_plane_m: height above the ground at which heads are seen.
+        counter: what this camera does otherwise than the ``counter`` section says.
     """
 
     id: Ident
@@ -299,6 +300,7 @@ class CameraFile(Model):
     head_plane_m: Annotated[Number, Field(ge=0, le=3)] = Field(
         default=1.65, json_schema_extra={"source": "adult stature less 0.1 m: the middle of a head"}
     )
+    counter: CameraCounter = Field(default_factory=CameraCounter)
 
 
 class PhaseKind(StrEnum):
@@ -325,7 +327,10 @@ class PhaseFile(Model):
 
 
 class ReadingSettings(Model):
-    """How readings are made. All durations are event time."""
+    """How readings are made. All durations are event time.
+
+    With ``alert_probability`` x, an alarm is raised when its limit is exceeded with a probability of at least x.
+    """
 
     tick_s: Annotated[Number, Field(ge=0.1, le=60)] = Field(
         default=1.0, json_schema_extra={"source": "a commander's page shows one step a second"}
@@ -338,6 +343,9 @@ class ReadingSettings(Model):
     )
     bandwidth_m: Annotated[Number, Field(ge=0.1, le=20)] = Field(
         default=1.0, json_schema_extra={"source": "of the order of Helbing 2007's R = 1 m"}
+    )
+    alert_probability: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        default=None, json_schema_extra={"source": "alarms compare the value itself with its limit"}
     )
 
 
@@ -357,6 +365,7 @@ class EventFile(Model):
     phases: Annotated[list[PhaseFile], Field(max_length=100)] = Field(default_factory=list)
     limits_by_kind: LimitsByKind = Field(default_factory=LimitsByKind)
     detector: DetectorSettings = Field(default_factory=DetectorSettings)
+    counter: CounterSettings = Field(default_factory=CounterSettings)
     readings: ReadingSettings = Field(default_factory=ReadingSettings)
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 

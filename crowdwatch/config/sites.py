@@ -11,13 +11,18 @@ from crowdwatch import geometry
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.limits import event_rungs, to_limit
 from crowdwatch.config.schema import CameraFile, EventFile, Text
-from crowdwatch.site import Camera, Gate, Limit, Phase, Site, Zone, ZoneLimits
+from crowdwatch.intervals import UNMEASURED
+from crowdwatch.site import Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
 
 __all__ = ["to_site"]
 
 UNTOLD_INTERVAL_S = 0.2
 """How often a camera that analyses every frame is expected to speak where neither sampling nor capture rate is given:
 5 pictures a second, the slowest video camera that is sold. It only bounds how soon silence is called silence."""
+
+
+HOLD_S, HOLD_TIMES = 5.0, 3.0
+"""How long head mass stands for what is there now: as long as a picture does before its camera is silent."""
 
 
 def to_site(event: EventFile) -> Site:
@@ -57,7 +62,7 @@ def to_site(event: EventFile) -> Site:
         obstacles_m=tuple(np.array(ring) for ring in event.site.obstacles_m),
         zones=zones,
         gates=gates,
-        cameras=tuple(_camera(camera) for camera in event.cameras),
+        cameras=tuple(_camera(camera, event) for camera in event.cameras),
         phases=_phases(event),
         tick_s=event.readings.tick_s,
         window_s=event.readings.window_s,
@@ -65,6 +70,8 @@ def to_site(event: EventFile) -> Site:
         bandwidth_m=event.readings.bandwidth_m,
         crs=event.site.crs,
         labels=tuple(event.labels),
+        hand_over=_hand_over(event),
+        alert_chance=event.readings.alert_probability,
     )
 
 
@@ -72,7 +79,20 @@ def _both(name: Text | None, otherwise: str) -> dict[str, str]:
     return name.both() if name is not None else {"en": otherwise, "zh": otherwise}
 
 
-def _camera(camera: CameraFile) -> Camera:
+def _hand_over(event: EventFile) -> HandOver:
+    low, high = event.counter.band_p_m2
+    boxes, heads = (
+        UNMEASURED if each is None else each.table() for each in (event.detector.intervals, event.counter.intervals)
+    )
+    return HandOver(low, high, boxes, heads)
+
+
+def _hold_s(camera: CameraFile, event: EventFile) -> float:
+    every_s = camera.counter.every_s or event.counter.every_s
+    return event.counter.hold_s or max(HOLD_S, HOLD_TIMES * every_s)
+
+
+def _camera(camera: CameraFile, event: EventFile) -> Camera:
     rate_hz = camera.sample_hz or camera.source.capture_rate_hz
     interval_s = float(1 / Fraction(str(rate_hz))) if rate_hz else UNTOLD_INTERVAL_S
     if camera.keyframe_interval_s is not None:
@@ -84,6 +104,7 @@ def _camera(camera: CameraFile) -> Camera:
         anchor=camera.anchor,
         sample_interval_s=interval_s,
         score_min=camera.score_min,
+        heads_hold_s=_hold_s(camera, event),
     )
 
 

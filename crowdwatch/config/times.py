@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-__all__ = ["format_time", "parse_time"]
+__all__ = ["event_time", "format_time", "parse_time"]
 
 _ISO = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS = range(1970, 2200)
+_LONGEST_S = 1e9
 
 
 def parse_time(text: str) -> int:
@@ -41,6 +43,33 @@ def parse_time(text: str) -> int:
         raise ValueError(f"is no time of the calendar ({error}), need a real date and time") from error
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + int((match[7] or "0").ljust(9, "0"))
+
+
+def event_time(text: str, start_ns: int) -> int:
+    """Read a time of an event as the command line takes it: with its offset from UTC, or after the first frame.
+
+    Args:
+        text: ISO 8601 as for :func:`parse_time`, or seconds, m:ss or h:mm:ss with decimals.
+        start_ns: event time of the first frame.
+
+    Returns:
+        UTC nanoseconds since 1970.
+
+    Raises:
+        ValueError: neither.
+
+    >>> event_time("1:00:00.5", 10), event_time("1970-01-01T00:00:01Z", 10)
+    (3600500000010, 1000000000)
+    """
+    if "T" in text or " " in text.strip():
+        return parse_time(text)
+    parts = [float(part) for part in text.split(":")]
+    if len(parts) > 3 or not all(0 <= part < math.inf for part in parts) or any(part >= 60 for part in parts[1:]):
+        raise ValueError("is neither h:mm:ss after the first frame nor a time with its offset from UTC")
+    seconds = sum(part * 60.0**power for power, part in enumerate(reversed(parts)))
+    if seconds > _LONGEST_S:
+        raise ValueError("is longer after the first frame than any event")
+    return start_ns + round(seconds * 1e9)
 
 
 def format_time(t_ns: int) -> str:

@@ -97,9 +97,12 @@ def _card(weights: WeightsFile) -> dict[str, Any]:
 
 
 def _of_precision(found: WeightsFile, precision: str) -> WeightsFile:
-    """What was found, or the INT8 model or the other one beside it."""
+    """What was found, or the INT8 model or the other one beside it; the ``.pt`` is exported at f32 where that is not
+    there."""
     if (precision == "int8") == found.name.endswith(INT8):
         return found
     name = found.name.removesuffix(INT8) + (INT8 if precision == "int8" else "")
     beside = found.path.parent / f"{name}{weights_files.IR_SUFFIX}"
-    return weights_files.find(beside, kinds=(OPENVINO,), download=False)
+    if precision != "int8" and not beside.exists():
+        beside = found.path.parent / f"{name}.pt"
+    return weights_files.find(beside, kinds=(OPENVINO, PT), download=False)

@@ -8,7 +8,6 @@ the backbone's own at stride 4.
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from crowdwatch.detectors import ultralytics_models
+from crowdwatch.detectors import torch_files, ultralytics_models
 from crowdwatch.errors import ModelError
 
 __all__ = ["STRIDES", "CountingNet", "Stored", "stored"]
@@ -57,17 +56,17 @@ def stored(path: Path) -> Stored:
         ModelError: it holds no counting network.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if isinstance(content, dict) and "average" in content:
+        content = torch_files.tensors(path)
+        if "average" in content:
             recipe = json.loads(content["recipe"])
             average = {key.removeprefix("module."): value for key, value in content["average"].items()}
             average.pop("n_averaged", None)
             content = {"stride": recipe["stride"], "width": recipe["width"], "state": average}
         found = Stored(int(content["stride"]), int(content["width"]), dict(content["state"]))
-    except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as err:
-        raise _no_counter(path, f"{type(err).__name__}: {(str(err).strip() or 'empty').splitlines()[0]}") from err
-    except pickle.UnpicklingError as err:
-        raise _no_counter(path, "not a PyTorch file, or one that holds more than tensors") from err
+    except ModelError as err:
+        raise _no_counter(path, str(err)) from err
+    except (LookupError, TypeError, ValueError, AttributeError) as err:
+        raise _no_counter(path, f"{type(err).__name__}: {err}") from err
     if found.width < 1 or not all(isinstance(value, torch.Tensor) for value in found.state.values()):
         raise _no_counter(path, "its content is not made of tensors")
     return found

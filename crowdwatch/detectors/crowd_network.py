@@ -26,6 +26,10 @@ PERSON = 0
 """COCO's class."""
 
 
+def _shapes(net: Any) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in net.state_dict().items()}
+
+
 class CrowdYolo(nn.Module):
     """(N, 3, H, W) RGB in 0..1 -> (N, 6, candidates): box centre and size, score of person, score of head.
 
@@ -45,11 +49,11 @@ class CrowdYolo(nn.Module):
         from ultralytics.nn.modules.head import Detect
         from ultralytics.nn.tasks import DetectionModel
 
-        fresh: Any = DetectionModel
-        start: Any = fresh("yolo11n.yaml", verbose=False) if base is None else base
-        self.base: Any = start
-        if len(self.base.model) != 24 or self.base.model[-1].nc != 80:
-            raise ModelError("crowd detector: the start is no YOLO11n of 80 classes. Give yolo11n weights.")
+        yolo: Any = DetectionModel
+        fresh = yolo("yolo11n.yaml", verbose=False)
+        self.base: Any = fresh if base is None else base
+        if _shapes(self.base) != _shapes(fresh):
+            raise ModelError("crowd detector: the start is no YOLO11n of 80 classes, not fused. Give yolo11n weights.")
         self.base.requires_grad_(False)
         layer: Any = Conv
         answer: Any = Detect

@@ -3,7 +3,8 @@
 Tiles of the network's own size overlap; an overview of the whole picture adds those who are too large for the overlap.
 The picture is divided among the tiles, each owning the pixels nearer to its middle. A tile reports the people whose
 box centre lies in what it owns, or so little outside that the neighbour may place it here; of such pairs, told twice
-by two tiles, the weaker box goes. So nobody on a seam is counted twice, and nobody is lost.
+by two tiles, the weaker box goes. Somebody too large for the overlap, whom no tile sees whole, is put together from the
+parts. So nobody on a seam is counted twice, and nobody is lost.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from crowdwatch.errors import ConfigError
 from crowdwatch.ports import Detector
 from crowdwatch.records import Anchor, Detections, FloatArray, Frame
 
-__all__ = ["Tile", "TiledDetector", "Tiling", "merge", "tiles"]
+__all__ = ["LEAST_OVERLAP_PX", "Tile", "TiledDetector", "Tiling", "Told", "join", "merge", "stitch", "tiles"]
+
+LEAST_OVERLAP_PX = 16
+"""With less, everybody on a seam is seen in two halves, and no half shows whose it is."""
 
 SLACK_FRAC = 0.5
 """How far outside its own ground a tile may report a box, in shares of the box's shorter side. Two tiles place one
@@ -54,10 +60,10 @@ class Tiling:
     overview: bool = True
 
     def __post_init__(self) -> None:
-        if self.tile_px < 64 or not 0 <= self.overlap_px <= self.tile_px // 2:
+        if self.tile_px < 64 or not LEAST_OVERLAP_PX <= self.overlap_px <= self.tile_px // 2:
             raise ConfigError(
                 f"tiles: got tile_px {self.tile_px}, overlap_px {self.overlap_px}; need tile_px >= 64 and an overlap "
-                "between 0 and half a tile."
+                f"between {LEAST_OVERLAP_PX} and half a tile."
             )
 
 
@@ -128,30 +134,123 @@ class TiledDetector:
 
     def _one(self, frame: Frame) -> Detections:
         cut = tiles(frame.image_hw, self._tiling)
-        whole = [frame] if self._tiling.overview or len(cut) == 1 else []
-        parts = [] if len(cut) == 1 else [Frame(frame.stamp, _part(frame, tile)) for tile in cut]
-        found = self._detector.detect([*whole, *parts])
-        seen = [_shifted(one.xyxy_px, tile) for one, tile in zip(found[len(whole) :], cut, strict=False)]
-        xyxy = np.concatenate([one.xyxy_px for one in found[: len(whole)]] + seen or [np.empty((0, 4))])
-        score = np.concatenate([one.score for one in found])
-        class_id = np.concatenate([one.class_id for one in found])
-        maker = np.repeat(np.arange(len(found)), [len(one) for one in found])
-        keep = np.arange(len(score))
-        if parts:
-            large = [_size(one.xyxy_px) > self._tiling.overlap_px * (1 - SLACK_FRAC) for one in found[: len(whole)]]
-            owned = [_owned(one, tile) for one, tile in zip(seen, cut, strict=True)]
-            part = [_cut_off(one, tile, frame.image_hw) for one, tile in zip(seen, cut, strict=True)]
-            cut_off = np.concatenate([np.zeros(len(one), bool) for one in found[: len(whole)]] + part)
-            keep = np.concatenate(large + owned).nonzero()[0]
-            keep = keep[merge(xyxy[keep], score[keep], class_id[keep], maker[keep], cut_off[keep])]
+        if len(cut) == 1:
+            (found,) = self._detector.detect([frame])
+            told, saturated = Told(found.xyxy_px, found.score, found.class_id), found.saturated
+        else:
+            whole = [frame] if self._tiling.overview else []
+            parts = [Frame(frame.stamp, _part(frame, tile)) for tile in cut]
+            answers = self._detector.detect([*whole, *parts])
+            told = join(answers, cut, frame.image_hw, self._tiling)
+            saturated = any(one.saturated for one in answers)
         return Detections(
-            stamp=frame.stamp, xyxy_px=xyxy[keep], score=score[keep], class_id=class_id[keep], anchor=self.anchor,
-            image_hw=frame.image_hw, detector_id=self._id, saturated=any(one.saturated for one in found),
+            stamp=frame.stamp, xyxy_px=told.xyxy_px, score=told.score, class_id=told.class_id, anchor=self.anchor,
+            image_hw=frame.image_hw, detector_id=self._id, saturated=saturated,
         )  # fmt: skip
 
     def close(self) -> None:
         """Release the inner detector."""
         self._detector.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """Boxes in the pixels of the whole picture, by falling score: (N, 4), (N,), (N,)."""
+
+    xyxy_px: FloatArray
+    score: FloatArray
+    class_id: NDArray[np.int64]
+
+
+def join(answers: Sequence[Detections], cut: Sequence[Tile], image_hw: tuple[int, int], tiling: Tiling) -> Told:
+    """What the overview and the tiles say, made one: everybody once.
+
+    Args:
+        answers: of the overview, where there is one, then of every tile in its own pixels.
+        cut: the tiles.
+        image_hw: size of the whole picture.
+        tiling: how it was cut.
+    """
+    whole, parts = answers[: len(answers) - len(cut)], answers[len(answers) - len(cut) :]
+    seen = [_shifted(one.xyxy_px, tile) for one, tile in zip(parts, cut, strict=True)]
+    xyxy = np.concatenate([one.xyxy_px for one in whole] + seen)
+    score = np.concatenate([one.score for one in answers])
+    class_id = np.concatenate([one.class_id for one in answers])
+    maker = np.repeat(np.arange(len(answers)) - len(whole), [len(one) for one in answers])
+    own = [_size(one.xyxy_px) > tiling.overlap_px * (1 - SLACK_FRAC) for one in whole]
+    own += [_owned(one, tile) for one, tile in zip(seen, cut, strict=True)]
+    cut_off = [np.zeros(len(one), bool) for one in whole]
+    cut_off += [_cut_off(one, tile, image_hw) for one, tile in zip(seen, cut, strict=True)]
+    keep = np.concatenate(own).nonzero()[0]
+    rows = (xyxy[keep], score[keep], class_id[keep], maker[keep], np.concatenate(cut_off)[keep])
+    rows = stitch(*rows, np.array([tile.box_px for tile in cut], dtype=float))
+    kept = merge(*rows)
+    return Told(rows[0][kept], rows[1][kept], rows[2][kept])
+
+
+def stitch(
+    xyxy_px: FloatArray,
+    score: FloatArray,
+    class_id: NDArray[np.int64],
+    maker: NDArray[np.int64],
+    cut_off: NDArray[np.bool_],
+    tile_px: FloatArray,
+) -> tuple[FloatArray, FloatArray, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Put those together whom no tile sees whole: parts of two tiles that agree where both tiles look are one body.
+
+    Args:
+        xyxy_px: (N, 4).
+        score: (N,).
+        class_id: (N,).
+        maker: (N,) the tile that found it, negative for the overview.
+        cut_off: (N,) it ends at an inner border of its tile.
+        tile_px: (T, 4) the tiles' own boxes.
+
+    Returns:
+        The same five with every group of parts replaced, at its first row, by the box around them with the highest
+        score; it counts as whole and as found by a maker of its own.
+
+    >>> parts = np.array([[-100.0, 0, 32, 80], [-32, 0, 100, 80]])
+    >>> tile = np.array([[-200.0, 0, 32, 200], [-32, 0, 200, 200]])
+    >>> rows = stitch(parts, np.array([0.5, 0.6]), np.zeros(2, int), np.arange(2), np.ones(2, bool), tile)
+    >>> rows[0].tolist(), rows[1].tolist(), rows[4].tolist()
+    ([[-100.0, 0.0, 100.0, 80.0]], [0.6], [False])
+    """
+    first, second = _pairs(xyxy_px, class_id, maker, (cut_off & (maker >= 0)).nonzero()[0])
+    one, other = tile_px[maker[first]], tile_px[maker[second]]
+    strip = np.hstack([np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])])
+    seen = _clipped(xyxy_px[first], strip), _clipped(xyxy_px[second], strip)
+    agree = _same(seen[0], seen[1], np.zeros(len(first), bool))
+    links = (np.ones(int(agree.sum())), (first[agree], second[agree]))
+    label = connected_components(coo_matrix(links, shape=(len(score), len(score))), directed=False)[1]
+    _, head, body, parts = np.unique(label, return_index=True, return_inverse=True, return_counts=True)
+    low, high = np.full((len(head), 2), np.inf), np.full((len(head), 2), -np.inf)
+    best = np.full(len(head), -np.inf)
+    np.minimum.at(low, body, xyxy_px[:, :2])
+    np.maximum.at(high, body, xyxy_px[:, 2:])
+    np.maximum.at(best, body, score)
+    order = np.argsort(head)
+    head, whole = head[order], parts[order] > 1
+    own_maker = np.where(whole, len(tile_px) + np.arange(len(head)), maker[head])
+    return np.hstack([low, high])[order], best[order], class_id[head], own_maker, np.asarray(cut_off[head] & ~whole)
+
+
+def _pairs(
+    xyxy_px: FloatArray, class_id: NDArray[np.int64], maker: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the boxes of one class and two makers that touch, each pair once, by their places in ``rows``: those
+    of a tree, so that the cost grows with the people and their neighbours, not with their square."""
+    shapes: Any = shapely.box(*xyxy_px[rows].T)
+    place, other_place = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    once = place < other_place
+    first, second = rows[place[once]], rows[other_place[once]]
+    two = (maker[first] != maker[second]) & (class_id[first] == class_id[second])
+    return first[two], second[two]
+
+
+def _clipped(xyxy_px: FloatArray, to_px: FloatArray) -> FloatArray:
+    low, high = np.maximum(xyxy_px[:, :2], to_px[:, :2]), np.minimum(xyxy_px[:, 2:], to_px[:, 2:])
+    return np.hstack([low, np.maximum(low, high)])
 
 
 def merge(
@@ -162,9 +261,6 @@ def merge(
     cut_off: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """Drop what two makers told twice; what one maker tells is never thinned.
-
-    The pairs come from a tree of the boxes, so the cost grows with the people and their neighbours, not with their
-    square.
 
     Args:
         xyxy_px: (N, 4).
@@ -181,13 +277,11 @@ def merge(
     [1, 2]
     """
     order = np.lexsort((-score, cut_off))
-    shapes: Any = shapely.box(*xyxy_px[order].T)
-    first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
-    rank_maker, rank_class = maker[order], class_id[order]
-    other = (first < second) & (rank_maker[first] != rank_maker[second]) & (rank_class[first] == rank_class[second])
-    first, second = first[other], second[other]
-    same = _same(xyxy_px[order[first]], xyxy_px[order[second]], cut_off[order[second]])
-    first, second = first[same], second[same]
+    first, second = _pairs(xyxy_px, class_id, maker, order)
+    same = _same(xyxy_px[first], xyxy_px[second], cut_off[second])
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    first, second = rank[first[same]], rank[second[same]]
     stays = np.ones(len(order), bool)
     for better, worse in sorted(zip(first.tolist(), second.tolist(), strict=True)):
         if stays[better]:

@@ -6,7 +6,7 @@ import os
 import pickle
 from typing import Any
 
-from crowdwatch.detectors import torchvision_ops
+from crowdwatch.detectors import torch_files, torchvision_ops
 from crowdwatch.detectors.weights import WeightsFile, cache_dir
 from crowdwatch.errors import ModelError
 
@@ -61,15 +61,13 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
 
 def _crowd(weights: WeightsFile) -> Any | None:
     """The crowd detector, if the file holds one: tensors only, no objects."""
-    import torch
-
     from crowdwatch.detectors.crowd_network import CrowdYolo
 
     try:
-        content = torch.load(weights.path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):  # a checkpoint of Ultralytics holds objects
+        content = torch_files.tensors(weights.path)
+    except ModelError:  # a checkpoint of Ultralytics holds objects
         return None
-    if not isinstance(content, dict) or "crowd_yolo" not in content:
+    if "crowd_yolo" not in content:
         return None
     net = CrowdYolo()
     net.load(content["state"], str(weights.path))

@@ -25,10 +25,24 @@ from ruamel.yaml.error import YAMLError
 from crowdwatch.detectors import download as downloads
 from crowdwatch.errors import ModelError, WeightsMismatch, WeightsNotFound
 
-__all__ = ["OPENVINO", "PT", "WeightsFile", "cache_dir", "default_model", "find", "read_yaml", "sha256_of", "xml_of"]
+__all__ = [
+    "COUNT",
+    "DETECT",
+    "OPENVINO",
+    "PT",
+    "WeightsFile",
+    "cache_dir",
+    "default_model",
+    "find",
+    "read_yaml",
+    "sha256_of",
+    "xml_of",
+]
 
 Kind = Literal["pt", "openvino"]
 Task = Literal["count", "detect"]
+COUNT: Task = "count"
+DETECT: Task = "detect"
 PT: Kind = "pt"
 OPENVINO: Kind = "openvino"
 IR_SUFFIX = "_openvino_model"

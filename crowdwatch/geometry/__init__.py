@@ -8,6 +8,7 @@ ground that a camera sees, and ``polygons`` checks areas.
 from crowdwatch.geometry.homography import Fit, fit_homography, leave_one_out
 from crowdwatch.geometry.lens import distort, opencv_lens, undistort, undistort_jacobian
 from crowdwatch.geometry.plane import (
+    heads_fault,
     hull_area,
     picture_edges_px,
     plane_from_pose,
@@ -26,6 +27,7 @@ __all__ = [
     "distort",
     "fit_homography",
     "head_size_px",
+    "heads_fault",
     "hull_area",
     "inside",
     "leave_one_out",

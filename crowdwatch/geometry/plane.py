@@ -18,6 +18,7 @@ from crowdwatch.records import FloatArray, GroundPlane, Lens
 
 __all__ = [
     "BoolArray",
+    "heads_fault",
     "hull_area",
     "picture_edges_px",
     "plane_from_pose",
@@ -171,6 +172,22 @@ def valid_px(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> Bo
     hull = hull_area(plane)
     xy = to_ground(plane, uv, height_m)
     return good & (np.isfinite(xy).all(axis=1) if hull is None else inside(hull, xy))
+
+
+def heads_fault(plane: GroundPlane) -> str | None:
+    """Say why heads cannot be put on the ground and what to do about it, or None when they can."""
+    centre = plane.camera_centre_m
+    if centre is None:
+        return (
+            "control points without the camera's position do not tell where a head stands. "
+            "Survey camera_position_m (east, north, height), or give a full pose."
+        )
+    if not centre[2] > plane.head_plane_m:
+        return (
+            f"the camera is {centre[2]:.2f} m up, need more than head_plane_m {plane.head_plane_m:g}. "
+            "Check the camera's height."
+        )
+    return None
 
 
 def picture_edges_px(image_hw: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -15,9 +15,11 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
 from crowdwatch.records import Frame, FramePair, Stamp
+from crowdwatch.sources.orientation import quarter_turns
 from crowdwatch.sources.sampling import NS, sample
 
 __all__ = ["Recording"]
@@ -31,7 +33,8 @@ frames that H.264 and HEVC may reorder; pictures that lean on a keyframe not rea
 
 
 class Recording:
-    """One video file of one camera.
+    """One video file of one camera. Pictures are turned upright as the file says (telephones), so that ``image_hw`` is
+    that of the turned picture.
 
     Args:
         path: the file.
@@ -42,7 +45,7 @@ class Recording:
         keyframes_only: decode keyframes alone; then the frame before a keyframe is the keyframe before it.
 
     Raises:
-        SourceUnavailable: missing, empty, not a video, without a single frame, or lying on its side.
+        SourceUnavailable: missing, empty, not a video, without a single frame, or mirrored by its display matrix.
     """
 
     def __init__(
@@ -66,11 +69,6 @@ class Recording:
             first = next(self._decode(container, stream), None)
             if first is None or first.pts is None or stream.time_base is None:
                 raise SourceUnavailable(f"recording {path}: holds no readable frame. Check the file with a player.")
-            if first.rotation % 360:
-                raise SourceUnavailable(
-                    f"recording {path}: is marked as turned by {first.rotation} degrees, so its pictures lie on their "
-                    f"side. Write it upright first: ffmpeg -i {path.name} upright.mp4 turns it."
-                )
             self._first_pts = first.pts
             self._time_base = stream.time_base
             self._rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
@@ -78,7 +76,9 @@ class Recording:
             self._variable = stream.base_rate is not None and stream.base_rate != self._rate
             self.codec = stream.codec_context.name
             self._declared_frames = self._declared(stream, container)
-            self.image_hw = (first.height, first.width)
+            self._decoded_hw = (first.height, first.width)
+            self._turns = self._upright(first)
+            self.image_hw = self._decoded_hw[::-1] if self._turns % 2 else self._decoded_hw
 
     @property
     def camera_id(self) -> str:
@@ -141,6 +141,14 @@ class Recording:
             container.close()
             raise SourceUnavailable(f"recording {self.path}: holds no video stream. Name a video file.")
         return container
+
+    def _upright(self, first: VideoFrame) -> int:
+        try:
+            return quarter_turns(first)
+        except ValueError as error:
+            raise SourceUnavailable(
+                f"recording {self.path}: {error}: no camera's picture. Write it as it is seen: ffmpeg -i IN OUT."
+            ) from error
 
     def _declared(self, stream: VideoStream, container: InputContainer) -> int:
         if stream.frames > 0:
@@ -218,8 +226,7 @@ class Recording:
             self._complain_of_early_end(last_pts)
 
     def _frame(self, decoded: VideoFrame) -> Frame:
-        image: np.ndarray = decoded.to_ndarray(format="bgr24")
-        return Frame(self._stamp(decoded.pts or 0), image)
+        return Frame(self._stamp(decoded.pts or 0), self._picture(decoded))
 
     def _onward(self, last_pts: int, pts: int) -> None:
         """Frames must follow one another, each with a number of its own."""
@@ -240,6 +247,17 @@ class Recording:
                 f"recording {self.path}: ends after frame {found} of {self._declared_frames} declared, "
                 f"{missing} are missing. Copy the recording again; what was read before is kept."
             )
+
+    def _picture(self, decoded: VideoFrame) -> NDArray[np.uint8]:
+        """The picture upright, (H, W, 3); a calibration holds for one size only."""
+        if (decoded.height, decoded.width) != self._decoded_hw:
+            height, width = self._decoded_hw
+            raise SourceTruncated(
+                f"recording {self.path}: pictures change from {width}x{height} to {decoded.width}x{decoded.height} in "
+                "the middle, and no calibration holds for both. Cut the recording there; what was read before is kept."
+            )
+        image = decoded.to_ndarray(format="bgr24")
+        return np.ascontiguousarray(np.rot90(image, self._turns))
 
     def _seek(self, container: InputContainer, stream: VideoStream, from_ns: int, back_frames: int) -> bool:
         """Go to a keyframe ``back_frames`` or more before a time; True where that is the start of the recording."""

@@ -6,23 +6,9 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from crowdwatch.records import Frame, FramePair
+from crowdwatch.schedule import NS, due
 
-__all__ = ["due", "sample"]
-
-NS = 1_000_000_000
-
-
-def due(previous_ns: int | None, t_ns: int, sample_hz: Fraction | None) -> bool:
-    """Is the frame at ``t_ns`` the first one at or after a sampling instant k / sample_hz of UTC?
-
-    A frame without a predecessor is the first of its footage and is always due.
-
-    >>> [due(t - 40_000_000, t, Fraction(5)) for t in (160_000_000, 200_000_000, 240_000_000)]
-    [False, True, False]
-    """
-    if sample_hz is None or previous_ns is None:
-        return True
-    return int(t_ns * sample_hz) // NS != int(previous_ns * sample_hz) // NS
+__all__ = ["NS", "due", "sample"]
 
 
 def sample(

@@ -17,10 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch import geometry
-from crowdwatch.records import Anchor, Detections, FloatArray, Frame, FramePair, GroundPlane, Stamp
+from crowdwatch.records import Anchor, Detections, FloatArray, Frame, FramePair, GroundPlane, HeadMass, Stamp
 from crowdwatch.sources.sampling import NS, sample
 
-__all__ = ["Scene", "SyntheticSource", "TruthDetector", "ebb_and_flow", "lattice", "looking_down", "standing"]
+__all__ = [
+    "Scene",
+    "SyntheticSource",
+    "TruthCounter",
+    "TruthDetector",
+    "ebb_and_flow",
+    "lattice",
+    "looking_down",
+    "standing",
+]
 
 PERSON_M, SHOULDER_M, HEAD_RADIUS_M = 1.75, 0.45, 0.12
 BUILTIN_RATE_HZ = Fraction(5)
@@ -241,3 +250,31 @@ class TruthDetector:
         return Detections(
             frame.stamp, kept, np.ones(n), np.zeros(n, dtype=np.int64), self._anchor, frame.image_hw, self.detector_id
         )
+
+
+class TruthCounter:
+    """Tells the scene's truth as head mass: one person in the block that shows the middle of their head."""
+
+    counter_id = "synthetic/truth"
+
+    def __init__(self, scene: Scene, block_px: float = 8.0) -> None:
+        self._scene = scene
+        self._block_px = block_px
+
+    def count(self, frames: Sequence[Frame]) -> list[HeadMass]:
+        """Return the truth of each frame."""
+        return [self._truth(frame) for frame in frames]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _truth(self, frame: Frame) -> HeadMass:
+        plane = self._scene.plane
+        height, width = frame.image_hw
+        heads = geometry.to_image(plane, self._scene.truth(frame.stamp.seq), plane.head_plane_m)
+        with np.errstate(invalid="ignore"):
+            shown = ((heads >= 0) & (heads < (width, height))).all(axis=1)
+        block = (heads[shown] / self._block_px).astype(np.int64)
+        mass = np.zeros((math.ceil(height / self._block_px), math.ceil(width / self._block_px)))
+        np.add.at(mass, (block[:, 1], block[:, 0]), 1.0)
+        return HeadMass(frame.stamp, mass, self._block_px, frame.image_hw, self.counter_id)

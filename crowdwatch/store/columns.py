@@ -18,6 +18,7 @@ from crowdwatch.records import (
     Anchor,
     Detections,
     Evidence,
+    GroundMass,
     LogEvent,
     Observation,
     OperatorAction,
@@ -40,7 +41,8 @@ __all__ = [
     "write_parquet",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: boxes and positions; 2: head mass on the ground beside them."""
 
 EventRow = dict[str, Any]
 
@@ -79,6 +81,18 @@ OBSERVATIONS = pa.schema(
         pa.field("sigma_m", _list(pa.float64())),
         # null where it is the detection's score, as it is unless a maker of positions says otherwise
         pa.field("position_score", _list(pa.float64())),
+        pa.field("counter_fault", pa.string(), nullable=False),
+        # the rest is null where no counter ran; cells without mass are left out
+        pa.field("counter_id", pa.string()),
+        pa.field("mass_east_m", pa.float64()),
+        pa.field("mass_north_m", pa.float64()),
+        pa.field("mass_cell_m", pa.float64()),
+        pa.field("mass_rows", pa.int32()),
+        pa.field("mass_cols", pa.int32()),
+        pa.field("mass_beyond", pa.float64()),
+        pa.field("mass_unseen", pa.float64()),
+        pa.field("mass_cell", _list(pa.int64())),
+        pa.field("mass", _list(pa.float64())),
     ]
 )
 
@@ -101,6 +115,7 @@ TIMELINE = pa.schema(
 )
 
 _FLOAT_LISTS = [field.name for field in OBSERVATIONS if field.type == _list(pa.float64())]
+_LISTS = [field.name for field in OBSERVATIONS if pa.types.is_list(field.type)]
 
 
 def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
@@ -146,8 +161,43 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         lists(each.xy_m[:, 1] for each in places),
         lists(each.sigma_m for each in places),
         lists((each.score for each in places), missing=same),
+        pa.array([each.counter_fault for each in found], pa.string()),
+        *_mass_columns([each.mass for each in found]),
     ]
     return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
+
+
+def _mass_columns(masses: Sequence[GroundMass | None]) -> list[Any]:
+    """Head mass as the last columns of :data:`OBSERVATIONS`."""
+
+    def facts(kind: Any, of: Callable[[GroundMass], Any]) -> Any:
+        return pa.array([None if mass is None else of(mass) for mass in masses], kind)
+
+    flat = [None if mass is None else mass.mass.ravel() for mass in masses]
+    filled = [None if each is None else np.flatnonzero(each.view(np.int64)) for each in flat]  # keeps -0.0
+    values = [each[cells] for each, cells in zip(flat, filled, strict=True) if each is not None]
+    ends = np.cumsum([0, *(0 if cells is None else len(cells) for cells in filled)]).astype(np.int32)
+    missing = pa.array([mass is None for mass in masses], pa.bool_())
+
+    def lists(parts: Iterable[Any], kind: type) -> Any:
+        joined: Any = np.concatenate([np.empty(0, kind), *parts]).astype(kind, copy=False)
+        return pa.ListArray.from_arrays(
+            pa.array(ends), pa.array(joined), type=_list(pa.from_numpy_dtype(kind)), mask=missing
+        )
+
+    number = pa.float64()
+    return [
+        facts(pa.string(), lambda mass: mass.counter_id),
+        facts(number, lambda mass: float(mass.origin_m[0])),
+        facts(number, lambda mass: float(mass.origin_m[1])),
+        facts(number, lambda mass: float(mass.cell_m)),
+        facts(pa.int32(), lambda mass: mass.mass.shape[0]),
+        facts(pa.int32(), lambda mass: mass.mass.shape[1]),
+        facts(number, lambda mass: float(mass.beyond)),
+        facts(number, lambda mass: float(mass.unseen)),
+        lists((cells for cells in filled if cells is not None), np.int64),
+        lists(values, np.float64),
+    ]
 
 
 def observations(table: Any) -> Iterator[tuple[int, Observation]]:
@@ -157,8 +207,8 @@ def observations(table: Any) -> Iterator[tuple[int, Observation]]:
         RecordError: the rows break the rules of the nouns.
     """
     table = table.combine_chunks()
-    plain = {name: table[name].to_pylist() for name in OBSERVATIONS.names if name not in (*_FLOAT_LISTS, "class_id")}
-    lists = {name: _lists(table[name]) for name in (*_FLOAT_LISTS, "class_id")}
+    plain = {name: table[name].to_pylist() for name in OBSERVATIONS.names if name not in _LISTS}
+    lists = {name: _lists(table[name]) for name in _LISTS}
     for row in range(table.num_rows):
         yield plain["log_seq"][row], _observation({name: values[row] for name, values in plain.items()}, lists, row)
 
@@ -185,7 +235,17 @@ def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], r
         score if position_score is None else position_score,
     )
     evidence = Evidence(fact["frame_hash"], fact["luma"], fact["contrast"], fact["sharpness"], fact["change"])
-    return Observation(detections, positions, evidence, fact["plane_id"])
+    mass = None if fact["counter_id"] is None else _mass(stamp, fact, lists, row)
+    return Observation(detections, positions, evidence, fact["plane_id"], mass, fact["counter_fault"])
+
+
+def _mass(stamp: Stamp, fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], row: int) -> GroundMass:
+    shape = fact["mass_rows"], fact["mass_cols"]
+    cells = np.zeros(shape[0] * shape[1])
+    cells[lists["mass_cell"](row)] = lists["mass"](row)
+    origin_m = np.array([fact["mass_east_m"], fact["mass_north_m"]])
+    beyond, unseen = fact["mass_beyond"], fact["mass_unseen"]
+    return GroundMass(stamp, origin_m, fact["mass_cell_m"], cells.reshape(shape), beyond, unseen, fact["counter_id"])
 
 
 def _lists(column: Any) -> Callable[[int], Any]:

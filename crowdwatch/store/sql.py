@@ -19,9 +19,9 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from crowdwatch.errors import RunNotFound, StoreError, StoreUnavailable
+from crowdwatch.errors import AuditRefused, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
-from crowdwatch.runs import Command, CommandKind, Run, RunState
+from crowdwatch.runs import Audit, Command, CommandKind, Run, RunState
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, shown, writes
 from crowdwatch.store.migrate import migrate
@@ -184,6 +184,39 @@ class SqlStore:
             if not connection.execute(statement.values(sequenced_t_ns=t_ns)).rowcount:
                 raise StoreError(f"command {command_id}: the store {self._where} has none of that id.")
 
+    def add_audit(self, audit: Audit) -> int:
+        """Keep one hand count and return its id; see :meth:`crowdwatch.ports.Store.add_audit`.
+
+        Raises:
+            RunNotFound, AuditRefused, StoreUnavailable.
+        """
+        row = _row(audit)
+        del row["audit_id"]
+        statement = sa.insert(tables.audits).values(row).returning(tables.audits.c.audit_id)
+        column = tables.audits.c
+        of_picture = (column.run_id == audit.run_id, column.camera_id == audit.camera_id, column.t_ns == audit.t_ns)
+        with explained(self._where, "add_audit"), self._writes.begin() as connection:
+            self._must_exist(connection, audit.run_id)
+            rows = connection.execute(sa.select(column.audit_id, column.corrects).where(*of_picture)).all()
+            corrected = {row.corrects for row in rows}
+            standing = next((int(row.audit_id) for row in rows if row.audit_id not in corrected), 0)
+            if standing != audit.corrects:
+                raise AuditRefused(_not_this_one(audit, standing))
+            try:
+                return int(connection.execute(statement).scalar_one())
+            except sa.exc.IntegrityError as error:  # another page was faster
+                raise AuditRefused(
+                    f"audit of camera {audit.camera_id!r}: somebody else entered this picture just now. Look again."
+                ) from error
+
+    def audits(self, *, run_id: str | None = None, event_id: str | None = None) -> list[Audit]:
+        """Every entry of a run, of all runs of an event, or of all, corrected ones too, oldest entry first."""
+        column = tables.audits.c
+        of_event = sa.select(tables.runs.c.run_id).where(tables.runs.c.event_id == event_id)
+        wanted = [] if run_id is None else [column.run_id == run_id]
+        wanted += [] if event_id is None else [column.run_id.in_(of_event)]
+        return sorted(self._read(Audit, tables.audits, *wanted), key=lambda audit: audit.audit_id)
+
     def rewind(self, run_id: str, after_ns: int) -> None:
         """Forget every tick later than ``after_ns`` and queue the acknowledgements sequenced since again."""
         column = tables.commands.c
@@ -225,6 +258,20 @@ class SqlStore:
         columns = [table.c[field.name] for field in fields(kind)]  # type: ignore[arg-type]
         with explained(self._where, "read"), self._reads.connect() as connection:
             return [kind(*row) for row in connection.execute(sa.select(*columns).where(*wanted))]
+
+
+def _not_this_one(audit: Audit, standing: int) -> str:
+    """Why an entry does not fit those that its picture has."""
+    what = f"audit of camera {audit.camera_id!r}"
+    if not audit.corrects:
+        return (
+            f"{what}: entry {standing} has this picture's count. Correct it (--corrects {standing}), or count another."
+        )
+    has = f"entry {standing} holds its count" if standing else "it has no count yet"
+    return (
+        f"{what}: corrects entry {audit.corrects}, which does not stand for this picture: {has}. "
+        "Name the entry that stands, or none."
+    )
 
 
 def _row(noun: Any) -> Row:

@@ -21,7 +21,19 @@ from sqlalchemy.types import TypeDecorator
 from crowdwatch.outcomes import AlarmState, Health, Level, Quality
 from crowdwatch.runs import CommandKind, Mode, RunState
 
-__all__ = ["METADATA", "VERSION_TABLE", "alarms", "alerts", "commands", "grids", "health", "readings", "runs", "ticks"]
+__all__ = [
+    "METADATA",
+    "VERSION_TABLE",
+    "alarms",
+    "alerts",
+    "audits",
+    "commands",
+    "grids",
+    "health",
+    "readings",
+    "runs",
+    "ticks",
+]
 
 VERSION_TABLE = "crowdwatch_version"
 METADATA = sa.MetaData()
@@ -138,6 +150,8 @@ readings = sa.Table(
     _number("count_low"),
     _number("count_high"),
     _number("density_p_m2"),
+    _number("density_low"),
+    _number("density_high"),
     _number("peak_p_m2"),
     _number("bandwidth_m"),
     _number("visible_frac"),
@@ -224,5 +238,24 @@ commands = sa.Table(
     _number("value"),
     sa.Column("sequenced_t_ns", Whole, nullable=True),
     sa.Index("commands_by_run", "run_id", "sequenced_t_ns"),
+    sqlite_autoincrement=True,
+)
+
+audits = sa.Table(
+    "audits",
+    METADATA,
+    sa.Column("audit_id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.String, sa.ForeignKey("runs.run_id"), nullable=False),
+    _must("camera_id", sa.String),
+    _must("t_ns", Whole),
+    _must("counted", Whole),
+    _number("found"),
+    _must("actor", sa.String),
+    _must("wall_ns", Whole),
+    _must("detector_id", sa.String),
+    _number("score_min"),
+    _must("corrects", sa.Integer),
+    # a picture has one first entry (corrects 0), and every entry at most one that corrects it
+    sa.UniqueConstraint("run_id", "camera_id", "t_ns", "corrects", name="audits_once"),
     sqlite_autoincrement=True,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from crowdwatch.ui.controls import language
-from crowdwatch.ui.watch import journal, watch
+from crowdwatch.ui.watch import hand_counts, journal, watch
 from crowdwatch.ui.words import t
 
 __all__ = ["main"]
@@ -18,6 +18,7 @@ def main() -> None:
     pages = [
         st.Page(watch, title=t(chosen, "page.watch"), icon=":material/visibility:", url_path="watch", default=True),
         st.Page(journal, title=t(chosen, "page.journal"), icon=":material/list_alt:", url_path="journal"),
+        st.Page(hand_counts, title=t(chosen, "page.audits"), icon=":material/tag:", url_path="hand-counts"),
     ]
     st.navigation(pages).run()
 

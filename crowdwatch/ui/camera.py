@@ -46,24 +46,40 @@ def newest_picture(folder: str, camera_id: str, at_ns: int) -> tuple[bytes, int]
     return None
 
 
-def show_camera(moment: Moment, camera_id: str, language: str) -> None:
-    """The picture with its age; a loud box instead of a picture that would be taken for the present."""
+def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | None = None) -> int | None:
+    """The picture with its age; a loud box instead of a picture that would be taken for the present.
+
+    Args:
+        moment: what is shown.
+        camera_id: the camera.
+        language: of the page.
+        held_ns: time of a picture that is held still for counting; None follows the moment.
+
+    Returns:
+        The time of the picture that is drawn, or None.
+    """
     camera = next((camera for camera in moment.site.cameras if camera.camera_id == camera_id), None)
     if camera is None:
-        return
+        return None
     name = name_of(camera.name, camera_id, language)
     health = next((health for health in moment.health if health.camera_id == camera_id), None)
     if moment.hidden:
         _placeholder(name, t(language, "camera.hidden"))
-        return
-    found = newest_picture(moment.run.folder, camera_id, moment.t_ns)
+        return None
+    found = newest_picture(moment.run.folder, camera_id, moment.t_ns if held_ns is None else held_ns)
+    if held_ns is not None and found is not None and found[1] != held_ns:
+        found = None  # dropped meanwhile: another picture must not be counted in its place
     stale_s = max(STALE_S, STALE_INTERVALS * camera.sample_interval_s, 3 * moment.site.tick_s)
     if found is None:
         _placeholder(name, t(language, "camera.none"))
     else:
         jpeg, t_ns = found
         age_s = (moment.t_ns - t_ns) / 1e9
-        if age_s > stale_s:
+        if held_ns is not None:
+            newest = f"{clock(moment.t_ns)} UTC"
+            text = t(language, "count.held.text", time=f"{clock(t_ns)} UTC", newest=newest)
+            st.html(notice(t(language, "count.held"), text, loud=False))
+        elif age_s > stale_s:
             st.html(notice("⚠", t(language, "camera.old", age=duration(age_s)), loud=True))
         st.image(jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
         line = t(language, "camera.age", name=short(name, 24), time=f"{clock(t_ns)} UTC", age=duration(age_s))
@@ -75,6 +91,7 @@ def show_camera(moment: Moment, camera_id: str, language: str) -> None:
         st.html(notice("⚠", f"{text} ({duration(health.age_s)})", loud=True))
     if health is not None and health.saturated:
         st.html(notice("⚠", t(language, "camera.saturated"), loud=True))
+    return None if found is None else found[1]
 
 
 def _placeholder(name: str, text: str) -> None:

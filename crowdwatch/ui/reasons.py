@@ -24,6 +24,17 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(\d+) % of the zone is seen", r"可见该区域的 \1 %"),
         (r"camera (\S+): detector limit reached, people may be missing", r"摄像机 \1：检测器达到上限，可能漏计"),
         (r"camera (\S+): calibration error unknown", r"摄像机 \1：标定误差未知"),
+        (r"camera (\S+): the counter failed", r"摄像机 \1：密度计数失败"),
+        (r"camera (\S+): the counter is silent", r"摄像机 \1：密度计数暂无结果"),
+        (r"camera (\S+): the counter is silent where people stand close", r"摄像机 \1：人群密集处密度计数暂无结果"),
+        (
+            r"camera (\S+): people stand too close to be counted by boxes alone",
+            r"摄像机 \1：人群过密，仅靠检测框无法计数",
+        ),
+        (
+            r"camera (\S+): heads cannot be put on the ground with its calibration",
+            r"摄像机 \1：其标定无法将头部投影到地面",
+        ),
         (r"acknowledged by (.+)", r"由 \1 确认"),
         (r"people here are not counted: (.+)", r"此处人数未统计：\1"),
     )

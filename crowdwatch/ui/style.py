@@ -55,7 +55,8 @@ header[data-testid="stHeader"]{background:transparent;height:0}
 .cw-nopic{min-height:14rem;display:flex;align-items:center;justify-content:center;text-align:center;padding:1rem;
  border-radius:.4rem;font-size:1.2rem;font-weight:700}
 .cw-h{font-size:1.15rem;font-weight:800;margin:.1rem 0}
-.stButton button:focus-visible{outline:4px solid #fff59d!important;outline-offset:2px}
+.stButton button:focus-visible,
+.stFormSubmitButton button:focus-visible{outline:4px solid #fff59d!important;outline-offset:2px}
 @media (max-width:900px){.cw-strip{grid-template-columns:1fr 1fr}}
 </style>"""
 

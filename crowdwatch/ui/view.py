@@ -135,7 +135,8 @@ def _unknown(site: Site, zone: Zone, t_ns: int, reason: str) -> ZoneReading:
     nan = math.nan
     return ZoneReading(
         zone_id=zone.zone_id, t_ns=t_ns, window_s=site.window_s, count=nan, count_low=nan, count_high=nan,
-        density_p_m2=nan, peak_p_m2=nan, bandwidth_m=site.bandwidth_m, visible_frac=nan, age_s=math.inf,
+        density_p_m2=nan, density_low=nan, density_high=nan, peak_p_m2=nan, bandwidth_m=site.bandwidth_m,
+        visible_frac=nan, age_s=math.inf,
         quality=Quality.STALE, level=Level.UNKNOWN, occupancy_frac=nan, reason=reason,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -12,13 +13,13 @@ from crowdwatch.errors import CrowdWatchError, RunNotFound, StoreUnavailable, re
 from crowdwatch.ports import Store
 from crowdwatch.runs import Run
 from crowdwatch.site import Quantity
-from crowdwatch.ui import alertlist, camera, chart, controls, sitemap
+from crowdwatch.ui import alertlist, audits, camera, chart, controls, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
 from crowdwatch.ui.style import CSS, legend, notice
 from crowdwatch.ui.view import Moment, Pulse, glance_at, limits_at, look
 from crowdwatch.ui.words import name_of, short, t
 
-__all__ = ["journal", "store_url", "watch"]
+__all__ = ["hand_counts", "journal", "store_url", "watch"]
 
 BEAT_S = 1.0
 SLOW_BEAT_S = 5.0
@@ -145,7 +146,7 @@ def _now(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
         alertlist.show_recent(moment, language)
     with right:
         alertlist.show_alerts(store, moment, language)
-        _cameras(moment, language)
+        _cameras(store, moment, language)
 
 
 def _map(moment: Moment, language: str) -> None:
@@ -167,7 +168,7 @@ def _map(moment: Moment, language: str) -> None:
         st.table(sitemap.map_rows(moment, language))
 
 
-def _cameras(moment: Moment, language: str) -> None:
+def _cameras(store: Store, moment: Moment, language: str) -> None:
     ids = [one.camera_id for one in moment.site.cameras]
     if not ids:
         return
@@ -176,7 +177,9 @@ def _cameras(moment: Moment, language: str) -> None:
     names = {one.camera_id: short(name_of(one.name, one.camera_id, language), 20) for one in moment.site.cameras}
     if len(ids) > 1:
         st.segmented_control(t(language, "camera"), ids, format_func=names.__getitem__, key="camera", required=True)
-    camera.show_camera(moment, st.session_state["camera"], language)
+    chosen = st.session_state["camera"]
+    drawn_ns = camera.show_camera(moment, chosen, language, audits.held(moment, chosen))
+    audits.show_counting(store, moment, chosen, drawn_ns, language)
 
 
 def _history(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
@@ -221,6 +224,16 @@ def _history(store: Store, run_id: str, at_ns: int | None, language: str) -> Non
 
 def journal() -> None:
     """Every transition of one run, with what was measured and who did what."""
+    _after(_journal)
+
+
+def hand_counts() -> None:
+    """How far each camera's counts are off, by the hand counts of the run's event."""
+    _after(_hand_counts)
+
+
+def _after(draw: Callable[[Store, str, str], None]) -> None:
+    """A page of one run, drawn slowly while it goes on."""
     language = _page_head()
     found = _runs_or_reason(language)
     if found is None:
@@ -233,7 +246,19 @@ def journal() -> None:
     if moment is None:
         return
     beat_s = SLOW_BEAT_S if moment.pulse in MOVING else None
-    st.fragment(_journal, run_every=beat_s)(store, run_id, language)
+    st.fragment(draw, run_every=beat_s)(store, run_id, language)
+
+
+def _hand_counts(store: Store, run_id: str, language: str) -> None:
+    moment = _moment(store, run_id, None, language)
+    if moment is None:
+        return
+    show_banner(moment, language)
+    try:
+        audits.show_audits(store, moment, language)
+    except StoreUnavailable as error:
+        text = t(language, "store.lost.text", message=str(error))
+        st.html(notice(t(language, "store.lost.title"), text, loud=True))
 
 
 def _journal(store: Store, run_id: str, language: str) -> None:

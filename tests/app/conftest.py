@@ -197,7 +197,8 @@ def _reading(zone: Any, t_ns: int, rho: float, quality: Quality) -> ZoneReading:
     reason = {Quality.STALE: "camera mast is silent", Quality.BLIND: "camera mast is covered"}.get(quality, "")
     return ZoneReading(
         zone_id=zone.zone_id, t_ns=t_ns, window_s=10.0, count=count, count_low=count, count_high=count * 1.1,
-        density_p_m2=nan if unknown else rho, peak_p_m2=nan if unknown else rho * 1.4, bandwidth_m=1.0,
+        density_p_m2=nan if unknown else rho, density_low=nan if unknown else rho * 0.9,
+        density_high=nan if unknown else rho * 1.2, peak_p_m2=nan if unknown else rho * 1.4, bandwidth_m=1.0,
         visible_frac=0.0 if unknown else 0.95, age_s=12.0 if unknown else 0.2, quality=quality,
         level=Level.UNKNOWN if unknown else Level.NORMAL,
         occupancy_frac=count / zone.capacity if zone.capacity else nan, reason=reason,

@@ -31,7 +31,8 @@ ROOT = Path(__file__).parents[2]
 def reading(t_ns: int, density: float, level: Level = Level.NORMAL, zone_id: str = "z") -> ZoneReading:
     quality = Quality.STALE if math.isnan(density) else Quality.GOOD
     return ZoneReading(
-        zone_id, t_ns, 10.0, density * 10, density * 10, density * 11, density, density, 1.0, 1.0, 0.1, quality,
+        zone_id, t_ns, 10.0, density * 10, density * 10, density * 11, density, density, density, density,
+        1.0, 1.0, 0.1, quality,
         Level.UNKNOWN if math.isnan(density) else level, math.nan,
     )  # fmt: skip
 

@@ -193,3 +193,45 @@ def test_a_finished_run_can_be_watched_again_in_chinese(page: Page, address: str
     expect(page.get_by_text("以下内容均为")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("button", name=re.compile("继续")).click()
     expect(page.get_by_text("已结束")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
+    page: Page, address: str, store: str, tmp_path: Path
+) -> None:
+    """What is typed outlives the redrawing once a second; what the log does not hold yet is not lost."""
+    words = ["replay", "examples/synthetic/event.yaml", "--speed", "2", "--to", "0:00:40"]
+    engine = start(["crowdwatch", *words, "--runs", str(tmp_path / "runs")], tmp_path, store, "engine")
+    try:
+        page.goto(address)
+        expect(page.locator('[data-testid="stImage"] img')).to_have_count(1, timeout=PATIENCE_MS)
+        focus_with_tab(page, "Count the people in this picture")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("PICTURE HELD FOR COUNTING")).to_be_visible()
+        people = page.get_by_role("spinbutton", name=re.compile("People in the picture of"))
+        people.focus()
+        page.keyboard.type("13")
+        page.keyboard.press("Tab")
+        while not page.get_by_role("textbox", name="Counted by").evaluate("it => it === document.activeElement"):
+            page.keyboard.press("Tab")
+        page.keyboard.press("Control+a")
+        page.keyboard.type("PAula")  # P pauses and A acknowledges, but not in a field
+        page.wait_for_timeout(2500)
+        expect(people).to_have_value("13")
+        page.keyboard.press("Enter")
+        expect(
+            page.get_by_role("alert").filter(has_text="the run goes on, and its log is written up to")
+        ).to_be_visible()
+        expect(people).to_have_value("13")
+        page.screenshot(path=tmp_path / "counting.png")
+        assert engine.wait(timeout=120) == 0, (tmp_path / "engine.log").read_text()
+        expect(page.get_by_text("finished", exact=True)).to_be_visible()
+        focus_with_tab(page, "Save the count")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status").filter(has_text="Saved as entry 1: 13 by hand")).to_be_visible()
+        page.screenshot(path=tmp_path / "counted.png")
+    finally:
+        end(engine)
+    page.goto(f"{address}/hand-counts")
+    expect(page.get_by_role("heading", name="Cameras of this event")).to_be_visible()
+    expect(page.get_by_role("table").get_by_text("Mast")).to_be_visible()
+    page.screenshot(path=tmp_path / "hand-counts.png")

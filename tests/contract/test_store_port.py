@@ -12,18 +12,20 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crowdwatch.errors import RunNotFound, StoreError, StoreUnavailable
+from crowdwatch.errors import AuditRefused, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.outcomes import (
     Alarm,
     AlarmState,
@@ -37,7 +39,8 @@ from crowdwatch.outcomes import (
     ZoneReading,
 )
 from crowdwatch.ports import Store
-from crowdwatch.runs import Command, CommandKind, Mode, Run, RunState
+from crowdwatch.runs import Audit, Command, CommandKind, Mode, Run, RunState
+from crowdwatch.store.migrate import _config
 from crowdwatch.store.sql import SqlStore
 from crowdwatch.store.tables import METADATA, VERSION_TABLE
 
@@ -150,6 +153,7 @@ def run(run_id: str = "r", **changes: object) -> Run:
 
 def reading(zone_id: str, t_ns: int, **changes: object) -> ZoneReading:
     numbers = {"count": 12.5, "count_low": 9.25, "count_high": INF, "density_p_m2": 0.1 + 0.2, "peak_p_m2": 3.5}
+    numbers |= {"density_low": 0.2, "density_high": 0.7}
     rest = {"bandwidth_m": 1.0, "visible_frac": 0.75, "age_s": 0.125, "occupancy_frac": NAN}
     base = ZoneReading(
         zone_id=zone_id, t_ns=t_ns, window_s=10.0, quality=Quality.GOOD, level=Level.WATCH, **numbers, **rest
@@ -157,7 +161,8 @@ def reading(zone_id: str, t_ns: int, **changes: object) -> ZoneReading:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-UNKNOWN = ("count", "count_low", "count_high", "density_p_m2", "peak_p_m2", "bandwidth_m", "visible_frac")
+UNKNOWN = ("count", "count_low", "count_high", "density_p_m2", "density_low", "density_high", "peak_p_m2",
+           "bandwidth_m", "visible_frac")  # fmt: skip
 BLIND = dict.fromkeys(UNKNOWN, NAN) | {
     "age_s": INF,
     "quality": Quality.BLIND,
@@ -238,7 +243,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @given(
-    numbers=st.lists(floats, min_size=10, max_size=10),
+    numbers=st.lists(floats, min_size=12, max_size=12),
     t_ns=st.integers(-(2**63), 2**63 - 1),
     words=st.tuples(texts, texts),
     quality=st.sampled_from(Quality),
@@ -250,7 +255,7 @@ def test_any_reading_comes_back(
 ) -> None:
     run_id = uuid.uuid4().hex
     numbers = [number + 0.0 for number in numbers]  # SQLite has no -0.0, and the store writes 0.0 for it on both
-    wrote = ZoneReading(words[0], t_ns, *numbers[:9], quality, level, numbers[9], words[1])
+    wrote = ZoneReading(words[0], t_ns, *numbers[:11], quality, level, numbers[11], words[1])
     shared_store.begin(run(run_id))
     shared_store.write(run_id, [Outcome(t_ns, (wrote,), None, (), (), ())])
     # repr tells every float apart but the kinds of NaN
@@ -406,6 +411,100 @@ def test_rewinding_forgets_later_ticks_and_nothing_else(store: SqlStore) -> None
     assert grid is not None
     assert grid.t_ns == 20
     assert {reading.t_ns for reading in store.readings("other")} == {10, 20, 30}
+
+
+# ------------------------------------------------------------------------------------------------------------- audits
+
+
+def audit(**changes: object) -> Audit:
+    base = Audit("c0", 7 * SECOND, 12, 10.5, "ana 火", 2**62, "r", "yolo/abc", 0.25)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_an_audit_comes_back_as_it_was(store: SqlStore, opened: Callable[[], SqlStore]) -> None:
+    assert store.audits() == []
+    first = store.add_audit(audit())
+    second = store.add_audit(audit(camera_id="c1", counted=0, found=0.0, score_min=1 / 3))
+    assert second > first > 0
+    kept = [audit(audit_id=first), audit(camera_id="c1", counted=0, found=0.0, score_min=1 / 3, audit_id=second)]
+    for reader in (store, opened()):
+        assert reader.audits() == kept
+
+
+def test_audits_of_a_run_and_of_an_event(store: SqlStore) -> None:
+    store.begin(run("again"))
+    store.begin(run("other", event_id="marathon"))
+    for run_id in ("other", "again", "r"):
+        store.add_audit(audit(run_id=run_id))
+    assert [each.run_id for each in store.audits()] == ["other", "again", "r"]
+    assert [each.run_id for each in store.audits(run_id="again")] == ["again"]
+    assert [each.run_id for each in store.audits(event_id="nye")] == ["again", "r"]
+    assert store.audits(run_id="other", event_id="nye") == []
+
+
+def test_a_correction_is_a_new_entry_that_names_the_old(store: SqlStore, url: str) -> None:
+    first = store.add_audit(audit())
+    before = rows(url)["audits"]
+    second = store.add_audit(audit(counted=13, corrects=first))
+    third = store.add_audit(audit(counted=14, corrects=second))
+    assert set(before) < set(rows(url)["audits"])  # the old entry is there, unchanged
+    told = [(each.audit_id, each.corrects, each.counted) for each in store.audits()]
+    assert told == [(first, 0, 12), (second, first, 13), (third, second, 14)]
+
+
+def test_an_audit_that_does_not_fit_is_refused(store: SqlStore, url: str) -> None:
+    store.begin(run("other"))
+    first = store.add_audit(audit())
+    before = rows(url)["audits"]
+    with pytest.raises(RunNotFound, match="'nope'"):
+        store.add_audit(audit(run_id="nope"))
+    with pytest.raises(AuditRefused, match=f"entry {first} has this picture's count"):
+        store.add_audit(audit(counted=13))
+    with pytest.raises(AuditRefused, match=f"corrects entry {first + 9}.*entry {first} holds"):
+        store.add_audit(audit(corrects=first + 9))
+    with pytest.raises(AuditRefused, match="has no count yet"):
+        store.add_audit(audit(t_ns=8 * SECOND, corrects=first))  # of another picture
+    with pytest.raises(AuditRefused, match="has no count yet"):
+        store.add_audit(audit(run_id="other", corrects=first))  # of another run
+    assert rows(url)["audits"] == before
+    second = store.add_audit(audit(corrects=first))
+    with pytest.raises(AuditRefused, match=f"entry {second} holds"):
+        store.add_audit(audit(corrects=first))  # corrected before
+
+
+def test_two_pages_that_enter_one_picture_at_once(store: SqlStore, opened: Callable[[], SqlStore]) -> None:
+    """One of them wins, the others are told; nobody's count weighs twice."""
+    pages = [opened() for _ in range(4)]
+    with ThreadPoolExecutor(len(pages)) as pool:
+        tries = [pool.submit(page.add_audit, audit(actor=f"page {k}")) for k, page in enumerate(pages)]
+    faults = [each.exception() for each in tries if each.exception() is not None]
+    assert len(faults) == 3
+    assert all(isinstance(fault, AuditRefused) for fault in faults)
+    assert len(store.audits()) == 1
+
+
+def test_what_is_rewound_keeps_its_audits(store: SqlStore) -> None:
+    store.write("r", [outcome(10), outcome(20)])
+    store.add_audit(audit(t_ns=20))
+    store.rewind("r", 10)
+    assert [each.t_ns for each in store.audits()] == [20]
+
+
+def test_a_store_of_the_first_version_is_upgraded_in_place(url: str) -> None:
+    if url.startswith("sqlite"):
+        Path(sa.make_url(url).database or "").parent.mkdir()
+    old = "('r', 'nye', 'replay', '{}', '/runs/r', 0, 9, 5, 'finished', 9, 5, 1, '')"
+    with raw(url).begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(sa.text(f"INSERT INTO runs VALUES {old}"))
+    for create in (False, True):  # the page may come first
+        store = SqlStore(url, create=create)
+        assert [each.run_id for each in store.runs()] == ["r"]
+        assert len(store.audits()) == int(create)
+        store.add_audit(audit(t_ns=int(create)))
+        store.close()
 
 
 # ------------------------------------------------------------------------------------------------------------- schema

@@ -1,5 +1,6 @@
 """Bad input through the real command line: one clear error with a remedy, no traceback, nothing written is lost."""
 
+import json
 import re
 import resource
 import shlex
@@ -19,6 +20,7 @@ SYNTHETIC = example("synthetic")
 PETS = example("pets2009")
 SPAN = ["--to", "0:00:50"]  # far enough for the first alarms, so that equal digests say something
 COMMANDS = [[], ["doctor"], ["check"], ["calibrate"], ["replay"], ["ui"], ["demo"], ["samples"], ["samples", "fetch"]]
+COMMANDS += [["audit"], ["audit", "add"], ["audit", "report"]]
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def test_the_commands_of_the_readme_exist(run):
         if line.startswith("python -m pipelines."):
             assert (ROOT / "pipelines" / f"{line.split()[2].split('.')[1]}.py").is_file(), line
     for words in called:
-        depth = 2 if words[0] == "samples" else 1
+        depth = 2 if words[0] in ("samples", "audit") else 1
         code, out, _ = run(*words[:depth], "--help")
         assert code == 0, words
         for option in (word for word in words if word.startswith("--")):
@@ -178,7 +180,9 @@ def test_weights_of_another_sha256(refused, tmp_path, monkeypatch, data_dir):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "yolo11n.pt").write_bytes(b"not the published file")
     monkeypatch.setenv("CROWDWATCH_MODELS", str(tmp_path / "models"))
-    refused(r"yolo11n.pt: sha256 is .*fetch it again", "replay", PETS, "--runs", tmp_path / "runs", "--to", "0:00:01")
+    event = tmp_path / "event.yaml"
+    event.write_text("detector: {model: yolo11n}\n" + Path(PETS).read_text(encoding="utf-8"), encoding="utf-8")
+    refused(r"yolo11n.pt: sha256 is .*fetch it again", "replay", event, "--runs", tmp_path / "runs", "--to", "0:00:01")
 
 
 @pytest.mark.parametrize(
@@ -292,3 +296,69 @@ def test_nobody_reads_the_output(tmp_path):
     done = subprocess.run(["bash", "-c", f"{words} | head -1"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("key")
     assert done.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory):
+    """A folder with a finished run of ten seconds."""
+    runs = tmp_path_factory.mktemp("counted")
+    words = [sys.executable, "-m", "crowdwatch", "replay", str(SYNTHETIC), "--runs", str(runs), "--to", "0:00:10"]
+    assert finished(subprocess.Popen([*words, "--no-pictures"], **PIPES))[0] == 0
+    return runs
+
+
+def test_a_hand_count_is_entered_corrected_and_reported(run, refused, counted):
+    where = ["--runs", counted]
+    assert "NEVER AUDITED: mast" in run("audit", "report", *where)[1]
+    code, out, err = run("audit", "add", "mast", "0:00:08.05", "9", "--actor", "ann", *where)
+    assert code == 0, err
+    found = re.search(r"entry 1: camera mast, picture of 2026-01-01T12:00:08Z: 9 by hand, (\d+) by the program", out)
+    assert found
+    assert "1 picture(s) counted" in out
+    refused(r"entry 1 has this picture's count.*--corrects 1", "audit", "add", "mast", "8", "10", *where)
+    code, out, err = run("audit", "add", "mast", "2026-01-01T20:00:08+08:00", "12", "--corrects", "1", *where)
+    assert code == 0, err
+    assert f"12 by hand, {found[1]} by the program" in out
+    csv_file = counted / "audits.csv"
+    code, out, _ = run("audit", "report", "--json", "--csv", csv_file, *where)
+    (camera,) = json.loads(out)["cameras"]
+    assert (camera["audits"], camera["counted_persons"], camera["found_persons"]) == (1, 12, float(found[1]))
+    assert camera["factor_low"] < camera["factor"] < camera["factor_high"]
+    head, line = csv_file.read_text().splitlines()
+    assert dict(zip(head.split(","), line.split(","), strict=True))["factor"] == repr(camera["factor"])
+    code, out, _ = run("audit", "report", "--event", "synthetic-plaza", *where)
+    assert code == 0
+    assert "NEVER" not in out
+    assert "drawn towards 1" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "pattern", "code"),
+    [
+        (["add", "mast", "8", "-5"], r"got -5, need 0 to 100,000 people.*Count again", 1),
+        (["add", "mast", "8", "100001"], r"got 100001, need 0", 1),
+        (["add", "mast", "0:30", "5"], r"no picture was analysed.*nearest is that of 2026-01-01T12:00:09.8Z", 1),
+        (["add", "mast", "2020-01-01T00:00:00Z", "5"], r"nearest is that of 2026-01-01T12:00:00Z", 1),
+        (["add", "mast", "1e300", "5"], r"TIME '1e300': need a time", 1),
+        (["add", "mast", "noon", "5"], r"TIME 'noon': need a time", 1),
+        (["add", "mist", "8", "5"], r"camera 'mist': run .* has none of that id. It has mast", 1),
+        (["add", "mast", "8", "5", "--run", "nope"], r"run 'nope'", 1),
+        (["add", "mast", "8.2", "5", "--corrects", "77"], r"corrects entry 77.*has no count yet", 1),
+        (["report", "--run", "nope"], r"run 'nope'", 1),
+        (["report", "--event", "nope"], r"no run of it. It has runs of: synthetic-plaza", 1),
+        (["report", "--event", "a", "--run", "b"], r"Leave one out", 1),
+        (["report", "--csv", "no/such/folder/a.csv"], r"a.csv: No such file", 1),
+        (["report", "--store", "sqlite:///nowhere.sqlite"], r"no runs yet", 1),
+    ],
+    ids=lambda it: " ".join(it) if isinstance(it, list) else "",
+)
+def test_audits_that_cannot_be(refused, run, counted, words, pattern, code):
+    before = json.loads(run("audit", "report", "--json", "--runs", counted)[1])
+    refused(pattern, "audit", *words, "--runs", counted, code=code)
+    assert json.loads(run("audit", "report", "--json", "--runs", counted)[1]) == before
+
+
+def test_a_count_that_is_no_number(run, counted):
+    code, _, err = run("audit", "add", "mast", "8", "many", "--runs", counted)
+    assert code == 2
+    assert "COUNT" in err

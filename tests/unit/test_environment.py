@@ -26,7 +26,7 @@ def _split(requirement: str) -> tuple[str, str]:
 def _wanted() -> dict[str, str]:
     project = _pyproject()
     extras = project["optional-dependencies"]
-    listed = [*project["dependencies"], *extras["postgresql"], *extras["dev"]]
+    listed = [*project["dependencies"], *extras["postgresql"], *extras["train"], *extras["dev"]]
     wanted = {}
     for name, bounds in map(_split, listed):
         if not name.startswith("crowdwatch["):
@@ -64,3 +64,25 @@ def test_readme_names_every_system_package_that_running_needs() -> None:
 
 def test_ci_reads_the_same_list_of_system_packages() -> None:
     assert "crowdwatch/system_packages.txt" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_a_wheel_brings_every_shipped_weight() -> None:
+    """What a model.yaml lists, and no weights besides, is installed where weights.shipped_dirs looks."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    brought = {
+        f"{folder.removeprefix('share/crowdwatch/models/')}/{path.name}"
+        for folder, patterns in tools["data-files"].items()
+        for pattern in patterns
+        for path in ROOT.glob(pattern)
+        if folder.startswith("share/crowdwatch/models/")
+    }
+    listed = 0
+    for card in (ROOT / "models").glob("*/model.yaml"):
+        for name in YAML(typ="safe").load(card)["sha256"]:
+            path = card.parent / name
+            files = list(path.iterdir()) if path.is_dir() else [path]
+            assert all(file.stat().st_size < 15e6 for file in files)
+            assert {str(file.relative_to(ROOT / "models")) for file in files} <= brought
+            listed += 1
+        assert {f"{card.parent.name}/model.yaml", f"{card.parent.name}/card.md"} <= brought
+    assert listed == 4

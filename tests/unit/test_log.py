@@ -28,6 +28,7 @@ from crowdwatch.records import (
     Anchor,
     Detections,
     Evidence,
+    GroundMass,
     LogEvent,
     Observation,
     OperatorAction,
@@ -87,6 +88,10 @@ def exact(event: LogEvent) -> tuple[Any, ...]:
     floats = (event.stamp.t_sigma_s, evidence.luma, evidence.contrast, evidence.sharpness, evidence.change)
     arrays = (boxes.xyxy_px, boxes.score, boxes.class_id, places.xy_m, places.sigma_m, places.score)
     stamp, rest = event.stamp, (boxes.anchor, boxes.image_hw, boxes.detector_id, boxes.saturated, event.plane_id)
+    mass, rest = event.mass, (*rest, event.counter_fault)
+    if mass is not None:
+        floats = (*floats, *mass.origin_m, mass.cell_m, mass.beyond, mass.unseen)
+        arrays, rest = (*arrays, mass.mass), (*rest, mass.counter_id)
     return (
         (stamp.camera_id, stamp.seq, stamp.t_ns, stamp.t_source, evidence.frame_hash, *rest),
         struct.pack(f"{len(floats)}d", *floats),
@@ -153,7 +158,19 @@ def observations(draw: st.DrawFn) -> Observation:
     places = np.array([draw(unknown), draw(unknown)]).T
     position_score = draw(st.one_of(st.just(score), unknown))
     positions = Positions(stamp, places, draw(unknown), position_score)
-    return Observation(detections, positions, Evidence(draw(words), *(draw(wild) for _ in range(4))), draw(words))
+    evidence = Evidence(draw(words), *(draw(wild) for _ in range(4)))
+    mass = draw(st.one_of(st.none(), masses(stamp)))
+    return Observation(detections, positions, evidence, draw(words), mass, draw(words))
+
+
+@st.composite
+def masses(draw: st.DrawFn, stamp: Stamp) -> GroundMass:
+    rows, cols = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    persons = st.one_of(st.sampled_from([0.0, -0.0]), st.floats(0, allow_infinity=False))
+    cells = draw(st.lists(persons, min_size=rows * cols, max_size=rows * cols))
+    origin = [draw(calm), draw(calm)]
+    cell_m, left = draw(st.floats(0, allow_infinity=False, exclude_min=True)), [draw(persons), draw(persons)]
+    return GroundMass(stamp, origin, cell_m, np.reshape(cells, (rows, cols)), *left, draw(words))
 
 
 events_of_any_kind = st.one_of(
@@ -642,7 +659,7 @@ def test_a_foreign_parquet_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"schema": 2}, "got schema 2, this CrowdWatch reads 1"),
+        ({"schema": 1}, "got schema 1, this CrowdWatch reads 2"),
         ({"schema": None}, "got schema None"),
         ({"config_json": "{}"}, "was changed after it was written"),
         ({"config_json": 5}, "not the header"),

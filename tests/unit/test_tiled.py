@@ -65,7 +65,7 @@ def paint(hw, boxes):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(64, 640), st.integers(0, 300))
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(64, 640), st.integers(16, 300))
 def test_every_pixel_belongs_to_one_tile(height, width, tile_px, overlap_px):
     tiling = Tiling(tile_px, min(overlap_px, tile_px // 2))
     cut = tiles((height, width), tiling)
@@ -154,7 +154,90 @@ def test_saturation_of_one_tile_is_the_picture_s():
     assert not TiledDetector(Full(), TILING).detect([paint((600, 600), np.empty((0, 4)))])[0].saturated
 
 
-@pytest.mark.parametrize(("tile_px", "overlap_px"), [(63, 0), (640, 321), (640, -1)])
+@pytest.mark.parametrize(("tile_px", "overlap_px"), [(63, 16), (640, 321), (640, 15), (640, -1)])
 def test_bad_tiling_is_refused(tile_px, overlap_px):
     with pytest.raises(ConfigError, match="tile_px"):
         Tiling(tile_px, overlap_px)
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        [150, 40, 330, 120],  # over the seam of two tiles, wider than the overlap
+        [40, 100, 90, 400],  # over three tiles, none of which sees both ends
+        [150, 140, 380, 420],  # over the corner of four
+        [10, 10, 590, 590],  # over all of them
+    ],
+)
+def test_somebody_larger_than_the_overlap_is_one_body_without_the_overview(person):
+    frame = paint((600, 600), np.array([person], float))
+    cut = [tile.box_px for tile in tiles((600, 600), TILING)]
+    assert not any(
+        x0 <= person[0] and y0 <= person[1] and person[2] <= x1 and person[3] <= y1 for x0, y0, x1, y1 in cut
+    )
+    found = TiledDetector(Painted(), TILING).detect([frame])[0]
+    assert len(found) == 1
+    assert np.abs(found.xyxy_px[0] - person).max() <= 1.0  # the feet are where they are
+    again = TiledDetector(Painted(), TILING).detect([frame])[0]
+    assert found.xyxy_px.tobytes() == again.xyxy_px.tobytes()
+
+
+def test_neighbours_larger_than_the_overlap_stay_two():
+    """Side by side over one seam, and one above the other."""
+    people = np.array([[150, 40, 330, 100], [150, 104, 330, 160], [150, 300, 235, 590], [239, 300, 330, 590]], float)
+    assert len(TiledDetector(Painted(), TILING).detect([paint((600, 600), people)])[0]) == 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.booleans())
+def test_a_random_crowd_of_all_sizes_keeps_its_number(seed, overview):
+    """People of 20 to 400 px, many larger than the overlap of 64, some than a tile, not hiding each other."""
+    rng = np.random.default_rng(seed)
+    people = []
+    for _ in range(400):
+        x, y, w = rng.uniform(0, 700), rng.uniform(0, 500), 10 ** rng.uniform(1, 2.3)
+        box = np.array([x, y, x + w, y + 2 * w])
+        apart = all(box[0] > o[2] + 3 or o[0] > box[2] + 3 or box[1] > o[3] + 3 or o[1] > box[3] + 3 for o in people)
+        if apart and (box[2:] < [800, 700]).all():
+            people.append(box)
+    tiling = Tiling(256, 64, overview=overview)
+    assert len(TiledDetector(Painted(), tiling).detect([paint((700, 800), np.array(people))])[0]) == len(people)
+
+
+def test_heads_on_every_seam_are_counted_once():
+    class Heads(Painted):
+        anchor = Anchor.HEAD
+
+    hw = (900, 1200)
+    people = np.array([[x, y, x + 9, y + 10] for y in range(2, 880, 12) for x in range(2, 1185, 11)], float)
+    tiled = TiledDetector(Heads(), TILING)
+    found = tiled.detect([paint(hw, people)])[0]
+    assert tiled.anchor is found.anchor is Anchor.HEAD
+    assert len(found) == len(people)
+    middle, seen = ((xyxy[:, :2] + xyxy[:, 2:]) / 2 for xyxy in (people, found.xyxy_px))
+    assert np.abs(np.sort(seen.sum(axis=1)) - np.sort(middle.sum(axis=1))).max() <= 2.0  # a pixel on either axis
+
+
+@pytest.mark.parametrize("anchor", list(Anchor))
+def test_the_event_file_s_tiles_are_used_for_people_and_for_heads(monkeypatch, anchor):
+    """``detector.tiles`` in the event file puts tiles over whatever detector the anchor asks for."""
+    from crowdwatch import build, config
+    from crowdwatch.examples import example
+
+    class Loaded(Painted):
+        pass
+
+    def load(*_, anchor, **__):
+        found = Loaded()
+        found.anchor = anchor
+        return found
+
+    event = config.load(example("synthetic"))
+    cut = config.EventFile.model_validate(
+        {**event.model_dump(mode="json"), "detector": {"tiles": {"tile_px": 256, "overlap_px": 64, "overview": False}}}
+    )
+    monkeypatch.setattr(build.detectors, "load", load)
+    opened = build.open_detector(cut, anchor)
+    assert opened.detector_id == "painted/tiles256-64"
+    assert opened.anchor is anchor
+    assert isinstance(build.open_detector(event, anchor), Loaded)

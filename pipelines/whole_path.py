@@ -1,0 +1,110 @@
+"""Recordings and photographs through the whole counting path, hand-over included, against annotated people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from crowdwatch import build, config, geometry
+from crowdwatch.config import EventFile
+from crowdwatch.engine import advance, start
+from crowdwatch.errors import ConfigError
+from crowdwatch.fuse import view_site
+from crowdwatch.observe import observe
+from crowdwatch.records import FloatArray, Observation, Tick
+from crowdwatch.scoring import read_boxes
+from crowdwatch.site import HandOver, Site, Zone, ZoneKind
+from pipelines.command_line import progress
+
+__all__ = ["PathCounts", "count_errors", "pets_counts", "walkable_zone"]
+
+MOMENT_S = 1e-3
+"""A window that holds one picture: the errors are those of single frames."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PathCounts:
+    """People on the walkable ground that a camera sees, frame by frame; (N,) each.
+
+    Args:
+        true: annotated people who stand there.
+        found: by the whole path.
+        low, high: its interval.
+        boxes: by boxes alone.
+        heads: by head mass alone.
+        counter: which counter, or why there was none.
+    """
+
+    true: FloatArray
+    found: FloatArray
+    low: FloatArray
+    high: FloatArray
+    boxes: FloatArray
+    heads: FloatArray
+    counter: str
+
+
+def walkable_zone(site: Site) -> Site:
+    """The site with one zone, all of its walkable ground, read picture by picture."""
+    area = geometry.polygon(site.walkable_m, site.obstacles_m)
+    zone = Zone("all", {"en": "all"}, np.asarray(site.walkable_m), ZoneKind.MOVING, float(area.area))
+    return replace(site, zones=(zone,), window_s=MOMENT_S)
+
+
+def pets_counts(folder: Path, event: EventFile) -> PathCounts:
+    """Every frame of PETS2009 S2.L1 view 1; the counter runs on every one.
+
+    Raises:
+        ConfigError: the annotations end before the recording.
+    """
+    event = build.measured(event)
+    settings = event.counter.model_copy(update={"every_s": 0.04, "dense_every_s": None})
+    event = event.model_copy(update={"counter": settings})
+    site = walkable_zone(config.to_site(event))
+    (feed,) = build.open_feeds(event, site)
+    truth = read_boxes(folder / "annotations_s2l1.xml")
+    visible = view_site(site).cameras[site.cameras[0].camera_id].visible
+    true, seen = [], []
+    for pair in progress(feed.source.pairs(), "frames", len(truth)):
+        seq = pair.current.stamp.seq
+        if seq >= len(truth):
+            raise ConfigError(f"annotations in {folder}: end before frame {seq} of the recording.")
+        feet_px = (truth[seq][:, [0, 3]] + truth[seq][:, [2, 3]]) / 2
+        true.append(float(geometry.inside(visible, geometry.to_ground(feed.plane, feet_px)).sum()))
+        seen.append(observe(pair, feed.detector, feed.plane, feed.heads))
+    found = _readings(site, seen)
+    boxes = _readings(site, [replace(one, mass=None) for one in seen])[:, 0]
+    only = replace(site, hand_over=HandOver(0.0, 1e-9, site.hand_over.boxes, site.hand_over.heads))
+    heads = _readings(only, seen)[:, 0]
+    count, low, high = found.T
+    return PathCounts(np.array(true), count, low, high, boxes, heads, feed.counter_note)
+
+
+def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:
+    """(N, 3) count of the one zone after every observation, and the ends of its interval."""
+    state, rows = start(view_site(site)), []
+    for observation in seen:
+        state, _ = advance(state, observation)
+        state, outcome = advance(state, Tick(observation.stamp.t_ns, (observation.stamp.id,)))
+        if outcome is None:
+            raise ConfigError("a tick had no outcome.")
+        reading = outcome.readings[0]
+        rows.append((reading.count, reading.count_low, reading.count_high))
+    return np.array(rows)
+
+
+def count_errors(counts: PathCounts, part: slice) -> dict[str, float]:
+    """Mean absolute errors and biases over some of the frames, and how often the interval held the truth."""
+    true = counts.true[part]
+    figures: dict[str, float] = {"frames": len(true), "people": float(true.sum())}
+    for name in ("found", "boxes", "heads"):
+        error = getattr(counts, name)[part] - true
+        figures[f"{name}_mae"] = round(float(np.abs(error).mean()), 4)
+        figures[f"{name}_bias"] = round(float(error.mean()), 4)
+    held = (counts.low[part] <= true) & (true <= counts.high[part])
+    figures["interval_held"] = round(float(held.mean()), 4)
+    figures["interval_width"] = round(float((counts.high[part] - counts.low[part]).mean()), 4)
+    return figures

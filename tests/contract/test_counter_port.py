@@ -1,0 +1,107 @@
+"""What every Counter must keep, held over torch and OpenVINO, and over the shipped one."""
+
+import numpy as np
+import pytest
+import torch
+
+from crowdwatch import counters
+from crowdwatch.counters.network import CountingNet
+from crowdwatch.errors import ConfigError, ModelError
+from crowdwatch.ports import Counter
+from crowdwatch.records import Frame, Stamp
+
+
+def saved(path, stride=8, seed=1):
+    """A network of random weights that answers with about one person for every three blocks."""
+    torch.manual_seed(seed)
+    net = CountingNet(stride, 64)
+    with torch.no_grad():
+        net.head[-1].bias.fill_(-1.0)
+        net.head[-1].weight.normal_(std=0.3)
+    torch.save({"stride": stride, "width": 64, "state": net.state_dict()}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("counters")
+
+
+@pytest.fixture(params=["torch", "openvino", "torch-stride4", "openvino-stride4", "shipped"])
+def make(request, folder, monkeypatch):
+    """A factory of counters."""
+    monkeypatch.setenv("CROWDWATCH_CACHE", str(folder / "cache"))
+    monkeypatch.setenv("CROWDWATCH_OFFLINE", "1")
+    if request.param == "shipped":
+        return lambda **more: counters.load("auto", **more)
+    runtime, _, stride = request.param.partition("-stride")
+    path = folder / f"net{stride}.pt"
+    if not path.exists():
+        saved(path, int(stride or 8))
+    return lambda **more: counters.load(str(path), runtime, **more)
+
+
+def noise(hw, seed=0, seq=0):
+    image = np.random.default_rng(seed).integers(0, 256, (*hw, 3)).astype(np.uint8)
+    return Frame(Stamp("c", seq, seq), image)
+
+
+def test_it_fills_the_port(make):
+    counter = make()
+    assert isinstance(counter, Counter)
+    assert counter.count([]) == []
+    frames = [noise((96, 128), seq=seq) for seq in range(3)]
+    found = counter.count(frames)
+    assert [mass.stamp for mass in found] == [frame.stamp for frame in frames]
+    for mass in found:
+        assert mass.counter_id == counter.counter_id != ""
+        assert mass.image_hw == (96, 128)
+        assert mass.mass.min() >= 0
+        assert np.isfinite(mass.total)
+    counter.close()
+
+
+def test_a_picture_counts_the_same_in_any_company(make):
+    counter = make()
+    frames = [noise((96, 128), seed) for seed in range(3)]
+    together = counter.count(frames)
+    alone = [counter.count([frame])[0] for frame in frames]
+    assert all(np.array_equal(a.mass, b.mass) for a, b in zip(together, alone, strict=True))
+
+
+@pytest.mark.parametrize("hw", [(1, 1), (33, 31), (37, 700), (600, 5)])
+def test_any_size_of_picture(make, hw):
+    (mass,) = make().count([noise(hw)])
+    assert mass.image_hw == hw
+    assert mass.mass.shape == tuple(int(np.ceil(side / mass.block_px - 1e-9)) for side in hw)
+
+
+def test_a_grey_picture_is_as_good_as_any(make):
+    frame = Frame(Stamp("c", 0, 0), np.full((64, 64, 3), 128, np.uint8))
+    (mass,) = make().count([frame])
+    assert np.isfinite(mass.total)
+
+
+def test_a_larger_scale_gives_finer_blocks(make):
+    one, two = make(scale=1.0), make(scale=2.0)
+    frame = noise((96, 128))
+    (coarse,), (fine,) = one.count([frame]), two.count([frame])
+    assert fine.block_px == coarse.block_px / 2
+    assert fine.mass.shape == tuple(2 * side for side in coarse.mass.shape)
+    assert one.counter_id != two.counter_id
+    with pytest.raises(ConfigError, match="scale"):
+        make(scale=0.0)
+
+
+def test_closed_is_closed(make):
+    counter = make()
+    counter.close()
+    counter.close()
+    with pytest.raises(ModelError, match="closed"):
+        counter.count([noise((64, 64))])
+
+
+@pytest.mark.parametrize("setting", [{"precision": "int4"}, {"runtime": "tensorrt"}])
+def test_a_wrong_setting_says_what_is_needed(folder, setting):
+    with pytest.raises(ConfigError, match="need one of"):
+        counters.load(str(saved(folder / "wrong.pt")), **setting)

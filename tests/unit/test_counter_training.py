@@ -1,0 +1,166 @@
+"""Training the counter on a small drawn data set: it goes on after a kill as if nothing had been, and refuses what is
+at fault."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from photographs import write_both, write_points
+
+from crowdwatch.counters.network import CountingNet
+from crowdwatch.errors import ConfigError, ModelError
+from pipelines import counter_training
+from pipelines.counter_training import read_recipe, train
+
+RECIPE = """
+start: first.pt
+validation: data/validation.txt
+seed: 3
+steps: 6
+warmup: 2
+validate_every: 2
+crops: {crop_px: 64, batch: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a data set, first weights and a recipe."""
+    folder = tmp_path_factory.mktemp("training")
+    write_both(folder / "data")
+    torch.manual_seed(0)
+    torch.save({"stride": 8, "width": 64, "state": CountingNet().state_dict()}, folder / "first.pt")
+    (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
+    return folder
+
+
+def learned(path):
+    return torch.load(path, weights_only=True)["state"]
+
+
+def run(home, out, *, text=RECIPE, steps=None):
+    path = home / f"{out.name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return train(read_recipe(path), home / "data", path, out, steps=steps)
+
+
+def equal(one, two):
+    return all(torch.equal(value, two[key]) for key, value in one.items())
+
+
+def test_a_run_that_stops_and_goes_on_ends_where_an_uninterrupted_one_does(home, tmp_path):
+    whole = learned(run(home, tmp_path / "whole"))
+    for _ in range(3):
+        last = run(home, tmp_path / "parts", steps=2)
+    assert equal(whole, learned(last))
+    first = learned(home / "first.pt")
+    assert not equal(whole, first)
+    logs = [(tmp_path / name / "validation.json").read_text() for name in ("whole", "parts")]
+    assert logs[0] == logs[1]
+    assert logs[0].count('"step"') == 3
+
+
+def test_a_killed_run_goes_on(home, tmp_path):
+    """SIGKILL in the middle, from outside; then the same command ends on the same weights."""
+    text = RECIPE.replace("steps: 6", "steps: 60").replace("validate_every: 2", "validate_every: 20")
+    recipe = home / "killed.yaml"
+    recipe.write_text(text, encoding="utf-8")
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "pipelines.train", "counter", str(recipe)]
+    command += ["--data", str(home / "data"), "--out", str(out), "--threads", "1"]
+    environment = {**os.environ, "CROWDWATCH_CACHE": str(tmp_path / "cache")}
+    where = Path(counter_training.__file__).resolve().parents[1]
+    with subprocess.Popen(command, cwd=where, env=environment, stderr=subprocess.PIPE) as process:
+        for _ in range(1200):
+            if (out / "checkpoint.pt").exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (out / "counter.pt").exists()
+    again = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "going on from step" in again.stderr
+    straight = [*command[:-3], str(tmp_path / "straight"), *command[-2:]]
+    subprocess.run(straight, cwd=where, env=environment, capture_output=True, check=True)
+    assert equal(learned(out / "counter.pt"), learned(tmp_path / "straight" / "counter.pt"))
+
+
+def test_the_averaged_network_of_a_checkpoint_is_a_counter(home, tmp_path):
+    path = run(home, tmp_path / "run")
+    net = CountingNet.read(path.parent / "checkpoint.pt")
+    assert equal(learned(path), net.state_dict())
+
+
+def test_stride_4_teacher_and_frozen_layers(home, tmp_path):
+    text = RECIPE + "stride: 4\nblocks: [1, 2, 4, 0]\nfrozen_layers: 3\n"
+    state = learned(run(home, tmp_path / "fine", text=text))
+    first = learned(home / "first.pt")
+    kept = [key for key in first if key.startswith(("features.0.", "features.1.", "features.2.")) and "weight" in key]
+    assert kept
+    assert all(torch.equal(first[key], state[key]) for key in kept)
+    assert not torch.equal(first["features.4.cv1.conv.weight"], state["features.4.cv1.conv.weight"])
+    run(home, tmp_path / "taught", text=RECIPE + "teacher: {weights: first.pt, weight: 0.5}\n", steps=1)
+
+
+def test_starting_from_a_detector(home, tmp_path, models_dir):
+    text = RECIPE.replace("first.pt", str(models_dir / "yolo11n_recovered.pt"))
+    state = learned(run(home, tmp_path / "start", text=text, steps=1))
+    assert all(torch.isfinite(value).all() for value in state.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seed: 3", "sede: 3"), "unknown sede"),
+        (("batch: 2", "batches: 2"), r"unknown crops\.batches"),
+        (("crop_px: 64", "crop_px: 65"), "multiple of 64"),
+        (("start: first.pt", ""), "start"),
+    ],
+)
+def test_a_recipe_with_a_fault_is_refused(home, tmp_path, change, message):
+    with pytest.raises(ConfigError, match=message):
+        run(home, tmp_path / "faulty", text=RECIPE.replace(*change))
+
+
+def test_another_recipe_does_not_go_on_with_this_checkpoint(home, tmp_path):
+    run(home, tmp_path / "run", steps=2)
+    with pytest.raises(ConfigError, match="belongs to another recipe"):
+        run(home, tmp_path / "run", text=RECIPE.replace("seed: 3", "seed: 4"))
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish"])
+def test_a_damaged_checkpoint_is_an_error_with_a_remedy(home, tmp_path, content):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(ModelError, match=r"checkpoint\.pt: cannot be read"):
+        run(home, out)
+
+
+def test_weights_that_do_not_fit_are_refused(home, tmp_path):
+    torch.save({"stride": 8, "width": 64, "state": {"other": torch.zeros(1)}}, home / "foreign.pt")
+    with pytest.raises(ModelError, match="no layer of it fits"):
+        run(home, tmp_path / "run", text=RECIPE.replace("first.pt", "foreign.pt"))
+
+
+def test_a_list_of_other_photographs_is_refused(home, tmp_path):
+    (home / "other.txt").write_text("part_A/train/IMG_99\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="1 names are not in"):
+        run(home, tmp_path / "run", text=RECIPE.replace("data/validation.txt", "other.txt"))
+
+
+def test_photographs_without_people_are_learned_from(home, tmp_path):
+    data = tmp_path / "empty" / "data"
+    write_both(data, counts=(0, 5, 0, 3))
+    write_points(data / "part_A" / "train" / "ground_truth" / "GT_IMG_4.mat", np.empty((0, 2)))
+    recipe = home / "empty.yaml"
+    recipe.write_text(RECIPE.replace("data/validation.txt", str(data / "validation.txt")), encoding="utf-8")
+    path = train(read_recipe(recipe), data, recipe, tmp_path / "run", steps=2)
+    assert all(torch.isfinite(value).all() for value in learned(path).values())

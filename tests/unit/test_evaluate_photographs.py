@@ -1,0 +1,107 @@
+"""``pipelines.evaluate shanghaitech``: its figures over a small drawn data set, and what it refuses."""
+
+import json
+
+import pytest
+import torch
+from photographs import write_both, write_split
+from typer.testing import CliRunner
+
+from crowdwatch.counters.network import CountingNet
+from crowdwatch.errors import CrowdWatchError
+from pipelines.evaluate import app
+
+FIGURES = {
+    "mae", "rmse", "nae", "game1", "game2", "game3", "total_ratio", "correlation", "bias_by_fifth", "mae_interval_95",
+    "images_per_s", "parameters", "gflops", "photographs", "heads", "model",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write_both(folder)
+    write_split(folder / "part_B_final" / "test_data", [4, 9, 14], seed=5)
+    torch.manual_seed(0)
+    torch.save({"stride": 8, "width": 64, "state": CountingNet().state_dict()}, folder / "net.pt")
+    return folder
+
+
+@pytest.fixture
+def evaluate(data, monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("CROWDWATCH_CACHE", str(tmp_path_factory.getbasetemp() / "evaluate-cache"))
+
+    def call(*words):
+        result = CliRunner().invoke(app, ["shanghaitech", str(data), *words])
+        if isinstance(result.exception, CrowdWatchError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return call
+
+
+def test_every_figure_of_the_published_layout(evaluate, data):
+    words = ("--part", "B", "--split", "test", "--model", str(data / "net.pt"), "--json")
+    figures = json.loads(evaluate(*words))
+    assert figures.keys() >= FIGURES
+    assert (figures["part"], figures["split"], figures["photographs"], figures["heads"]) == ("B", "test", 3, 27)
+    assert figures["mae_interval_95"][0] <= figures["mae"] <= figures["mae_interval_95"][1]
+    assert len(figures["bias_by_fifth"]) == 5
+    assert 1e6 < figures["parameters"] < 5e6
+    assert figures["gflops"] > 1
+
+
+def test_precisions_take_turns(evaluate, data):
+    words = ("--part", "A", "--split", "train", "--model", str(data / "net.pt"), "--runtime", "openvino")
+    found = json.loads(evaluate(*words, "--precision", "f32,bf16", "--json"))
+    assert len(found) == 2
+    assert "openvino-f32" in found[0]["model"]
+    assert found[0]["mae"] == pytest.approx(found[1]["mae"], rel=0.2)
+
+
+def test_both_parts_and_several_scales(evaluate, data):
+    words = ("--split", "train", "--model", str(data / "net.pt"), "--json")
+    one = json.loads(evaluate(*words))
+    two = json.loads(evaluate(*words, "--scales", "1.0,1.5"))
+    assert set(one) == {"split", "A", "B"}
+    # convolutions grow with the area, attention with its square
+    assert one["A"]["gflops"] * (1 + 1.5**2) <= two["A"]["gflops"] < one["A"]["gflops"] * (1 + 1.5**2.5)
+
+
+def test_people_of_a_detector_are_counted_too(evaluate, models_dir):
+    model = str(models_dir / "yolo11n_int8_openvino_model")
+    figures = json.loads(evaluate("--part", "A", "--split", "train", "--model", model, "--json"))
+    assert "person >= 0.25" in figures["model"]
+    tiled = json.loads(
+        evaluate("--part", "A", "--split", "train", "--model", model, "--tile-px", "96", "--overlap-px", "32", "--json")
+    )
+    assert tiled["gflops"] > figures["gflops"]
+    with pytest.raises(CrowdWatchError, match="takes none"):
+        evaluate("--model", model, "--scales", "1.0", "--split", "train")
+
+
+def test_the_table_is_for_people(evaluate, data):
+    text = evaluate("--split", "train", "--model", str(data / "net.pt"))
+    assert "part A" in text
+    assert "mae_interval_95" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--part", "C"), "need A or B"),
+        (("--scales", "big", "--split", "train"), "need numbers with commas"),
+        (("--split", "test", "--part", "A"), "no images folder"),
+        (("--split", "train", "--precision", "int4"), "need one of"),
+        (("--split", "train", "--runtime", "abacus"), "need one of"),
+    ],
+)
+def test_what_is_wrong_is_said(evaluate, data, words, message):
+    with pytest.raises(CrowdWatchError, match=message):
+        evaluate("--model", str(data / "net.pt"), *words)
+
+
+def test_weights_that_are_not_there(evaluate):
+    with pytest.raises(CrowdWatchError, match="not found"):
+        evaluate("--model", "no-such-model", "--split", "train")
