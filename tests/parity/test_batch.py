@@ -109,7 +109,7 @@ def wait_for_chunks(folder, process, count):
 
 def test_a_killed_job_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path):
     """SIGKILL of the driver in the middle: what was kept is not observed again."""
-    folder, summary = drawn_replay
+    _folder, summary = drawn_replay
     process = command(tmp_path)
     wait_for_chunks(tmp_path, process, 3)
     os.kill(process.pid, signal.SIGKILL)
