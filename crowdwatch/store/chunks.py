@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -143,11 +142,6 @@ class ChunkFolder:
         for path in self.root.rglob(".*"):
             if path.is_file() and files.is_scratch(path):
                 files.remove(path)
-
-    def remove(self) -> None:
-        """Remove every chunk: the log has them all. Raises StoreUnavailable."""
-        with files.writable(self.root):
-            shutil.rmtree(self.root, ignore_errors=False)
 
     def _write_fault(self, chunk: Chunk, fault: str, *, kept: bool) -> None:
         text = json.dumps({"reason": fault, "kept": kept}) + "\n"
