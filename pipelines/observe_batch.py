@@ -104,10 +104,12 @@ def run_batch(event: EventFile, options: BatchOptions) -> Result:
     event = build.measured(event)
     began = time.monotonic()
     with closing(build.open_store(options.store_url)) as store:
-        job, finished = batch.open_job(event, options.settings, store, options.say)
-        if options.retry_failed:
+        if options.retry_failed:  # the newest job as it was begun, whatever else is asked for
+            job, finished = batch.find(store, event.id), False
             options.say(f"{batch.reopen(job, store)} chunks are tried again.")
-            job, finished = Job.of(job.run), False
+            job = Job.of(job.run)
+        else:
+            job, finished = batch.open_job(event, options.settings, store, options.say)
         if finished:
             return Result(job.read_summary(), None, job.run.run_id)
         job.chunks.sweep()

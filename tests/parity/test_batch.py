@@ -145,12 +145,15 @@ def test_a_killed_worker_loses_nothing(drawn, drawn_replay, tmp_path):
     facts = json.loads(next(tmp_path.rglob("summary.json")).read_text())
     assert facts["alerts_digest"] == summary.digest
     assert facts["failed"] == facts["partial"] == []
+    with command(tmp_path, "--status") as process:
+        said, _ = process.communicate(timeout=60)
+    assert "(finished), 35 chunks: 35 done, 0 failed, 0 left" in said
     folder = Path(facts["folder"])
     assert log_bytes(folder) == log_bytes(summary.run.folder)
 
 
-def test_a_file_cut_in_the_middle_is_reported_and_the_rest_finishes(real, data_dir, models_dir, tmp_path):
-    """Its second half is unknown time, as in a replay of the same file."""
+def test_a_file_cut_in_the_middle_is_reported_and_mended(real_replay, real, tmp_path):
+    """Its second half is unknown time, as in a replay of the same file, until the whole file is there."""
     whole = build.footage_files(real.cameras[0])[0].read_bytes()
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole[: len(whole) // 6])
@@ -168,6 +171,15 @@ def test_a_file_cut_in_the_middle_is_reported_and_the_rest_finishes(real, data_d
     summary = replayed(tmp_path / "replay", event, REAL_S)
     assert facts["alerts_digest"] == summary.digest
     assert log_bytes(facts["folder"]) == log_bytes(summary.run.folder)
+    cut.write_bytes(whole)
+    with pytest.raises(ConfigError, match=r"cut\.avi has changed.*--retry-failed"):
+        run_batch(event, batch_options(tmp_path, event, REAL_S, chunk_s=10.0))
+    mended = run_batch(event, batch_options(tmp_path, event, REAL_S, retry_failed=True)).facts
+    assert mended["failed"] == mended["partial"] == []
+    assert mended["alerts_digest"] == real_replay[1].digest
+    assert log_bytes(mended["folder"]) == log_bytes(real_replay[1].run.folder)
+    with pytest.raises(ConfigError, match="nothing to try again"):
+        run_batch(event, batch_options(tmp_path, event, REAL_S, retry_failed=True))
 
 
 def test_a_scheduler_that_does_not_answer_is_named(drawn, tmp_path, monkeypatch):
