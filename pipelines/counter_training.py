@@ -36,7 +36,7 @@ LOGGED = {"mae": 2, "total_ratio": 3, "correlation": 4, "bias_by_fifth": 3}
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """A trained counter whose maps are learned beside the annotation (distillation).
+    """A trained counter whose maps are learned beside the annotation (distillation); its blocks may be finer.
 
     Args:
         weights: its ``.pt``.
@@ -208,7 +208,10 @@ class _Run:
         if self._teacher is not None and self._recipe.teacher is not None:
             share = self._recipe.teacher.weight
             with torch.no_grad(), torch.autocast(self._device, torch.bfloat16):
-                truth = (1 - share) * truth + share * self._teacher(x)[:, 0].float()
+                told = self._teacher(x).float()
+                finer = told.shape[-1] // truth.shape[-1]
+                told = torch.nn.functional.avg_pool2d(told, finer) * finer**2
+                truth = (1 - share) * truth + share * told[:, 0]
         with torch.autocast(self._device, torch.bfloat16):
             mass = self._step_net(x)
         loss = multi_scale_poisson(mass, truth, self._recipe.blocks, self._recipe.total_weight)

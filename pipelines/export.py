@@ -30,8 +30,10 @@ CALIBRATION = 120
 """Pictures that INT8 is calibrated on."""
 CROP_PX = 512
 SEED = 1
-ANSWERS = [r"__module\.base\.model\.23.*", r"__module\.heads.*", r"__module\.head\.6.*"]
-"""Operations of the answers, by the names that tracing gives them: of people, of heads, of the counter."""
+ANSWERS = [r"__module\.base\.model\.23.*", r"__module\.heads.*"]
+"""Operations of a detector's answers, by the names that tracing gives them: of people, of heads."""
+HEAD_LAYERS = 3
+"""Convolutions of a counter's head, the last ones of its network."""
 
 app = typer.Typer(add_completion=False)
 
@@ -60,12 +62,14 @@ def quantise(folder: Path, pictures: list[NDArray[np.float32]], to: Path) -> Non
     import nncf  # slow to import, and needed here only
 
     model = ov.Core().read_model(xml_of(folder))
+    convolutions = [op.get_friendly_name() for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"]
+    head = convolutions[-HEAD_LAYERS:] if weights.read_yaml(folder / "metadata.yaml")["task"] == "count" else []
     small: Any = nncf.quantize(
         model,
         nncf.Dataset(pictures),
         subset_size=len(pictures),
         preset=nncf.QuantizationPreset.MIXED,
-        ignored_scope=nncf.IgnoredScope(patterns=ANSWERS, validate=False),
+        ignored_scope=nncf.IgnoredScope(names=head, patterns=ANSWERS, validate=False),
     )
     to.mkdir()
     ov.save_model(small, to / f"{to.name.removesuffix(IR_SUFFIX)}.xml", compress_to_fp16=False)

@@ -23,7 +23,7 @@ from pipelines.counting_score import PhotoCount, eighths_of_mass, eighths_of_poi
 from pipelines.network_size import network_size
 from pipelines.shanghaitech import Photograph, photographs, read_image, read_list
 
-__all__ = ["Model", "Settings", "of_split", "open_model", "score"]
+__all__ = ["Counted", "Model", "Settings", "count_all", "of_split", "open_model", "score"]
 
 PICTURE_HW = (768, 1024)
 """The size for which operations are stated: that of part B's photographs."""
@@ -92,29 +92,37 @@ def open_model(name: str | None, settings: Settings) -> Model:
     return _counter(name, found, settings) if counters.is_counter(found) else _detector(name, found, settings)
 
 
-def score(models: Sequence[Model], photos: Sequence[Photograph], label: str) -> list[dict[str, object]]:
-    """Every figure of each model over one set.
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """One photograph's count, and the seconds that it took."""
 
-    The models take turns photograph by photograph, so that their speeds can be compared; images_per_s leaves out
-    reading the files and the first photograph.
-    """
-    counted: list[list[PhotoCount]] = [[] for _ in models]
-    seconds: list[list[float]] = [[] for _ in models]
+    count: PhotoCount
+    seconds: float
+
+
+def count_all(models: Sequence[Model], photos: Sequence[Photograph], label: str) -> list[list[Counted]]:
+    """Every model over every photograph. The models take turns photograph by photograph, so that their speeds can be
+    compared; reading the files is left out."""
+    counted: list[list[Counted]] = [[] for _ in models]
     for index, photo in enumerate(progress(photos, label, len(photos))):
         frame = Frame(Stamp(photo.name, index, 0), read_image(photo.path))
         true = eighths_of_points(photo.heads_px, photo.image_hw)
-        for model, counts, spent in zip(models, counted, seconds, strict=True):
+        for model, counts in zip(models, counted, strict=True):
             began = time.perf_counter()
             found = model.count(frame)
-            spent.append(time.perf_counter() - began)
-            counts.append(PhotoCount(true, found))
-    return [_figures(*one) for one in zip(models, counted, seconds, strict=True)]
+            counts.append(Counted(PhotoCount(true, found), time.perf_counter() - began))
+    return counted
 
 
-def _figures(model: Model, counted: Sequence[PhotoCount], seconds: Sequence[float]) -> dict[str, object]:
-    spent = seconds[1:] or seconds
+def score(models: Sequence[Model], photos: Sequence[Photograph], label: str) -> list[dict[str, object]]:
+    """Every figure of each model over one set; images_per_s leaves out the first photograph."""
+    return [_figures(*one) for one in zip(models, count_all(models, photos, label), strict=True)]
+
+
+def _figures(model: Model, counted: Sequence[Counted]) -> dict[str, object]:
+    spent = [one.seconds for one in counted[1:] or counted]
     return {
-        **{key: np.round(value, 4).tolist() for key, value in summarise(counted).items()},
+        **{key: np.round(value, 4).tolist() for key, value in summarise([one.count for one in counted]).items()},
         "images_per_s": round(len(spent) / sum(spent), 2),
         "parameters": model.parameters,
         "gflops": round(model.gflops, 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -113,19 +114,30 @@ def reopen(job: Job, store: Store) -> int:
     Raises:
         ConfigError: nothing has failed.
     """
-    changed = {camera.id for camera in job.event.cameras if footage.stamps(camera) != job.plan.footage[camera.id]}
-    failed = job.chunks.forget_failures(changed)
+    standing = job.chunks.standing()
+    failed = len({*standing.failed, *standing.partial})
     if not failed:
         raise ConfigError(f"run {job.run.run_id}: no chunk of it has failed, so there is nothing to try again.")
+    _empty_log(job)  # first: a kill from here on leaves a job that goes on by itself
+    changed = {camera.id for camera in job.event.cameras if footage.stamps(camera) != job.plan.footage[camera.id]}
+    job.chunks.forget_failures(changed)
     now = {camera.id: footage.stamps(camera) for camera in job.event.cameras}
     replace(job, plan=replace(job.plan, footage=now)).write_plan()
-    log = Layout(job.folder)
-    for path in (job.folder / SUMMARY_JSON, log.end, log.header, *log.timeline.glob("*"), *log.observations.rglob("*")):
-        if path.is_file():
-            files.remove(path)
     store.begin(job.run)
     store.rewind(job.run.run_id, 0)
     return failed
+
+
+def _empty_log(job: Job) -> None:
+    """Take everything out of a job's log but its header; observations that nothing refers to go when it is resumed."""
+    log, old = Layout(job.folder), job.folder / ".timeline-before"
+    for path in (job.folder / SUMMARY_JSON, log.end):
+        files.remove(path)
+    with files.writable(job.folder):
+        if log.timeline.exists():
+            log.timeline.rename(old)  # at once: half a timeline would be a damaged log
+        if old.exists():
+            shutil.rmtree(old)
 
 
 def _difference(job: Job, event: EventFile, settings: Settings) -> str:

@@ -114,7 +114,9 @@ class CounterSettings(Model):
     precision: Literal["auto", "f32", "bf16", "int8"] = Field(
         default="auto", json_schema_extra={"source": "what the model's own card recommends"}
     )
-    every_s: Annotated[Number, Field(ge=0.04, le=60)] = Field(default=1.0, json_schema_extra={"source": "TODO"})
+    every_s: Annotated[Number, Field(ge=0.04, le=60)] = Field(
+        default=1.0, json_schema_extra={"source": "once a tick: a reading is made once a second"}
+    )
     dense_every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = Field(
         default=None, json_schema_extra={"source": "every_s"}
     )

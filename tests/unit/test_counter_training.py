@@ -2,6 +2,7 @@
 at fault."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,7 +107,11 @@ def test_stride_4_teacher_and_frozen_layers(home, tmp_path):
     assert kept
     assert all(torch.equal(first[key], state[key]) for key in kept)
     assert not torch.equal(first["features.4.cv1.conv.weight"], state["features.4.cv1.conv.weight"])
-    run(home, tmp_path / "taught", text=RECIPE + "teacher: {weights: first.pt, weight: 0.5}\n", steps=1)
+    shutil.copy(tmp_path / "fine" / "counter.pt", home / "fine.pt")
+    for teacher in ("first.pt", "fine.pt"):
+        text = RECIPE + f"teacher: {{weights: {teacher}, weight: 0.5}}\n"
+        taught = learned(run(home, tmp_path / f"taught by {teacher}", text=text, steps=1))
+        assert not equal(taught, first)
 
 
 def test_starting_from_a_detector(home, tmp_path, models_dir):
