@@ -160,11 +160,13 @@ def _no_picture(place: _Place, t_ns: int, where: str) -> str:
     """Why a time has no picture, and which one is near."""
     run = place.run
     what = f"audit: camera {place.camera.camera_id!r} at {format_time(t_ns)}"
-    written_ns = place.log.last_tick_ns or run.from_ns
-    if written_ns < t_ns <= run.t_ns and run.state in (RunState.RUNNING, RunState.PAUSED):
+    written_ns = place.log.last_tick_ns
+    waits = (written_ns is None or written_ns < t_ns) and t_ns <= run.t_ns
+    if waits and run.state in (RunState.RUNNING, RunState.PAUSED):
+        so_far = "not written yet" if written_ns is None else f"written up to {format_time(written_ns)}"
         return (
-            f"{what}: the run goes on, and its log is written up to {format_time(written_ns)}: about a minute of event "
-            "time at once. Keep the picture and enter the count again in a minute."
+            f"{what}: the run goes on, and its log is {so_far}: about a minute of event time at once. Keep the picture "
+            "and enter the count again in a minute."
         )
     other = _nearest_at_all(place, t_ns)
     if other is None:

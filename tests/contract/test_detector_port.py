@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from crowdwatch.detectors import RecordedDetector, load
+from crowdwatch.detectors import RecordedDetector, TiledDetector, Tiling, load
 from crowdwatch.detectors.weights import shipped_dirs
 from crowdwatch.errors import ModelError
 from crowdwatch.ports import Detector
@@ -106,7 +106,7 @@ def test_heads_of_the_shipped_detector(data_dir, monkeypatch, tmp_path):
     """The same weights find heads: on photographs that no training learned from, most of what is boxed is annotated
     and most of what is annotated is boxed. How well exactly stands in the model's card."""
     monkeypatch.setenv("CROWDWATCH_CACHE", str(tmp_path))
-    heads = load("auto", anchor=Anchor.HEAD)
+    heads = TiledDetector(load("auto", anchor=Anchor.HEAD), Tiling(512, 96))  # whole pictures lose small heads
     assert heads.detector_id != load("auto").detector_id
     kept = sorted(name for name in read_list(shipped_dirs()[0] / "validation.txt") if name.startswith("part_B"))[:5]
     photos = [one for one in photographs(data_dir / "shanghaitech", "B", "train") if one.name in kept]
@@ -115,10 +115,10 @@ def test_heads_of_the_shipped_detector(data_dir, monkeypatch, tmp_path):
         found = heads.detect([Frame(Stamp("c", 0, 0), read_image(photo.path))])[0]
         assert found.anchor is Anchor.HEAD
         assert (found.class_id == 1).all()
-        middle = found.anchor_px()[found.score > 0.2]
+        middle = found.anchor_px()[found.score > 0.1]
         near = cdist(photo.heads_px, middle) < 12
         right += int(near[linear_sum_assignment(~near)].sum())
         boxed, annotated = boxed + len(middle), annotated + len(photo.heads_px)
     assert annotated > 100
     assert right > 0.5 * boxed
-    assert right > 0.3 * annotated  # whole pictures at 640 pixels: small heads need tiles
+    assert right > 0.4 * annotated

@@ -124,5 +124,9 @@ def test_a_camera_that_never_spoke(store, tmp_path):
     folder = tmp_path / "mute"
     LogWriter(folder, EVENT.model_dump_json()).close(complete=True)
     store.begin(Run("mute", EVENT.id, Mode.REPLAY, EVENT.model_dump_json(), str(folder), START, START + S, 1))
+    store.beat("mute", state=RunState.RUNNING, t_ns=START + S, wall_ns=0, speed=1)
+    with pytest.raises(AuditRefused, match=r"goes on, and its log is not written yet.*in a minute"):
+        hand_count.analysed(store, "mute", "mast", START)
+    store.beat("mute", state=RunState.FINISHED, t_ns=START + S, wall_ns=0, speed=1)
     with pytest.raises(AuditRefused, match="has no picture of this camera in its log"):
         hand_count.analysed(store, "mute", "mast", START)
