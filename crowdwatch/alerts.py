@@ -21,7 +21,7 @@ from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent, Level, Quality, Z
 from crowdwatch.records import OperatorAction
 from crowdwatch.site import UNITS, Limit, Quantity, Site, ZoneLimits
 
-__all__ = ["BLINDNESS", "CROWDING", "AlarmBook", "phase_at", "step"]
+__all__ = ["BLINDNESS", "CROWDING", "AlarmBook", "nearest_frac", "phase_at", "step"]
 
 CROWDING, BLINDNESS = "crowding", "blindness"
 
@@ -104,6 +104,20 @@ def phase_at(site: Site, t_ns: int) -> dict[str, ZoneLimits]:
     started = [phase for phase in site.phases if phase.start_ns <= t_ns]
     phase = started[-1] if started else site.phases[0]
     return {limits.zone_id: limits for limits in phase.zone_limits}
+
+
+def nearest_frac(site: Site, reading: ZoneReading) -> float:
+    """How near a reading comes to a limit of its zone: the largest value / ``raise_at`` of any quantity.
+
+    Returns:
+        1 where a limit is reached; NaN where nothing is known, 0 without a limit.
+    """
+    limits = phase_at(site, reading.t_ns)[reading.zone_id].limits
+    chance = site.alert_chance
+    shares = [_value(reading, limit.quantity, chance) / limit.raise_at for limit in limits if limit.raise_at > 0]
+    if math.isnan(reading.density_p_m2):
+        return math.nan
+    return max((share for share in shares if not math.isnan(share)), default=0.0)
 
 
 def _value(reading: ZoneReading, quantity: Quantity, chance: float | None) -> float:

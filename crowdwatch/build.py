@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 from crowdwatch import config, counters, detectors, geometry, samples
 from crowdwatch.config import EventFile, IntervalsSettings
-from crowdwatch.density import make_grid
+from crowdwatch.config.schema import CameraFile
+from crowdwatch.config.times import parse_time
+from crowdwatch.density import Grid, make_grid
 from crowdwatch.detectors import weights
 from crowdwatch.drive import Feed
 from crowdwatch.errors import ConfigError, ModelError, SourceUnavailable, WeightsNotFound
@@ -18,15 +21,19 @@ from crowdwatch.records import Anchor
 from crowdwatch.schedule import Schedule
 from crowdwatch.site import Camera, Site
 from crowdwatch.sources.recording import Recording
+from crowdwatch.sources.sequence import RecordingSequence
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthCounter, TruthDetector, ebb_and_flow
 from crowdwatch.store.log import LogReader
 from crowdwatch.store.sql import SqlStore
 
 __all__ = [
     "DEFAULT_RUNS",
+    "Models",
+    "footage_files",
     "measured",
     "open_counter",
     "open_detector",
+    "open_feed",
     "open_feeds",
     "open_log",
     "open_source",
@@ -131,7 +138,7 @@ def _intervals(name: str) -> IntervalsSettings | None:
         raise ModelError(f"{paths[0]}: is no table of intervals ({error}). Restore it, or fit it again.") from error
 
 
-def _heads(event: EventFile, site: Site, camera: Camera, counter: Counter | None) -> HeadCounter | None:
+def _heads(event: EventFile, camera: Camera, counter: Counter | None, grid: Grid) -> HeadCounter | None:
     """A counter on one camera; None without one, or where the event file leaves this camera to boxes."""
     entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
     if counter is None or not entry.counter.use:
@@ -147,7 +154,6 @@ def _heads(event: EventFile, site: Site, camera: Camera, counter: Counter | None
         score_min=camera.score_min,
     )
     fault = geometry.heads_fault(camera.plane)
-    grid = make_grid(geometry.polygon(site.walkable_m, site.obstacles_m), site.cell_m)
     if fault is not None:
         return HeadCounter(None, grid, schedule, "heads cannot be put on the ground with its calibration")
     return HeadCounter(counter, grid, schedule)
@@ -175,39 +181,106 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
     if entry.source.synthetic is not None:
         scene = _scene(entry.source.synthetic, camera, site, entry.source.start_ns, rate)
         return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
-    path = samples.fetch(entry.source.sample) if entry.source.sample is not None else Path(str(entry.source.file))
-    recording = Recording(
-        path, camera_id=camera.camera_id, start_ns=entry.source.start_ns, capture_rate_hz=rate, sample_hz=sample_hz
-    )
-    if recording.image_hw != camera.plane.image_hw:
-        got, need = recording.image_hw, camera.plane.image_hw
+
+    def recording(path: Path, start_ns: int) -> Recording:
+        only = entry.keyframe_interval_s is not None
+        return Recording(
+            path, camera_id=camera.camera_id, start_ns=start_ns, capture_rate_hz=rate, sample_hz=sample_hz,
+            keyframes_only=only,
+        )  # fmt: skip
+
+    footage: Recording | RecordingSequence
+    if entry.source.recordings is not None:
+        footage = RecordingSequence(
+            [recording(Path(r.file), parse_time(r.start_time)) for r in entry.source.recordings]
+        )
+    elif entry.source.sample is not None:
+        footage = recording(samples.fetch(entry.source.sample), entry.source.start_ns)
+    else:
+        footage = recording(Path(str(entry.source.file)), entry.source.start_ns)
+    if footage.image_hw != camera.plane.image_hw:
+        got, need = footage.image_hw, camera.plane.image_hw
+        where = " and ".join(str(path) for path in footage_files(entry)[:2])
         turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
         hint = turned if got == need[::-1] else ""
         raise SourceUnavailable(
-            f"recording {path}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
+            f"recording {where}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
             f"{need[1]}x{need[0]}.{hint} Calibrate for this footage, or name the footage that was calibrated."
         )
-    return recording
+    return footage
+
+
+def footage_files(camera: CameraFile) -> list[Path]:
+    """The video files of one camera; none for a scene that is drawn. Raises SampleUnavailable."""
+    source = camera.source
+    if source.sample is not None:
+        return [samples.fetch(source.sample)]
+    if source.recordings is not None:
+        return [Path(each.file) for each in source.recordings]
+    return [] if source.file is None else [Path(source.file)]
+
+
+@dataclass(slots=True)
+class Models:
+    """What feeds share: each network is loaded when the first feed needs it, and kept, as is the grid of the ground.
+
+    Where a camera's head mass goes is worked out once per plane and grid (8 s on a busy core), so who opens a camera
+    again and again keeps the models and the site.
+
+    Args:
+        event: says which.
+        site: the place.
+    """
+
+    event: EventFile
+    site: Site
+    _detectors: dict[Anchor, Detector] = field(default_factory=dict)
+    _counter: tuple[Counter | None, str] | None = None
+    _grid: Grid | None = None
+
+    def detector(self, anchor: Anchor) -> Detector:
+        """The detector of people or of heads. Raises ModelError."""
+        if anchor not in self._detectors:
+            self._detectors[anchor] = open_detector(self.event, anchor)
+        return self._detectors[anchor]
+
+    def counter(self) -> tuple[Counter | None, str]:
+        """As of :func:`open_counter`. Raises ModelError."""
+        if self._counter is None:
+            self._counter = open_counter(self.event)
+        return self._counter
+
+    def grid(self) -> Grid:
+        """The cells that head mass goes to."""
+        if self._grid is None:
+            self._grid = make_grid(geometry.polygon(self.site.walkable_m, self.site.obstacles_m), self.site.cell_m)
+        return self._grid
+
+    def close(self) -> None:
+        """Close the detectors."""
+        for detector in self._detectors.values():
+            detector.close()
+
+
+def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
+    """Open one camera. A synthetic scene tells its own truth; elsewhere one detector serves all cameras that look for
+    the same part of a person.
+
+    Raises:
+        SourceUnavailable, SampleUnavailable, ModelError: as of :func:`open_source` and :class:`Models`.
+    """
+    source = open_source(event, models.site, camera)
+    if isinstance(source, SyntheticSource):
+        truth = None if event.counter.model == "none" else TruthCounter(source.scene)
+        heads = _heads(event, camera, truth, models.grid())
+        return Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane, heads)
+    detector = models.detector(camera.anchor)
+    counter, note = models.counter()
+    return Feed(source, detector, camera.plane, _heads(event, camera, counter, models.grid()), note)
 
 
 def open_feeds(event: EventFile, site: Site | None = None) -> list[Feed]:
-    """Open every camera of an event. A synthetic scene tells its own truth; elsewhere one detector serves all cameras
-    that look for the same part of a person."""
+    """Open every camera of an event; see :func:`open_feed`."""
     site = site or config.to_site(event)
-    feeds = []
-    shared: dict[Anchor, Detector] = {}
-    counter, note = None, ""
-    for camera in site.cameras:
-        source = open_source(event, site, camera)
-        if isinstance(source, SyntheticSource):
-            truth = None if event.counter.model == "none" else TruthCounter(source.scene)
-            heads = _heads(event, site, camera, truth)
-            feeds.append(Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane, heads))
-            continue
-        if camera.anchor not in shared:
-            shared[camera.anchor] = open_detector(event, camera.anchor)
-        if not note:
-            counter, note = open_counter(event)
-        heads = _heads(event, site, camera, counter)
-        feeds.append(Feed(source, shared[camera.anchor], camera.plane, heads, note))
-    return feeds
+    models = Models(event, site)
+    return [open_feed(event, camera, models) for camera in site.cameras]

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 import crowdwatch
-from crowdwatch import audit_commands
+from crowdwatch import audit_commands, batch_command
 from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
+from crowdwatch.terminal import (
+    DEFAULT_RUNS,
+    EXIT_ERROR,
+    EXIT_STOPPED,
+    EventPath,
+    RunsPath,
+    StoreUrl,
+    clock,
+    err,
+    finish,
+    out,
+    span,
+    stopping,
+)
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile
@@ -35,19 +46,7 @@ app = typer.Typer(
 samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-EXIT_ERROR, EXIT_FAULTS, EXIT_STOPPED = 1, 3, 130
-
-EventPath = Annotated[Path, typer.Argument(help="The event file.", metavar="EVENT.YAML")]
-RunsPath = Annotated[Path, typer.Option("--runs", help="Folder for logs, pictures and the store.")]
-StoreUrl = Annotated[
-    str | None,
-    typer.Option("--store", help="Store as a URL: sqlite:///FILE or postgresql://... (default: SQLite in --runs)"),
-]
-DEFAULT_RUNS = Path("runs")
+app.command("batch")(batch_command.batch)
 
 
 def main() -> None:
@@ -164,43 +163,6 @@ def calibrate(
         out.print(f"Ground grid drawn into {escape(str(save))}: its lines must lie flat on the ground. Look at it.")
 
 
-def _span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | None, int | None]:
-    """Read --from and --to: a time with its UTC offset, or h:mm:ss of event time after the first frame."""
-    from crowdwatch.config.times import event_time
-
-    start_ns = min(camera.source.start_ns for camera in event.cameras)
-
-    def read(option: str, text: str | None) -> int | None:
-        if text is None:
-            return None
-        try:
-            return event_time(text, start_ns)
-        except ValueError as error:
-            raise ConfigError(
-                f"{option} {text!r}: need a time as 2009-06-01T12:00:30Z, or h:mm:ss after the first frame."
-            ) from error
-
-    return read("--from", from_), read("--to", to)
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM ask for a clean stop; a second Ctrl-C stops at once."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 @contextmanager
 def _bar() -> Iterator[tuple[Callable[[Run], None], Callable[[int], None]]]:
     """A progress bar over event time: how far, how many times real time, how long to go."""
@@ -223,57 +185,9 @@ def _bar() -> Iterator[tuple[Callable[[Run], None], Callable[[int], None]]]:
         def reached(t_ns: int) -> None:
             done_s = (t_ns - began["t_ns"]) / 1e9
             pace = done_s / max(time.monotonic() - began["wall"], 1e-3)
-            progress.update(task, completed=done_s, at=_clock(t_ns), pace=f"{pace:.1f} x real time")
+            progress.update(task, completed=done_s, at=clock(t_ns), pace=f"{pace:.1f} x real time")
 
         yield started, reached
-
-
-def _clock(t_ns: int) -> str:
-    from crowdwatch.config.times import format_time
-
-    return format_time(t_ns // 1_000_000_000 * 1_000_000_000)
-
-
-def _summarise(summary: Summary) -> None:
-    from rich.table import Table
-
-    tally, run = summary.tally, summary.run
-    names = {zone.id: zone.name.en if zone.name else zone.id for zone in summary.event.zones}
-    for line in (summary.event.notice.en if summary.event.notice else "", *summary.event.labels):
-        if line:
-            out.print(f"[bold yellow]{escape(line)}[/]")
-    table = Table("zone", "highest density", "people then", "at (UTC)", "unknown", title=f"{summary.event.name.en}")
-    for zone_id, name in names.items():
-        density, count, t_ns = tally.peaks.get(zone_id, (float("nan"), float("nan"), 0))
-        unknown = tally.unknown_ticks.get(zone_id, 0) / max(tally.ticks, 1)
-        table.add_row(name, f"{density:.2f} p/m2", f"{count:.1f}", _clock(t_ns)[11:] if t_ns else "-", f"{unknown:.0%}")
-    out.print(table)
-    out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(tally.alerts.items())) or "none"))
-    out.print(
-        f"{tally.observations} frames, {tally.detections} detections ({tally.dropped} off the valid ground), "
-        f"{tally.ticks} readings per zone, {summary.wall_s:.1f} s"
-    )
-    if summary.detector_ids:
-        out.print(f"detector: {', '.join(summary.detector_ids)}", markup=False)
-    if summary.counter_notes:
-        out.print(f"counter: {', '.join(summary.counter_notes)}; {tally.counted} frames", markup=False)
-    if tally.saturated:
-        out.print(f"[yellow]{tally.saturated} frames reached a limit of the detector: people may be missing.[/]")
-    out.print(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}", markup=False)
-
-
-def _finish(summary: Summary, again: str) -> None:
-    try:
-        _summarise(summary)
-    finally:  # also where nobody reads the summary: `... | head`
-        for fault in summary.faults:
-            err.print(f"[bold red]error:[/] {escape(str(fault))}")
-    if summary.stopped:
-        reached = summary.tally.last_tick_ns
-        err.print(f"Stopped cleanly{f' at {_clock(reached)}' if reached else ''}. {escape(again)}")
-        raise typer.Exit(EXIT_STOPPED)
-    if summary.faults:
-        raise typer.Exit(EXIT_FAULTS)
 
 
 def _replay(event: EventFile | None, log: Path | None, options: Options, again: str) -> Summary:
@@ -282,7 +196,7 @@ def _replay(event: EventFile | None, log: Path | None, options: Options, again: 
     from crowdwatch import replay as replays
 
     try:
-        with _stopping() as stop, _bar() as (started, reached):
+        with stopping() as stop, _bar() as (started, reached):
             options = replace(options, stop=stop, started=started, progress=reached)
             if log is not None:
                 return replays.replay_log(log, options, event)
@@ -324,12 +238,12 @@ def replay(
     loaded = None if event is None else config.load(event)
     if log is not None and (from_ or to or resume):
         raise ConfigError("--log: a log is folded whole, so --from, --to and --resume do not go with it.")
-    from_ns, to_ns = (None, None) if loaded is None else _span(loaded, from_, to)
+    from_ns, to_ns = (None, None) if loaded is None else span(loaded, from_, to)
     options = Options(
         runs, build.store_url(runs, store), speed, from_ns=from_ns, to_ns=to_ns, resume=resume, pictures=pictures
     )
     again = _again(event, runs, store) if log is None else "Fold the log again."
-    _finish(_replay(loaded, log, options, again), again)
+    finish(_replay(loaded, log, options, again), again)
 
 
 @app.command()
@@ -365,7 +279,7 @@ def demo(
         err.print(f"[bold yellow]{escape(str(error))}[/]")
         err.print("[bold yellow]Showing the SYNTHETIC scene instead: drawn people, not a recording.[/]")
         summary = _replay(config.load(example("synthetic")), None, options, again)
-    _finish(summary, again)
+    finish(summary, again)
     if serve:
         os.environ["CROWDWATCH_STORE"] = options.store_url
         ui(runs=runs, store=options.store_url, port=port, address="127.0.0.1")

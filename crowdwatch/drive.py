@@ -9,8 +9,9 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from crowdwatch.engine import State, advance
@@ -19,6 +20,7 @@ from crowdwatch.observe import HeadCounter, observe
 from crowdwatch.outcomes import Outcome
 from crowdwatch.ports import Detector, Source, Store
 from crowdwatch.records import (
+    Anchor,
     Detections,
     Frame,
     FramePair,
@@ -31,7 +33,7 @@ from crowdwatch.records import (
 )
 from crowdwatch.runs import Command, CommandKind, RunState
 
-__all__ = ["Feed", "Footage", "Log", "Steering", "Tally", "drive"]
+__all__ = ["Feed", "Footage", "Log", "Steering", "Tally", "drive", "ticked"]
 
 BEAT_S = 1.0
 POLL_S = 0.1
@@ -47,6 +49,62 @@ class Feed:
     plane: GroundPlane
     heads: HeadCounter | None = None
     counter_note: str = ""
+
+    def observe(self, pair: FramePair) -> Observation:
+        """Observe one frame."""
+        return observe(pair, self.detector, self.plane, self.heads)
+
+    def observe_span(self, from_ns: int, to_ns: int, batch_frames: int = 1) -> Iterator[Observation]:
+        """Observe the sampled frames of ``[from_ns, to_ns)``, ``batch_frames`` at a time in the detector.
+
+        Raises:
+            SourceUnavailable, SourceTruncated: after the last good frame.
+        """
+        pairs = self.source.pairs(from_ns, to_ns)
+        if batch_frames == 1:
+            yield from map(self.observe, pairs)
+            return
+        group: list[FramePair] = []
+        fault: SourceError | None = None
+        while fault is None:
+            try:
+                pair = next(pairs, None)
+            except SourceError as error:
+                pair, fault = None, error
+            group += [] if pair is None else [pair]
+            if len(group) == batch_frames or (pair is None and group):
+                found = self.detector.detect([each.current for each in group])
+                for each, detections in zip(group, found, strict=True):
+                    yield replace(self, detector=_Detected(self.detector, detections)).observe(each)
+                group.clear()
+            if pair is None and fault is None:
+                return
+        raise fault
+
+
+@dataclass(frozen=True, slots=True)
+class _Detected:
+    """What a detector found in a frame that went through it with others."""
+
+    detector: Detector
+    detections: Detections
+
+    @property
+    def detector_id(self) -> str:
+        """The detector's."""
+        return self.detector.detector_id
+
+    @property
+    def anchor(self) -> Anchor:
+        """The detector's."""
+        return self.detector.anchor
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """What was found."""
+        return [self.detections]
+
+    def close(self) -> None:
+        """Nothing: the detector goes on."""
 
 
 class Log(Protocol):
@@ -81,25 +139,17 @@ class Footage:
     def events(self) -> Iterator[LogEvent]:
         """Yield every event of the span."""
         first_ns = self.from_ns if self.after_ns is None else self.after_ns + 1
-        tick_ns = -(-first_ns // self.tick_ns) * self.tick_ns
-        included: list[ObservationId] = []
         merged = heapq.merge(
             *(self._pairs(feed, first_ns) for feed in self.feeds),
             key=lambda item: (item[1].current.stamp.t_ns, item[0].source.camera_id),
         )
-        for feed, pair in merged:
-            while pair.current.stamp.t_ns > tick_ns:
-                yield Tick(tick_ns, tuple(included))
-                included.clear()
-                tick_ns += self.tick_ns
-            observation = observe(pair, feed.detector, feed.plane, feed.heads)
-            self.newest[feed.source.camera_id] = (pair.current, observation.detections)
-            included.append(observation.stamp.id)
-            yield observation
-        while tick_ns < self.to_ns + self.tick_ns:
-            yield Tick(tick_ns, tuple(included))
-            included.clear()
-            tick_ns += self.tick_ns
+        coming = ((pair.current.stamp.t_ns, partial(self._observe, feed, pair)) for feed, pair in merged)
+        yield from ticked(coming, first_ns, self.to_ns, self.tick_ns)
+
+    def _observe(self, feed: Feed, pair: FramePair) -> Observation:
+        observation = feed.observe(pair)
+        self.newest[feed.source.camera_id] = (pair.current, observation.detections)
+        return observation
 
     def _pairs(self, feed: Feed, first_ns: int) -> Iterator[tuple[Feed, FramePair]]:
         try:
@@ -107,6 +157,34 @@ class Footage:
                 yield feed, pair
         except SourceError as error:
             self.faults.append(error)
+
+
+def ticked(
+    coming: Iterable[tuple[int, Callable[[], Observation]]], first_ns: int, to_ns: int, tick_ns: int
+) -> Iterator[LogEvent]:
+    """Put ticks between observations: one at every multiple of ``tick_ns``, which includes what was exposed up to it.
+
+    Args:
+        coming: exposure time and maker of every observation, by time, then camera. A maker is called when the ticks
+            before it have been yielded.
+        first_ns, to_ns: the span, end exclusive; ticks begin at or after its start and go on to the first at or after
+            its end, whatever is observed.
+        tick_ns: distance of the ticks.
+    """
+    next_ns = -(-first_ns // tick_ns) * tick_ns
+    included: list[ObservationId] = []
+    for t_ns, make in coming:
+        while t_ns > next_ns:
+            yield Tick(next_ns, tuple(included))
+            included.clear()
+            next_ns += tick_ns
+        observation = make()
+        included.append(observation.stamp.id)
+        yield observation
+    while next_ns < to_ns + tick_ns:
+        yield Tick(next_ns, tuple(included))
+        included.clear()
+        next_ns += tick_ns
 
 
 @dataclass(slots=True)
@@ -192,6 +270,7 @@ class Tally:
     alerts: dict[str, int] = field(default_factory=dict)
     peaks: dict[str, tuple[float, float, int]] = field(default_factory=dict)
     unknown_ticks: dict[str, int] = field(default_factory=dict)
+    detector_ids: set[str] = field(default_factory=set)
 
     def add(self, event: LogEvent, outcome: Outcome | None) -> None:
         """Count one event and its outcome. ``peaks``: zone -> (highest density, count there, when)."""
@@ -200,6 +279,7 @@ class Tally:
             self.detections += len(event.detections)
             self.dropped += event.positions.dropped
             self.saturated += event.detections.saturated
+            self.detector_ids.add(event.detections.detector_id)
             self.counted += event.mass is not None
         if outcome is None:
             return

@@ -16,6 +16,7 @@
     │   ├── StoreUnavailable                  cannot be opened or written: read-only, disk full, no server
     │   ├── LogCorrupt (ValueError)           a log cannot be read back
     │   └── RunNotFound (LookupError)         no such run in the store
+    ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
     ├── AuditRefused (ValueError)             a hand count cannot be one, or belongs to no analysed picture
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
@@ -32,6 +33,7 @@ __all__ = [
     "AnchorRefused",
     "AuditRefused",
     "CalibrationError",
+    "ClusterUnavailable",
     "ConfigError",
     "CrowdWatchError",
     "LogCorrupt",
@@ -114,6 +116,10 @@ class LogCorrupt(StoreError, ValueError):
 
 class RunNotFound(StoreError, LookupError):
     """The store holds no such run."""
+
+
+class ClusterUnavailable(CrowdWatchError, OSError):
+    """A Dask cluster cannot be reached, or none of its workers can run the job."""
 
 
 class AuditRefused(CrowdWatchError, ValueError):

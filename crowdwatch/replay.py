@@ -26,7 +26,17 @@ from crowdwatch.site import Site
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.pictures import PictureFolder
 
-__all__ = ["Options", "Summary", "replay_log", "replay_recording"]
+__all__ = [
+    "Options",
+    "Sink",
+    "Summary",
+    "closing_run",
+    "leave_log",
+    "new_run_id",
+    "refold",
+    "replay_log",
+    "replay_recording",
+]
 
 REFOLD_BATCH = 200
 
@@ -78,7 +88,7 @@ class Summary:
 
 
 @dataclass(slots=True)
-class _Sink:
+class Sink:
     """Writes outcomes to the store and pictures beside them, and digests the alerts."""
 
     store: Store
@@ -97,6 +107,7 @@ class _Sink:
         self.store.write(self.run_id, outcomes)
 
     def __call__(self, outcome: Outcome) -> None:
+        """Take one outcome."""
         self.write([outcome])
         if self.footage is None or self.pictures is None:
             return
@@ -109,7 +120,8 @@ class _Sink:
         self.footage.newest.clear()
 
 
-def _run_id(event: EventFile, runs: Path, suffix: str = "") -> str:
+def new_run_id(event: EventFile, runs: Path, suffix: str = "") -> str:
+    """A name for a run that no folder of ``runs`` has."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     wanted = f"{event.id}{suffix}-{stamp}"
     number, run_id = 1, wanted
@@ -140,7 +152,7 @@ def _unfinished(store: Store, event: EventFile, config_json: str) -> Run:
 
 
 @contextmanager
-def _closing(store: Store, run: Run, steering: Steering, tally: Tally, faults: list[SourceError]) -> Iterator[None]:
+def closing_run(store: Store, run: Run, steering: Steering, tally: Tally, faults: list[SourceError]) -> Iterator[None]:
     """Say in the store how a run ended, whatever happened, and hand the error on."""
 
     def say(state: RunState, message: str) -> None:
@@ -157,7 +169,7 @@ def _closing(store: Store, run: Run, steering: Steering, tally: Tally, faults: l
     say(RunState.STOPPED if stopped else RunState.FINISHED, " ".join(str(fault) for fault in faults))
 
 
-def _refold(folder: Path, view: SiteView, tally: Tally, sink: _Sink) -> State:
+def refold(folder: Path, view: SiteView, tally: Tally, sink: Sink) -> State:
     """Fold what an interrupted run has logged; its outcomes are written again, which changes no row."""
     state = start(view)
     batch: list[Outcome] = []
@@ -189,12 +201,12 @@ def _new_run(event: EventFile, options: Options, feeds: list[Feed], config_json:
     to_ns = to_ns if options.to_ns is None else min(options.to_ns, to_ns)
     if not from_ns < to_ns:
         raise ConfigError("--from, --to: the span holds no footage. Choose a span within the recording.")
-    run_id = _run_id(event, options.runs)
+    run_id = new_run_id(event, options.runs)
     folder = str((options.runs / run_id).resolve())
     return Run(run_id, event.id, Mode.REPLAY, config_json, folder, from_ns, to_ns, time.time_ns())
 
 
-def _draw_pictures(sink: _Sink, site: Site, folder: Path) -> None:
+def _draw_pictures(sink: Sink, site: Site, folder: Path) -> None:
     """Make the sink write a coarsened picture of every camera at every tick."""
     zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
     sink.pictures = PictureFolder(folder / "pictures")
@@ -227,20 +239,20 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
         run = unfinished or _new_run(event, options, feeds, config_json)
         folder = Path(run.folder)
         log = LogWriter(folder, config_json, resume=unfinished is not None)
-        stack.callback(_leave, log)
+        stack.callback(leave_log, log)
         store.begin(run)
         footage = Footage(feeds, run.from_ns, run.to_ns, round(site.tick_s * 1e9))
-        sink = _Sink(store, run.run_id, footage)
+        sink = Sink(store, run.run_id, footage)
         if options.pictures:
             _draw_pictures(sink, site, folder)
         steering = Steering(store, run.run_id, options.speed, options.stop)
         options.started(run)
         began = time.monotonic()
-        with _closing(store, run, steering, tally, footage.faults):
+        with closing_run(store, run, steering, tally, footage.faults):
             state = start(view)
             if unfinished is not None:
                 store.rewind(run.run_id, LogReader(folder).last_tick_ns or 0)
-                state = _refold(folder, view, tally, sink)
+                state = refold(folder, view, tally, sink)
                 footage.after_ns = tally.last_tick_ns
             drive(
                 state, footage.events(), steering=steering, log=log, sink=sink, tally=tally, progress=options.progress
@@ -253,7 +265,7 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
     return Summary(run, event, tally, sink.alerts.hexdigest(), ids, notes, faults, steering.stop.is_set(), wall_s)
 
 
-def _leave(log: LogWriter) -> None:
+def leave_log(log: LogWriter) -> None:
     """Keep what a run that failed has logged; a log that was closed properly is left as it is."""
     with suppress(CrowdWatchError):
         log.close(complete=False)
@@ -286,17 +298,17 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
     last_ns = reader.last_tick_ns
     if first_ns is None or last_ns is None:
         raise LogCorrupt(f"log {folder}: holds no tick, so there is nothing to fold. Replay the recording.")
-    run_id = _run_id(event, options.runs, "-again")
+    run_id = new_run_id(event, options.runs, "-again")
     run = Run(
         run_id, event.id, Mode.REPLAY, event.model_dump_json(), str(folder.resolve()), first_ns, last_ns, time.time_ns()
     )
     store.begin(run)
-    tally, sink = Tally(), _Sink(store, run.run_id)
+    tally, sink = Tally(), Sink(store, run.run_id)
     steering = Steering(store, run.run_id, options.speed, options.stop)
     options.started(run)
     began = time.monotonic()
     try:
-        with _closing(store, run, steering, tally, []):
+        with closing_run(store, run, steering, tally, []):
             drive(
                 start(view), reader.events(), steering=steering, log=None, sink=sink, tally=tally,
                 progress=options.progress,

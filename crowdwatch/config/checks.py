@@ -18,6 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from crowdwatch import geometry
 from crowdwatch.config.calibrations import WAYS, ground_plane
 from crowdwatch.config.document import Document, KeyPath
+from crowdwatch.config.footage import check_footage
 from crowdwatch.config.limits import LADDER_KEYS, Rung, rung_fault, rungs
 from crowdwatch.config.programs import CounterSettings, Model
 from crowdwatch.config.schema import (
@@ -41,6 +42,7 @@ ROUNDING = 1.01
 LEAST_GATE_M = 0.3
 """Narrower than a person (0.45 m between the shoulders): two clicks on one spot, not a gate."""
 
+SOURCE_KEYS = ("file", "recordings", "sample", "synthetic")
 DECISIVE = {"image_size_px", "capacity_persons"}
 """Optional keys whose absence would be a fault of another kind."""
 
@@ -121,7 +123,7 @@ def _mappings(raw: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _exclusive(document: Document) -> None:
     """Exactly one of several keys."""
     for number, camera in _mappings(document.raw.get("cameras")):
-        _one_of(document, ("cameras", number, "source"), camera.get("source"), ("file", "sample", "synthetic"))
+        _one_of(document, ("cameras", number, "source"), camera.get("source"), SOURCE_KEYS)
         calibration = camera.get("calibration")
         _one_of(document, ("cameras", number, "calibration"), calibration, WAYS)
         if not isinstance(calibration, Mapping):
@@ -217,6 +219,7 @@ def _camera(document: Document, path: KeyPath, camera: CameraFile, area: BaseGeo
             f"no such file: {source.file}. Copy the footage there or correct the path; it counts from the event file."
         )
         document.fault((*path, "source", "file"), text)
+    check_footage(document, (*path, "source"), source.model_dump())
     if source.capture_rate_hz and camera.sample_hz and camera.sample_hz > source.capture_rate_hz:
         text = f"got {camera.sample_hz:g} per second, need <= capture_rate_hz {source.capture_rate_hz:g}. Lower it."
         document.fault((*path, "sample_hz"), text)

@@ -14,6 +14,7 @@ from crowdwatch import geometry
 from crowdwatch.config.calibrations import FILE_KEYS, inline
 from crowdwatch.config.checks import check
 from crowdwatch.config.document import Document, KeyPath, read_document, refuse
+from crowdwatch.config.footage import read_footage
 from crowdwatch.config.schema import CalibrationFile, EventFile
 from crowdwatch.config.structure import shown, structure_faults
 from crowdwatch.config.times import format_time
@@ -83,8 +84,8 @@ def _read_files(document: Document) -> dict[str, str]:
             continue
         path: KeyPath = ("cameras", number)
         source = camera.get("source")
-        if isinstance(source, dict) and isinstance(source.get("file"), str) and source["file"].strip():
-            source["file"] = str(folder / source["file"])
+        if isinstance(source, dict):
+            read_footage(document, (*path, "source"), source, folder)
         if isinstance(camera.get("calibration"), dict):
             _read_calibration(document, path, camera, folder, origins)
     return origins

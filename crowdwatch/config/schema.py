@@ -48,6 +48,7 @@ __all__ = [
     "PointPair",
     "PoseNumbers",
     "ReadingSettings",
+    "RecordingFile",
     "SiteFrame",
     "SourceFile",
     "Text",
@@ -139,18 +140,30 @@ class GateFile(Model):
     usable_width_m: Positive | None = None
 
 
+class RecordingFile(Model):
+    """One of several recordings of a camera: a file relative to the event file, and the time of its first frame."""
+
+    file: Plain
+    start_time: Time
+
+
 class SourceFile(Model):
-    """Where a camera's footage comes from: exactly one of ``file``, ``sample``, ``synthetic``.
+    """Where a camera's footage comes from: exactly one of ``file``, ``recordings``, ``folder``, ``sample``,
+    ``synthetic``.
 
     Args:
         file: a video file; relative to the event file.
+        recordings: several video files, each with the time of its first frame.
+        folder: a folder of video files whose names hold the UTC time of their first frame, as in
+            ``gate-20261231T213000Z.mp4``. Loading turns it into ``recordings``.
         sample: a recording that ``crowdwatch samples fetch`` can obtain.
         synthetic: a scene that is drawn, not filmed.
-        start_time: UTC of the first frame, ISO 8601.
+        start_time: UTC of the first frame, ISO 8601; of several recordings it is the earliest.
         capture_rate_hz: frames per second at which the footage was taken, where the container says it wrongly.
     """
 
     file: Plain | None = None
+    recordings: Annotated[list[RecordingFile], Field(min_length=1, max_length=10_000)] | None = None
     sample: Ident | None = None
     synthetic: Ident | None = None
     start_time: Time
@@ -256,6 +269,8 @@ class CameraFile(Model):
         image_size_px: width and height of the picture; calculated for Tsai's model, which holds it.
         anchor: the part of a person that its detections locate: ``feet`` or ``head``.
         sample_hz: pictures analysed per second of event time; absent: every one.
+        keyframe_interval_s: analyse keyframes alone, which are at most this far apart in event time: cheap, and the
+            recorder decides when. Absent: not only keyframes.
         score_min: detections below this score are logged but not counted.
         max_position_error_m: ground where a position is less certain than this is not used.
         head_plane_m: height above the ground at which heads are seen.
@@ -272,6 +287,9 @@ class CameraFile(Model):
     anchor: Anchor = Anchor.FEET
     sample_hz: Annotated[Positive, Field(le=1000)] | None = Field(
         default=None, json_schema_extra={"source": "every frame"}
+    )
+    keyframe_interval_s: Annotated[Positive, Field(le=3600)] | None = Field(
+        default=None, json_schema_extra={"source": "not only keyframes"}
     )
     score_min: Share = Field(
         default=0.25, json_schema_extra={"source": "lowest count error on PETS2009 frames 0 to 199"}

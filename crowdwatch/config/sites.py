@@ -95,6 +95,8 @@ def _hold_s(camera: CameraFile, event: EventFile) -> float:
 def _camera(camera: CameraFile, event: EventFile) -> Camera:
     rate_hz = camera.sample_hz or camera.source.capture_rate_hz
     interval_s = float(1 / Fraction(str(rate_hz))) if rate_hz else UNTOLD_INTERVAL_S
+    if camera.keyframe_interval_s is not None:
+        interval_s = max(interval_s, camera.keyframe_interval_s)
     return Camera(
         camera_id=camera.id,
         name=_both(camera.name, camera.id),

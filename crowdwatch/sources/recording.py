@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -26,6 +27,10 @@ __all__ = ["Recording"]
 SLACK_FRAMES = 2
 """Containers round their declared length: fewer missing frames than this are not called a truncation."""
 
+BACK_FRAMES = 20
+"""How far before a time to seek. Containers seek by decoding time, which runs ahead of showing time by at most the 16
+frames that H.264 and HEVC may reorder; pictures that lean on a keyframe not read lie in the same stretch."""
+
 
 class Recording:
     """One video file of one camera. Pictures are turned upright as the file says (telephones), so that ``image_hw`` is
@@ -37,6 +42,7 @@ class Recording:
         start_ns: UTC exposure time of the first frame.
         capture_rate_hz: true rate of the exposures where the container's clock is wrong; None trusts the container.
         sample_hz: how often a frame is analysed; None analyses every frame.
+        keyframes_only: decode keyframes alone; then the frame before a keyframe is the keyframe before it.
 
     Raises:
         SourceUnavailable: missing, empty, not a video, without a single frame, or mirrored by its display matrix.
@@ -50,12 +56,14 @@ class Recording:
         start_ns: int,
         capture_rate_hz: Fraction | None = None,
         sample_hz: Fraction | None = None,
+        keyframes_only: bool = False,
     ) -> None:
         self.path = path
         self._camera_id = camera_id
         self._start_ns = start_ns
         self._capture_rate_hz = capture_rate_hz
         self._sample_hz = sample_hz
+        self._keyframes_only = keyframes_only
         with closing(self._open()) as container:
             stream = container.streams.video[0]
             first = next(self._decode(container, stream), None)
@@ -64,6 +72,9 @@ class Recording:
             self._first_pts = first.pts
             self._time_base = stream.time_base
             self._rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+            # at a variable rate frames would share a number: there a frame's number counts ticks of the container
+            self._variable = stream.base_rate is not None and stream.base_rate != self._rate
+            self.codec = stream.codec_context.name
             self._declared_frames = self._declared(stream, container)
             self._decoded_hw = (first.height, first.width)
             self._turns = self._upright(first)
@@ -80,6 +91,16 @@ class Recording:
         return self._start_ns, self._start_ns + self._seconds_ns(self._declared_frames / self._rate)
 
     @property
+    def variable_rate(self) -> bool:
+        """Whether its frames come at a variable rate."""
+        return self._variable
+
+    @property
+    def numbers(self) -> int:
+        """How many frame numbers its frames use up."""
+        return round(self._declared_frames / self._rate / self._time_base) if self._variable else self._declared_frames
+
+    @property
     def declared_frames(self) -> int:
         """How many frames the container promises."""
         return self._declared_frames
@@ -87,6 +108,20 @@ class Recording:
     def pairs(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
         """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.ports.Source`."""
         yield from sample(self._frames(from_ns), self._sample_hz, from_ns, to_ns)
+
+    def keyframe_gap_s(self) -> float:
+        """The longest event time between two keyframes, or between the last one and the end. Reads no picture."""
+        with closing(self._open()) as container:
+            stream = container.streams.video[0]
+            entries = stream.index_entries
+            if len(entries) >= self._declared_frames:
+                times = [entry.timestamp for entry in entries if entry.is_keyframe]
+            else:
+                packets = container.demux(stream)
+                times = [p.pts for p in packets if p.is_keyframe and p.pts is not None]
+        at_ns = [self._seconds_ns((pts - times[0]) * self._time_base) for pts in sorted(times)]
+        start_ns, end_ns = self.span_ns
+        return max(b - a for a, b in pairwise([*at_ns, max(end_ns - start_ns, at_ns[-1])])) / NS
 
     def close(self) -> None:
         """Nothing stays open between calls of :meth:`pairs`."""
@@ -130,13 +165,16 @@ class Recording:
             return math.floor(container_s * NS)
         return math.floor(container_s * self._rate / self._capture_rate_hz * NS)
 
+    def _elapsed_s(self, pts: int) -> Fraction:
+        return (pts - self._first_pts) * self._time_base
+
     def _stamp(self, pts: int) -> Stamp:
-        elapsed = (pts - self._first_pts) * self._time_base
+        elapsed = self._elapsed_s(pts)
         source = "container" if self._capture_rate_hz is None else "capture_rate"
-        seq = round(elapsed * self._rate)
+        seq = pts - self._first_pts if self._variable else round(elapsed * self._rate)
         return Stamp(self._camera_id, seq, self._start_ns + self._seconds_ns(elapsed), source)
 
-    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    def _decode(self, container: InputContainer, stream: VideoStream) -> Generator[VideoFrame]:
         stream.thread_type = "AUTO"
         try:
             for frame in container.decode(stream):
@@ -148,25 +186,65 @@ class Recording:
                 f"read before is kept."
             ) from error
 
+    def _decode_from(self, container: InputContainer, stream: VideoStream, from_ns: int) -> Iterator[VideoFrame]:
+        """Decode from a keyframe before ``from_ns`` on; further back where a container seeks past one."""
+        back_frames = BACK_FRAMES
+        while True:
+            whole = self._seek(container, stream, from_ns, back_frames)
+            frames = self._decode(container, stream)
+            first = next(frames, None)
+            if whole or first is None or first.pts is None or self._stamp(first.pts).t_ns < from_ns:
+                break
+            frames.close()
+            back_frames *= 8
+        if first is not None:
+            yield first
+        yield from frames
+
     def _frames(self, from_ns: int | None) -> Iterator[Frame]:
         """Decode from one frame before ``from_ns`` to the end, and complain if the end comes early."""
         with closing(self._open()) as container:
             stream = container.streams.video[0]
-            if from_ns is not None and from_ns > self._start_ns:
-                self._seek(container, stream, from_ns)
-            last_seq = -1
-            for decoded in self._decode(container, stream):
+            if self._keyframes_only:
+                stream.codec_context.skip_frame = "NONKEY"
+            within = from_ns is not None and from_ns > self._start_ns
+            frames = self._decode_from(container, stream, from_ns or 0) if within else self._decode(container, stream)
+            last_pts, before = self._first_pts - 1, None
+            for decoded in frames:
                 if decoded.pts is None or decoded.pts < self._first_pts:
                     continue
-                stamp = self._stamp(decoded.pts)
-                last_seq = max(last_seq, stamp.seq)
-                if from_ns is not None and stamp.t_ns < from_ns - 2 * self._period_ns:
-                    continue  # far before the chunk: decoded only because a keyframe had to be
-                yield Frame(stamp, self._picture(decoded))
-        missing = self._declared_frames - (last_seq + 1)
+                self._onward(last_pts, decoded.pts)
+                last_pts = decoded.pts
+                if from_ns is not None and self._stamp(last_pts).t_ns < from_ns:
+                    before = decoded  # of what lies before the chunk only the last frame is converted
+                    continue
+                if before is not None:
+                    yield self._frame(before)
+                    before = None
+                yield self._frame(decoded)
+        if not self._keyframes_only:
+            self._complain_of_early_end(last_pts)
+
+    def _frame(self, decoded: VideoFrame) -> Frame:
+        return Frame(self._stamp(decoded.pts or 0), self._picture(decoded))
+
+    def _onward(self, last_pts: int, pts: int) -> None:
+        """Frames must follow one another, each with a number of its own."""
+        if last_pts >= self._first_pts and (pts <= last_pts or self._stamp(pts).seq == self._stamp(last_pts).seq):
+            at_s = float(self._elapsed_s(last_pts))
+            raise SourceTruncated(
+                f"recording {self.path}: its clock jumps back, or stands still, {at_s:.2f} s after the first frame. "
+                f"Write it anew with a clock that runs on: ffmpeg -fflags +genpts -i {self.path.name} -c copy new.mkv; "
+                f"what was read before is kept."
+            )
+
+    def _complain_of_early_end(self, last_pts: int) -> None:
+        """Raise when frames that the container promises are missing."""
+        found = round(self._elapsed_s(last_pts) * self._rate) + 1 if last_pts >= self._first_pts else 0
+        missing = self._declared_frames - found
         if missing > SLACK_FRAMES:
             raise SourceTruncated(
-                f"recording {self.path}: ends after frame {last_seq + 1} of {self._declared_frames} declared, "
+                f"recording {self.path}: ends after frame {found} of {self._declared_frames} declared, "
                 f"{missing} are missing. Copy the recording again; what was read before is kept."
             )
 
@@ -181,22 +259,19 @@ class Recording:
         image = decoded.to_ndarray(format="bgr24")
         return np.ascontiguousarray(np.rot90(image, self._turns))
 
-    @property
-    def _period_ns(self) -> int:
-        return self._seconds_ns(1 / self._rate)
-
-    def _seek(self, container: InputContainer, stream: VideoStream, from_ns: int) -> None:
+    def _seek(self, container: InputContainer, stream: VideoStream, from_ns: int, back_frames: int) -> bool:
+        """Go to a keyframe ``back_frames`` or more before a time; True where that is the start of the recording."""
         rate = self._rate if self._capture_rate_hz is None else self._capture_rate_hz
-        frames = Fraction(from_ns - self._start_ns, NS) * rate
-        elapsed = frames / self._rate
-        target = self._first_pts + math.floor(elapsed / self._time_base)
-        two_frames = math.ceil(2 / self._rate / self._time_base)
+        elapsed = Fraction(from_ns - self._start_ns, NS) * rate / self._rate
+        back = math.ceil(back_frames / self._rate / self._time_base)
+        target = max(self._first_pts, self._first_pts + math.floor(elapsed / self._time_base) - back)
         try:
-            container.seek(max(self._first_pts, target - two_frames), stream=stream, backward=True, any_frame=False)
+            container.seek(target, stream=stream, backward=True, any_frame=False)
         except FFmpegError as error:
             raise SourceUnavailable(
                 f"recording {self.path}: cannot seek ({_reason(error)}). Remux it into MP4 or MKV."
             ) from error
+        return target == self._first_pts
 
 
 def _reason(error: Exception) -> str:

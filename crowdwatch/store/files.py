@@ -41,13 +41,15 @@ def writable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def replace_file(path: Path, write: Callable[[BinaryIO], object], by: str = "") -> None:
     """Write a file so that after a kill or a power cut the old one, the new one or none is there, never a half.
+
+    ``by`` names the writer where several may write the same file at once.
 
     Raises:
         StoreUnavailable: disk full, read-only.
     """
-    scratch = path.with_name(f".{path.name}.tmp")
+    scratch = path.with_name(f".{path.name}.{by}.tmp" if by else f".{path.name}.tmp")
     try:
         with writable(path):
             make_folder(path.parent)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from crowdwatch import cli
+from crowdwatch import cli, terminal
 from crowdwatch.examples import example
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def test_missing_footage(refused, tmp_path):
 def test_truncated_footage_is_unknown_and_blind_to_its_declared_end(run, tmp_path, data_dir, models_dir):
     whole = (data_dir / "pets2009" / "vtest.avi").read_bytes()
     code, out, err = run("replay", filmed(tmp_path, whole[:400_000]), "--runs", tmp_path / "runs")
-    assert code == cli.EXIT_FAULTS
+    assert code == terminal.EXIT_FAULTS
     assert re.search(r"error: .*ends after frame \d+ of 795 declared.*Copy the recording again", err)
     assert "3 blindness raised" in out
     shares = [int(share) for share in re.findall(r"(\d+)% +[│|]", out)]
@@ -273,7 +273,7 @@ def test_a_stop_in_the_middle_resumes_to_the_same_alerts(run, refused, whole, tm
     refused(r"another process is writing it. Stop that one", "replay", SYNTHETIC, "--runs", tmp_path, "--resume")
     process.send_signal(number)
     code, _, err = finished(process)
-    assert code == cli.EXIT_STOPPED
+    assert code == terminal.EXIT_STOPPED
     assert f"Go on with: crowdwatch replay {SYNTHETIC} --resume --runs {tmp_path}" in err
     refused(r"another span.*Leave out", "replay", SYNTHETIC, "--runs", tmp_path, "--resume", "--to", "0:00:09")
     assert resumed(run, tmp_path) == whole

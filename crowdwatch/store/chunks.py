@@ -1,0 +1,165 @@
+"""Where a batch job keeps the observations of its chunks until the fold has put them in order.
+
+::
+
+    chunks/<main|fine>/event=<id>/camera=<id>/hour=<YYYYMMDDTHH>/chunk-<from_ns>-<to_ns>.parquet      observations
+    chunks/<main|fine>/.../chunk-<from_ns>-<to_ns>.fault.json                          why some or all are missing
+
+A chunk is done once its Parquet file has its name, and has failed when it has a fault that kept nothing. Both are
+written whole or not at all, and the same chunk gives the same bytes, so that writing it twice, also by two workers at
+once, is writing it once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crowdwatch.chunks import Chunk
+from crowdwatch.errors import LogCorrupt, RecordError
+from crowdwatch.records import Observation
+from crowdwatch.store import files
+from crowdwatch.store.columns import OBSERVATIONS, SCHEMA_VERSION, observation_table, observations, write_parquet
+
+__all__ = ["ChunkFolder", "Standing"]
+
+ROWS_AT_ONCE = 256
+"""Observations of a chunk in memory while it is read: 1 MB at 100 people in a frame."""
+
+_NAME = re.compile(r"chunk-(\d+)-(\d+)\.(parquet|fault\.json)")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a job has come: chunks that are done, and the reasons of those that lack something."""
+
+    done: frozenset[Chunk]
+    failed: dict[Chunk, str]
+    partial: dict[Chunk, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFolder:
+    """The chunks of one job.
+
+    Args:
+        folder: the run's folder.
+        event_id: the event.
+    """
+
+    folder: Path
+    event_id: str
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds them."""
+        return self.folder / "chunks"
+
+    def path(self, chunk: Chunk) -> Path:
+        """The file of a chunk's observations."""
+        hour = datetime.fromtimestamp(chunk.from_ns // 1_000_000_000, UTC).strftime("%Y%m%dT%H")
+        keys = (f"event={quote(self.event_id, safe='')}", f"camera={quote(chunk.camera_id, safe='')}", f"hour={hour}")
+        name = f"chunk-{chunk.from_ns}-{chunk.to_ns}.parquet"
+        return self.root.joinpath("fine" if chunk.fine else "main", *keys, name)
+
+    def commit(self, chunk: Chunk, found: Sequence[Observation], fault: str = "") -> None:
+        """Keep what was observed of a chunk; ``fault`` says why the rest of it is missing.
+
+        Raises:
+            StoreUnavailable: disk full, read-only.
+        """
+        if fault:
+            self._write_fault(chunk, fault, kept=True)
+        table = observation_table(list(enumerate(found)))
+        facts = {"crowdwatch_chunk": json.dumps({"schema": SCHEMA_VERSION, "observations": len(found)})}
+        files.replace_file(self.path(chunk), lambda file: write_parquet(table, file, facts), by=_writer())
+
+    def fail(self, chunk: Chunk, fault: str) -> None:
+        """Say why a chunk cannot be observed at all. Raises StoreUnavailable."""
+        self._write_fault(chunk, fault, kept=False)
+
+    def forget_failures(self, changed: Collection[str] = ()) -> int:
+        """Make what failed, whole or in part, be observed again, and all of the cameras whose footage has changed.
+
+        Returns:
+            How many chunks had failed.
+        """
+        standing = self.standing()
+        again = {*standing.failed, *standing.partial}
+        for chunk in again | {chunk for chunk in standing.done if chunk.camera_id in changed}:
+            files.remove(self.path(chunk))
+            files.remove(_fault_path(self.path(chunk)))
+        return len(again)
+
+    def standing(self) -> Standing:
+        """Look at what is there: by names alone, but for the few faults."""
+        done, faults = set(), {}
+        for path in self.root.rglob("chunk-*"):
+            match = _NAME.fullmatch(path.name)
+            if match is None:
+                continue
+            chunk = self._chunk(path, int(match[1]), int(match[2]))
+            if match[3] == "parquet":
+                done.add(chunk)
+            else:
+                faults[chunk] = json.loads(path.read_text(encoding="utf-8"))
+        failed = {chunk: fault["reason"] for chunk, fault in faults.items() if not fault["kept"] and chunk not in done}
+        partial = {chunk: fault["reason"] for chunk, fault in faults.items() if chunk in done}
+        return Standing(frozenset(done), failed, partial)
+
+    def read(self, chunk: Chunk, from_ns: int) -> Iterator[Observation]:
+        """Yield a chunk's observations with ``t >= from_ns``, a few in memory at a time.
+
+        Raises:
+            LogCorrupt: the file is damaged.
+        """
+        path = self.path(chunk)
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                if not file.schema_arrow.remove_metadata().equals(OBSERVATIONS):
+                    raise LogCorrupt(f"chunk {path}: its columns are not those of schema {SCHEMA_VERSION}. {_MEND}")
+                for batch in file.iter_batches(ROWS_AT_ONCE):
+                    for _, observation in observations(pa.Table.from_batches([batch])):
+                        if observation.stamp.t_ns >= from_ns:
+                            yield observation
+        except (OSError, pa.ArrowException, RecordError, ValueError) as error:
+            if isinstance(error, LogCorrupt):
+                raise
+            raise LogCorrupt(f"chunk {path}: cannot be read: {' '.join(str(error).split())}. {_MEND}") from error
+
+    def sweep(self) -> None:
+        """Remove what interrupted writers left behind."""
+        for path in self.root.rglob(".*"):
+            if path.is_file() and files.is_scratch(path):
+                files.remove(path)
+
+    def _write_fault(self, chunk: Chunk, fault: str, *, kept: bool) -> None:
+        text = json.dumps({"reason": fault, "kept": kept}) + "\n"
+        files.replace_file(_fault_path(self.path(chunk)), lambda file: file.write(text.encode()), by=_writer())
+
+    def _chunk(self, path: Path, from_ns: int, to_ns: int) -> Chunk:
+        camera = next(part for part in path.parts[::-1] if part.startswith("camera="))
+        fine = path.relative_to(self.root).parts[0] == "fine"
+        return Chunk(unquote(camera.removeprefix("camera=")), from_ns, to_ns, fine)
+
+
+_MEND = "Delete this file and run the batch again: it is observed anew."
+
+
+def _fault_path(path: Path) -> Path:
+    return path.with_suffix(".fault.json")
+
+
+def _writer() -> str:
+    """A name that no other writer of the same file has."""
+    return f"{os.getpid()}-{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,107 @@
+"""A Dask cluster for a batch job: begun here or reached, and looked at before anything is submitted."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dask
+from distributed import Client, LocalCluster
+
+import crowdwatch
+from crowdwatch.batch import Job
+from crowdwatch.errors import ClusterUnavailable
+from pipelines.batch_worker import ModelPlugin, Probe, probe
+
+__all__ = ["check_workers", "give_models", "open_client"]
+
+ANSWER_S = 10
+"""How long a scheduler or its first worker may take to answer."""
+
+LEAST_BYTES = 700 * 1024**2
+"""Memory that a worker needs: models and a chunk."""
+
+
+@contextmanager
+def open_client(workers: int, scheduler: str | None) -> Iterator[Client]:
+    """Reach a scheduler, or begin a cluster of processes on this machine.
+
+    Args:
+        workers: processes of a local cluster.
+        scheduler: address of a running scheduler, as in ``tcp://10.0.0.7:8786``; None begins a local cluster.
+
+    Raises:
+        ClusterUnavailable: the scheduler does not answer, or has no worker.
+    """
+    if scheduler is None:
+        settings = {"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 2}
+        with (
+            dask.config.set(settings),
+            LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=ANSWER_S)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterUnavailable(
+            f"scheduler {scheduler}: does not answer within {ANSWER_S} s. Check the address and that `dask scheduler` "
+            f"runs there, or leave out --scheduler to use this machine."
+        ) from error
+    with client:
+        yield client
+
+
+def check_workers(client: Client, job: Job) -> int:
+    """Look whether every worker can run the chunks of a job; returns how many there are.
+
+    Raises:
+        ClusterUnavailable: there is no worker, or one cannot: other version, too little memory, files out of reach.
+    """
+    deadline = time.monotonic() + ANSWER_S
+    while not client.nthreads():
+        if time.monotonic() > deadline:
+            address = client.scheduler_info()["address"]
+            raise ClusterUnavailable(f"scheduler {address}: has no worker. Start some: dask worker {address}")
+        time.sleep(0.2)
+    files = [(path, size) for each in job.plan.footage.values() for path, size, _ in each]
+    files.append((str(job.folder), -1))
+    found = client.run(probe, files, on_error="return")
+    faults = [f"worker {address}: {fault}" for address, each in sorted(found.items()) if (fault := _fault(each))]
+    if faults:
+        raise ClusterUnavailable(
+            "\n".join(faults) + "\nMend or stop these workers, then run the same command again. Nothing was submitted."
+        )
+    return len(found)
+
+
+def give_models(client: Client, job: Job, workers: int, *, local: bool) -> None:
+    """Load the models once on every worker; on this machine the workers share its cores.
+
+    Raises:
+        ModelError: as of the composition root, on a worker.
+    """
+    threads = max(1, len(os.sched_getaffinity(0)) // workers) if local else None
+    client.register_plugin(ModelPlugin(job.run.run_id, job.event.model_dump_json(), threads))
+
+
+def _fault(found: Probe | BaseException) -> str:
+    if isinstance(found, BaseException):
+        return f"cannot run CrowdWatch ({found}). Install the same version there."
+    if found.version != crowdwatch.__version__:
+        return f"has CrowdWatch {found.version}, here is {crowdwatch.__version__}. Install the same version there."
+    if found.missing:
+        more = f" and {len(found.missing) - 1} more" if len(found.missing) > 1 else ""
+        return f"does not see {Path(found.missing[0])}{more} as it is here. Mount the same folder at the same path."
+    if 0 < found.memory_bytes < LEAST_BYTES:
+        return (
+            f"may use {found.memory_bytes / 1024**2:.0f} MB, need {LEAST_BYTES / 1024**2:.0f}. "
+            f"Start fewer workers, or raise --memory-limit."
+        )
+    return ""

@@ -1,0 +1,213 @@
+"""A batch on a real Dask cluster gives what a replay gives, whatever the workers and the length of its chunks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crowdwatch import build, config
+from crowdwatch.batch import Job, Settings
+from crowdwatch.errors import ClusterUnavailable, ConfigError
+from crowdwatch.examples import example
+from crowdwatch.replay import Options, replay_log, replay_recording
+from crowdwatch.store.log import LogReader
+from pipelines.observe_batch import BatchOptions, run_batch, status
+
+NS = 1_000_000_000
+REAL_S = 40
+"""Frames 0 to 279: past the keyframe at 250, so that chunks seek to either."""
+
+
+@pytest.fixture(scope="module")
+def real():
+    return config.load(example("pets2009"))
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return config.load(example("synthetic"))
+
+
+def url(folder):
+    return f"sqlite:///{folder}/store.sqlite"
+
+
+def batch_options(folder, event, seconds, *, workers=1, chunk_s=7.0, **more):
+    end_ns = event.cameras[0].source.start_ns + seconds * NS
+    settings = Settings(Path(folder), chunk_s=chunk_s, to_ns=end_ns)
+    return BatchOptions(settings, url(folder), workers, **more)
+
+
+def replayed(folder, event, seconds):
+    end_ns = event.cameras[0].source.start_ns + seconds * NS
+    return replay_recording(event, Options(folder, url(folder), to_ns=end_ns, pictures=False))
+
+
+def log_bytes(folder):
+    """Every file of a log, byte for byte."""
+    parts = [*Path(folder, "timeline").rglob("*.parquet"), *Path(folder, "observations").rglob("*.parquet")]
+    assert parts
+    return {p.relative_to(folder): p.read_bytes() for p in parts}
+
+
+def stored(folder, run_id):
+    """Readings and alerts of a run, as text: NaN equals NaN there."""
+    store = build.open_store(url(folder))
+    found = repr(store.readings(run_id)), repr(store.alerts(run_id))
+    store.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def real_replay(real, tmp_path_factory, data_dir, models_dir):
+    folder = tmp_path_factory.mktemp("replay")
+    summary = replayed(folder, real, REAL_S)
+    assert summary.tally.alerts  # equal because nothing happened would be no evidence
+    assert summary.tally.observations == REAL_S * 7
+    return folder, summary
+
+
+@pytest.mark.parametrize(("workers", "chunk_s"), [(1, 3600.0), (2, 11.0), (4, 5.0)])
+def test_a_batch_of_the_real_recording_equals_its_replay(real_replay, real, tmp_path, workers, chunk_s):
+    folder, summary = real_replay
+    options = batch_options(tmp_path, real, REAL_S, workers=workers, chunk_s=chunk_s)
+    result = run_batch(real, options)
+    assert result.facts["alerts_digest"] == summary.digest
+    assert log_bytes(result.summary.run.folder) == log_bytes(summary.run.folder)
+    assert stored(tmp_path, result.run_id) == stored(folder, summary.run.run_id)
+    again = replay_log(Path(result.summary.run.folder), Options(tmp_path, url(tmp_path)))
+    assert again.digest == summary.digest
+
+
+@pytest.fixture(scope="module")
+def drawn_replay(drawn, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    return folder, replayed(folder, drawn, 70)
+
+
+def command(folder, *more):
+    words = [
+        sys.executable, "-m", "crowdwatch", "batch", str(example("synthetic")), "--runs", str(folder),
+        "--store", url(folder), "--to", "70", "--chunk-s", "2", *more,
+    ]  # fmt: skip
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for_chunks(folder, process, count):
+    deadline = time.monotonic() + 60
+    while len(list(Path(folder).rglob("chunk-*.parquet"))) < count:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline, "no chunk was kept within a minute"
+        time.sleep(0.01)
+
+
+def test_a_killed_job_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path):
+    """SIGKILL of the driver in the middle: what was kept is not observed again."""
+    _folder, summary = drawn_replay
+    process = command(tmp_path)
+    wait_for_chunks(tmp_path, process, 3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    time.sleep(2)  # its worker may still end the chunk it was at
+    before = status(drawn, url(tmp_path))
+    assert 3 <= before["done"] < before["chunks"] == before["done"] + before["left"]
+    result = run_batch(drawn, batch_options(tmp_path, drawn, 70, chunk_s=2.0))
+    assert result.facts["alerts_digest"] == summary.digest
+    assert result.facts["frames_observed_now"] == 10 * before["left"]
+    assert log_bytes(result.summary.run.folder) == log_bytes(summary.run.folder)
+    assert status(drawn, url(tmp_path))["left"] == 0
+    finished = run_batch(drawn, batch_options(tmp_path, drawn, 70, chunk_s=2.0))
+    assert finished.summary is None
+    assert finished.facts == result.facts
+
+
+def children(pid):
+    found = [int(n) for each in Path(f"/proc/{pid}/task").glob("*/children") for n in each.read_text().split()]
+    return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def test_a_killed_worker_loses_nothing(drawn, drawn_replay, tmp_path):
+    _, summary = drawn_replay
+    with command(tmp_path, "--json") as process:
+        wait_for_chunks(tmp_path, process, 3)
+        workers = [pid for pid in children(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        said, _ = process.communicate(timeout=120)
+    assert workers
+    assert process.returncode == 0, said
+    facts = json.loads(next(tmp_path.rglob("summary.json")).read_text())
+    assert facts["alerts_digest"] == summary.digest
+    assert facts["failed"] == facts["partial"] == []
+    with command(tmp_path, "--status") as process:
+        said, _ = process.communicate(timeout=60)
+    assert "(finished), 35 chunks: 35 done, 0 failed, 0 left" in said
+    folder = Path(facts["folder"])
+    assert log_bytes(folder) == log_bytes(summary.run.folder)
+
+
+def test_a_file_cut_in_the_middle_is_reported_and_mended(real_replay, real, tmp_path):
+    """Its second half is unknown time, as in a replay of the same file, until the whole file is there."""
+    whole = build.footage_files(real.cameras[0])[0].read_bytes()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole[: len(whole) // 6])
+    source = real.cameras[0].source.model_copy(update={"sample": None, "file": str(cut)})
+    camera = real.cameras[0].model_copy(update={"source": source})
+    event = real.model_copy(update={"cameras": [camera]})
+    notes = []
+    result = run_batch(event, batch_options(tmp_path, event, REAL_S, chunk_s=10.0, say=notes.append))
+    assert any("UNKNOWN" in note for note in notes)
+    facts = result.facts
+    assert len(facts["failed"]) + len(facts["partial"]) >= 2
+    assert all("cut.avi" in each["reason"] for each in facts["failed"])
+    assert all(0 < ticks < facts["ticks"] for ticks in facts["unknown_ticks"].values())
+    (tmp_path / "replay").mkdir()
+    summary = replayed(tmp_path / "replay", event, REAL_S)
+    assert facts["alerts_digest"] == summary.digest
+    assert log_bytes(facts["folder"]) == log_bytes(summary.run.folder)
+    cut.write_bytes(whole)
+    with pytest.raises(ConfigError, match=r"cut\.avi has changed.*--retry-failed"):
+        run_batch(event, batch_options(tmp_path, event, REAL_S, chunk_s=10.0))
+    mended = run_batch(event, batch_options(tmp_path, event, REAL_S, retry_failed=True)).facts
+    assert mended["failed"] == mended["partial"] == []
+    assert mended["alerts_digest"] == real_replay[1].digest
+    assert log_bytes(mended["folder"]) == log_bytes(real_replay[1].run.folder)
+    with pytest.raises(ConfigError, match="nothing to try again"):
+        run_batch(event, batch_options(tmp_path, event, REAL_S, retry_failed=True))
+
+
+def test_a_scheduler_that_does_not_answer_is_named(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.cluster.ANSWER_S", 1)
+    with pytest.raises(ClusterUnavailable, match="does not answer"):
+        run_batch(drawn, batch_options(tmp_path, drawn, 10, scheduler="tcp://127.0.0.1:9"))
+
+
+def test_a_job_goes_on_only_as_it_was_begun(drawn, tmp_path):
+    options = batch_options(tmp_path, drawn, 10)
+    options.stop.set()
+    assert run_batch(drawn, options).facts is None
+    other = batch_options(tmp_path, drawn, 10, chunk_s=3.0)
+    with pytest.raises(ConfigError, match="--chunk-s"):
+        run_batch(drawn, other)
+
+
+def test_two_passes_look_finely_where_a_zone_came_near_a_limit(drawn, tmp_path):
+    options = batch_options(tmp_path, drawn, 70, workers=2)
+    settings = replace(options.settings, coarse_hz=0.5, fine_hz=5.0, near_frac=0.7)
+    result = run_batch(drawn, replace(options, settings=settings))
+    store = build.open_store(url(tmp_path))
+    job = Job.of(store.run(result.run_id))
+    store.close()
+    fine = [chunk for chunk in job.chunks.standing().done if chunk.fine]
+    seen = list(LogReader(job.folder).observations())
+    assert len({o.stamp.id for o in seen}) == len(seen)  # a frame of both passes counts once
+    assert 35 < len(seen) < 350  # coarse everywhere, fine in places
+    inside = [o for o in seen if any(c.from_ns <= o.stamp.t_ns < c.to_ns for c in fine)]
+    assert len(inside) == sum(round((c.to_ns - c.from_ns) / NS * 5) for c in fine)
+    assert result.facts["alerts"]
