@@ -41,18 +41,6 @@ app = typer.Typer(help="Measure speed and memory.", add_completion=False)
 STAGES = (
     "decode", "prepare", "inference", "boxes", "ground", "counter", "evidence", "advance", "log", "store", "picture",
 )  # fmt: skip
-    "decode",
-    "prepare",
-    "inference",
-    "boxes",
-    "ground",
-    "counter",
-    "evidence",
-    "advance",
-    "log",
-    "store",
-    "picture",
-)
 
 
 class Stopwatch:
