@@ -64,6 +64,7 @@ class CounterRecipe:
         average: decay of the moving average of the weights, which is what is kept.
         stride: side of a block of the answer in pixels.
         width: channels of the head.
+        context: dilations of layers between features and head; they start without effect.
         blocks: sizes of the loss in answer cells; 0 is the whole crop.
         total_weight: of the absolute error of a crop's total.
         frozen_layers: so many of the first layers keep their weights.
@@ -86,6 +87,7 @@ class CounterRecipe:
     average: float = 0.998
     stride: int = 8
     width: int = 64
+    context: tuple[int, ...] = ()
     blocks: tuple[int, ...] = (1, 2, 4, 8, 0)
     total_weight: float = 0.1
     frozen_layers: int = 0
@@ -105,7 +107,8 @@ def read_recipe(path: Path) -> CounterRecipe:
     if faults:
         raise ConfigError(f"recipe {path}: unknown {', '.join(faults)}. See CounterRecipe.")
     try:
-        recipe = CounterRecipe(**{**values, "blocks": tuple(values.get("blocks", (1, 2, 4, 8, 0)))})
+        listed: dict[str, Any] = {key: tuple(values[key]) for key in ("blocks", "context") if key in values}
+        recipe = CounterRecipe(**{**values, **listed})
     except TypeError as err:
         raise ConfigError(f"recipe {path}: {err}.") from err
     crop = CropSettings(**{**crops, "stride": recipe.stride})
@@ -168,7 +171,7 @@ class _Run:
         self._recipe, self._out = recipe, out
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.manual_seed(recipe.seed)
-        net = CountingNet(recipe.stride, recipe.width)
+        net = CountingNet(recipe.stride, recipe.width, recipe.context)
         fresh = _start(net, recipe.start, home)
         self._net = _channels_last(net.to(self._device))
         decay = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
@@ -185,7 +188,7 @@ class _Run:
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimiser, lambda step: rate(step, recipe.steps, warmup=recipe.warmup, hold_frac=recipe.hold_frac)
         )
-        self._teacher = _teacher(recipe.teacher, home)
+        self._teacher = _teacher(recipe.teacher, home, self._device)
         self.step, self._history, self._recent = 0, list[dict[str, Any]](), list[float]()
         self._checkpoint = out / "checkpoint.pt"
         if self._checkpoint.exists():
@@ -255,7 +258,8 @@ class _Run:
         """Write the averaged network."""
         path = self._out / "counter.pt"
         state = {key: value.detach().cpu().clone() for key, value in self._average.module.state_dict().items()}
-        write({"stride": self._recipe.stride, "width": self._recipe.width, "state": state}, path)
+        shape = {"stride": self._recipe.stride, "width": self._recipe.width, "context": list(self._recipe.context)}
+        write({**shape, "state": state}, path)
         return path
 
     def _resume(self) -> None:
@@ -295,10 +299,11 @@ def _tensors(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _teacher(teacher: Teacher | None, home: Path) -> torch.nn.Module | None:
+def _teacher(teacher: Teacher | None, home: Path, device: str) -> torch.nn.Module | None:
     if teacher is None:
         return None
-    return _channels_last(CountingNet.read(home / teacher.weights).eval().requires_grad_(False))
+    net = CountingNet.read(home / teacher.weights).eval().requires_grad_(False)
+    return _channels_last(net.to(device))
 
 
 def _channels_last(net: CountingNet) -> CountingNet:

@@ -2,7 +2,7 @@
 
 The features (64 channels at stride 8) already join three scales; two convolutions turn them into the expected number
 of people in every block, kept positive by softplus. With ``stride=4`` the features are doubled in size and joined with
-the backbone's own at stride 4.
+the backbone's own at stride 4. With ``context`` dilated convolutions look further around a block before it is counted.
 """
 
 from __future__ import annotations
@@ -41,11 +41,13 @@ class Stored:
     Args:
         stride: side of a block in pixels.
         width: channels of the head.
+        context: dilations of the layers before the head; files from before there were any have none.
         state: tensors by name.
     """
 
     stride: int
     width: int
+    context: tuple[int, ...]
     state: Mapping[str, torch.Tensor]
 
 
@@ -61,8 +63,9 @@ def stored(path: Path) -> Stored:
             recipe = json.loads(content["recipe"])
             average = {key.removeprefix("module."): value for key, value in content["average"].items()}
             average.pop("n_averaged", None)
-            content = {"stride": recipe["stride"], "width": recipe["width"], "state": average}
-        found = Stored(int(content["stride"]), int(content["width"]), dict(content["state"]))
+            content = {**recipe, "state": average}
+        context = tuple(int(dilation) for dilation in content.get("context", ()))
+        found = Stored(int(content["stride"]), int(content["width"]), context, dict(content["state"]))
     except ModelError as err:
         raise _no_counter(path, str(err)) from err
     except (LookupError, TypeError, ValueError, AttributeError) as err:
@@ -76,15 +79,36 @@ def _no_counter(path: Path, why: str) -> ModelError:
     return ModelError(f"weights {path}: no counting network could be read ({why}). Give a counter's .pt file.")
 
 
+class _Around(nn.Module):
+    """Adds what a dilated convolution sees around; nothing at first, so that a trained network stays what it was."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.look = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.SiLU(),
+        )
+        self.add = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.add.weight)
+        nn.init.zeros_(self.add.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, C, h, w) -> the same shape."""
+        seen: torch.Tensor = features + self.add(self.look(features))
+        return seen
+
+
 class CountingNet(nn.Module):
     """(N, 3, H, W) RGB in 0..1, H and W multiples of 32 -> (N, 1, H / stride, W / stride) persons per block.
 
     Args:
         stride: side of a block in pixels, 8 or 4.
         width: channels of the head.
+        context: a layer of that dilation for each, between the features and the head.
     """
 
-    def __init__(self, stride: int = 8, width: int = 64) -> None:
+    def __init__(self, stride: int = 8, width: int = 64, context: tuple[int, ...] = ()) -> None:
         super().__init__()
         if stride not in STRIDES:
             raise ModelError(f"counting network: stride: got {stride}, need one of {STRIDES}.")
@@ -98,6 +122,7 @@ class CountingNet(nn.Module):
         channels = 64
         if stride == 4:
             self.fine = nn.Sequential(nn.Conv2d(64 + 64, 64, 1, bias=False), nn.BatchNorm2d(64), nn.SiLU())
+        self.context = nn.Sequential(*(_Around(channels, dilation) for dilation in context))
         last = nn.Conv2d(width, 1, 1)
         nn.init.normal_(last.weight, std=0.01)
         nn.init.constant_(last.bias, FEW)  # type: ignore[arg-type]
@@ -115,7 +140,7 @@ class CountingNet(nn.Module):
     def read(cls, path: Path) -> CountingNet:
         """The network of a file, in training mode. Raises ModelError."""
         content = stored(path)
-        net = cls(content.stride, content.width)
+        net = cls(content.stride, content.width, content.context)
         net.load(content.state, str(path))
         return net
 
@@ -132,7 +157,7 @@ class CountingNet(nn.Module):
         if self.stride == 4:
             doubled = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.fine(torch.cat([doubled, kept[FINE_LAYER]], dim=1))
-        return nn.functional.softplus(self.head(x).float())
+        return nn.functional.softplus(self.head(self.context(x)).float())
 
     def start_from_detector(self, detector: Any) -> int:
         """Copy the layers that a YOLO11n detection model (not fused) has in common; return how many tensors.

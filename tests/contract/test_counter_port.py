@@ -11,14 +11,16 @@ from crowdwatch.ports import Counter
 from crowdwatch.records import Frame, Stamp
 
 
-def saved(path, stride=8, seed=1):
+def saved(path, stride=8, context=(), seed=1):
     """A network of random weights that answers with about one person for every three blocks."""
     torch.manual_seed(seed)
-    net = CountingNet(stride, 64)
+    net = CountingNet(stride, 64, context)
     with torch.no_grad():
+        for around in net.context:
+            around.add.weight.normal_(std=0.1)
         net.head[-1].bias.fill_(-1.0)
         net.head[-1].weight.normal_(std=0.3)
-    torch.save({"stride": stride, "width": 64, "state": net.state_dict()}, path)
+    torch.save({"stride": stride, "width": 64, "context": list(context), "state": net.state_dict()}, path)
     return path
 
 
@@ -27,17 +29,17 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("counters")
 
 
-@pytest.fixture(params=["torch", "openvino", "torch-stride4", "openvino-stride4", "shipped"])
+@pytest.fixture(params=["torch", "openvino", "torch-stride4", "openvino-stride4", "openvino-context", "shipped"])
 def make(request, folder, monkeypatch):
     """A factory of counters."""
     monkeypatch.setenv("CROWDWATCH_CACHE", str(folder / "cache"))
     monkeypatch.setenv("CROWDWATCH_OFFLINE", "1")
     if request.param == "shipped":
         return lambda **more: counters.load("auto", **more)
-    runtime, _, stride = request.param.partition("-stride")
-    path = folder / f"net{stride}.pt"
+    runtime, _, kind = request.param.partition("-")
+    path = folder / f"net{kind}.pt"
     if not path.exists():
-        saved(path, int(stride or 8))
+        saved(path, 4 if kind == "stride4" else 8, (2, 3) if kind == "context" else ())
     return lambda **more: counters.load(str(path), runtime, **more)
 
 

@@ -114,6 +114,18 @@ def test_stride_4_teacher_and_frozen_layers(home, tmp_path):
         assert not equal(taught, first)
 
 
+def test_layers_of_context_start_without_effect_and_then_learn(home, tmp_path):
+    text = RECIPE + "context: [2, 4]\n"
+    path = run(home, tmp_path / "context", text=text, steps=2)
+    net = CountingNet.read(path).eval()
+    assert bool(net.context[0].add.weight.any())
+    plain, wider = CountingNet().eval(), CountingNet(context=(2, 4)).eval()
+    plain.load(learned(home / "first.pt"), "first")
+    wider.load_state_dict(plain.state_dict(), strict=False)
+    picture = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(plain(picture), wider(picture))
+
+
 def test_starting_from_a_detector(home, tmp_path, models_dir):
     text = RECIPE.replace("first.pt", str(models_dir / "yolo11n_recovered.pt"))
     state = learned(run(home, tmp_path / "start", text=text, steps=1))
