@@ -3,6 +3,7 @@ learning rate over the steps."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from pathlib import Path
@@ -13,14 +14,24 @@ import torch
 from crowdwatch.detectors import torch_files
 from crowdwatch.errors import ModelError
 
-__all__ = ["keep_norms", "rate", "read", "write"]
+__all__ = ["keep_norms", "rate", "read", "write", "write_log"]
 
 
 def write(state: dict[str, Any], path: Path) -> None:
     """Save a state under its name only when it is complete."""
     part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
+    try:
+        with part.open("wb") as file:  # a full disk is then an OSError, and not one of torch's own
+            torch.save(state, file)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_log(history: list[dict[str, Any]], out: Path) -> None:
+    """Write the validations so far to ``validation.json``, which :mod:`pipelines.curves` draws."""
+    text = json.dumps(history, indent=1, allow_nan=False)
+    (out / "validation.json").write_text(text + "\n", encoding="utf-8")
 
 
 def read(path: Path, device: str) -> dict[str, Any]:

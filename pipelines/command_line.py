@@ -14,18 +14,22 @@ from rich.progress import track
 
 from crowdwatch.errors import CrowdWatchError
 
-__all__ = ["err", "print_json", "progress", "run"]
+__all__ = ["defined", "err", "print_json", "progress", "run"]
 
 err = Console(stderr=True)
 """For everything but the answer."""
 
 
 def run(app: typer.Typer) -> None:
-    """Run a command line; an error of CrowdWatch is a message and exit code 1, without a traceback."""
+    """Run a command line; an error of CrowdWatch or of the disk is a message and exit code 1, without a traceback."""
     try:
         app()
     except CrowdWatchError as error:
         err.print(f"error: {error}", markup=False)
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        err.print(f"error: {where}{error.strerror or error}. Check the path and the disk.", markup=False)
         sys.exit(1)
 
 
@@ -36,12 +40,17 @@ def progress(items: Iterable[Any], description: str, total: int | None = None) -
 
 def print_json(answer: Any) -> None:
     """Print an answer for programs; what is not defined (NaN) is ``null``."""
-    typer.echo(json.dumps(_defined(answer), indent=2, allow_nan=False))
+    typer.echo(json.dumps(defined(answer), indent=2, allow_nan=False))
 
 
-def _defined(value: Any) -> Any:
+def defined(value: Any) -> Any:
+    """A value that JSON knows: NaN becomes None, inside lists and mappings too.
+
+    >>> defined({"mae": float("nan"), "bias": [0.1, float("nan")]})
+    {'mae': None, 'bias': [0.1, None]}
+    """
     if isinstance(value, dict):
-        return {key: _defined(one) for key, one in value.items()}
+        return {key: defined(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_defined(one) for one in value]
+        return [defined(one) for one in value]
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.recipes import FORBID, AtLeast1, Rate, Share
 from pipelines.shanghaitech import Photograph, read_image
 
 __all__ = ["CropSettings", "Crops", "cut", "recolour"]
@@ -24,16 +26,18 @@ class CropSettings:
         scale_max: largest one; the factor is drawn evenly on a logarithmic scale.
         native_frac: share of the crops that are cut at scale 1.0 exactly, without resampling: what a counter at scale
             1.0 sees. Every other crop is a little smoother than that.
-        stride: side of a block of the truth in pixels.
+        stride: side of a block of the truth in pixels; the recipe's own, whatever stands here.
         batch: crops in a batch.
     """
 
-    crop_px: int = 384
-    scale_min: float = 0.7
-    scale_max: float = 1.6
-    native_frac: float = 0.0
+    crop_px: AtLeast1 = 384
+    scale_min: Rate = 0.7
+    scale_max: Rate = 1.6
+    native_frac: Share = 0.0
     stride: int = 8
-    batch: int = 8
+    batch: AtLeast1 = 8
+
+    __pydantic_config__: ClassVar = FORBID
 
 
 class Crops:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from rich.progress import track
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
@@ -28,11 +29,13 @@ from crowdwatch.detectors.crowd_network import CrowdYolo
 from crowdwatch.detectors.ultralytics_models import prepare
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import FloatArray
-from pipelines.checkpoints import keep_norms, rate, read, write
+from pipelines import recipes
+from pipelines.checkpoints import keep_norms, rate, read, write, write_log
 from pipelines.command_line import err
 from pipelines.crops import cut, recolour
 from pipelines.crowd_boxes import head_boxes, stature_line
-from pipelines.shanghaitech import STRAY_FRAC, Photograph, photographs, read_image, read_list
+from pipelines.recipes import FORBID, AtLeast0, AtLeast1, Decay, Rate, Share
+from pipelines.shanghaitech import PARTS, Photograph, apart, read_image, read_list
 from pipelines.steps import run_steps
 
 __all__ = ["CrowdRecipe", "read_recipe", "train"]
@@ -65,34 +68,27 @@ class CrowdRecipe:
 
     start: str
     validation: str = "../validation.txt"
-    seed: int = 1
-    steps: int = 3000
-    batch: int = 8
-    crop_px: int = 512
-    jitter: float = 1.6
-    scale_max: float = 3.0
-    hold_frac: float = 0.4
-    warmup: int = 100
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    average: float = 0.998
+    seed: AtLeast0 = 1
+    steps: AtLeast1 = 3000
+    batch: AtLeast1 = 8
+    crop_px: Annotated[int, Field(ge=32, multiple_of=32)] = 512
+    jitter: Annotated[float, Field(ge=1)] = 1.6
+    scale_max: Rate = 3.0
+    hold_frac: Share = 0.4
+    warmup: AtLeast0 = 100
+    learning_rate: Rate = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    average: Decay = 0.998
     frozen_norms: bool = False
-    validate_every: int = 1000
+    validate_every: AtLeast1 = 1000
     why: str = ""
+
+    __pydantic_config__: ClassVar = FORBID
 
 
 def read_recipe(path: Path) -> CrowdRecipe:
-    """Read a recipe. Raises ConfigError with every key that is unknown."""
-    values = weights.read_yaml(path)
-    if unknown := [str(key) for key in values if key not in {item.name for item in fields(CrowdRecipe)}]:
-        raise ConfigError(f"recipe {path}: unknown {', '.join(unknown)}. See CrowdRecipe.")
-    try:
-        recipe = CrowdRecipe(**values)
-    except TypeError as err:
-        raise ConfigError(f"recipe {path}: {err}.") from err
-    if recipe.crop_px % 32 or recipe.jitter < 1 or recipe.batch < 1:
-        raise ConfigError(f"recipe {path}: need crop_px a multiple of 32, jitter >= 1 and batch >= 1.")
-    return recipe
+    """Read a recipe. Raises ConfigError with every key that is unknown, of the wrong type or out of its limits."""
+    return recipes.read(path, CrowdRecipe)
 
 
 def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path, *, steps: int | None = None) -> Path:
@@ -103,18 +99,13 @@ def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path, *, step
         ModelError: the starting weights do not fit.
     """
     out.mkdir(parents=True, exist_ok=True)
-    kept_aside = read_list((recipe_path.parent / recipe.validation).resolve())
-    every = [photographs(data, part, "train") for part in ("A", "B")]
+    photos, aside = apart(data, read_list((recipe_path.parent / recipe.validation).resolve()))
     run = _Run(recipe, recipe_path.parent, out)
-    learn, judge = [], list[_Boxed]()
-    for name, part in zip("AB", every, strict=True):
-        boxed = [
-            run.boxed(photo)
-            for photo in track(part, description=f"part {name}: boxes", console=err)
-            if photo.stray_frac <= STRAY_FRAC
-        ]
-        learn.append([one for one in boxed if one.name not in kept_aside])
-        judge += [one for one in boxed if one.name in kept_aside]
+    learn = [
+        [run.boxed(photo) for photo in track(part, description=f"part {name}: boxes", console=err)]
+        for name, part in zip(PARTS, photos, strict=True)
+    ]
+    judge = [run.boxed(photo) for photo in track(aside, description="kept aside: boxes", console=err)]
     end = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
     draw = partial(_batch, learn, recipe)
     run_steps(run, draw, judge, steps=recipe.steps, end=end, validate_every=recipe.validate_every)
@@ -258,7 +249,7 @@ class _Run:
             found.append((one, xyxy / scale, score))
         best = max((_score(found, limit) for limit in np.arange(0.1, 0.6, 0.05)), key=lambda entry: entry["f1"])
         self._history.append({"step": self.step, "loss": round(loss, 3), **best})
-        (self._out / "validation.json").write_text(json.dumps(self._history, indent=1) + "\n", encoding="utf-8")
+        write_log(self._history, self._out)
         return ", ".join(f"{key} {value}" for key, value in self._history[-1].items())
 
     def save(self) -> None:
@@ -311,7 +302,7 @@ def _suppressed(box: NDArray[np.float32], score: NDArray[np.float32], floor: flo
 def _score(found: list[tuple[_Boxed, FloatArray, FloatArray]], limit: float) -> dict[str, float]:
     entry: dict[str, float] = {"score": round(float(limit), 2)}
     totals = np.zeros(3)
-    for part in ("A", "B"):
+    for part in PARTS:
         right, made, there, errors = 0, 0, 0, []
         for one, xyxy, score in found:
             if one.name.startswith(f"part_{part}/"):

@@ -140,12 +140,14 @@ def shanghaitech_command(
     scales: Annotated[
         str, typer.Option(help="Sizes at which a counter sees each picture, such as 1.0,1.5; the mean counts.")
     ] = "",
-    score_min: Annotated[float, typer.Option("--score", help="Boxes of a detector below are not counted.")] = 0.25,
-    tile_px: Annotated[int, typer.Option(help="Side of a detector's tiles; 0: whole pictures.")] = 0,
+    score_min: Annotated[
+        float, typer.Option("--score", min=0, max=1, help="Boxes of a detector below are not counted.")
+    ] = 0.25,
+    tile_px: Annotated[int, typer.Option(min=0, help="Side of a detector's tiles; 0: whole pictures.")] = 0,
     overlap_px: Annotated[int, typer.Option(help="Overlap of the tiles.")] = 160,
     runtime: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8; several with commas take turns.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Counts of the ShanghaiTech photographs: error, where in the picture, bias by crowd size, speed."""
@@ -172,7 +174,7 @@ def shanghaitech_command(
 
 def _scales(text: str, option: str) -> tuple[float, ...]:
     try:
-        return tuple(float(one) for one in text.split(",") if one.strip())
+        return tuple(float(one) for one in text.split(",")) if text else ()
     except ValueError as err:
         raise ConfigError(f"{option}: got {text!r}, need numbers with commas between, such as 1.0,1.5.") from err
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -76,10 +77,13 @@ def quantise(folder: Path, pictures: list[NDArray[np.float32]], to: Path) -> Non
     shutil.copy(folder / "metadata.yaml", to / "metadata.yaml")
 
 
-def _exported(found: WeightsFile, to: Path) -> int:
+def _exported(found: WeightsFile, task: str, to: Path) -> int:
     """Write the f32 folder; return the side of the pictures that calibrate it."""
+    if (counts := choose.is_counter(found)) != (task == weights.COUNT):
+        known = "a counter" if counts else "no counter"
+        raise ConfigError(f"{found.path.name}: holds {known}, but model.yaml says task {task}. Give other weights.")
     to.mkdir()
-    if choose.is_counter(found):
+    if counts:
         exporting.export(found, to)
         return CROP_PX
     image_px = 640
@@ -90,42 +94,51 @@ def _exported(found: WeightsFile, to: Path) -> int:
 
 
 def ship(trained: Path, model: Path, data: Path, validation: Path, *, every: bool = False) -> Iterator[str]:
-    """Put trained weights into a model's folder; yields what was written.
+    """Put trained weights into a model's folder; yields what was written. The folder keeps what it had when it fails.
 
     Args:
-        trained: the ``.pt``.
+        trained: the ``.pt``; the folder's own one is exported again.
         model: the folder.
         data: of ShanghaiTech, for the calibration.
         validation: list of photographs that it leaves alone.
         every: both OpenVINO folders, not only the one that ``model.yaml`` prefers.
 
     Raises:
-        ConfigError: the folder has no ``model.yaml``.
-        ModelError: no model of ours in the file.
+        ConfigError: the folder has no ``model.yaml``, or one of another task.
+        ModelError: ``model.yaml`` cannot be read, or no model of ours is in the file.
     """
     card = model / "model.yaml"
     if not card.is_file():
         raise ConfigError(f"{card}: is not there. Write it first: see models/README.md.")
-    yaml = YAML()
-    yaml.width = 4096  # lines stay as they were
-    content = yaml.load(card)
-    int8 = content.get("precision") == "int8"
+    known = weights.read_yaml(card)
+    int8 = known.get("precision") == "int8"
     name = model.name
-    plain, small = model / f"{name}{IR_SUFFIX}", model / f"{name}_int8{IR_SUFFIX}"
-    for old in (plain, small):
-        shutil.rmtree(old, ignore_errors=True)
-    shipped = model / f"{name}.pt"
-    shutil.copy(trained, shipped)
-    found = WeightsFile(shipped, name, weights.PT, weights.sha256_of(shipped), None, "just copied")
-    side_px = _exported(found, plain)
-    if int8 or every:
-        quantise(plain, calibration(data, read_list(validation), side_px), small)
-    if int8 and not every:
-        shutil.rmtree(plain)
-    listed = [path for path in ((small, plain) if int8 else (plain, small)) if path.is_dir()] + [shipped]
-    content["sha256"] = {path.name: weights.sha256_of(path) for path in listed}
-    yaml.dump(content, card)
+    with TemporaryDirectory(dir=model, prefix=".part-") as made_in:
+        part = Path(made_in)
+        plain, small = part / f"{name}{IR_SUFFIX}", part / f"{name}_int8{IR_SUFFIX}"
+        copied = part / f"{name}.pt"
+        shutil.copy(trained, copied)
+        found = WeightsFile(copied, name, weights.PT, weights.sha256_of(copied), None, "just copied")
+        side_px = _exported(found, str(known.get("task", weights.DETECT)), plain)
+        if int8 or every:
+            quantise(plain, calibration(data, read_list(validation), side_px), small)
+        if int8 and not every:
+            shutil.rmtree(plain)
+        for old in (plain, small):
+            shutil.rmtree(model / old.name, ignore_errors=True)
+        made = [path for path in ((small, plain) if int8 else (plain, small)) if path.is_dir()] + [copied]
+        listed = [path.replace(model / path.name) for path in made]
+    _list(listed, card)
     yield from (str(path) for path in (*listed, card))
+
+
+def _list(files: list[Path], card: Path) -> None:
+    """Write the files' digests into ``model.yaml`` and leave its other lines as they were."""
+    yaml = YAML()
+    yaml.width = 4096
+    content = yaml.load(card)
+    content["sha256"] = {path.name: weights.sha256_of(path) for path in files}
+    yaml.dump(content, card)
 
 
 @app.command()

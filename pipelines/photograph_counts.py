@@ -11,6 +11,7 @@ import numpy as np
 
 from crowdwatch import counters, detectors
 from crowdwatch.counters.exporting import exported as exported_counter
+from crowdwatch.counters.openvino_counter import stride_of
 from crowdwatch.detectors import TiledDetector, Tiling, weights
 from crowdwatch.detectors.openvino_export import exported as exported_detector
 from crowdwatch.detectors.tiled import tiles
@@ -21,7 +22,7 @@ from crowdwatch.records import Anchor, FloatArray, Frame, Stamp
 from pipelines.command_line import progress
 from pipelines.counting_score import PhotoCount, eighths_of_mass, eighths_of_points, summarise
 from pipelines.network_size import network_size
-from pipelines.shanghaitech import Photograph, photographs, read_image, read_list
+from pipelines.shanghaitech import Photograph, kept_aside, photographs, read_image, read_list
 
 __all__ = ["Counted", "Model", "Settings", "count_all", "of_split", "open_model", "score"]
 
@@ -77,8 +78,7 @@ def of_split(root: Path, part: str, split: str) -> list[Photograph]:
     lists = [path for folder in weights.shipped_dirs() if (path := folder / "validation.txt").is_file()]
     if not lists:
         raise ConfigError("split validation: models/validation.txt is not there. Restore it, or choose train or test.")
-    kept = read_list(lists[0])
-    return [photo for photo in photographs(root, part, "train") if photo.name in kept]
+    return kept_aside(root, part, read_list(lists[0]))
 
 
 def open_model(name: str | None, settings: Settings) -> Model:
@@ -146,7 +146,7 @@ def _counter(name: str, found: WeightsFile, settings: Settings) -> Model:
     gflops, parameters = 0.0, 0
     for counter in opened:
         (seen,) = counter.count([Frame(Stamp("size", 0, 0), np.full((*PICTURE_HW, 3), 128, np.uint8))])
-        scale = int(read_yaml(folder / "metadata.yaml")["stride"]) / seen.block_px
+        scale = stride_of(folder) / seen.block_px
         hw = tuple(32 * int(np.ceil(side * scale / 32 - 1e-9)) for side in PICTURE_HW)
         parameters, more = network_size(folder, (hw[0], hw[1]))
         gflops += more
@@ -158,9 +158,9 @@ def _detector(name: str, found: WeightsFile, settings: Settings) -> Model:
         raise ConfigError(f"--scales: {name} is a detector, which takes none. Give a counter.")
     precision = "f32" if settings.precision == "auto" else settings.precision
     folder = found.path if found.kind == OPENVINO else exported_detector(found, image_px=640, max_det=3000)
-    known = read_yaml(folder / "metadata.yaml")
     # a model that knows heads is there to count heads: a person behind others shows no more
-    anchor = Anchor.HEAD if "head" in dict(known["names"]).values() else Anchor.FEET
+    names = read_yaml(folder / "metadata.yaml").get("names")
+    anchor = Anchor.HEAD if isinstance(names, dict) and "head" in names.values() else Anchor.FEET
     detector: Detector = detectors.load(
         name, settings.runtime, precision=precision, score_floor=min(0.05, settings.score_min),
         threads=settings.threads, anchor=anchor,
@@ -177,6 +177,7 @@ def _detector(name: str, found: WeightsFile, settings: Settings) -> Model:
         xyxy = boxes.xyxy_px[boxes.score >= settings.score_min]
         return eighths_of_points((xyxy[:, :2] + xyxy[:, 2:]) / 2, frame.image_hw)
 
-    parameters, gflops = network_size(folder, (int(known["imgsz"][0]), int(known["imgsz"][1])))
+    height, width = read_yaml(folder / "metadata.yaml")["imgsz"]  # two numbers, or the detector had refused it
+    parameters, gflops = network_size(folder, (int(height), int(width)))
     counted = "head" if anchor is Anchor.HEAD else "person"
     return Model(f"{detector.detector_id}, {counted} >= {settings.score_min:g}", count, parameters, gflops * passes)

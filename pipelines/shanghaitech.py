@@ -9,6 +9,7 @@ Multi-Column Convolutional Neural Network".
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,20 @@ from scipy.io.matlab import MatReadError
 from crowdwatch.errors import ConfigError
 from crowdwatch.records import FloatArray
 
-__all__ = ["STRAY_FRAC", "Photograph", "photographs", "read_image", "read_list", "split_folder"]
+__all__ = [
+    "PARTS",
+    "STRAY_FRAC",
+    "Photograph",
+    "apart",
+    "kept_aside",
+    "photographs",
+    "read_image",
+    "read_list",
+    "split_folder",
+]
+
+PARTS = ("A", "B")
+SPLITS = ("train", "test")
 
 STRAY_FRAC = 0.05
 """A photograph with more than this share of its points outside the image is badly annotated: it is not trained on. One
@@ -59,37 +73,93 @@ def split_folder(root: Path, part: str, split: str) -> Path:
     Raises:
         ConfigError: none of the layouts' folders is there; the message names those that were tried.
     """
-    tried = [root / f"part_{part}{ending}" / inner for ending in ("", "_final") for inner in (split, f"{split}_data")]
+    tried = _candidates(root, part, split)
     for folder in tried:
         if (folder / "images").is_dir():
             return folder
-    raise ConfigError(
-        f"ShanghaiTech part {part}, split {split}: no images folder. Tried "
-        + ", ".join(str(folder / "images") for folder in tried)
-        + ". Give the folder that holds part_A and part_B."
+    others = [one for one in SPLITS if any((folder / "images").is_dir() for folder in _candidates(root, part, one))]
+    remedy = (
+        f"Only its split {others[0]} is there: unpack this one beside it, or choose another."
+        if others
+        else "Give the folder that holds part_A and part_B."
     )
+    raise ConfigError(
+        f"ShanghaiTech part {part}, split {split}: no images folder. {remedy} Tried "
+        + ", ".join(str(folder / "images") for folder in tried)
+        + "."
+    )
+
+
+def _candidates(root: Path, part: str, split: str) -> list[Path]:
+    return [root / f"part_{part}{ending}" / inner for ending in ("", "_final") for inner in (split, f"{split}_data")]
 
 
 def photographs(root: Path, part: str, split: str) -> list[Photograph]:
     """Every photograph of a part (``A`` or ``B``) and split (``train`` or ``test``), by number.
 
     Raises:
-        ConfigError: an annotation is missing, broken or of another image, or an image cannot be read; all of them
-            are listed.
+        ConfigError: an annotation is missing, broken or of another image, or an image is missing or cannot be read;
+            all of them are listed.
     """
     folder = split_folder(root, part, split)
     images = sorted((folder / "images").glob("*.jpg"), key=_number)
     if not images:
         raise ConfigError(f"{folder / 'images'}: no .jpg files. Unpack the dataset again.")
-    found, faults = [], []
+    there = {path.stem for path in images}
+    found = []
+    faults = [
+        f"{truth.name}: its image {stem}.jpg is missing."
+        for truth in sorted((folder / "ground_truth").glob("GT_*.mat"), key=_number)
+        if (stem := truth.stem.removeprefix("GT_")) not in there
+    ]
     for path in images:
         try:
             found.append(_photograph(path, folder / "ground_truth" / f"GT_{path.stem}.mat", f"part_{part}/{split}"))
         except ConfigError as err:
             faults.append(str(err))
     if faults:
-        raise ConfigError(f"{folder}: {len(faults)} of {len(images)} photographs:\n  " + "\n  ".join(faults))
+        raise ConfigError(f"{folder}: {len(faults)} faults, {len(images)} photographs:\n  " + "\n  ".join(faults))
     return found
+
+
+def kept_aside(root: Path, part: str, names: frozenset[str]) -> list[Photograph]:
+    """Photographs of a part's training split that a list names. Raises ConfigError when one of them is not there."""
+    return _named(photographs(root, part, "train"), part, names, root)
+
+
+def apart(root: Path, names: frozenset[str]) -> tuple[list[list[Photograph]], list[Photograph]]:
+    """What a training learns from, part by part, and what it is judged by.
+
+    Args:
+        root: folder of the parts.
+        names: of the photographs kept aside; from the others, the badly annotated ones are left out too.
+
+    Raises:
+        ConfigError: one of them is not there, or a part has none to learn from, or none to be judged by.
+    """
+    learn, judge = [], list[Photograph]()
+    for part in PARTS:
+        every = photographs(root, part, "train")
+        judge += _named(every, part, names, root)
+        learn.append([photo for photo in every if photo.name not in names and photo.stray_frac <= STRAY_FRAC])
+        if not learn[-1]:
+            raise ConfigError(f"part {part} in {root}: every photograph is kept aside or badly annotated. Keep fewer.")
+    if strange := names - {photo.name for photo in judge}:
+        raise ConfigError(f"validation list: {_some(strange)}: no photographs of parts A and B. Correct the list.")
+    return learn, judge
+
+
+def _named(every: list[Photograph], part: str, names: frozenset[str], root: Path) -> list[Photograph]:
+    named = [photo for photo in every if photo.name in names]
+    missing = {name for name in names if name.startswith(f"part_{part}/")} - {photo.name for photo in named}
+    if missing or not named:
+        what = f"{len(missing)} of its names are not in {root}: {_some(missing)}" if missing else "it names nothing"
+        raise ConfigError(f"validation list, part {part}: {what}. Give the whole data set, and its own list.")
+    return named
+
+
+def _some(names: Set[str]) -> str:
+    return ", ".join(sorted(names)[:3])
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

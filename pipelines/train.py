@@ -28,7 +28,7 @@ def counter_command(
     recipe: Recipe,
     data: Data,
     out: Out,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
 ) -> None:
     """The crowd counter: hours on a CPU, minutes on a GPU. Stop it at will; the same command goes on."""
     import torch
@@ -46,7 +46,7 @@ def crowd_command(
     recipe: Recipe,
     data: Data,
     out: Out,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
 ) -> None:
     """The crowd detector's branch for heads. Stop it at will; the same command goes on."""
     import torch

@@ -1,12 +1,14 @@
 """Training the counter on a small drawn data set: it goes on after a kill as if nothing had been, and refuses what is
 at fault."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,10 @@ import torch
 from photographs import write_both, write_points
 
 from crowdwatch.counters.network import CountingNet
+from crowdwatch.detectors.weights import read_yaml
 from crowdwatch.errors import ConfigError, ModelError
-from pipelines import counter_training
+from pipelines import checkpoints, counter_training
+from pipelines import train as train_command
 from pipelines.counter_training import read_recipe, train
 
 RECIPE = """
@@ -138,12 +142,85 @@ def test_starting_from_a_detector(home, tmp_path, models_dir):
         (("seed: 3", "sede: 3"), "unknown sede"),
         (("batch: 2", "batches: 2"), r"unknown crops\.batches"),
         (("crop_px: 64", "crop_px: 65"), "multiple of 64"),
-        (("start: first.pt", ""), "start"),
+        (("crop_px: 64", "crop_px: big"), r"crops\.crop_px: got 'big'"),
+        (("crops: {crop_px: 64, batch: 2}", "crops:"), "crops: got None"),
+        (("crops: {crop_px: 64, batch: 2}", "crops: {scale_min: 2, scale_max: 1}"), "at most scale_max"),
+        (("start: first.pt", ""), "start is missing"),
+        (("seed: 3", "seed: -3"), "seed: got -3"),
+        (("steps: 6", "steps: 0"), "steps: got 0"),
+        (("steps: 6", "steps: many"), "steps: got 'many'"),
+        (("validate_every: 2", "validate_every: 0"), "validate_every: got 0"),
+        (("seed: 3", "learning_rate: .nan"), "learning_rate: got nan"),
+        (("seed: 3", "hold_frac: 1.1"), r"hold_frac: got 1\.1"),
+        (("seed: 3", "stride: 16"), "stride: got 16, need one of 4, 8"),
+        (("seed: 3", "blocks: [1, 3]"), "got 3, need divisors of a crop's 8 cells"),
+        (("seed: 3", "frozen_layers: 99"), "frozen_layers: got 99"),
+        (("seed: 3", "teacher: {weight: 0.5}"), r"teacher\.weights is missing"),
+        (("seed: 3", "teacher: {weights: first.pt, weight: 2}"), r"teacher\.weight: got 2"),
+        ((RECIPE, "- a list"), "need a mapping"),
+        ((RECIPE, "a: ["), "cannot be read as YAML"),
     ],
 )
 def test_a_recipe_with_a_fault_is_refused(home, tmp_path, change, message):
     with pytest.raises(ConfigError, match=message):
         run(home, tmp_path / "faulty", text=RECIPE.replace(*change))
+
+
+def test_every_fault_of_a_recipe_is_listed_at_once(home, tmp_path):
+    text = RECIPE.replace("seed: 3", "sede: 3").replace("steps: 6", "steps: -6").replace("batch: 2", "batch: 0")
+    with pytest.raises(ConfigError) as caught:
+        run(home, tmp_path / "faulty", text=text)
+    assert all(piece in str(caught.value) for piece in ("unknown sede", "steps: got -6", "crops.batch: got 0"))
+
+
+def test_a_shipped_recipe_says_what_it_said(home):
+    """A checkpoint belongs to the text of its recipe: were a value read otherwise, no run would go on."""
+    for path in sorted((Path(counter_training.__file__).parents[1] / "models" / "counter-n").glob("run*.yaml")):
+        recipe, values = read_recipe(path), read_yaml(path)
+        values["crops"] = {**values["crops"], "stride": recipe.stride}
+        told = json.loads(json.dumps(asdict(recipe)))
+        assert {key: told[key] for key in values if key != "crops"} == {k: v for k, v in values.items() if k != "crops"}
+        assert told["crops"].items() >= values["crops"].items()
+
+
+def test_a_teacher_with_coarser_blocks_is_refused(home, tmp_path):
+    text = RECIPE + "stride: 4\nblocks: [1, 0]\nteacher: {weights: first.pt}\n"
+    with pytest.raises(ModelError, match="blocks of 8 px, need 4 or finer"):
+        run(home, tmp_path / "run", text=text)
+
+
+def test_a_folder_that_cannot_be_written_is_said_without_a_traceback(home, tmp_path, monkeypatch, capsys):
+    path = home / "unwritable.yaml"
+    path.write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    words = ["train", "counter", str(path), "--data", str(home / "data"), "--out", str(tmp_path / "file" / "out")]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as caught:
+        train_command.main()
+    assert caught.value.code == 1
+    assert "Not a directory. Check the path and the disk." in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    checkpoints.write({"step": 1}, tmp_path / "checkpoint.pt")
+    monkeypatch.setattr(
+        torch, "save", lambda state, file: (file.write(b"half"), (_ for _ in ()).throw(OSError(28, "full")))
+    )
+    with pytest.raises(OSError, match="full"):
+        checkpoints.write({"step": 2}, tmp_path / "checkpoint.pt")
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True) == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_the_log_is_json_where_figures_are_not_defined(home, tmp_path):
+    path = run(home, tmp_path / "run", steps=2)
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    (entry,) = json.loads((path.parent / "validation.json").read_text(), parse_constant=refuse)
+    assert entry["correlation_A"] is None  # of one photograph
+    assert entry["bias_by_fifth_A"][1:] == [None] * 4
 
 
 def test_another_recipe_does_not_go_on_with_this_checkpoint(home, tmp_path):
@@ -169,8 +246,24 @@ def test_weights_that_do_not_fit_are_refused(home, tmp_path):
 
 def test_a_list_of_other_photographs_is_refused(home, tmp_path):
     (home / "other.txt").write_text("part_A/train/IMG_99\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="1 names are not in"):
+    with pytest.raises(ConfigError, match="1 of its names are not in"):
         run(home, tmp_path / "run", text=RECIPE.replace("data/validation.txt", "other.txt"))
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ("part_A/train/IMG_4\n", "part B: it names nothing"),
+        ("", "part A: it names nothing"),
+        ("part_A/train/IMG_4\npart_B/train/IMG_4\npart_C/train/IMG_1\n", "part_C/train/IMG_1: no photographs"),
+        ("".join(f"part_{p}/train/IMG_{n}\n" for p in "AB" for n in (1, 2, 3, 4)), "every photograph is kept aside"),
+    ],
+)
+def test_a_list_that_leaves_nothing_to_judge_or_to_learn_is_refused_first(home, tmp_path, kept, message):
+    (home / "bad.txt").write_text(kept, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        run(home, tmp_path / "run", text=RECIPE.replace("data/validation.txt", "bad.txt"))
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
 def test_photographs_without_people_are_learned_from(home, tmp_path):

@@ -78,7 +78,9 @@ def test_heads_and_people_come_from_one_file(trained, tmp_path, monkeypatch):
     [
         (("seed: 3", "sede: 3"), "unknown sede"),
         (("crop_px: 96", "crop_px: 90"), "multiple of 32"),
-        (("batch: 2", "batch: 0"), "batch >= 1"),
+        (("batch: 2", "batch: 0"), "batch: got 0"),
+        (("steps: 4", "steps: -4"), "steps: got -4"),
+        (("seed: 3", "jitter: 0.5"), r"jitter: got 0\.5"),
     ],
 )
 def test_a_recipe_with_a_fault_is_refused(home, tmp_path, change, message):

@@ -1,6 +1,7 @@
 """``pipelines.evaluate shanghaitech``: its figures over a small drawn data set, and what it refuses."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -92,7 +93,10 @@ def test_the_table_is_for_people(evaluate, data):
     [
         (("--part", "C"), "need A or B"),
         (("--scales", "big", "--split", "train"), "need numbers with commas"),
-        (("--split", "test", "--part", "A"), "no images folder"),
+        (("--scales", "1.0,", "--split", "train"), "need numbers with commas"),
+        (("--scales", "0", "--split", "train"), r"scale: got 0\.0"),
+        (("--split", "test", "--part", "A"), "no images folder. Only its split train is there"),
+        (("--split", "validation", "--part", "A"), "names are not in"),
         (("--split", "train", "--precision", "int4"), "need one of"),
         (("--split", "train", "--runtime", "abacus"), "need one of"),
     ],
@@ -100,6 +104,21 @@ def test_the_table_is_for_people(evaluate, data):
 def test_what_is_wrong_is_said(evaluate, data, words, message):
     with pytest.raises(CrowdWatchError, match=message):
         evaluate("--model", str(data / "net.pt"), *words)
+
+
+@pytest.mark.parametrize("words", [("--score", "7"), ("--threads", "0"), ("--tile-px", "-1"), ("--split", "final")])
+def test_a_number_out_of_its_range_is_no_use(data, words):
+    result = CliRunner().invoke(app, ["shanghaitech", str(data), *words])
+    assert result.exit_code == 2
+    assert words[0] in result.output
+
+
+def test_a_folder_of_no_known_task_is_an_error(evaluate, data, tmp_path, models_dir):
+    folder = tmp_path / "other_openvino_model"
+    shutil.copytree(models_dir / "yolo11n_int8_openvino_model", folder)
+    (folder / "metadata.yaml").write_text("task: classify\n", encoding="utf-8")
+    with pytest.raises(CrowdWatchError, match="need task detect"):
+        evaluate("--model", str(folder), "--split", "train")
 
 
 def test_weights_that_are_not_there(evaluate):

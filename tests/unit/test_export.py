@@ -86,6 +86,36 @@ def test_a_damaged_form_is_refused(shipped, monkeypatch):
         path.write_bytes(content)
 
 
+def test_its_own_weights_are_exported_again(shipped, home, monkeypatch):
+    monkeypatch.setattr(export, "CALIBRATION", 2)
+    listed = weights.read_yaml(shipped / "model.yaml")["sha256"]
+    list(export.ship(shipped / "net.pt", shipped, home / "data", home / "data" / "validation.txt", every=True))
+    assert weights.read_yaml(shipped / "model.yaml")["sha256"]["net.pt"] == listed["net.pt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "task", "error", "message"),
+    [
+        (b"no weights", "detect", ModelError, "no detection model"),
+        (None, "detect", ConfigError, "holds a counter, but model.yaml says task detect"),
+        (b"no weights", "count", ConfigError, "holds no counter"),
+    ],
+)
+def test_what_was_shipped_stays_when_an_export_fails(shipped, home, tmp_path, content, task, error, message):
+    model = tmp_path / "net"
+    shutil.copytree(shipped, model)
+    card = model / "model.yaml"
+    card.write_text(card.read_text(encoding="utf-8").replace("task: count", f"task: {task}"), encoding="utf-8")
+    before = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    trained = home / "trained.pt"
+    if content is not None:
+        trained = tmp_path / "bad.pt"
+        trained.write_bytes(content)
+    with pytest.raises(error, match=message):
+        list(export.ship(trained, model, home / "data", home / "data" / "validation.txt"))
+    assert {path: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
+
+
 def test_a_folder_without_a_card_is_refused(home, tmp_path):
     with pytest.raises(ConfigError, match=r"model\.yaml: is not there"):
         list(export.ship(home / "trained.pt", tmp_path, home / "data", home / "data" / "validation.txt"))

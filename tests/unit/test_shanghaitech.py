@@ -34,6 +34,15 @@ def test_a_missing_folder_says_what_was_tried(tmp_path):
     assert str(tmp_path / "part_A" / "test_data" / "images") in str(caught.value)
 
 
+@pytest.mark.parametrize("folder", ["part_A/train", "part_A_final/train_data"])
+def test_a_missing_split_is_told_from_a_wrong_folder(tmp_path, folder):
+    write_split(tmp_path / folder, [3])
+    with pytest.raises(ConfigError, match=r"split test: no images folder\. Only its split train is there"):
+        photographs(tmp_path, "A", "test")
+    with pytest.raises(ConfigError, match="Give the folder that holds part_A and part_B"):
+        photographs(tmp_path, "B", "test")
+
+
 def test_an_empty_folder_is_an_error(tmp_path):
     (tmp_path / "part_A" / "train" / "images").mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"no \.jpg files"):
@@ -51,7 +60,8 @@ def test_every_fault_is_listed_at_once(tmp_path):
     write_points(truth / "GT_IMG_5.mat", np.full((4, 2), 5000.0))
     (folder / "images" / "IMG_6.jpg").write_bytes(b"no picture")
     (folder / "images" / "IMG_7.jpg").write_bytes(b"")
-    with pytest.raises(ConfigError, match="7 of 8 photographs") as caught:
+    write_points(truth / "GT_IMG_9.mat", np.ones((3, 2)))
+    with pytest.raises(ConfigError, match="8 faults, 8 photographs") as caught:
         photographs(tmp_path, "A", "train")
     text = str(caught.value)
     for piece in (
@@ -62,6 +72,7 @@ def test_every_fault_is_listed_at_once(tmp_path):
         "GT_IMG_5.mat: 4 of 4 heads lie outside the 192x160 image",
         "IMG_6.jpg: cannot be read",
         "IMG_7.jpg: cannot be read",
+        "GT_IMG_9.mat: its image IMG_9.jpg is missing",
     ):
         assert piece in text
 
@@ -106,6 +117,24 @@ def test_the_shipped_list_is_a_fifth_of_the_training_split(data_dir):
         names = {photo.name for photo in photographs(data_dir / "shanghaitech", part, "train")}
         assert len(kept & names) == pytest.approx(share, abs=2)
     assert all(name.split("/")[1] == "train" for name in kept)
+
+
+def test_pictures_of_every_kind_are_read(tmp_path):
+    """The name says .jpg, the content decides; strange ones come as 8 bit BGR."""
+    folder = tmp_path / "part_B" / "train"
+    write_split(folder, [0] * 4)
+    pictures = {
+        "IMG_1": np.full((40, 50), 40000, np.uint16),
+        "IMG_2": np.full((40, 50, 4), 90, np.uint8),
+        "IMG_3": np.zeros((3, 3, 3), np.uint8),
+        "IMG_4": np.zeros((40, 50, 3), np.uint8),
+    }
+    for name, image in pictures.items():
+        (folder / "images" / f"{name}.jpg").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    for photo in photographs(tmp_path, "B", "train"):
+        assert photo.image_hw == pictures[photo.path.stem].shape[:2]
+        image = read_image(photo.path)
+        assert (image.dtype, image.shape) == (np.uint8, (*photo.image_hw, 3))
 
 
 def test_a_copy_elsewhere_reads_the_same(tmp_path):
