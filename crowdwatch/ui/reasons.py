@@ -42,14 +42,17 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _CAMERA_IS = re.compile(r"camera (\S+) is ([a-z]+)")
-_AGAINST = re.compile(r"(density|count|occupancy) (\S+)(?: (.+?))?, limit (\S+) (.+?) for (\S+) s")
+_AGAINST = re.compile(
+    r"(density|count|occupancy) (\S+)(?: (.+?))??(?: with probability (\S+))?, limit (\S+) (.+?) for (\S+) s"
+)
 
 
 def _chinese(sentence: str) -> str:
     against = _AGAINST.fullmatch(sentence)
     if against:
-        quantity, value, _, limit, unit, delay = against.groups()
+        quantity, value, _, chance, limit, unit, delay = against.groups()
         said = "未知" if value == "unknown" else f"{value} {_UNIT_ZH.get(unit, unit)}"
+        said += f"（概率 {chance}）" if chance else ""
         return f"{_QUANTITY_ZH[quantity]} {said}，限值 {limit} {_UNIT_ZH.get(unit, unit)}，持续 {delay} 秒"
     for pattern, chinese in _SENTENCES:
         match = pattern.fullmatch(sentence)
