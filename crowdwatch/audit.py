@@ -16,12 +16,14 @@ Haldane 1956 / Anscombe 1956.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from crowdwatch.ports import Store
 from crowdwatch.runs import Audit
+from crowdwatch.site import FACTOR_RANGE, Bias
 
 __all__ = [
     "BETWEEN_CAMERAS",
@@ -29,16 +31,18 @@ __all__ = [
     "ENOUGH",
     "CameraBias",
     "Program",
+    "applied",
     "bias",
     "camera_biases",
     "of_program",
+    "program",
     "program_of",
     "standing",
     "table",
 ]
 
 Program: TypeAlias = tuple[str, float]
-"""A detector's id, and the score below which its boxes are not counted: what a factor holds for."""
+"""What counted, and the score below which boxes are not counted: what a factor holds for."""
 
 BETWEEN_CAMERAS = 0.2
 """t: standard deviation of ln f between cameras. A counter trained on one set errs by 19.5 persons of 123, not 6.2,
@@ -52,6 +56,8 @@ ENOUGH = 30
 """Hand counts after which a camera is well audited: what is known of cameras in general then weighs under 3 %."""
 
 Z90 = 1.6448536269514722
+
+_RUNTIME = re.compile(r"/(openvino|torch)-\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +130,34 @@ def _added(entry: Audit) -> int:
     return entry.audit_id
 
 
+def program(detector_id: str, score_min: float, counter_id: str = "") -> Program:
+    """A detector, and a counter where one runs beside it, as what a factor holds for.
+
+    Runtimes are left out: those of one model agree within 0.01 of score and 0.001 persons a block.
+
+    >>> program("n@640/openvino-f32/ab", 0.25, "c/torch-f32/12")
+    ('n@640/ab + c/12', 0.25)
+    """
+    return _RUNTIME.sub("", " + ".join(filter(None, (detector_id, counter_id)))), score_min
+
+
 def program_of(entry: Audit) -> Program:
     """What found the people that an entry compares with."""
-    return entry.detector_id, entry.score_min
+    return program(entry.detector_id, entry.score_min)
 
 
-def of_program(camera_id: str, entries: Sequence[Audit], program: Program | None = None) -> CameraBias:
+def of_program(camera_id: str, entries: Sequence[Audit], wanted: Program | None = None) -> CameraBias:
     """A camera's factor for one program; without one for that of its newest entry.
 
     Args:
         camera_id: the camera.
         entries: every entry, corrected ones and other cameras' too.
-        program: what the factor is wanted for.
+        wanted: what the factor is wanted for.
     """
     own = [entry for entry in standing(entries) if entry.camera_id == camera_id]
-    if program is None and own:
-        program = program_of(max(own, key=_added))
-    fit = [entry for entry in own if program_of(entry) == program]
+    if wanted is None and own:
+        wanted = program_of(max(own, key=_added))
+    fit = [entry for entry in own if program_of(entry) == wanted]
     return replace(bias(camera_id, fit), left_aside=len(own) - len(fit))
 
 
@@ -167,3 +184,21 @@ def camera_biases(
     entries = store.audits(event_id=event_id)
     wanted = programs or {}
     return {camera_id: of_program(camera_id, entries, wanted.get(camera_id)) for camera_id in camera_ids}
+
+
+def applied(found: CameraBias, *, lower: bool) -> Bias:
+    """The factor that a run applies: within ``FACTOR_RANGE``, and with ``lower`` false no less than 1 until the camera
+    is well audited, since a few hand counts may hide a crowd. The interval still holds what the counts say.
+
+    >>> few = bias("a", [Audit("a", 1, 10, 20.0)])
+    >>> applied(few, lower=True).factor < 1, applied(few, lower=False).factor, applied(few, lower=False).low < 1
+    (True, 1.0, True)
+    >>> applied(bias("a", [Audit("a", i, 1000, 20.0) for i in range(3)]), lower=True).factor
+    2.0
+    """
+    least, most = FACTOR_RANGE
+    if not lower and found.audits < ENOUGH:
+        least = 1.0
+    factor = min(max(found.factor, least), most)
+    ends = min(found.low, factor), max(found.high, factor)
+    return Bias(round(factor, 4), math.floor(ends[0] * 1e4) / 1e4, math.ceil(ends[1] * 1e4) / 1e4, found.audits)

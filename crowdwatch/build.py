@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from crowdwatch import config, counters, detectors, geometry, samples
-from crowdwatch.config import EventFile, IntervalsSettings
+from crowdwatch import audit, config, counters, detectors, geometry, samples
+from crowdwatch.config import BiasSettings, EventFile, IntervalsSettings
 from crowdwatch.config.schema import CameraFile
 from crowdwatch.config.times import parse_time
 from crowdwatch.density import Grid, make_grid
@@ -29,6 +29,8 @@ from crowdwatch.store.sql import SqlStore
 __all__ = [
     "DEFAULT_RUNS",
     "Models",
+    "as_logged",
+    "audited",
     "footage_files",
     "measured",
     "open_counter",
@@ -136,6 +138,45 @@ def _intervals(name: str) -> IntervalsSettings | None:
         return IntervalsSettings.model_validate({key: content.get(key) for key in ("spread", "bands")})
     except ValueError as error:
         raise ModelError(f"{paths[0]}: is no table of intervals ({error}). Restore it, or fit it again.") from error
+
+
+def audited(event: EventFile, store: Store, models: Models) -> EventFile:
+    """Put the factors that hand counts give into the event file, so that its log holds them.
+
+    A camera that nobody audited has none; counts beside another program are left aside; what the event file says
+    itself is kept. Models are loaded only where a camera has been audited.
+
+    Raises:
+        StoreUnavailable, ModelError, SourceUnavailable: what counts, or what was counted, cannot be told.
+    """
+    entries = [] if event.readings.hand_counts == "none" else store.audits(event_id=event.id)
+    known = {entry.camera_id for entry in entries}
+    cameras = []
+    for entry, camera in zip(event.cameras, models.site.cameras, strict=True):
+        if entry.bias is None and entry.id in known:
+            found = audit.of_program(entry.id, entries, models.program(camera))
+            if found.audited:
+                factor = audit.applied(found, lower=event.readings.hand_counts == "all")
+                entry = entry.model_copy(update={"bias": BiasSettings(**asdict(factor))})
+        cameras.append(entry)
+    return event.model_copy(update={"cameras": cameras})
+
+
+def as_logged(event: EventFile, logged: EventFile) -> EventFile:
+    """An event file with what was measured for an earlier run where it says nothing itself: the intervals of the
+    models that made the log, and the cameras' factors."""
+    parts: dict[str, object] = {}
+    for key in ("detector", "counter"):
+        settings = getattr(event, key)
+        table = settings.intervals or getattr(logged, key).intervals
+        parts[key] = settings.model_copy(update={"intervals": table})
+    if event.readings.hand_counts != "none":
+        factors = {camera.id: camera.bias for camera in logged.cameras}
+        parts["cameras"] = [
+            camera if camera.bias is not None else camera.model_copy(update={"bias": factors.get(camera.id)})
+            for camera in event.cameras
+        ]
+    return event.model_copy(update=parts)
 
 
 def _heads(event: EventFile, camera: Camera, counter: Counter | None, grid: Grid) -> HeadCounter | None:
@@ -250,6 +291,19 @@ class Models:
             self._counter = open_counter(self.event)
         return self._counter
 
+    def program(self, camera: Camera) -> audit.Program:
+        """What counts on a camera. Raises ModelError."""
+        entry = next(entry for entry in self.event.cameras if entry.id == camera.camera_id)
+        if entry.source.synthetic is not None:
+            detector_id, counter_id = TruthDetector.detector_id, TruthCounter.counter_id
+            counter_id = "" if self.event.counter.model == "none" else counter_id
+        else:
+            detector_id = self.detector(camera.anchor).detector_id
+            counter = self.counter()[0]
+            counter_id = "" if counter is None else counter.counter_id
+        heads = entry.counter.use and geometry.heads_fault(camera.plane) is None
+        return audit.program(detector_id, camera.score_min, counter_id if heads else "")
+
     def grid(self) -> Grid:
         """The cells that head mass goes to."""
         if self._grid is None:
@@ -279,8 +333,8 @@ def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
     return Feed(source, detector, camera.plane, _heads(event, camera, counter, models.grid()), note)
 
 
-def open_feeds(event: EventFile, site: Site | None = None) -> list[Feed]:
+def open_feeds(event: EventFile, site: Site | None = None, models: Models | None = None) -> list[Feed]:
     """Open every camera of an event; see :func:`open_feed`."""
     site = site or config.to_site(event)
-    models = Models(event, site)
+    models = models or Models(event, site)
     return [open_feed(event, camera, models) for camera in site.cameras]

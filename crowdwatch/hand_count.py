@@ -1,7 +1,8 @@
 """An operator's hand count of one picture becomes an entry beside what the program found in it.
 
 What was found is read from the observation log of the run: nothing is detected again, and an entry can be checked as
-long as the log is there. Boxes are counted over the whole picture, on valid ground or not, as a person counts.
+long as the log is there. It is what the program counts in the whole picture, as a person does: on the ground that the
+camera sees boxes and head mass after the hand-over, elsewhere boxes. No factor of earlier hand counts is in it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from crowdwatch import build, config
+import numpy as np
+
+from crowdwatch import build, config, geometry
 from crowdwatch.config.times import format_time
 from crowdwatch.errors import AuditRefused
+from crowdwatch.fuse import view_site
+from crowdwatch.handover import box_weights, heads_of
 from crowdwatch.outcomes import Health
 from crowdwatch.ports import Store
-from crowdwatch.records import Observation
+from crowdwatch.records import GroundMass, Observation
 from crowdwatch.runs import Audit, Run, RunState
 from crowdwatch.site import Camera, Site
 
@@ -45,12 +50,16 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """One analysed picture of one camera of a run: what a hand count is compared with."""
+    """One analysed picture of one camera of a run: what a hand count is compared with.
+
+    ``mass`` is the head mass that stood for it, None where boxes counted alone.
+    """
 
     run: Run
     site: Site
     camera: Camera
     observation: Observation
+    mass: GroundMass | None = None
 
     @property
     def t_ns(self) -> int:
@@ -60,7 +69,13 @@ class Picture:
     @property
     def found(self) -> float:
         """People that the program found in it."""
-        return people_found(self.observation, self.camera.score_min)
+        return people_found(self.site, self.camera, self.observation, self.mass)
+
+    @property
+    def program_id(self) -> str:
+        """What counted: the detector, and the counter where its head mass stood for the picture."""
+        detector_id = self.observation.detections.detector_id
+        return detector_id if self.mass is None else f"{detector_id} + {self.mass.counter_id}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +102,29 @@ def check_count(counted: int) -> int:
     return counted
 
 
-def people_found(observation: Observation, score_min: float) -> float:
-    """People that the program found in a picture, as it counts them: boxes with at least ``score_min``."""
-    return float((observation.detections.score >= score_min).sum())
+def people_found(site: Site, camera: Camera, observation: Observation, mass: GroundMass | None) -> float:
+    """People that the program found in a picture, as it counts them: boxes with at least the camera's ``score_min``.
+
+    With head mass m and the hand-over's weight w on the ground that the camera sees, it is the sum of 1 - w over the
+    boxes there, of 1 over the other boxes, and of w m over the cells.
+    """
+    keep = observation.detections.score >= camera.score_min
+    if mass is None:
+        return float(keep.sum())
+    view = view_site(site)
+    heads = heads_of(view, camera.camera_id, mass)
+    xy_m = observation.positions.xy_m[keep]
+    seen = geometry.inside(view.cameras[camera.camera_id].visible, xy_m)
+    boxes = np.where(seen, box_weights(view, heads, xy_m), 1.0).sum()
+    return float(boxes + (heads.mass * heads.weight).sum())
+
+
+def _mass(place: _Place, found: Observation) -> GroundMass | None:
+    """The head mass that stood for a picture: the newest that was not older than the camera holds it."""
+    t_ns = found.stamp.t_ns
+    held = place.log.observations(place.camera.camera_id, t_ns - round(place.camera.heads_hold_s * NS), t_ns + 1)
+    newest = max((each for each in held if each.mass is not None), key=lambda each: each.stamp.t_ns, default=None)
+    return None if newest is None else newest.mass
 
 
 def nearest(log: Log, camera_id: str, t_ns: int, within_ns: int) -> Observation | None:
@@ -138,7 +173,7 @@ def analysed(store: Store, run_id: str, camera_id: str, t_ns: int) -> Picture:
     found = nearest(place.log, camera_id, t_ns, half_ns)
     if found is None:
         raise AuditRefused(_no_picture(place, t_ns, f"within {half_ns / NS:.3g} s"))
-    return Picture(place.run, place.site, place.camera, found)
+    return Picture(place.run, place.site, place.camera, found, _mass(place, found))
 
 
 def shown(store: Store, run_id: str, camera_id: str, tick_ns: int) -> Picture:
@@ -153,7 +188,7 @@ def shown(store: Store, run_id: str, camera_id: str, tick_ns: int) -> Picture:
     found = max(since, key=lambda each: each.stamp.t_ns, default=None)
     if found is None:
         raise AuditRefused(_no_picture(place, tick_ns, f"in the {place.site.tick_s:g} s before"))
-    return Picture(place.run, place.site, place.camera, found)
+    return Picture(place.run, place.site, place.camera, found, _mass(place, found))
 
 
 def _no_picture(place: _Place, t_ns: int, where: str) -> str:
@@ -203,7 +238,7 @@ def add(store: Store, picture: Picture, counted: int, *, wall_ns: int, actor: st
     entry = Audit(
         camera_id=camera.camera_id, t_ns=picture.t_ns, counted=counted, found=picture.found,
         actor=plain or "operator", wall_ns=wall_ns, run_id=picture.run.run_id,
-        detector_id=picture.observation.detections.detector_id, score_min=camera.score_min, corrects=corrects,
+        detector_id=picture.program_id, score_min=camera.score_min, corrects=corrects,
     )  # fmt: skip
     return replace(entry, audit_id=store.add_audit(entry))
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crowdwatch.errors import RecordError
 from crowdwatch.records import FloatArray
@@ -108,8 +109,9 @@ def crowding(people: FloatArray, area_px2: FloatArray) -> float:
 
 
 def fit(
-    found: FloatArray, true: FloatArray, crowded: FloatArray, *, bands: int, spread: float, weight: FloatArray
-) -> IntervalTable:
+    found: FloatArray, true: FloatArray, crowded: FloatArray, *, bands: int, spread: float, weight: FloatArray,
+    source: NDArray[np.int64] | None = None,
+) -> IntervalTable:  # fmt: skip
     """Make a table from counts whose truth is known.
 
     Args:
@@ -117,12 +119,15 @@ def fit(
         crowded: (N,) crowding of each; NaN belongs to the first band.
         bands: how many, of equal weight.
         spread: b.
-        weight: (N,) what each counts for, such as 1 / regions of its photograph.
+        weight: (N,) what each counts for; those of one photograph together weigh what a case does.
+        source: (N,) the photograph of each, since regions of one tell less than as many photographs; by default each is
+            its own.
 
     Returns:
         The table; the quantiles are those of the weighted errors with the level raised to (k + 1) / k of itself, k the
-        band's weight.
+        sources that stand in the band: (sum W)^2 / sum W^2 of their weights W there (Kish 1965, "Survey Sampling").
     """
+    source = np.arange(len(found)) if source is None else source
     z = (true - found) / scale(found, spread)
     place = np.nan_to_num(crowded, nan=-1.0)
     order = np.argsort(place, kind="stable")
@@ -134,15 +139,25 @@ def fit(
         here = (place >= low) & (place < edge)
         if not here.any():
             continue
-        made.append(IntervalBand(edge, *_ends(z[here], weight[here])))
+        made.append(IntervalBand(edge, *_ends(z[here], weight[here], _sources(weight[here], source[here]))))
         low = edge
     return IntervalTable(spread, tuple(made))
 
 
-def _ends(z: FloatArray, weight: FloatArray) -> tuple[float, float]:
+def _sources(weight: FloatArray, source: NDArray[np.int64]) -> float:
+    """How many equal, independent sources the cases of a band are worth.
+
+    >>> _sources(np.array([0.5, 0.5, 1.0]), np.array([7, 7, 9])), _sources(np.array([3.0, 1.0]), np.array([0, 1]))
+    (2.0, 1.6)
+    """
+    each = np.bincount(np.unique(source, return_inverse=True)[1], weights=weight)
+    return float(each.sum() ** 2 / (each**2).sum())
+
+
+def _ends(z: FloatArray, weight: FloatArray, sources: float) -> tuple[float, float]:
     """The two quantiles of a band."""
     tail = (1 - COVERAGE) / 2
-    level = min(1.0, (1 - tail) * (1 + 1 / float(weight.sum())))
+    level = min(1.0, (1 - tail) * (1 + 1 / sources))
     order = np.argsort(z, kind="stable")
     share = np.cumsum(weight[order]) / weight.sum()
 

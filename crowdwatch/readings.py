@@ -13,7 +13,7 @@ from crowdwatch.fuse import SiteView
 from crowdwatch.handover import Heads
 from crowdwatch.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.records import FloatArray
-from crowdwatch.site import Bias
+from crowdwatch.site import FACTOR_RANGE, Bias
 
 __all__ = ["CameraNow", "Entry", "read_zones", "zone_counts"]
 
@@ -131,7 +131,15 @@ def _quality(
     if zone.visible_frac < DEGRADED_BELOW_FRAC:
         doubts.append(seen)
     doubts += [doubt for c in zone.well for doubt in _doubts(view, c, cameras[c], zone, healthy)]
-    return (Quality.DEGRADED, "; ".join(doubts)) if doubts else (Quality.GOOD, "")
+    notes = [note for c in zone.well for note in _notes(c, view.cameras[c].camera.bias)]
+    return Quality.DEGRADED if doubts else Quality.GOOD, "; ".join([*doubts, *notes])
+
+
+def _notes(camera_id: str, bias: Bias | None) -> list[str]:
+    """What is worth saying of a camera's counts though it is no reason to doubt them."""
+    if bias is None or bias.factor == 1.0:
+        return []
+    return [f"camera {camera_id}: counts times {bias.factor:.2f} after {bias.audits} hand counts"]
 
 
 def _doubts(view: SiteView, camera_id: str, now: CameraNow, zone: _Zone, healthy: frozenset[str]) -> list[str]:
@@ -147,7 +155,10 @@ def _doubts(view: SiteView, camera_id: str, now: CameraNow, zone: _Zone, healthy
     area_m2 = view.zones[zone.index].zone.usable_area_m2 * zone.visible_frac
     if heads is None and zone.boxes > view.site.hand_over.low_p_m2 * area_m2:
         found.append("people stand too close to be counted by boxes alone")
-    if not math.isfinite(view.cameras[camera_id].camera.plane.rmse_m):
+    camera = view.cameras[camera_id].camera
+    if camera.bias is not None and not FACTOR_RANGE[0] < camera.bias.factor < FACTOR_RANGE[1]:
+        found.append("hand counts are too far from the program's")
+    if not math.isfinite(camera.plane.rmse_m):
         found.append("calibration error unknown")
     return [f"camera {camera_id}: {each}" for each in found]
 

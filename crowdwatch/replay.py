@@ -131,8 +131,8 @@ def new_run_id(event: EventFile, runs: Path, suffix: str = "") -> str:
     return run_id
 
 
-def _unfinished(store: Store, event: EventFile, config_json: str) -> Run:
-    """The newest run of this very event file that can go on."""
+def _unfinished(store: Store, event: EventFile) -> Run:
+    """The newest run of this very event file that can go on; it keeps the factors that it began with."""
     for run in store.runs():
         folder = Path(run.folder)
         own_log = folder.name == run.run_id and (folder / "event.json").is_file()  # not a log folded once more
@@ -140,7 +140,8 @@ def _unfinished(store: Store, event: EventFile, config_json: str) -> Run:
             continue
         if run.state is RunState.FINISHED:
             break
-        if run.config_json != config_json:
+        began_with = build.as_logged(event, config.from_json(run.config_json))
+        if run.config_json != began_with.model_dump_json():
             raise ConfigError(
                 f"run {run.run_id}: was started with another event file, so it cannot go on with this one. "
                 f"Start anew without --resume, or bring the event file back to what it was."
@@ -221,16 +222,19 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
         CrowdWatchError: whatever cannot be used; what was written before stays.
     """
     event = build.measured(event)
-    site = config.to_site(event)
-    view = view_site(site)
-    config_json = event.model_dump_json()
     tally = Tally()
     with ExitStack() as stack:
         store = stack.enter_context(closing(build.open_store(options.store_url)))
-        unfinished = _unfinished(store, event, config_json) if options.resume else None
+        unfinished = _unfinished(store, event) if options.resume else None
+        models = build.Models(event, config.to_site(event))
         if unfinished is not None:
             _same_span(unfinished, options)
-        feeds = build.open_feeds(event, site)
+            event = config.from_json(unfinished.config_json)
+        else:
+            event = build.audited(event, store, models)
+        config_json, site = event.model_dump_json(), config.to_site(event)
+        view = view_site(site)
+        feeds = build.open_feeds(event, site, models)
         for feed in feeds:
             stack.enter_context(closing(feed.source))
             stack.enter_context(closing(feed.detector))
@@ -271,16 +275,6 @@ def leave_log(log: LogWriter) -> None:
         log.close(complete=False)
 
 
-def _with_intervals_of(event: EventFile, logged: EventFile) -> EventFile:
-    """Another event file's limits, with the intervals of the models that made the log where it says none."""
-    parts = {}
-    for key in ("detector", "counter"):
-        settings = getattr(event, key)
-        table = settings.intervals or getattr(logged, key).intervals
-        parts[key] = settings.model_copy(update={"intervals": table})
-    return event.model_copy(update=parts)
-
-
 def replay_log(folder: Path, options: Options, event: EventFile | None = None) -> Summary:
     """Fold the log of an earlier run again; with another event file, under its limits.
 
@@ -291,7 +285,7 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
     """
     reader = LogReader(folder)
     logged = config.from_json(reader.config_json)
-    event = logged if event is None else _with_intervals_of(event, logged)
+    event = logged if event is None else build.as_logged(event, logged)
     view = view_site(config.to_site(event))
     store = build.open_store(options.store_url)
     first_ns = next((each.t_ns for each in reader.events() if isinstance(each, Tick)), None)

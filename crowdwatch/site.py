@@ -12,6 +12,7 @@ from crowdwatch.records import Anchor, FloatArray, GroundPlane, readonly
 
 __all__ = [
     "BAND_P_M2",
+    "FACTOR_RANGE",
     "Bias",
     "Camera",
     "Gate",
@@ -121,13 +122,19 @@ class Gate:
         object.__setattr__(self, "line_m", readonly("line_m", self.line_m, (2, 2)))
 
 
+FACTOR_RANGE = (0.5, 2.0)
+"""A factor beyond is no habit of a camera: ln 2 is three and a half of the standard deviations between cameras
+(:mod:`crowdwatch.audit`). A count was mistyped, or something else fails."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """True people for every one that a camera counts, and its 90 % interval: what hand counts have said."""
+    """True people for every one that a camera counts, and its 90 % interval: what so many hand counts have said."""
 
     factor: float
     low: float
     high: float
+    audits: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.factor <= self.high:

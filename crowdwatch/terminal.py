@@ -118,6 +118,14 @@ def summarise(summary: Summary) -> None:
         out.print(f"detector: {', '.join(summary.detector_ids)}", markup=False)
     if summary.counter_notes:
         out.print(f"counter: {', '.join(summary.counter_notes)}; {tally.counted} frames", markup=False)
+    for camera in summary.event.cameras:
+        if camera.bias is not None:
+            said = f"{camera.bias.factor:g} ({camera.bias.low:g} to {camera.bias.high:g})"
+            out.print(
+                f"camera {camera.id}: counts times {said}, from {camera.bias.audits} hand counts; "
+                "`readings: {hand_counts: none}` in the event file turns this off",
+                markup=False,
+            )
     if tally.saturated:
         out.print(f"[yellow]{tally.saturated} frames reached a limit of the detector: people may be missing.[/]")
     out.print(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}", markup=False)

@@ -32,15 +32,15 @@ class PhotoCount:
     found: FloatArray
 
 
-def eighths_of_points(xy_px: FloatArray, image_hw: tuple[int, int]) -> FloatArray:
-    """(8, 8) points in each of 64 equal parts of a picture; points outside count at the edge.
+def eighths_of_points(xy_px: FloatArray, image_hw: tuple[int, int], weight: FloatArray | float = 1.0) -> FloatArray:
+    """(8, 8) points, or their weights, in each of 64 equal parts of a picture; points outside count at the edge.
 
     >>> eighths_of_points(np.array([[0.0, 0.0], [79.9, 159.9]]), (160, 80))[[0, 7], [0, 7]].tolist()
     [1.0, 1.0]
     """
     part = np.clip((xy_px / np.array(image_hw[::-1]) * SIDE).astype(np.int64), 0, SIDE - 1)
     parts = np.zeros((SIDE, SIDE))
-    np.add.at(parts, (part[:, 1], part[:, 0]), 1.0)
+    np.add.at(parts, (part[:, 1], part[:, 0]), weight)
     return parts
 
 

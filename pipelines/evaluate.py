@@ -18,7 +18,7 @@ from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
 from crowdwatch.observe import locate
 from crowdwatch.scoring import FrameScore, Score, read_boxes, score, summarise
-from pipelines import photograph_counts, whole_path
+from pipelines import flat_path, photograph_counts, schedule_effect, whole_path
 from pipelines.command_line import print_json, progress, run
 
 GATE_M = 1.0
@@ -148,6 +148,13 @@ def shanghaitech_command(
     runtime: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8; several with commas take turns.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
+    path_too: Annotated[
+        bool, typer.Option("--whole-path", help="The counter alone beside the whole path, heads boxed by the detector.")
+    ] = False,
+    crops: Annotated[
+        bool, typer.Option("--nested", help="Growing crops through the whole path: how often the count falls.")
+    ] = False,
+    every: Annotated[int, typer.Option(min=1, help="With --whole-path or --nested: one photograph in so many.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Counts of the ShanghaiTech photographs: error, where in the picture, bias by crowd size, speed."""
@@ -155,6 +162,13 @@ def shanghaitech_command(
         raise ConfigError(f"--part: got {part!r}, need A or B.")
     parts = (part,) if part else ("A", "B")
     photos = {one: photograph_counts.of_split(folder, one, split) for one in parts}
+    if path_too or crops:
+        shown = {one: flat_path.figures(photos[one][::every], model, score_min, crops=crops) for one in parts}
+        if as_json:
+            print_json({"split": split, **shown})
+        else:
+            Console().print(_results_table(shown, f"ShanghaiTech, split {split}, through the whole path"))
+        return
     given = photograph_counts.Settings(
         runtime, "auto", _scales(scales, "--scales"), score_min, tile_px, overlap_px, threads
     )
@@ -170,6 +184,31 @@ def shanghaitech_command(
     for index, one in enumerate(opened):
         shown = {name: found[index] for name, found in results.items()}
         Console().print(_results_table(shown, f"ShanghaiTech, split {split}, {one.model_id}"))
+
+
+@app.command("schedule")
+def schedule_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi.")],
+    event_file: Annotated[
+        Path | None, typer.Option("--event", help="Event file; default: the shipped example.")
+    ] = None,
+    counter: Annotated[str | None, typer.Option(help="Another counter than the event file's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What the counter's schedule saves, and how far readings are from those with a count of every frame: on PETS2009,
+    and on a drawn crowd that gathers and leaves within a minute."""
+    event = _with_models(config.load(event_file or example("pets2009")), None, counter, None)
+    results: dict[str, dict[str, Any]] = {
+        "pets2009": schedule_effect.effect(schedule_effect.recording(event, folder), "PETS2009"),
+        "drawn": schedule_effect.effect(schedule_effect.dense_scene(), "drawn crowd"),
+    }
+    if as_json:
+        print_json(results)
+        return
+    table = Table("", *results, title="The counter by its schedule against every frame")
+    for key in results["drawn"]:
+        table.add_row(key, *(f"{figures[key]:g}" for figures in results.values()))
+    Console().print(table)
 
 
 def _scales(text: str, option: str) -> tuple[float, ...]:

@@ -1,112 +1,101 @@
-"""How far a counter's counts may be off: ``python -m pipelines.intervals DIR --model NAME``.
+"""How far the counts of a model may be off: ``python -m pipelines.intervals DIR --model NAME``.
 
 Fits the table of :mod:`crowdwatch.intervals` on the photographs kept aside for choices and writes ``intervals.yaml``
-into the model's folder. Whole pictures, their quarters and sixteenths are its cases, since a zone may be any part of a
-view. Coverage is measured on photographs that the table was not fitted on: five folds of neighbouring numbers, which
-keeps most photographs of one place together.
+into the model's folder. Coverage is measured by part on photographs of places that neither the table nor the choice of
+its bands and spread had seen (:mod:`pipelines.interval_cases`).
+
+A detector's is fitted on PETS2009's first 200 frames (``--pets DIR``), one camera, and widened by what is known of the
+factor between cameras. How much of the photographs it holds, where boxes count, is written beside it: there boxes find
+less than half of the people, and no interval of a use would hold that.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
-from crowdwatch import intervals
+from crowdwatch import counters, detectors
+from crowdwatch.audit import BETWEEN_CAMERAS
 from crowdwatch.detectors import weights
 from crowdwatch.errors import ConfigError
-from crowdwatch.intervals import IntervalTable
-from crowdwatch.records import FloatArray
-from pipelines import photograph_counts
+from crowdwatch.intervals import IntervalTable, Z
+from pipelines import interval_boxes, photograph_counts, split
 from pipelines.command_line import err, run
-from pipelines.counting_score import SIDE, PhotoCount
-
-FOLDS = 5
-LEVELS = (1, 2, 4)
-"""Parts along a side: the whole picture, quarters, sixteenths."""
-BANDS = 5
-SPREADS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
+from pipelines.interval_cases import FOLDS, Counted, Held, cases, choose, cross_fitted, held
+from pipelines.shanghaitech import Photograph
 
 app = typer.Typer(add_completion=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cases:
-    """Counted regions; (N,) each: persons found and true, crowding, weight, and the fold of their photograph."""
-
-    found: FloatArray
-    true: FloatArray
-    crowding: FloatArray
-    weight: FloatArray
-    fold: NDArray[np.int64]
-
-    def fit(self, which: NDArray[np.bool_], spread: float) -> IntervalTable:
-        """A table from some of the cases."""
-        return intervals.fit(
-            self.found[which], self.true[which], self.crowding[which],
-            bands=BANDS, spread=spread, weight=self.weight[which],
-        )  # fmt: skip
+def placed(photos: Sequence[Photograph], part: str) -> list[int]:
+    """The number of each photograph's place."""
+    of = [0] * len(photos)
+    for number, members in enumerate(split.places(photos, f"part {part}")):
+        for member in members:
+            of[member] = number
+    return of
 
 
-def cases(counted: Sequence[tuple[PhotoCount, tuple[int, int]]]) -> Cases:
-    """Regions of photographs, in their order, each with its (height, width); every photograph weighs 1 a level.
+def of_counter(folder: Path, name: str) -> tuple[list[Counted], str]:
+    """Every photograph kept aside, counted whole; and the counter's id."""
+    opened = photograph_counts.open_model(name, photograph_counts.Settings())
+    counted = []
+    for part in ("A", "B"):
+        photos = photograph_counts.of_split(folder, part, "validation")
+        counts = photograph_counts.count_all([opened], photos, f"part {part}")[0]
+        rows = zip(counts, photos, placed(photos, part), strict=True)
+        counted += [Counted(one.count, photo.image_hw, part, place) for one, photo, place in rows]
+    return counted, opened.model_id
 
-    >>> one = PhotoCount(np.full((8, 8), 1.0), np.full((8, 8), 2.0))
-    >>> cut = cases([(one, (800, 800))])
-    >>> len(cut.found), cut.found[:2].tolist(), cut.true[:2].tolist()
-    (21, [128.0, 32.0], [64.0, 16.0])
-    >>> round(float(cut.crowding[0]), 6), round(float(cut.weight.sum()), 6)
-    (2.0, 3.0)
+
+def of_detector(folder: Path, name: str, counter: str, pets: Path) -> tuple[list[Counted], list[Counted], str]:
+    """PETS2009's first frames, which the table is fitted on; photographs kept aside whose perspective can be fitted,
+    where boxes count, which it is only tried on; and the detector's id."""
+    detector, beside = detectors.load(name), counters.load(counter)
+    others: list[Counted] = []
+    for part in ("A", "B"):
+        photos = photograph_counts.of_split(folder, part, "validation")
+        others += interval_boxes.of_photographs(photos, part, detector, beside)
+    return interval_boxes.of_pets(pets, detector), others, detector.detector_id
+
+
+def for_any_camera(table: IntervalTable) -> IntervalTable:
+    """A table of one camera, made to hold on others: of large counts it holds the factor between cameras too.
+
+    With u(m) = b m for many people, the nearer end lies Z t m away, t the standard deviation of a camera's ln factor
+    (:mod:`crowdwatch.audit`).
+
+    >>> from crowdwatch.intervals import IntervalBand
+    >>> one = IntervalTable(0.0, (IntervalBand(math.inf, -0.658, 0.5),))
+    >>> made = for_any_camera(one)
+    >>> [round(end) for end in made.bounds(1000.0, 1.0)]  # 0.33 of it above, as much again by 0.658 / 0.5 below
+    [567, 1329]
     """
-    rows = []
-    for index, (photo, (height, width)) in enumerate(counted):
-        patch_px2 = height * width / SIDE**2
-        for parts in LEVELS:
-            side = SIDE // parts
-            found, true = (
-                grid.reshape(parts, side, parts, side).swapaxes(1, 2).reshape(parts**2, -1)
-                for grid in (photo.found, photo.true)
-            )
-            for here, there in zip(found, true, strict=True):
-                crowding = intervals.crowding(here, np.full(len(here), patch_px2))
-                fold = index * FOLDS // len(counted)
-                rows.append((here.sum(), there.sum(), crowding, 1 / parts**2, fold))
-    table = np.array(rows, dtype=np.float64)
-    return Cases(table[:, 0], table[:, 1], table[:, 2], table[:, 3], table[:, 4].astype(np.int64))
+    nearest = min(min(-band.low, band.high) for band in table.bands)
+    if nearest <= 0:
+        raise ConfigError("the errors lie on one side of nothing, so they are too few to tell an interval. Take more.")
+    return IntervalTable(max(table.spread, Z * BETWEEN_CAMERAS / nearest), table.bands)
 
 
-def held(some: Cases, which: NDArray[np.bool_], table: IntervalTable) -> tuple[float, float]:
-    """Share of some cases whose truth lies in its interval, and the mean width of the intervals in persons."""
-    ends = np.array([table.bounds(m, c) for m, c in zip(some.found[which], some.crowding[which], strict=True)])
-    true, weight = some.true[which], some.weight[which]
-    inside = (ends[:, 0] <= true) & (true <= ends[:, 1])
-    return float(np.average(inside, weights=weight)), float(np.average(ends[:, 1] - ends[:, 0], weights=weight))
-
-
-def cross_fitted(some: Cases, spread: float) -> tuple[float, float]:
-    """Coverage and width on cases that the tables had not seen: each fold judged by a table of the other four."""
-    results, sizes = [], []
-    for fold in np.unique(some.fold):
-        aside = some.fold == fold
-        results.append(held(some, aside, some.fit(~aside, spread)))
-        sizes.append(float(some.weight[aside].sum()))
-    coverage, width = np.average(np.array(results), axis=0, weights=sizes)
-    return float(coverage), float(width)
-
-
-def text_of(table: IntervalTable, model_id: str, coverage: float, photographs: int) -> str:
+def text_of(
+    table: IntervalTable, model_id: str, seen: Held, counted: Sequence[Counted], more: Sequence[str] = ()
+) -> str:
     """``intervals.yaml``."""
+    parts = sorted(seen.by_part)
+    worth = {part: sum(one.weight for one in counted if one.part == part) for part in parts}
+    shares = ", ".join(f"{part}: {seen.by_part[part]:.3f}" for part in parts)
     lines = [
-        "# python -m pipelines.intervals DIR --model NAME; see crowdwatch/intervals.py",
+        f"# python -m pipelines.intervals DIR --model NAME{' --pets DIR' if more else ''}; see crowdwatch/intervals.py",
         f"model: {model_id}",
-        f"photographs: {photographs}",
-        f"coverage_unseen: {coverage:.3f}",
+        f"pictures: {{{', '.join(f'{part}: {worth[part]:.0f}' for part in parts)}}}",
+        f"coverage_unseen: {seen.coverage:.3f}",
+        f"coverage_unseen_by_part: {{{shares}}}",
+        *more,
         f"spread: {table.spread:g}",
         "bands:",
     ]
@@ -119,29 +108,47 @@ def text_of(table: IntervalTable, model_id: str, coverage: float, photographs: i
 @app.command()
 def main_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B.")],
-    model: Annotated[str | None, typer.Option(help="A counter; default: the shipped one.")] = None,
+    model: Annotated[str | None, typer.Option(help="A counter or a detector; default: the shipped counter.")] = None,
+    counter: Annotated[
+        str | None, typer.Option(help="Beside a detector: says where boxes count; default: the shipped one.")
+    ] = None,
+    pets: Annotated[
+        Path | None, typer.Option(help="For a detector: folder with vtest.avi and annotations_s2l1.xml.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The file; default: intervals.yaml beside the weights.")] = None,
 ) -> None:
-    """Fit the intervals of a counter, measure what they hold, write them."""
-    name = model or weights.default_model(task="count")
+    """Fit the intervals of a counter or a detector, measure what they hold, write them."""
+    name = model or weights.default_model(task=weights.COUNT)
     found = weights.find(name, download=False)
     target = out or found.path.parent / "intervals.yaml"
     if not target.parent.is_dir():
         raise ConfigError(f"--out {target}: its folder is not there.")
-    opened = photograph_counts.open_model(name, photograph_counts.Settings())
-    counted = []
-    for part in ("A", "B"):
-        photos = photograph_counts.of_split(folder, part, "validation")
-        counts = photograph_counts.count_all([opened], photos, f"part {part}")[0]
-        counted += [(one.count, photo.image_hw) for one, photo in zip(counts, photos, strict=True)]
+    others: list[Counted] = []
+    if counters.is_counter(found):
+        if counter or pets:
+            raise ConfigError(f"--counter, --pets: {name} is a counter itself. Leave them out.")
+        counted, model_id = of_counter(folder, name)
+    elif pets is None:
+        raise ConfigError(f"--pets: {name} is a detector, whose intervals are fitted on PETS2009. Name its folder.")
+    else:
+        beside = counter or weights.default_model(task=weights.COUNT)
+        counted, others, model_id = of_detector(folder, name, beside, pets)
     some = cases(counted)
-    results = {spread: cross_fitted(some, spread) for spread in SPREADS}
-    for spread, (coverage, width) in results.items():
-        err.print(f"spread {spread:g}: holds {coverage:.3f} of unseen cases, {width:.1f} persons wide")
-    fit = [spread for spread, (coverage, _) in results.items() if coverage >= intervals.COVERAGE - 0.03]
-    best = min(fit or SPREADS, key=lambda spread: results[spread][1])
-    table = some.fit(np.ones(len(some.found), dtype=bool), best)
-    target.write_text(text_of(table, opened.model_id, results[best][0], len(counted)), encoding="utf-8")
+    if len(np.unique(some.fold)) < FOLDS:
+        raise ConfigError(f"{len(counted)} pictures are too few: need {FOLDS} places in some part to be judged apart.")
+    seen = cross_fitted(some)
+    every = np.ones(len(some.found), dtype=bool)
+    bands, spread = choose(some, every)
+    shares = ", ".join(f"{part} {share:.3f}" for part, share in sorted(seen.by_part.items()))
+    err.print(f"holds {seen.coverage:.3f} of unseen cases ({shares}), {seen.width:.1f} persons wide", markup=False)
+    table, more = some.fit(every, bands, spread), []
+    if others:
+        table = for_any_camera(table)
+        tried = cases(others)
+        by_part = held(tried, np.ones(len(tried.found), dtype=bool), table).by_part
+        shares = ", ".join(f"{part}: {share:.3f}" for part, share in sorted(by_part.items()))
+        more = [f"coverage_of_photographs: {{{shares}}} # where boxes count; not fitted on them"]
+    target.write_text(text_of(table, model_id, seen, counted, more), encoding="utf-8")
     typer.echo(target.read_text(encoding="utf-8"), nl=False)
 
 

@@ -10,6 +10,7 @@ density is that of the others about it (Gaussian of 1 m), and boxes are matched 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from scipy.spatial.distance import cdist
 from crowdwatch import counters, detectors, geometry
 from crowdwatch.density import make_grid
 from crowdwatch.errors import CalibrationError
+from crowdwatch.handover import weight_of
 from crowdwatch.records import Anchor, FloatArray, Frame, GroundPlane, Stamp
 from crowdwatch.splat import splat
 from pipelines.command_line import print_json, progress, run
@@ -36,6 +38,9 @@ EDGES_P_M2 = (0.0, 0.15, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 100.0)
 HEIGHTS_M = (2.5, 30.0)
 """A fitted camera outside these heights is a bad fit."""
 LEAST_HEADS = 8
+SHARES = (0.8, 1.0, 1.2)
+"""A counter may be a fifth off either way, and packing must not lower the number."""
+BANDS_P_M2 = ((0.2, 0.4), (0.3, 0.6), (0.4, 0.8), (0.5, 1.0), (0.5, 1.5), (0.75, 1.5))
 LEAST_PX = 28.0
 """Smaller people are left out by default: no program finds their heads, 4 px across."""
 
@@ -131,6 +136,25 @@ def _mass_ratio(counter: Any, frame: Frame, plane: GroundPlane, xy_m: FloatArray
     return ratio
 
 
+def worst_fall(rows: Sequence[Mapping[str, float]], band_p_m2: tuple[float, float], share: float) -> float:
+    """How far the number falls, as a share of what it was, while a crowd packs evenly from nobody to 7 p/m2.
+
+    At density d it is (1 - w(s d)) r(d) d + w(s d) s d, with the recall r between the middles of the measured bands
+    and a counter that counts s of the people.
+
+    >>> full = [{"from_p_m2": 0.0, "to_p_m2": 9.0, "recall": 1.0}]
+    >>> worst_fall(full, (0.4, 0.8), 1.0), round(worst_fall(full, (0.4, 0.8), 0.5), 2)
+    (0.0, 0.16)
+    """
+    d = np.arange(0.02, 7.0, 0.02)
+    recall = np.array([row["recall"] for row in rows])
+    middle = [(row["from_p_m2"] + min(row["to_p_m2"], 7.0)) / 2 for row in rows]
+    w = weight_of(share * d, *band_p_m2)
+    number = (1 - w) * np.interp(d, middle, recall) * d + w * share * d
+    highest = np.maximum.accumulate(number)
+    return float(((highest - number) / np.maximum(highest, 1e-9)).max())
+
+
 @app.command()
 def main_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B.")],
@@ -164,14 +188,23 @@ def main_command(
             row = {"from_p_m2": low, "to_p_m2": high, "heads": int(here.sum()), "recall": boxes}
             rows.append({**row, "counter_ratio": round(by_heads, 3)})
     used = sum(len(one[0]) > 0 for one in found)
+    falls = {
+        f"{low:g} to {high:g}": {f"{share:g}": round(worst_fall(rows, (low, high), share), 3) for share in SHARES}
+        for low, high in BANDS_P_M2
+    }
     if as_json:
-        print_json({"detector": detector.detector_id, "photographs": used, "of": len(photos), "bands": rows})
+        answer = {"detector": detector.detector_id, "photographs": used, "of": len(photos), "bands": rows}
+        print_json({**answer, "worst_fall_by_band_and_counter_share": falls})
         return
     table = Table("p/m2", "heads", "boxed", "counted / true", title=f"{detector.detector_id}, {used} of {len(photos)}")
     for row in rows:
         span = f"{row['from_p_m2']:g} to {row['to_p_m2']:g}"
         table.add_row(span, str(row["heads"]), f"{row['recall']:.3f}", f"{row['counter_ratio']:.3f}")
     Console().print(table)
+    other = Table("hand-over", *(f"counter x {share:g}" for share in SHARES), title="number falls by, as a crowd packs")
+    for band, by_share in falls.items():
+        other.add_row(band, *(f"{fall:.1%}" for fall in by_share.values()))
+    Console().print(other)
 
 
 def main() -> None:

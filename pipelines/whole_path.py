@@ -84,7 +84,8 @@ def pets_counts(folder: Path, event: EventFile) -> PathCounts:
 
 
 def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:
-    """(N, 3) count of the one zone after every observation, and the ends of its interval."""
+    """(N, 3) count of the one zone after every observation, and the ends of its interval for what is seen of it: the
+    zone's own also reaches up to what the unseen ground may hold, and the truth here is that of the seen one."""
     state, rows = start(view_site(site)), []
     for observation in seen:
         state, _ = advance(state, observation)
@@ -92,7 +93,8 @@ def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:
         if outcome is None:
             raise ConfigError("a tick had no outcome.")
         reading = outcome.readings[0]
-        rows.append((reading.count, reading.count_low, reading.count_high))
+        seen_m2 = site.zones[0].usable_area_m2 * reading.visible_frac
+        rows.append((reading.count, reading.density_low * seen_m2, reading.density_high * seen_m2))
     return np.array(rows)
 
 

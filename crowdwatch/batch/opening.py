@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crowdwatch import config
+from crowdwatch import build, config
 from crowdwatch.batch import footage
 from crowdwatch.batch.jobs import PLAN_JSON, SUMMARY_JSON, Job, Plan
 from crowdwatch.config import EventFile
@@ -142,7 +142,8 @@ def _empty_log(job: Job) -> None:
 
 def _difference(job: Job, event: EventFile, settings: Settings) -> str:
     """What a job was started with that is asked for differently now; empty when nothing is."""
-    if job.run.config_json != event.model_dump_json():
+    began_with = build.as_logged(event, config.from_json(job.run.config_json))
+    if job.run.config_json != began_with.model_dump_json():
         return "another event file, or another sampling"
     plan = job.plan
     pairs = (
@@ -172,6 +173,8 @@ def _check_unchanged(job: Job) -> None:
 
 
 def _begin(event: EventFile, settings: Settings, store: Store, say: Callable[[str], None]) -> Job:
+    site = config.to_site(event)
+    event = build.audited(event, store, build.Models(event, site))
     site = config.to_site(event)
     found = footage.look_at(event, site)
     for note in found.notes:

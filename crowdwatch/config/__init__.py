@@ -8,8 +8,8 @@
 
 from crowdwatch.config.explaining import explain
 from crowdwatch.config.loading import from_json, load
-from crowdwatch.config.programs import IntervalsSettings
+from crowdwatch.config.programs import BiasSettings, IntervalsSettings
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
 
-__all__ = ["EventFile", "IntervalsSettings", "explain", "from_json", "load", "to_site"]
+__all__ = ["BiasSettings", "EventFile", "IntervalsSettings", "explain", "from_json", "load", "to_site"]

@@ -11,7 +11,15 @@ from crowdwatch.config.fields import Ident, NotNegative, Number, Positive, Whole
 from crowdwatch.intervals import IntervalBand, IntervalTable
 from crowdwatch.site import BAND_P_M2
 
-__all__ = ["CameraCounter", "CounterSettings", "DetectorSettings", "IntervalsSettings", "Model", "TilesSettings"]
+__all__ = [
+    "BiasSettings",
+    "CameraCounter",
+    "CounterSettings",
+    "DetectorSettings",
+    "IntervalsSettings",
+    "Model",
+    "TilesSettings",
+]
 
 
 class Model(BaseModel):
@@ -151,3 +159,18 @@ class CameraCounter(Model):
     use: bool = True
     every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = None
     dense_every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = None
+
+
+class BiasSettings(Model):
+    """True people for every one that a camera counts, and the 90 % interval of that factor, from hand counts."""
+
+    factor: Positive
+    low: Positive
+    high: Positive
+    audits: Annotated[Whole, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> BiasSettings:
+        if not self.low <= self.factor <= self.high:
+            raise ValueError(f"bias: got low {self.low}, factor {self.factor}, high {self.high}, need them in order")
+        return self

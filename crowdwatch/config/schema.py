@@ -29,7 +29,7 @@ from crowdwatch.config.fields import (
     Time,
     Whole,
 )
-from crowdwatch.config.programs import CameraCounter, CounterSettings, DetectorSettings, Model
+from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.times import parse_time
 from crowdwatch.records import Anchor
 from crowdwatch.site import ZoneKind
@@ -275,6 +275,7 @@ class CameraFile(Model):
         max_position_error_m: ground where a position is less certain than this is not used.
         head_plane_m: height above the ground at which heads are seen.
         counter: what this camera does otherwise than the ``counter`` section says.
+        bias: the factor of its counts; absent, hand counts give it when a run begins, as ``hand_counts`` says.
     """
 
     id: Ident
@@ -301,6 +302,9 @@ class CameraFile(Model):
         default=1.65, json_schema_extra={"source": "adult stature less 0.1 m: the middle of a head"}
     )
     counter: CameraCounter = Field(default_factory=CameraCounter)
+    bias: BiasSettings | None = Field(
+        default=None, json_schema_extra={"source": "hand counts in the store, when a run begins"}
+    )
 
 
 class PhaseKind(StrEnum):
@@ -330,6 +334,8 @@ class ReadingSettings(Model):
     """How readings are made. All durations are event time.
 
     With ``alert_probability`` x, an alarm is raised when its limit is exceeded with a probability of at least x.
+    ``hand_counts`` says what becomes of a camera's factor: ``careful`` raises counts at once and lowers them only when
+    the camera is well audited, ``all`` applies every factor, ``none`` applies none.
     """
 
     tick_s: Annotated[Number, Field(ge=0.1, le=60)] = Field(
@@ -346,6 +352,9 @@ class ReadingSettings(Model):
     )
     alert_probability: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
         default=None, json_schema_extra={"source": "alarms compare the value itself with its limit"}
+    )
+    hand_counts: Literal["careful", "all", "none"] = Field(
+        default="careful", json_schema_extra={"source": "a few mistaken hand counts must not hide a crowd"}
     )
 
 

@@ -12,7 +12,7 @@ from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.limits import event_rungs, to_limit
 from crowdwatch.config.schema import CameraFile, EventFile, Text
 from crowdwatch.intervals import UNMEASURED
-from crowdwatch.site import Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
+from crowdwatch.site import Bias, Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
 
 __all__ = ["to_site"]
 
@@ -105,6 +105,7 @@ def _camera(camera: CameraFile, event: EventFile) -> Camera:
         sample_interval_s=interval_s,
         score_min=camera.score_min,
         heads_hold_s=_hold_s(camera, event),
+        bias=None if camera.bias is None else Bias(**camera.bias.model_dump()),
     )
 
 

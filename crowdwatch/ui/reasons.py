@@ -24,6 +24,8 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(\d+) % of the zone is seen", r"可见该区域的 \1 %"),
         (r"camera (\S+): detector limit reached, people may be missing", r"摄像机 \1：检测器达到上限，可能漏计"),
         (r"camera (\S+): calibration error unknown", r"摄像机 \1：标定误差未知"),
+        (r"camera (\S+): counts times (\S+) after (\d+) hand counts", r"摄像机 \1：人数已按 \3 次人工计数乘以 \2"),
+        (r"camera (\S+): hand counts are too far from the program's", r"摄像机 \1：人工计数与程序结果相差过大"),
         (r"camera (\S+): the counter failed", r"摄像机 \1：密度计数失败"),
         (r"camera (\S+): the counter is silent", r"摄像机 \1：密度计数暂无结果"),
         (r"camera (\S+): the counter is silent where people stand close", r"摄像机 \1：人群密集处密度计数暂无结果"),
@@ -40,14 +42,17 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _CAMERA_IS = re.compile(r"camera (\S+) is ([a-z]+)")
-_AGAINST = re.compile(r"(density|count|occupancy) (\S+)(?: (.+?))?, limit (\S+) (.+?) for (\S+) s")
+_AGAINST = re.compile(
+    r"(density|count|occupancy) (\S+)(?: (.+?))??(?: with probability (\S+))?, limit (\S+) (.+?) for (\S+) s"
+)
 
 
 def _chinese(sentence: str) -> str:
     against = _AGAINST.fullmatch(sentence)
     if against:
-        quantity, value, _, limit, unit, delay = against.groups()
+        quantity, value, _, chance, limit, unit, delay = against.groups()
         said = "未知" if value == "unknown" else f"{value} {_UNIT_ZH.get(unit, unit)}"
+        said += f"（概率 {chance}）" if chance else ""
         return f"{_QUANTITY_ZH[quantity]} {said}，限值 {limit} {_UNIT_ZH.get(unit, unit)}，持续 {delay} 秒"
     for pattern, chinese in _SENTENCES:
         match = pattern.fullmatch(sentence)

@@ -84,6 +84,12 @@ def test_reasons_of_the_real_rules_are_translated(seed: Seed) -> None:
     ("english", "chinese"),
     [
         ("no camera sees this zone", "没有摄像机能看到此区域"),
+        ("camera mast: counts times 1.27 after 3 hand counts", "摄像机 mast：人数已按 3 次人工计数乘以 1.27"),
+        ("camera mast: hand counts are too far from the program's", "摄像机 mast：人工计数与程序结果相差过大"),
+        (
+            "density 4.20 p/m2 with probability 0.1, limit 4 p/m2 for 10 s",
+            "密度 4.20 人/m²（概率 0.1），限值 4 人/m²，持续 10 秒",
+        ),
         ("camera a is frozen, camera b is dark", "摄像机 a 画面冻结；摄像机 b 过暗"),
         ("density 2.10 p/m2, limit 2 p/m2 for 5 s", "密度 2.10 人/m²，限值 2 人/m²，持续 5 秒"),
         ("density unknown, limit 2 p/m2 for 5 s", "密度 未知，限值 2 人/m²，持续 5 秒"),

@@ -15,7 +15,7 @@ from crowdwatch.handover import weight_of
 from crowdwatch.intervals import UNMEASURED
 from crowdwatch.outcomes import Quality
 from crowdwatch.records import Frame, GroundMass, HeadMass, Stamp, Tick
-from crowdwatch.site import HandOver
+from crowdwatch.site import Bias, HandOver
 from crowdwatch.sources.synthetic import Scene, TruthCounter, lattice, looking_down, standing
 from crowdwatch.splat import splat
 
@@ -221,6 +221,19 @@ def test_the_interval_holds_its_parts():
         assert reading.density_high == pytest.approx(reading.count_high / 48)
         widths.append(reading.count_high - reading.count_low)
     assert widths[1] > widths[0]
+
+
+def test_a_camera_s_factor_scales_boxes_and_head_mass_alike():
+    """Half as many again, in the count, the density and the peak, and the factor's own interval is in the count's."""
+    many, few = lattice(4.0, *WALK), lattice(0.1, *WALK)
+    bias = Bias(1.5, 1.2, 1.8, 4)
+    for people, mass in ((np.empty((0, 2)), counted(camera().plane, many, grid_of(square()))[1]), (few, None)):
+        plain, scaled = (read(square(cameras=[replace(camera(), bias=each)]), people, mass)[0] for each in (None, bias))
+        for name in ("count", "density_p_m2", "peak_p_m2"):
+            assert getattr(scaled, name) == pytest.approx(1.5 * getattr(plain, name))
+        assert scaled.count_high >= scaled.count * 1.8 / 1.5
+        assert scaled.count_low <= scaled.count * 1.2 / 1.5
+        assert "counts times 1.50 after 4 hand counts" in scaled.reason
 
 
 def test_a_camera_that_cannot_see_heads_is_refused():

@@ -2,16 +2,18 @@
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crowdwatch import config, hand_count
+from crowdwatch.audit import program_of
 from crowdwatch.errors import AuditRefused, LogCorrupt, RunNotFound
 from crowdwatch.examples import example
 from crowdwatch.outcomes import CameraHealth, Health, Outcome
-from crowdwatch.records import Anchor, Detections, Evidence, Observation, Positions, Stamp, Tick
+from crowdwatch.records import Anchor, Detections, Evidence, GroundMass, Observation, Positions, Stamp, Tick
 from crowdwatch.runs import Mode, Run, RunState
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.sql import SqlStore
@@ -130,3 +132,26 @@ def test_a_camera_that_never_spoke(store, tmp_path):
     store.beat("mute", state=RunState.FINISHED, t_ns=START + S, wall_ns=0, speed=1)
     with pytest.raises(AuditRefused, match="has no picture of this camera in its log"):
         hand_count.analysed(store, "mute", "mast", START)
+
+
+def test_where_heads_count_the_program_found_heads(store, tmp_path):
+    """Two boxes on the ground and two off it stand among head mass of 1 p/m2 on walkable ground: the mass counts there,
+    and the two boxes elsewhere. Five seconds later the mass no longer stands, and boxes count alone."""
+    folder = tmp_path / "dense"
+    run = Run("dense", EVENT.id, Mode.REPLAY, EVENT.model_dump_json(), str(folder), START, START + 9 * S, 1)
+    store.begin(run)
+    log = LogWriter(folder, EVENT.model_dump_json())
+    for second in range(1, 9):
+        seen = see(START + second * S, [0.9] * 4)
+        if second == 1:
+            mass = GroundMass(seen.stamp, np.array([-12.0, -4.0]), 1.0, np.ones((16, 24)), 7.0, 7.0, "c/torch-f32/12")
+            seen = replace(seen, mass=mass)
+        log.append(seen)
+        log.append(Tick(START + second * S, (seen.stamp.id,)))
+    log.close(complete=True)
+    for second, found, program in ((1, 16 * 24 + 2, "d + c/12"), (6, 16 * 24 + 2, "d + c/12"), (7, 4, "d")):
+        picture = hand_count.analysed(store, "dense", "mast", START + second * S)
+        # the camera does not see all of the walkable ground, and what it does not see is left to boxes
+        assert picture.found == pytest.approx(found, rel=0.15)
+        entry = hand_count.add(store, picture, 380, wall_ns=0)
+        assert program_of(entry)[0] == program

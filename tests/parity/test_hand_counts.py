@@ -1,0 +1,167 @@
+"""Hand counts reach the readings of the next run, of every driver alike, and stay with its log."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from crowdwatch import audit_commands, build, config, hand_count
+from crowdwatch.audit import Audit, of_program
+from crowdwatch.batch import Settings
+from crowdwatch.examples import example
+from crowdwatch.outcomes import Quality
+from crowdwatch.replay import Options, replay_log, replay_recording
+from pipelines.observe_batch import BatchOptions, run_batch
+
+S = 1_000_000_000
+SECONDS = 45
+LOADED = config.load(example("synthetic"))
+EVENT = (
+    LOADED.model_copy(  # boxes alone, once a second: where head mass goes is worked out anew in every run, for seconds
+        update={
+            "cameras": [LOADED.cameras[0].model_copy(update={"sample_hz": 1.0})],
+            "counter": LOADED.counter.model_copy(update={"model": "none"}),
+        }
+    )
+)
+START = EVENT.cameras[0].source.start_ns
+
+
+def options(folder, **more):
+    return Options(folder, f"sqlite:///{folder}/s.sqlite", to_ns=START + SECONDS * S, pictures=False, **more)
+
+
+def readings(folder, summary):
+    store = build.open_store(f"sqlite:///{folder}/s.sqlite")
+    found = store.readings(summary.run.run_id)
+    store.close()
+    return found
+
+
+def enter(folder, summary, share, seconds):
+    """Hand counts of some pictures: so many times what the program found in them; returns the store's entries."""
+    store = build.open_store(f"sqlite:///{folder}/s.sqlite")
+    for second in seconds:
+        picture = hand_count.analysed(store, summary.run.run_id, "mast", START + second * S)
+        hand_count.add(store, picture, round(share * picture.found), wall_ns=0)
+    entries = store.audits(event_id=EVENT.id)
+    store.close()
+    return entries
+
+
+def with_hand_counts(how):
+    return EVENT.model_copy(update={"readings": EVENT.readings.model_copy(update={"hand_counts": how})})
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory):
+    """A run, three hand counts of it that found half as many people again, and the run after them."""
+    folder = tmp_path_factory.mktemp("counted")
+    before = replay_recording(EVENT, options(folder))
+    said = CliRunner().invoke(
+        audit_commands.app,
+        ["add", "mast", "0:00:20", "70", "--runs", str(folder), "--store", options(folder).store_url],
+    )
+    assert said.exit_code == 0, said.output
+    entries = enter(folder, before, 1.5, (30, 40))
+    return folder, before, entries, replay_recording(EVENT, options(folder))
+
+
+def test_counts_are_scaled_and_intervals_with_them(counted):
+    folder, before, entries, after = counted
+    factor = after.event.cameras[0].bias
+    assert factor.audits == 3
+    assert factor.factor == pytest.approx(of_program("mast", entries).factor, abs=1e-4)  # 4 digits are kept
+    assert 1.1 < factor.factor < 1.5, "drawn towards 1"
+    pairs = zip(readings(folder, before), readings(folder, after), strict=True)
+    some = [(one, other) for one, other in pairs if one.count > 5]
+    assert len(some) > SECONDS / 2
+    for one, other in some:
+        assert other.count == pytest.approx(factor.factor * one.count)
+        assert other.density_p_m2 == pytest.approx(factor.factor * one.density_p_m2)
+        assert other.reason.endswith(f"camera mast: counts times {factor.factor:.2f} after 3 hand counts")
+        # the factor's own interval is in it, which is a part of the count
+        assert other.count_high - other.count >= other.count * (factor.high / factor.factor - 1) - 1e-9
+        assert "counts times" not in one.reason
+
+
+def test_a_log_keeps_its_factors(counted, tmp_path):
+    folder, before, _, after = counted
+    for run in (before, after):
+        again = replay_log(Path(run.run.folder), options(folder))
+        assert again.digest == run.digest
+        assert repr(readings(folder, again)) == repr(readings(folder, run))
+    # another event file's limits, the log's factors; and none where it says so
+    other = replay_log(Path(after.run.folder), options(folder), EVENT)
+    assert repr(readings(folder, other)) == repr(readings(folder, after))
+    off = replay_log(Path(after.run.folder), options(folder), with_hand_counts("none"))
+    assert repr(readings(folder, off)) == repr(readings(folder, before))
+
+
+def test_a_factor_can_be_turned_off_or_given(counted):
+    folder, before, _, _ = counted
+    off = replay_recording(with_hand_counts("none"), options(folder))
+    assert repr(readings(folder, off)) == repr(readings(folder, before))
+    own = config.BiasSettings(factor=1.1, low=1.0, high=1.2)
+    given = EVENT.model_copy(update={"cameras": [EVENT.cameras[0].model_copy(update={"bias": own})]})
+    assert replay_recording(given, options(folder)).event.cameras[0].bias == own
+
+
+def test_a_batch_applies_the_same(counted):
+    folder, _, _, after = counted
+    settings = Settings(folder, chunk_s=20.0, to_ns=START + SECONDS * S)
+    done = run_batch(EVENT, BatchOptions(settings, options(folder).store_url))
+    assert done.facts["factors"] == {"mast": after.event.cameras[0].bias.factor}
+    assert done.facts["alerts_digest"] == after.digest
+    again = run_batch(EVENT, BatchOptions(settings, options(folder).store_url))
+    assert again.run_id == done.run_id, "the job has finished before, and its factors are no reason to begin anew"
+
+
+def test_few_hand_counts_lower_nothing_unless_asked(tmp_path):
+    before = replay_recording(EVENT, options(tmp_path))
+    enter(tmp_path, before, 0.6, (20, 30, 40))
+    careful = replay_recording(EVENT, options(tmp_path))
+    assert careful.event.cameras[0].bias.factor == 1.0
+    lows = [min(r.count_low for r in readings(tmp_path, run) if r.count > 20) for run in (before, careful)]
+    assert lows[1] < lows[0], "but the interval reaches down to what was counted"
+    assert replay_recording(with_hand_counts("all"), options(tmp_path)).event.cameras[0].bias.factor < 0.9
+
+
+def test_counts_beside_another_program_are_left_aside(tmp_path):
+    before = replay_recording(EVENT, options(tmp_path))
+    store = build.open_store(options(tmp_path).store_url)
+    for second in range(5):
+        t_ns = START + second * S
+        store.add_audit(Audit("mast", t_ns, 90, 30.0, "ana", 0, before.run.run_id, "another", 0.25))
+    store.close()
+    after = replay_recording(EVENT, options(tmp_path))
+    assert after.event.cameras[0].bias is None
+    assert repr(readings(tmp_path, after)) == repr(readings(tmp_path, before))
+
+
+def test_an_absurd_count_is_bounded_and_degrades(tmp_path):
+    before = replay_recording(EVENT, options(tmp_path))
+    enter(tmp_path, before, 40.0, (20, 30, 40))
+    after = replay_recording(EVENT, options(tmp_path))
+    assert after.event.cameras[0].bias.factor == 2.0
+    some = readings(tmp_path, after)[-1]
+    assert some.quality is Quality.DEGRADED
+    assert "camera mast: hand counts are too far from the program's" in some.reason
+
+
+def test_a_run_that_goes_on_keeps_the_factors_it_began_with(counted, tmp_path):
+    folder, before, *_ = counted
+    stop = threading.Event()
+
+    def halfway(t_ns):
+        if t_ns - START >= 20 * S:
+            stop.set()
+
+    first = replay_recording(EVENT, options(tmp_path, stop=stop, progress=halfway))
+    assert first.stopped
+    enter(tmp_path, first, 1.5, (10, 15))
+    second = replay_recording(EVENT, options(tmp_path, resume=True))
+    assert second.run.run_id == first.run.run_id
+    assert repr(readings(tmp_path, second)) == repr(readings(folder, before))
+    assert replay_recording(EVENT, options(tmp_path)).event.cameras[0].bias.audits == 2
