@@ -22,7 +22,7 @@ from crowdwatch.ports import Store
 from crowdwatch.replay import Summary
 from crowdwatch.runs import RunState
 from pipelines.batch_worker import Observed, observe_chunk
-from pipelines.cluster import check_workers, give_models, open_client
+from pipelines.cluster import check_workers, for_gpus, give_models, open_client
 
 __all__ = ["BatchOptions", "Progress", "Result", "run_batch", "status"]
 
@@ -61,6 +61,7 @@ class BatchOptions:
         store_url: the store.
         workers: processes on this machine.
         scheduler: address of a running scheduler; None begins a local cluster.
+        gpus: one process for each GPU; everything that would run on a CPU instead is refused.
         retry_failed: try what failed again.
         report: file for Dask's performance report.
         stop: set it, and the job stops cleanly.
@@ -72,6 +73,7 @@ class BatchOptions:
     store_url: str
     workers: int = 1
     scheduler: str | None = None
+    gpus: bool = False
     retry_failed: bool = False
     report: Path | None = None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -101,7 +103,7 @@ def run_batch(event: EventFile, options: BatchOptions) -> Result:
         ClusterUnavailable: no scheduler, no worker, or one that cannot run the job.
         CrowdWatchError: whatever cannot be used; what was observed before stays.
     """
-    event = build.measured(event)
+    event = build.measured(for_gpus(event, options.scheduler) if options.gpus else event)
     began = time.monotonic()
     with closing(build.open_store(options.store_url)) as store:
         if options.retry_failed:  # the newest job as it was begun, whatever else is asked for
@@ -158,8 +160,8 @@ def _observe(job: Job, store: Store, options: BatchOptions) -> int:
     if not _left(job, job.planned() + job.planned_fine()) and not wants_fine:
         return 0
     with ExitStack() as stack:
-        client = stack.enter_context(open_client(options.workers, options.scheduler))
-        workers = check_workers(client, job)
+        client = stack.enter_context(open_client(options.workers, options.scheduler, gpus=options.gpus))
+        workers = check_workers(client, job, gpus=options.gpus)
         options.say(f"{workers} workers, dashboard: {client.dashboard_link}")
         give_models(client, job, workers, local=options.scheduler is None)
         if options.report is not None:
