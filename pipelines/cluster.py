@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from crowdwatch.detectors.choose import has_gpu
 from crowdwatch.errors import ClusterUnavailable, ConfigError, MissingPackage
 from pipelines.batch_worker import ModelPlugin, Probe, probe
 
-__all__ = ["check_workers", "for_gpus", "give_models", "open_client"]
+__all__ = ["check_workers", "for_gpus", "models_on", "open_client"]
 
 ANSWER_S = 10
 """How long a scheduler or its first worker may take to answer."""
@@ -85,7 +86,8 @@ def open_client(workers: int, scheduler: str | None, *, gpus: bool = False) -> I
     """
     if scheduler is None:
         settings = {"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 2}
-        common = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+        # an error of a chunk is told by the job, in one sentence: not by each worker with its traceback too
+        common = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
         with (
             dask.config.set(settings),
             _cuda_cluster()(**common) if gpus else LocalCluster(n_workers=workers, processes=True, **common) as cluster,
@@ -128,14 +130,23 @@ def check_workers(client: Client, job: Job, *, gpus: bool = False) -> int:
     return len(found)
 
 
-def give_models(client: Client, job: Job, workers: int, *, local: bool) -> None:
-    """Load the models once on every worker; on this machine the workers share its cores.
+@contextmanager
+def models_on(client: Client, job: Job, workers: int, *, local: bool) -> Iterator[None]:
+    """Load the models once on every worker, and take them away again: a cluster outlives the job, and whoever joins it
+    later would load them too. On this machine the workers share its cores.
 
     Raises:
         ModelError: as of the composition root, on a worker.
     """
     threads = max(1, len(os.sched_getaffinity(0)) // workers) if local else None
-    client.register_plugin(ModelPlugin(job.run.run_id, job.event.model_dump_json(), threads))
+    plugin = ModelPlugin(job.run.run_id, job.event.model_dump_json(), threads)
+    client.register_plugin(plugin)
+    try:
+        yield
+    finally:
+        if not local:
+            with suppress(OSError, TimeoutError):  # the scheduler may be what failed
+                client.unregister_worker_plugin(plugin.name)
 
 
 def _fault(found: Probe | BaseException) -> str:

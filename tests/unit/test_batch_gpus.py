@@ -68,7 +68,7 @@ def test_a_worker_that_finds_no_gpu_is_named(event, tmp_path, asked, monkeypatch
     monkeypatch.setattr("pipelines.cluster.has_gpu", lambda: True)
     with pytest.raises(ClusterUnavailable, match=r"(?s)worker tcp://.*finds no usable GPU.*Nothing was submitted"):
         run_batch(event, options(tmp_path))
-    assert asked == [{"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}]
+    assert [each["threads_per_worker"] for each in asked] == [1]
     assert not list(tmp_path.rglob("chunk-*"))
 
 
