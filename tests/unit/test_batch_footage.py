@@ -1,11 +1,15 @@
 """A batch on bad footage: what is wrong is said before anything is computed, or its time is unknown, and the rest
 finishes."""
 
+import json
+import sys
+
 import pytest
 from batches import NAME, event_of, options
 from distributed import LocalCluster
 from films import film, noted
 
+from crowdwatch import cli
 from crowdwatch.errors import SourceUnavailable
 from pipelines.observe_batch import run_batch
 
@@ -88,8 +92,41 @@ def test_a_clock_that_jumps_back_is_said_before_and_its_time_is_unknown(tmp_path
     assert [each for each in facts["failed"] + facts["partial"] if "clock jumps back" in each["reason"]]
 
 
-def test_keyframes_alone(tmp_path, scheduler):
+@pytest.fixture
+def command(tmp_path, scheduler, monkeypatch, capsys):
+    """Run ``crowdwatch batch`` on the event in ``tmp_path`` -> (exit code, stdout, stderr)."""
+
+    def call(*words):
+        place = ["--runs", str(tmp_path / "runs"), "--store", f"sqlite:///{tmp_path}/store.sqlite"]
+        event = str(tmp_path / "event.yaml")
+        monkeypatch.setattr(sys, "argv", ["crowdwatch", "batch", event, *place, "--scheduler", scheduler, *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        said = capsys.readouterr()
+        return end.value.code, said.out, said.err
+
+    return call
+
+
+def test_keyframes_alone(tmp_path, command):
     film(tmp_path / "a.mp4", range(40))
-    facts, _ = done(event_of(tmp_path, "file: a.mp4"), tmp_path, scheduler, keyframes=True, chunk_s=3.0)
+    event_of(tmp_path, "file: a.mp4")
+    code, out, err = command("--keyframes", "--chunk-s", "3", "--batch-frames", "2", "--json")
+    assert code == 0, err
+    facts = json.loads(out)
     assert facts["observations"] == 4
     assert facts["failed"] == facts["partial"] == []
+
+
+def test_a_drawn_scene_has_no_keyframes(tmp_path, command):
+    event_of(tmp_path, "synthetic: plaza", hw=(576, 768))
+    code, _, err = command("--keyframes")
+    assert code == 1
+    assert "a drawn scene has no keyframes. Leave out --keyframes" in err
+
+
+def test_gpus_and_workers_exclude_each_other(tmp_path, command):
+    event_of(tmp_path, "synthetic: plaza", hw=(576, 768))
+    code, _, err = command("--gpus", "--workers", "2")
+    assert code == 1
+    assert "--workers does not go with it" in err
