@@ -20,7 +20,7 @@ from crowdwatch.errors import SourceError
 from crowdwatch.records import Observation
 from crowdwatch.store.chunks import ChunkFolder
 
-__all__ = ["ModelPlugin", "Observed", "Probe", "observe_chunk", "probe"]
+__all__ = ["ModelPlugin", "Observed", "Probe", "observe_and_keep", "observe_chunk", "probe", "with_threads"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class ModelPlugin(WorkerPlugin):
         """Load what the cameras with filmed footage need."""
         self.event = config.from_json(self.config_json)
         site = config.to_site(self.event)
-        self.models = Models(_with_threads(self.event, self.threads), site)
+        self.models = Models(with_threads(self.event, self.threads), site)
         filmed = {camera.id for camera in self.event.cameras if camera.source.synthetic is None}
         for camera in site.cameras:
             if camera.camera_id in filmed:
@@ -96,7 +96,8 @@ def _name(run_id: str) -> str:
     return f"crowdwatch-{run_id}"
 
 
-def _with_threads(event: EventFile, threads: int | None) -> EventFile:
+def with_threads(event: EventFile, threads: int | None) -> EventFile:
+    """The event with so many threads for each network that it does not set itself; None leaves all as it is."""
     if threads is None:
         return event
     parts = {

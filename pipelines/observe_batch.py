@@ -190,7 +190,8 @@ def _map(
 ) -> int:
     """Observe chunks on the workers; returns their frames."""
     args = str(job.folder), job.plan.batch_frames, sample_hz
-    waiting, futures, coming = iter(chunks), {}, as_completed()
+    futures: dict[Any, Chunk] = {}
+    waiting, coming = iter(chunks), as_completed()
 
     def hand_over() -> None:
         for chunk in islice(waiting, IN_FLIGHT - len(futures)):
