@@ -22,7 +22,7 @@ from crowdwatch import batch, build, config
 from crowdwatch.batch import Job, Settings
 from crowdwatch.build import Models
 from crowdwatch.chunks import Chunk
-from crowdwatch.detectors import ultralytics_models, weights
+from crowdwatch.detectors import weights
 from crowdwatch.detectors.boxes import blob
 from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 from crowdwatch.errors import ConfigError
@@ -122,6 +122,8 @@ def bare(event_json: str, path: str, frames: int) -> Measured:
 
 def ultralytics(model: str, path: str, image_px: int) -> Measured:
     """Ultralytics' own stream: ``YOLO(...).predict(stream=True)`` through torch over a file."""
+    from crowdwatch.detectors import ultralytics_models  # torch: not in the memory of every other piece of work
+
     found = weights.find(model, kinds=(weights.PT,))
     ultralytics_models.prepare()
     from ultralytics import YOLO  # type: ignore[attr-defined]
