@@ -34,16 +34,22 @@ __all__ = ["batch"]
 
 AGAIN = "Go on with the same command."
 
+GPU_FRAMES = 16
+"""Frames that go to a GPU together unless told otherwise: as many as the torch detector passes at once there."""
+
 
 def batch(
     event: EventPath,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="A running Dask scheduler, e.g. tcp://10.0.0.7:8786.")] = None,
+    gpus: Annotated[bool, typer.Option("--gpus", help="One process for each NVIDIA GPU; needs dask-cuda.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Say what is done, failed and left, and end.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try chunks that failed again.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Begin anew even where a job can go on.")] = False,
     chunk_s: Annotated[float, typer.Option(min=1, max=3600, help="Event time of a chunk.")] = 300.0,
-    batch_frames: Annotated[int, typer.Option(min=1, max=256, help="Frames in the detector at once.")] = 1,
+    batch_frames: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Frames in the detector at once; by default 1, on GPUs 16.")
+    ] = None,
     from_: Annotated[str | None, typer.Option("--from", help="Event time to begin at: ISO time or h:mm:ss.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="Event time to end before.")] = None,
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Analyse keyframes alone.")] = False,
@@ -73,6 +79,9 @@ def batch(
         raise ConfigError("--coarse-hz, --fine-hz: belong together, and do not go with --keyframes. Correct the call.")
     if coarse_hz is not None and fine_hz is not None and coarse_hz >= fine_hz:
         raise ConfigError(f"--coarse-hz {coarse_hz:g}: need < --fine-hz {fine_hz:g}. Correct the call.")
+    if gpus and workers > 1:
+        raise ConfigError("--gpus: begins one process for each GPU, so --workers does not go with it. Leave one out.")
+    batch_frames = batch_frames or (GPU_FRAMES if gpus else 1)
     from_ns, to_ns = span(loaded, from_, to)
     settings = Settings(
         runs, chunk_s, batch_frames, from_ns, to_ns, keyframes, coarse_hz, fine_hz, near, new=new
@@ -84,7 +93,7 @@ def batch(
     try:
         with stopping() as stop, _bars() as progress:
             options = observe_batch.BatchOptions(
-                settings, url, workers, scheduler, retry_failed, report, stop, say, progress
+                settings, url, workers, scheduler, gpus, retry_failed, report, stop, say, progress
             )
             result = observe_batch.run_batch(loaded, options)
     except KeyboardInterrupt as interrupt:

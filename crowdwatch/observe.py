@@ -69,7 +69,7 @@ def evidence(pair: FramePair) -> Evidence:
     if pair.previous is not None and pair.previous.image_hw == pair.current.image_hw:
         change = float(np.abs(luma.astype(np.int16) - _luma(pair.previous)).mean())
     return Evidence(
-        frame_hash=hashlib.blake2b(pair.current.image_bgr.tobytes(), digest_size=8).hexdigest(),
+        frame_hash=hashlib.blake2b(np.ascontiguousarray(pair.current.image_bgr).data, digest_size=8).hexdigest(),
         luma=float(luma.mean()),
         contrast=float(luma.std()),
         sharpness=float(cv2.Laplacian(luma, cv2.CV_64F).var()),

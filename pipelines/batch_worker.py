@@ -15,11 +15,12 @@ from crowdwatch import build, config
 from crowdwatch.build import Models
 from crowdwatch.chunks import Chunk
 from crowdwatch.config import EventFile
+from crowdwatch.detectors.choose import has_gpu
 from crowdwatch.errors import SourceError
 from crowdwatch.records import Observation
 from crowdwatch.store.chunks import ChunkFolder
 
-__all__ = ["ModelPlugin", "Observed", "Probe", "observe_chunk", "probe"]
+__all__ = ["ModelPlugin", "Observed", "Probe", "observe_and_keep", "observe_chunk", "probe", "with_threads"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,13 @@ class Probe:
         version: of CrowdWatch there.
         missing: files of the job that it does not see as the driver does.
         memory_bytes: its limit; 0 is none.
+        gpu: whether torch can use one there; None when that was not asked.
     """
 
     version: str
     missing: tuple[str, ...]
     memory_bytes: int
+    gpu: bool | None = None
 
 
 class ModelPlugin(WorkerPlugin):
@@ -76,7 +79,7 @@ class ModelPlugin(WorkerPlugin):
         """Load what the cameras with filmed footage need."""
         self.event = config.from_json(self.config_json)
         site = config.to_site(self.event)
-        self.models = Models(_with_threads(self.event, self.threads), site)
+        self.models = Models(with_threads(self.event, self.threads), site)
         filmed = {camera.id for camera in self.event.cameras if camera.source.synthetic is None}
         for camera in site.cameras:
             if camera.camera_id in filmed:
@@ -93,7 +96,8 @@ def _name(run_id: str) -> str:
     return f"crowdwatch-{run_id}"
 
 
-def _with_threads(event: EventFile, threads: int | None) -> EventFile:
+def with_threads(event: EventFile, threads: int | None) -> EventFile:
+    """The event with so many threads for each network that it does not set itself; None leaves all as it is."""
     if threads is None:
         return event
     parts = {
@@ -154,16 +158,17 @@ def observe_and_keep(
     return Observed(chunk, len(found), time.monotonic() - began, fault, bool(fault) and not found)
 
 
-def probe(files: list[tuple[str, int]], dask_worker: Worker) -> Probe:
+def probe(files: list[tuple[str, int]], gpus: bool, dask_worker: Worker) -> Probe:
     """Look at what a worker sees.
 
     Args:
         files: path and bytes of every file that the job needs; a folder has -1 bytes.
+        gpus: whether to look for a GPU.
         dask_worker: filled in by Dask.
     """
     limit = dask_worker.memory_manager.memory_limit or 0
     missing = tuple(path for path, size in files if not _seen(Path(path), size))
-    return Probe(crowdwatch.__version__, missing, int(limit))
+    return Probe(crowdwatch.__version__, missing, int(limit), has_gpu() if gpus else None)
 
 
 def _seen(path: Path, size: int) -> bool:

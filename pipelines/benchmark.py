@@ -1,4 +1,4 @@
-"""Speed and memory, side by side in one run: ``python -m pipelines.benchmark``.
+"""Speed and memory, side by side in one run: ``python -m pipelines.benchmark``, with ``--batch`` of batch jobs.
 
 Repeats are interleaved and medians reported, so that a machine that slows down slows everything down alike.
 """
@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-import av
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -31,10 +30,12 @@ from crowdwatch.picture import Overlay
 from crowdwatch.records import Observation, ObservationId, Tick
 from crowdwatch.replay import Options, replay_recording
 from crowdwatch.runs import Mode, Run
-from crowdwatch.sources.recording import Recording
 from crowdwatch.store.log import LogWriter
 from crowdwatch.store.sql import SqlStore
+from pipelines.benchmark_batch import PARTS, measure_batch
+from pipelines.benchmark_footage import footage_of, loop_recording, of_file
 from pipelines.command_line import print_json, run
+from pipelines.process_watch import peak_mb
 
 app = typer.Typer(help="Measure speed and memory.", add_completion=False)
 
@@ -132,58 +133,22 @@ def _frame_ns(event: config.EventFile, frames: int) -> int:
     return source.start_ns + round(frames / (source.capture_rate_hz or 25.0) * 1e9)
 
 
-def loop_recording(path: Path, times: int, target: Path) -> Path:
-    """Repeat a recording ``times`` over by copying its packets, without encoding anything again."""
-    with av.open(str(target), "w") as out:
-        stream = None
-        for turn in range(times):
-            with av.open(str(path)) as container:
-                video = container.streams.video[0]
-                if stream is None:
-                    stream = out.add_stream_from_template(video)
-                for packet in container.demux(video):
-                    if packet.dts is None:
-                        continue
-                    shift = turn * video.frames
-                    packet.dts, packet.pts = packet.dts + shift, (packet.pts or packet.dts) + shift
-                    packet.stream = stream
-                    out.mux(packet)
-    return target
-
-
 def _peak_mb(event_json: str, path: str, folder: str, queue: Any) -> None:
     """In a process of its own: replay a recording whole and report the peak resident memory."""
-    event = _with_file(config.from_json(event_json), Path(path))
+    event = of_file(config.from_json(event_json), Path(path))
     replay_recording(event, Options(Path(folder), f"sqlite:///{folder}/memory.sqlite", pictures=False))
-    queue.put(_high_water_mb())
-
-
-def _high_water_mb() -> float:
-    """Peak resident memory of this process since it started its program. (``ru_maxrss`` would count the parent's.)"""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise ConfigError("benchmark: /proc/self/status says no VmHWM. Measure memory on Linux, or use --no-memory.")
-
-
-def _with_file(event: config.EventFile, path: Path) -> config.EventFile:
-    camera = event.cameras[0]
-    here = camera.source.model_copy(update={"sample": None, "file": str(path)})
-    return event.model_copy(update={"cameras": [camera.model_copy(update={"source": here})]})
+    queue.put(peak_mb())
 
 
 def memory(event: config.EventFile, folder: Path, loops: list[int]) -> dict[int, float]:
     """Peak memory in MB of a replay of the recording repeated 1, 2, 4 ... times."""
-    site = config.to_site(event)
-    source = build.open_source(event, site, site.cameras[0])
-    if not isinstance(source, Recording):
-        raise ConfigError("benchmark: memory is measured on a recording. Name an event file with one.")
+    source = footage_of(event)
     context = multiprocessing.get_context("spawn")
     peaks = {}
     for times in loops:
         part = folder / f"memory-{times}"
         part.mkdir()
-        path = loop_recording(source.path, times, part / "looped.avi")
+        path = loop_recording(source.path, times * source.declared_frames, part / "looped.avi")
         queue = context.Queue()
         process = context.Process(target=_peak_mb, args=(event.model_dump_json(), str(path), str(part), queue))
         process.start()
@@ -205,9 +170,16 @@ def main_command(
         bool, typer.Option("--memory/--no-memory", help="Measure peak memory over 1, 2 and 4 loops too.")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    of_batch: Annotated[bool, typer.Option("--batch", help="Measure batch jobs instead.")] = False,
+    seconds: Annotated[int, typer.Option(min=20, help="--batch: event time of the looped footage.")] = 80,
+    parts: Annotated[list[str] | None, typer.Option("--part", help=f"--batch: some of {', '.join(PARTS)}.")] = None,
+    torch_model: Annotated[str, typer.Option(help="--batch: weights for Ultralytics' own predict.")] = "yolo11n",
 ) -> None:
     """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
     event = config.load(event_file or example("pets2009"))
+    if of_batch:
+        measure_batch(event, seconds, repeats, torch_model, parts or list(PARTS), as_json=as_json)
+        return
     passes, bares, wholes = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,16 @@ from crowdwatch.ports import Store
 from crowdwatch.replay import Summary
 from crowdwatch.runs import RunState
 from pipelines.batch_worker import Observed, observe_chunk
-from pipelines.cluster import check_workers, give_models, open_client
+from pipelines.cluster import check_workers, for_gpus, models_on, open_client
 
 __all__ = ["BatchOptions", "Progress", "Result", "run_batch", "status"]
 
 POLL_S = 0.1
 BEAT_S = 1.0
+IN_FLIGHT = 10_000
+"""Chunks that the scheduler knows at once: what it keeps of each would otherwise grow with the archive (docs/scale.md).
+Enough for thousands of workers to find the next one waiting."""
+
 LONELY_S = 60.0
 """How long a job waits for a lost cluster to come back before it says so and stops."""
 
@@ -61,6 +66,7 @@ class BatchOptions:
         store_url: the store.
         workers: processes on this machine.
         scheduler: address of a running scheduler; None begins a local cluster.
+        gpus: one process for each GPU; everything that would run on a CPU instead is refused.
         retry_failed: try what failed again.
         report: file for Dask's performance report.
         stop: set it, and the job stops cleanly.
@@ -72,6 +78,7 @@ class BatchOptions:
     store_url: str
     workers: int = 1
     scheduler: str | None = None
+    gpus: bool = False
     retry_failed: bool = False
     report: Path | None = None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -101,7 +108,7 @@ def run_batch(event: EventFile, options: BatchOptions) -> Result:
         ClusterUnavailable: no scheduler, no worker, or one that cannot run the job.
         CrowdWatchError: whatever cannot be used; what was observed before stays.
     """
-    event = build.measured(event)
+    event = build.measured(for_gpus(event, options.scheduler) if options.gpus else event)
     began = time.monotonic()
     with closing(build.open_store(options.store_url)) as store:
         if options.retry_failed:  # the newest job as it was begun, whatever else is asked for
@@ -158,10 +165,10 @@ def _observe(job: Job, store: Store, options: BatchOptions) -> int:
     if not _left(job, job.planned() + job.planned_fine()) and not wants_fine:
         return 0
     with ExitStack() as stack:
-        client = stack.enter_context(open_client(options.workers, options.scheduler))
-        workers = check_workers(client, job)
+        client = stack.enter_context(open_client(options.workers, options.scheduler, gpus=options.gpus))
+        workers = check_workers(client, job, gpus=options.gpus)
         options.say(f"{workers} workers, dashboard: {client.dashboard_link}")
-        give_models(client, job, workers, local=options.scheduler is None)
+        stack.enter_context(models_on(client, job, workers, local=options.scheduler is None))
         if options.report is not None:
             stack.enter_context(performance_report(filename=str(options.report)))
         frames = _map(client, job, store, options, "observe", _left(job, job.planned()), None)
@@ -183,11 +190,16 @@ def _map(
 ) -> int:
     """Observe chunks on the workers; returns their frames."""
     args = str(job.folder), job.plan.batch_frames, sample_hz
-    futures = {
-        client.submit(observe_chunk, job.run.run_id, args[0], chunk, *args[1:], pure=False, retries=1): chunk
-        for chunk in chunks
-    }
-    coming = as_completed(futures)
+    futures: dict[Any, Chunk] = {}
+    waiting, coming = iter(chunks), as_completed()
+
+    def hand_over() -> None:
+        for chunk in islice(waiting, IN_FLIGHT - len(futures)):
+            future = client.submit(observe_chunk, job.run.run_id, args[0], chunk, *args[1:], pure=False, retries=1)
+            futures[future] = chunk
+            coming.add(future)
+
+    hand_over()
     options.progress(Progress(stage, 0, len(chunks)))
     done = frames = failed = 0
     event_s, beaten, company = 0.0, 0.0, time.monotonic()
@@ -197,6 +209,7 @@ def _map(
             done, frames, failed = done + 1, frames + found.frames, failed + found.failed
             event_s += (found.chunk.to_ns - found.chunk.from_ns) / 1e9
             options.progress(Progress(stage, done, len(chunks), frames, event_s, failed))
+        hand_over()
         if time.monotonic() - beaten > BEAT_S:
             beaten = time.monotonic()
             _beat(store, job, RunState.RUNNING)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from crowdwatch import build
 from crowdwatch.config import EventFile
-from crowdwatch.config.schema import CameraFile
+from crowdwatch.config.schema import CameraFile, RecordingFile
 from crowdwatch.errors import SourceError, SourceUnavailable
 from crowdwatch.ports import Source
 from crowdwatch.site import Camera, Site
@@ -53,8 +53,7 @@ def look_at(event: EventFile, site: Site) -> Footage:
                 spans[camera.camera_id] = source.span_ns
                 notes += list(_notes(camera.camera_id, source))
         except SourceUnavailable as fault:
-            alone = list(_each_alone(event, site, camera, entry))
-            faults += alone or [str(fault)]
+            faults += list(_apart(event, site, camera, entry)) or [str(fault)]
     if faults:
         raise SourceUnavailable("\n".join(faults))
     return Footage(spans, {camera.id: stamps(camera) for camera in event.cameras}, tuple(notes))
@@ -109,12 +108,23 @@ def _notes(camera_id: str, source: Source) -> Iterator[str]:
         yield f"camera {camera_id!r}: its recordings use several codecs ({', '.join(codecs)}). Each is decoded."
 
 
-def _each_alone(event: EventFile, site: Site, camera: Camera, entry: CameraFile) -> Iterator[str]:
-    """The fault of every single recording, where a camera has several."""
+def _apart(event: EventFile, site: Site, camera: Camera, entry: CameraFile) -> Iterator[str]:
+    """The fault of every single recording of a camera that has several, then of those without one together."""
+    sound = []
     for each in entry.source.recordings or []:
-        alone = entry.source.model_copy(update={"recordings": [each]})
-        cameras = [entry.model_copy(update={"source": alone}) if c.id == entry.id else c for c in event.cameras]
         try:
-            build.open_source(event.model_copy(update={"cameras": cameras}), site, camera).close()
+            _open(event, site, camera, entry, [each])
+            sound.append(each)
         except SourceUnavailable as fault:
             yield str(fault)
+    try:
+        if sound:
+            _open(event, site, camera, entry, sound)
+    except SourceUnavailable as fault:
+        yield str(fault)
+
+
+def _open(event: EventFile, site: Site, camera: Camera, entry: CameraFile, recordings: Sequence[RecordingFile]) -> None:
+    some = entry.source.model_copy(update={"recordings": list(recordings)})
+    cameras = [entry.model_copy(update={"source": some}) if c.id == entry.id else c for c in event.cameras]
+    build.open_source(event.model_copy(update={"cameras": cameras}), site, camera).close()

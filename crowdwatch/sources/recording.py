@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -201,7 +202,7 @@ class Recording:
             yield first
         yield from frames
 
-    def _frames(self, from_ns: int | None) -> Iterator[Frame]:
+    def _frames(self, from_ns: int | None) -> Iterator[tuple[Stamp, Callable[[], Frame]]]:
         """Decode from one frame before ``from_ns`` to the end, and complain if the end comes early."""
         with closing(self._open()) as container:
             stream = container.streams.video[0]
@@ -209,28 +210,24 @@ class Recording:
                 stream.codec_context.skip_frame = "NONKEY"
             within = from_ns is not None and from_ns > self._start_ns
             frames = self._decode_from(container, stream, from_ns or 0) if within else self._decode(container, stream)
-            last_pts, before = self._first_pts - 1, None
+            last: Stamp | None = None
+            last_pts = self._first_pts - 1
             for decoded in frames:
                 if decoded.pts is None or decoded.pts < self._first_pts:
                     continue
-                self._onward(last_pts, decoded.pts)
-                last_pts = decoded.pts
-                if from_ns is not None and self._stamp(last_pts).t_ns < from_ns:
-                    before = decoded  # of what lies before the chunk only the last frame is converted
-                    continue
-                if before is not None:
-                    yield self._frame(before)
-                    before = None
-                yield self._frame(decoded)
+                stamp = self._stamp(decoded.pts)
+                self._onward(last, last_pts, stamp, decoded.pts)
+                last, last_pts = stamp, decoded.pts
+                yield stamp, partial(self._frame, stamp, decoded)
         if not self._keyframes_only:
             self._complain_of_early_end(last_pts)
 
-    def _frame(self, decoded: VideoFrame) -> Frame:
-        return Frame(self._stamp(decoded.pts or 0), self._picture(decoded))
+    def _frame(self, stamp: Stamp, decoded: VideoFrame) -> Frame:
+        return Frame(stamp, self._picture(decoded))
 
-    def _onward(self, last_pts: int, pts: int) -> None:
+    def _onward(self, last: Stamp | None, last_pts: int, stamp: Stamp, pts: int) -> None:
         """Frames must follow one another, each with a number of its own."""
-        if last_pts >= self._first_pts and (pts <= last_pts or self._stamp(pts).seq == self._stamp(last_pts).seq):
+        if last is not None and (pts <= last_pts or stamp.seq == last.seq):
             at_s = float(self._elapsed_s(last_pts))
             raise SourceTruncated(
                 f"recording {self.path}: its clock jumps back, or stands still, {at_s:.2f} s after the first frame. "

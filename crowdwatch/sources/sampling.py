@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
-from crowdwatch.records import Frame, FramePair
+from crowdwatch.records import Frame, FramePair, Stamp
 from crowdwatch.schedule import NS, due
 
 __all__ = ["NS", "due", "sample"]
 
 
 def sample(
-    frames: Iterable[Frame], sample_hz: Fraction | None, from_ns: int | None, to_ns: int | None
+    frames: Iterable[tuple[Stamp, Callable[[], Frame]]],
+    sample_hz: Fraction | None,
+    from_ns: int | None,
+    to_ns: int | None,
 ) -> Iterator[FramePair]:
     """Pair each due frame of ``[from_ns, to_ns)`` with the frame decoded just before it.
 
-    ``frames`` begins one frame before ``from_ns`` where there is one, and may begin earlier.
+    Args:
+        frames: stamp and maker of every frame, from one frame before ``from_ns`` on where there is one, or earlier.
+            Only frames of a pair are made, each once: to make a picture of what was decoded takes milliseconds, and at
+            2 of 25 Hz four of fifty are looked at.
+        sample_hz: how often a frame is analysed; None is every frame.
+        from_ns, to_ns: the span, end exclusive.
     """
-    previous: Frame | None = None
-    for frame in frames:
-        t_ns = frame.stamp.t_ns
-        if to_ns is not None and t_ns >= to_ns:
+    before: tuple[Stamp, Callable[[], Frame]] | None = None
+    made: Frame | None = None  # the frame before, where it was looked at itself
+    for stamp, make in frames:
+        if to_ns is not None and stamp.t_ns >= to_ns:
             return
-        owned = from_ns is None or t_ns >= from_ns
-        if owned and due(None if previous is None else previous.stamp.t_ns, t_ns, sample_hz):
-            yield FramePair(previous, frame)
-        previous = frame
+        owned = from_ns is None or stamp.t_ns >= from_ns
+        current = None
+        if owned and due(None if before is None else before[0].t_ns, stamp.t_ns, sample_hz):
+            previous = made or (None if before is None else before[1]())
+            current = make()
+            yield FramePair(previous, current)
+        before, made = (stamp, make), current

@@ -30,7 +30,7 @@ class RecordingSequence:
         recordings: of one camera, of one picture size.
 
     Raises:
-        SourceUnavailable: two of them cover the same time, or differ in the size of their pictures.
+        SourceUnavailable: lists those that cover the same time, or differ in the size of their pictures.
     """
 
     def __init__(self, recordings: Sequence[Recording]) -> None:
@@ -40,8 +40,9 @@ class RecordingSequence:
         for each in self.recordings:
             self._first_numbers.append(number)
             number += each.numbers + SPARE_NUMBERS
-        for one, other in pairwise(self.recordings):
-            _check_neighbours(one, other)
+        faults = [fault for one, other in pairwise(self.recordings) for fault in _faults(one, other)]
+        if faults:
+            raise SourceUnavailable("\n".join(faults))
         self.image_hw = self.recordings[0].image_hw
 
     @property
@@ -77,16 +78,17 @@ class RecordingSequence:
             each.close()
 
 
-def _check_neighbours(one: Recording, other: Recording) -> None:
+def _faults(one: Recording, other: Recording) -> Iterator[str]:
+    """What keeps two neighbours from being one camera's footage."""
     if one.image_hw != other.image_hw:
         sizes = [f"{each.path.name} {each.image_hw[1]}x{each.image_hw[0]}" for each in (one, other)]
-        raise SourceUnavailable(
+        yield (
             f"recordings of camera {one.camera_id!r}: pictures differ in size: {', '.join(sizes)}. Each size needs a "
             f"calibration: make two cameras of them."
         )
     overlap_ns = one.span_ns[1] - other.span_ns[0]
     if overlap_ns > ROUNDING_NS:
-        raise SourceUnavailable(
+        yield (
             f"recordings of camera {one.camera_id!r}: {one.path.name} and {other.path.name} overlap by "
             f"{overlap_ns / NS:.1f} s, so people would be counted twice. Correct a start_time, or cut one of them."
         )

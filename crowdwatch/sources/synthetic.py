@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -204,10 +204,13 @@ class SyntheticSource:
     def close(self) -> None:
         """Nothing to release."""
 
-    def _frames(self, first: int) -> Iterator[Frame]:
+    def _frames(self, first: int) -> Iterator[tuple[Stamp, Callable[[], Frame]]]:
         for seq in range(first, self.scene.frames):
             stamp = Stamp(self._camera_id, seq, self.scene.t_ns(seq), "capture_rate")
-            yield Frame(stamp, _draw(self.scene, seq))
+            yield stamp, partial(self._frame, stamp)
+
+    def _frame(self, stamp: Stamp) -> Frame:
+        return Frame(stamp, _draw(self.scene, stamp.seq))
 
 
 class TruthDetector:

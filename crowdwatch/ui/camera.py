@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from crowdwatch.outcomes import Health
+from crowdwatch.runs import Mode
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.words import clock, duration, name_of, safe, short, t
@@ -71,7 +72,7 @@ def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | No
         found = None  # dropped meanwhile: another picture must not be counted in its place
     stale_s = max(STALE_S, STALE_INTERVALS * camera.sample_interval_s, 3 * moment.site.tick_s)
     if found is None:
-        _placeholder(name, t(language, "camera.none"))
+        _placeholder(name, t(language, "camera.batch" if moment.run.mode is Mode.BATCH else "camera.none"))
     else:
         jpeg, t_ns = found
         age_s = (moment.t_ns - t_ns) / 1e9

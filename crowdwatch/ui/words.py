@@ -146,6 +146,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "camera": ("Camera", "摄像机"),
     "camera.age": ("{name}: picture of {time}, {age} old", "{name}：{time} 的画面，已过 {age}"),
     "camera.old": ("OLD PICTURE: {age} behind", "画面过旧：滞后 {age}"),
+    "camera.batch": (
+        "A batch makes no pictures: replay a part of the footage to see it",
+        "批处理不生成画面：可回放片段查看",
+    ),
     "camera.none": ("No picture of this camera for this time", "此时刻没有该摄像机的画面"),
     "camera.hidden": ("No picture: the engine is silent", "无画面：引擎无响应"),
     "camera.health": ("camera health: {health}", "摄像机状态：{health}"),

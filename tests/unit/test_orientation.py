@@ -1,11 +1,11 @@
 """Pictures that lie on their side are turned where the file says so, and refused where their size says so."""
 
-import struct
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+from films import RATE, noted
 from scenes import T0
 
 from crowdwatch import build, config
@@ -14,7 +14,6 @@ from crowdwatch.examples import example
 from crowdwatch.grid_picture import read_picture
 from crowdwatch.sources.recording import Recording
 
-RATE = 5
 CORNERS = {"none": (0, 0), "clockwise": (0, 1), "half": (1, 1), "anticlockwise": (1, 0)}
 """Where the red quarter of the picture, its top left, lands: row and column of the quarters."""
 MATRICES = {"none": (1, 0, 0, 1), "clockwise": (0, 1, -1, 0), "half": (-1, 0, 0, -1), "anticlockwise": (0, -1, 1, 0)}
@@ -32,15 +31,6 @@ def film(path, hw=(96, 160), frames=10, codec="mpeg4", first=0):
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    return path
-
-
-def noted(path, a, b, c, d, one=1 << 16):
-    """Write a display matrix into an MP4's track header."""
-    content = bytearray(path.read_bytes())
-    at = content.index(b"tkhd") + 44
-    content[at : at + 36] = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
-    path.write_bytes(bytes(content))
     return path
 
 

@@ -1,10 +1,7 @@
 """Several recordings of one camera: one time line, gaps kept, overlaps refused, chunks equal to the whole."""
 
-from fractions import Fraction
-
-import av
-import numpy as np
 import pytest
+from films import film
 from scenes import T0, S
 
 from crowdwatch import config
@@ -13,22 +10,6 @@ from crowdwatch.errors import ConfigError, SourceTruncated, SourceUnavailable
 from crowdwatch.examples import example
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
-
-RATE = 5
-
-
-def film(path, times=range(20), hw=(96, 160), gop=10):
-    """A film with a keyframe every ``gop`` frames, whose pictures grow brighter."""
-    texture = np.random.default_rng(7).integers(40, 200, (*hw, 3), np.uint8)  # a flat picture is all scene cuts
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = hw[1], hw[0], "yuv420p", gop
-        for number, at in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(texture + np.uint8(number), format="bgr24")
-            frame.pts, frame.time_base = at, Fraction(1, RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
 
 
 def recording(path, start_s=0, **more):
