@@ -67,13 +67,14 @@ def pets2009_command(
     detector: Annotated[str | None, typer.Option(help="Another detector than the event file's.")] = None,
     counter: Annotated[str | None, typer.Option(help="Another counter than the event file's; none for none.")] = None,
     band: Annotated[str | None, typer.Option(help="Another hand-over band than the event file's, as 0.4,0.8.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Another precision of the detector: f32 or bf16.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Count and position error on PETS2009 S2.L1 view 1 (vtest.avi): all frames, and frames 200 to 794 apart.
 
     Boxes as they are, and the count of people on the walkable ground through the whole path, hand-over included.
     """
-    event = _with_models(config.load(event_file or example("pets2009")), detector, counter, band)
+    event = _with_models(config.load(event_file or example("pets2009")), detector, counter, band, precision)
     camera = event.cameras[0]
     here = camera.source.model_copy(update={"sample": None, "file": str(folder / "vtest.avi")})
     event = event.model_copy(update={"cameras": [camera.model_copy(update={"source": here})]})
@@ -102,10 +103,16 @@ def pets2009_command(
     console.print(table)
 
 
-def _with_models(event: EventFile, detector: str | None, counter: str | None, band: str | None) -> EventFile:
-    """The event with other models and another band where they are given."""
-    if detector is not None:
-        event = event.model_copy(update={"detector": event.detector.model_copy(update={"model": detector})})
+def _with_models(
+    event: EventFile,
+    detector: str | None,
+    counter: str | None,
+    band: str | None = None,
+    precision: str | None = None,
+) -> EventFile:
+    """The event with other models, another band and another precision of the detector where they are given."""
+    wanted = {key: value for key, value in (("model", detector), ("precision", precision)) if value is not None}
+    event = event.model_copy(update={"detector": event.detector.model_copy(update=wanted)})
     if counter is not None:
         event = event.model_copy(update={"counter": event.counter.model_copy(update={"model": counter})})
     if band is not None:
@@ -136,7 +143,9 @@ def shanghaitech_command(
     split: Annotated[Split, typer.Option(help="validation: of the training photographs, those not learned from.")] = (
         Split.TEST
     ),
-    model: Annotated[str | None, typer.Option(help="A counter or a detector; default: the shipped counter.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A counter or a detector, several with commas; default: the shipped counter.")
+    ] = None,
     scales: Annotated[
         str, typer.Option(help="Sizes at which a counter sees each picture, such as 1.0,1.5; the mean counts.")
     ] = "",
@@ -173,7 +182,9 @@ def shanghaitech_command(
         runtime, "auto", _scales(scales, "--scales"), score_min, tile_px, overlap_px, threads
     )
     opened = [
-        photograph_counts.open_model(model, replace(given, precision=one.strip())) for one in precision.split(",")
+        photograph_counts.open_model(name, replace(given, precision=one.strip()))
+        for name in (model.split(",") if model else (None,))
+        for one in precision.split(",")
     ]
     results = {one: photograph_counts.score(opened, photos[one], f"part {one}") for one in parts}
     if as_json:
@@ -197,7 +208,7 @@ def schedule_command(
 ) -> None:
     """What the counter's schedule saves, and how far readings are from those with a count of every frame: on PETS2009,
     and on a drawn crowd that gathers and leaves within a minute."""
-    event = _with_models(config.load(event_file or example("pets2009")), None, counter, None)
+    event = _with_models(config.load(event_file or example("pets2009")), None, counter)
     results: dict[str, dict[str, Any]] = {
         "pets2009": schedule_effect.effect(schedule_effect.recording(event, folder), "PETS2009"),
         "drawn": schedule_effect.effect(schedule_effect.dense_scene(), "drawn crowd"),
