@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from crowdwatch.errors import ConfigError
+from crowdwatch.shipped import shipped
 
 __all__ = ["example"]
 
@@ -16,12 +16,10 @@ def example(name: str) -> Path:
     Raises:
         ConfigError: there is no such example.
     """
-    checkout = Path(__file__).resolve().parents[1]
-    places = [Path(sys.prefix) / "share" / "crowdwatch"]
-    if (checkout / "pyproject.toml").is_file():
-        places.insert(0, checkout)
+    places = shipped("examples")
     for place in places:
-        path = place / "examples" / name / "event.yaml"
+        path = place / name / "event.yaml"
         if path.is_file():
             return path
-    raise ConfigError(f"example {name!r}: not found in {' or '.join(str(p / 'examples') for p in places)}. Reinstall.")
+    where = " or ".join(map(str, places)) or "this installation"
+    raise ConfigError(f"example {name!r}: not found in {where}. Reinstall.")

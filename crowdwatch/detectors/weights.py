@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from ruamel.yaml.error import YAMLError
 
 from crowdwatch.detectors import download as downloads
 from crowdwatch.errors import ModelError, WeightsMismatch, WeightsNotFound
+from crowdwatch.shipped import shipped
 
 __all__ = [
     "COUNT",
@@ -156,14 +156,8 @@ def default_model(search: Sequence[Path] | None = None, *, task: Task = "detect"
 
 
 def shipped_dirs() -> list[Path]:
-    """The ``models`` folder of this installation: beside the package in a checkout, inside it or under
-    ``share/crowdwatch`` in an installed wheel. Empty when none is there."""
-    package = Path(__file__).resolve().parents[1]
-    checkout = package.parent / "models"
-    found = [package / "models", Path(sys.prefix) / "share" / "crowdwatch" / "models"]
-    if (package.parent / "pyproject.toml").is_file():  # site-packages/models would be somebody else's
-        found.insert(0, checkout)
-    return [folder for folder in found if folder.is_dir()]
+    """The ``models`` folders of this installation; see :func:`crowdwatch.shipped.shipped`."""
+    return shipped("models")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

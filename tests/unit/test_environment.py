@@ -84,5 +84,5 @@ def test_a_wheel_brings_every_shipped_weight() -> None:
             assert all(file.stat().st_size < 15e6 for file in files)
             assert {str(file.relative_to(ROOT / "models")) for file in files} <= brought
             listed += 1
-        assert {f"{card.parent.name}/model.yaml", f"{card.parent.name}/card.md"} <= brought
+        assert {f"{card.parent.name}/{name}" for name in ("model.yaml", "card.md", "intervals.yaml")} <= brought
     assert listed == 4
