@@ -86,6 +86,7 @@ def _medians(done: list[Measured], event_s: float) -> dict[str, Any]:
         "wall_s": wall_s,
         "frames_per_s": done[0].frames / wall_s,
         "times_real_time": event_s / wall_s,
+        "cpu_s": statistics.median(each.cost.cpu_s for each in done),
         "cpu_share": statistics.median(each.cost.cpu_share for each in done),
         "peaks_mb": [round(mb) for mb in done[-1].cost.peaks_mb],
         "start_s": statistics.median(each.start_s for each in done),
@@ -255,7 +256,7 @@ def _print_sampling(found: dict[str, Any]) -> None:
     )
     more = {
         "frames": lambda row: str(row["frames"]),
-        "s an hour": lambda row: f"{HOUR_S / row['times_real_time']:.0f}",
+        "CPU s an hour": lambda row: f"{row['cpu_s'] / found['seconds'] * HOUR_S:.0f}",
         "MB an hour": lambda row: f"{row['log_mb_per_hour']:.1f}",
         "count off, of": lambda row: (
             f"{row['count_difference']:.2f} of {row['mean_count']:.2f}" if "alerts" in row else ""
