@@ -133,7 +133,11 @@ def every_frame(event: config.EventFile, seconds: int, repeats: int, torch_model
             ours, "decoding to BGR pictures", "bare inference"
         ),
         "pipeline over decoding + bare inference": ratio(ours, "decoding", "bare inference"),
+        "Dask with 2 workers over decoding to pictures + bare inference": ratio(
+            "Dask, 2 workers", "decoding to BGR pictures", "bare inference"
+        ),
         "Ultralytics over pipeline": ratio("Ultralytics predict(stream=True), torch", ours),
+        "Ultralytics over Dask with 2 workers": ratio("Ultralytics predict(stream=True), torch", "Dask, 2 workers"),
         "rate of Dask with 2 workers over two processes": ratio("two processes, no Dask", "Dask, 2 workers"),
     }
     return {"seconds": seconds, "repeats": repeats, "rows": rows, "ratios": ratios}
