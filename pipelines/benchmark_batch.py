@@ -91,7 +91,6 @@ def _medians(done: list[Measured], event_s: float) -> dict[str, Any]:
         "peaks_mb": [round(mb) for mb in done[-1].cost.peaks_mb],
         "start_s": statistics.median(each.start_s for each in done),
         "fold_s": statistics.median(each.fold_s for each in done),
-        "log_mb_per_hour": done[0].log_mb / event_s * HOUR_S,
     }
 
 
@@ -261,7 +260,6 @@ def _print_sampling(found: dict[str, Any]) -> None:
     more = {
         "frames": lambda row: str(row["frames"]),
         "CPU s an hour": lambda row: f"{row['cpu_s'] / found['seconds'] * HOUR_S:.0f}",
-        "MB an hour": lambda row: f"{row['log_mb_per_hour']:.1f}",
         "count off, of": lambda row: (
             f"{row['count_difference']:.2f} of {row['mean_count']:.2f}" if "alerts" in row else ""
         ),
