@@ -86,11 +86,11 @@ def _medians(done: list[Measured], event_s: float) -> dict[str, Any]:
         "wall_s": wall_s,
         "frames_per_s": done[0].frames / wall_s,
         "times_real_time": event_s / wall_s,
+        "cpu_s": statistics.median(each.cost.cpu_s for each in done),
         "cpu_share": statistics.median(each.cost.cpu_share for each in done),
         "peaks_mb": [round(mb) for mb in done[-1].cost.peaks_mb],
         "start_s": statistics.median(each.start_s for each in done),
         "fold_s": statistics.median(each.fold_s for each in done),
-        "log_mb_per_hour": done[0].log_mb / event_s * HOUR_S,
     }
 
 
@@ -132,7 +132,11 @@ def every_frame(event: config.EventFile, seconds: int, repeats: int, torch_model
             ours, "decoding to BGR pictures", "bare inference"
         ),
         "pipeline over decoding + bare inference": ratio(ours, "decoding", "bare inference"),
+        "Dask with 2 workers over decoding to pictures + bare inference": ratio(
+            "Dask, 2 workers", "decoding to BGR pictures", "bare inference"
+        ),
         "Ultralytics over pipeline": ratio("Ultralytics predict(stream=True), torch", ours),
+        "Ultralytics over Dask with 2 workers": ratio("Ultralytics predict(stream=True), torch", "Dask, 2 workers"),
         "rate of Dask with 2 workers over two processes": ratio("two processes, no Dask", "Dask, 2 workers"),
     }
     return {"seconds": seconds, "repeats": repeats, "rows": rows, "ratios": ratios}
@@ -255,8 +259,7 @@ def _print_sampling(found: dict[str, Any]) -> None:
     )
     more = {
         "frames": lambda row: str(row["frames"]),
-        "s an hour": lambda row: f"{HOUR_S / row['times_real_time']:.0f}",
-        "MB an hour": lambda row: f"{row['log_mb_per_hour']:.1f}",
+        "CPU s an hour": lambda row: f"{row['cpu_s'] / found['seconds'] * HOUR_S:.0f}",
         "count off, of": lambda row: (
             f"{row['count_difference']:.2f} of {row['mean_count']:.2f}" if "alerts" in row else ""
         ),

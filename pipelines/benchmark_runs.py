@@ -201,7 +201,10 @@ def two_processes(event_json: str, folder: str, settings: Settings) -> Measured:
 
 def _half(run: Any, number: int, begin: Any, queue: Any) -> None:
     job = Job.of(run)
-    models = _loaded(job, 1)
+    models = Models(with_threads(job.event, 1), config.to_site(job.event))
+    for camera in models.site.cameras:  # what a worker has loaded when its first chunk comes
+        models.detector(camera.anchor)
+        models.counter()
     begin.wait()
     queue.put(sum(_observe(job, models, chunk, None) for chunk in job.planned()[number::2]))
     begin.wait()  # its figures are read from /proc before it ends

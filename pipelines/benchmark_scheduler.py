@@ -148,7 +148,7 @@ def cameras(
     Args:
         found: of the simulation.
         chunk_s: event time of a chunk.
-        cost_s: seconds of one worker for an hour of one camera.
+        cost_s: seconds of one core for an hour of one camera; a worker has one.
         log_mb: observation log of an hour of one camera.
         fold_s: seconds of the fold for an hour of one camera.
         mbit_s: of a camera's footage.
@@ -186,9 +186,7 @@ def main_command(
     workers: Annotated[int, typer.Option(min=1, help="Workers of one thread.")] = 256,
     hosts: Annotated[int, typer.Option(min=1, help="Processes that hold them.")] = 4,
     chunk_s: Annotated[float, typer.Option(min=1, help="Event time of a chunk, for the table.")] = 300.0,
-    cost_s: Annotated[
-        float | None, typer.Option(help="Seconds of one worker per camera-hour; prints the table.")
-    ] = None,
+    cost_s: Annotated[float | None, typer.Option(help="CPU seconds per camera-hour; prints the table.")] = None,
     log_mb: Annotated[float, typer.Option(help="Log of a camera-hour in MB, for the table.")] = 0.0,
     fold_s: Annotated[float, typer.Option(help="Seconds of the fold per camera-hour, for the table.")] = 0.0,
     mbit_s: Annotated[float, typer.Option(help="A camera's footage in Mbit/s, for the table.")] = 6.0,

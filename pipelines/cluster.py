@@ -73,19 +73,24 @@ def _cuda_cluster() -> Any:
 
 
 @contextmanager
-def open_client(workers: int, scheduler: str | None, *, gpus: bool = False) -> Iterator[Client]:
+def open_client(workers: int, scheduler: str | None, *, gpus: bool = False, profile: bool = False) -> Iterator[Client]:
     """Reach a scheduler, or begin a cluster of processes on this machine.
 
     Args:
         workers: processes of a local cluster without GPUs.
         scheduler: address of a running scheduler, as in ``tcp://10.0.0.7:8786``; None begins a local cluster.
         gpus: whether a local cluster has one process for each GPU.
+        profile: whether its workers look every 10 ms at what they are doing, for Dask's report.
 
     Raises:
         ClusterUnavailable: the scheduler does not answer, or has no worker.
     """
     if scheduler is None:
-        settings = {"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 2}
+        settings = {
+            "distributed.worker.daemon": True,
+            "distributed.scheduler.allowed-failures": 2,
+            "distributed.worker.profile.enabled": profile,
+        }
         # an error of a chunk is told by the job, in one sentence: not by each worker with its traceback too
         common = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
         with (

@@ -165,7 +165,9 @@ def _observe(job: Job, store: Store, options: BatchOptions) -> int:
     if not _left(job, job.planned() + job.planned_fine()) and not wants_fine:
         return 0
     with ExitStack() as stack:
-        client = stack.enter_context(open_client(options.workers, options.scheduler, gpus=options.gpus))
+        client = stack.enter_context(
+            open_client(options.workers, options.scheduler, gpus=options.gpus, profile=options.report is not None)
+        )
         workers = check_workers(client, job, gpus=options.gpus)
         options.say(f"{workers} workers, dashboard: {client.dashboard_link}")
         stack.enter_context(models_on(client, job, workers, local=options.scheduler is None))

@@ -127,6 +127,45 @@ def test_a_killed_job_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path):
     assert finished.facts == result.facts
 
 
+KILLED_IN_THE_FOLD = """
+import os, signal, sys
+from pathlib import Path
+from crowdwatch import config
+from crowdwatch.batch import Settings
+from crowdwatch.examples import example
+from pipelines.observe_batch import BatchOptions, run_batch
+
+def reached(now):
+    if now.stage == "fold" and now.done >= 40:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    event = config.load(example("synthetic"))
+    to_ns = event.cameras[0].source.start_ns + 70_000_000_000
+    settings = Settings(Path(sys.argv[1]), chunk_s=35.0, to_ns=to_ns, batch_frames=8)
+    run_batch(event, BatchOptions(settings, f"sqlite:///{sys.argv[1]}/store.sqlite", progress=reached))
+"""
+
+
+def test_a_job_killed_in_the_fold_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path):
+    """SIGKILL after 40 s of event time were folded: nothing is observed again, nothing is lost or doubled.
+
+    Its frames went through the detector eight at a time: a drawn scene's truth does not depend on that.
+    """
+    folder, summary = drawn_replay
+    script = tmp_path / "killed.py"  # a file, because what its workers spawn imports it
+    script.write_text(KILLED_IN_THE_FOLD, encoding="utf-8")
+    killed = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert status(drawn, url(tmp_path))["left"] == 0
+    options = batch_options(tmp_path, drawn, 70, chunk_s=35.0)
+    result = run_batch(drawn, replace(options, settings=replace(options.settings, batch_frames=8)))
+    assert result.facts["frames_observed_now"] == 0
+    assert result.facts["alerts_digest"] == summary.digest
+    assert log_bytes(result.summary.run.folder) == log_bytes(summary.run.folder)
+    assert stored(tmp_path, result.run_id) == stored(folder, summary.run.run_id)
+
+
 def children(pid):
     found = [int(n) for each in Path(f"/proc/{pid}/task").glob("*/children") for n in each.read_text().split()]
     return found + [grandchild for child in found for grandchild in children(child)]
