@@ -18,7 +18,7 @@ import numpy as np
 from crowdwatch.outcomes import DensityGrid
 from crowdwatch.records import FloatArray, readonly
 
-__all__ = ["GroundMap", "HeatState", "add", "finish", "weighted_percentile"]
+__all__ = ["GroundMap", "HeatState", "add", "bands", "finish", "weighted_percentile"]
 
 MINUTE_NS = 60 * 1_000_000_000
 

@@ -34,7 +34,7 @@ from crowdwatch.store.log import LogWriter
 from crowdwatch.store.sql import SqlStore
 from pipelines.benchmark_batch import PARTS, measure_batch
 from pipelines.benchmark_footage import footage_of, loop_recording, of_file
-from pipelines.command_line import print_json, run
+from pipelines.command_line import EventOption, print_json, run
 from pipelines.process_watch import peak_mb
 
 app = typer.Typer(help="Measure speed and memory.", add_completion=False)
@@ -161,9 +161,7 @@ def memory(event: config.EventFile, folder: Path, loops: list[int]) -> dict[int,
 
 @app.command()
 def main_command(
-    event_file: Annotated[
-        Path | None, typer.Option("--event", help="Event file; default: the shipped example.")
-    ] = None,
+    event_file: EventOption = None,
     frames: Annotated[int, typer.Option(min=10, help="Frames per repeat.")] = 300,
     repeats: Annotated[int, typer.Option(min=1, help="Interleaved repeats; medians are reported.")] = 3,
     with_memory: Annotated[

@@ -6,7 +6,8 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
@@ -14,10 +15,14 @@ from rich.progress import track
 
 from crowdwatch.errors import CrowdWatchError
 
-__all__ = ["defined", "err", "print_json", "progress", "run"]
+__all__ = ["EventOption", "defined", "err", "print_json", "progress", "run"]
 
 err = Console(stderr=True)
 """For everything but the answer."""
+
+EventOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--event", help="Event file; default: the shipped example.")
+]
 
 
 def run(app: typer.Typer) -> None:

@@ -19,7 +19,7 @@ from crowdwatch.examples import example
 from crowdwatch.observe import locate
 from crowdwatch.scoring import FrameScore, Score, read_boxes, score, summarise
 from pipelines import flat_path, photograph_counts, schedule_effect, whole_path
-from pipelines.command_line import print_json, progress, run
+from pipelines.command_line import EventOption, print_json, progress, run
 
 GATE_M = 1.0
 CHOICES = 200
@@ -61,9 +61,7 @@ def _root() -> None:
 @app.command("pets2009")
 def pets2009_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi and annotations_s2l1.xml.")],
-    event_file: Annotated[
-        Path | None, typer.Option("--event", help="Event file; default: the shipped example.")
-    ] = None,
+    event_file: EventOption = None,
     detector: Annotated[str | None, typer.Option(help="Another detector than the event file's.")] = None,
     counter: Annotated[str | None, typer.Option(help="Another counter than the event file's; none for none.")] = None,
     band: Annotated[str | None, typer.Option(help="Another hand-over band than the event file's, as 0.4,0.8.")] = None,
@@ -200,9 +198,7 @@ def shanghaitech_command(
 @app.command("schedule")
 def schedule_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi.")],
-    event_file: Annotated[
-        Path | None, typer.Option("--event", help="Event file; default: the shipped example.")
-    ] = None,
+    event_file: EventOption = None,
     counter: Annotated[str | None, typer.Option(help="Another counter than the event file's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -10,8 +10,9 @@ from types import ModuleType
 import pytest
 from distributed import LocalCluster
 
-from crowdwatch import config
+from crowdwatch import batch_command, config
 from crowdwatch.batch import Settings
+from crowdwatch.detectors import torch_yolo
 from crowdwatch.errors import ClusterUnavailable, ConfigError, MissingPackage
 from crowdwatch.examples import example
 from pipelines.cluster import for_gpus
@@ -82,3 +83,7 @@ def test_networks_are_put_on_torch(event):
     """``auto`` would take OpenVINO, on the CPU, where only such weights are found."""
     chosen = for_gpus(event, "tcp://10.0.0.7:8786")
     assert (chosen.detector.runtime, chosen.counter.runtime) == ("torch", "torch")
+
+
+def test_as_many_frames_together_as_the_detector_passes_at_once():
+    assert batch_command.GPU_FRAMES == torch_yolo.CUDA_BATCH
