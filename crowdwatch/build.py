@@ -48,6 +48,12 @@ DEFAULT_RUNS = Path("runs")
 SCENES = {"plaza": 120}
 """Built-in synthetic scenes by name, and how many people take part in each."""
 
+MOST_STREAMS = 4
+"""Pictures that a detector looks at at once, at most: each holds its own features."""
+
+SPARE_THREADS = 2
+"""Frames that are prepared and judged while the detector is busy with others."""
+
 SCENE_S = 120
 SCENE_HZ = Fraction(5)
 
@@ -67,8 +73,14 @@ def open_log(folder: Path) -> LogReader:
     return LogReader(folder)
 
 
-def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET) -> Detector:
-    """Load the detector that the event file asks for, or the best that this machine can run: of people or of heads."""
+def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET, streams: int = 1) -> Detector:
+    """Load the detector that the event file asks for, or the best that this machine can run: of people or of heads.
+
+    Args:
+        event: says which.
+        anchor: what it finds.
+        streams: pictures that it looks at at once, where its runtime can.
+    """
     wanted = event.detector
     detector = detectors.load(
         wanted.model,
@@ -79,6 +91,7 @@ def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET) -> Detector:
         nms_iou=wanted.nms_iou,
         max_det=wanted.max_boxes,
         threads=wanted.threads,
+        streams=streams,
         anchor=anchor,
     )
     if wanted.tiles is None:
@@ -279,10 +292,15 @@ class Models:
     _counter: tuple[Counter | None, str] | None = None
     _grid: Grid | None = None
 
+    @property
+    def streams(self) -> int:
+        """Pictures that a detector looks at at once: one a core, each on one thread, as far as memory is no matter."""
+        return min(self.event.detector.threads or os.cpu_count() or 1, MOST_STREAMS)
+
     def detector(self, anchor: Anchor) -> Detector:
         """The detector of people or of heads. Raises ModelError."""
         if anchor not in self._detectors:
-            self._detectors[anchor] = open_detector(self.event, anchor)
+            self._detectors[anchor] = open_detector(self.event, anchor, self.streams)
         return self._detectors[anchor]
 
     def counter(self) -> tuple[Counter | None, str]:
@@ -330,7 +348,8 @@ def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
         return Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane, heads)
     detector = models.detector(camera.anchor)
     counter, note = models.counter()
-    return Feed(source, detector, camera.plane, _heads(event, camera, counter, models.grid()), note)
+    heads = _heads(event, camera, counter, models.grid())
+    return Feed(source, detector, camera.plane, heads, note, threads=models.streams + SPARE_THREADS)
 
 
 def open_feeds(event: EventFile, site: Site | None = None, models: Models | None = None) -> list[Feed]:

@@ -10,17 +10,17 @@ import heapq
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from crowdwatch.ahead import ahead
 from crowdwatch.engine import State, advance
 from crowdwatch.errors import SourceError
 from crowdwatch.observe import HeadCounter, observe
 from crowdwatch.outcomes import Outcome
 from crowdwatch.ports import Detector, Source, Store
 from crowdwatch.records import (
-    Anchor,
     Detections,
     Frame,
     FramePair,
@@ -41,70 +41,60 @@ POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feed:
-    """One camera's way into ``observe``; without ``heads`` boxes count alone. ``counter_note`` is for people: which
-    counter runs, or why none does."""
+    """One camera's way into ``observe``.
+
+    Args:
+        source: its footage.
+        detector: finds people.
+        plane: its calibration.
+        heads: None where boxes count alone.
+        counter_note: for people: which counter runs, or why none does.
+        threads: frames that are observed at once. Which frame is observed when changes nothing in what is observed.
+    """
 
     source: Source
     detector: Detector
     plane: GroundPlane
     heads: HeadCounter | None = None
     counter_note: str = ""
+    threads: int = 1
 
     def observe(self, pair: FramePair) -> Observation:
         """Observe one frame."""
-        return observe(pair, self.detector, self.plane, self.heads)
+        (observation,) = self._observe([pair])
+        return observation
 
     def observe_span(self, from_ns: int, to_ns: int, batch_frames: int = 1) -> Iterator[Observation]:
         """Observe the sampled frames of ``[from_ns, to_ns)``, ``batch_frames`` at a time in the detector.
 
         Raises:
             SourceUnavailable, SourceTruncated: after the last good frame.
+            ModelError: in the place of the frame on which the detector failed.
         """
-        pairs = self.source.pairs(from_ns, to_ns)
-        if batch_frames == 1:
-            yield from map(self.observe, pairs)
-            return
-        group: list[FramePair] = []
-        fault: SourceError | None = None
-        while fault is None:
-            try:
-                pair = next(pairs, None)
-            except SourceError as error:
-                pair, fault = None, error
-            group += [] if pair is None else [pair]
-            if len(group) == batch_frames or (pair is None and group):
-                found = self.detector.detect([each.current for each in group])
-                for each, detections in zip(group, found, strict=True):
-                    yield replace(self, detector=_Detected(self.detector, detections)).observe(each)
-                group.clear()
-            if pair is None and fault is None:
-                return
+        groups = _groups(self.source.pairs(from_ns, to_ns), batch_frames)
+        for observations in ahead(groups, self._observe, self.threads):
+            yield from observations
+
+    def _observe(self, pairs: Sequence[FramePair]) -> list[Observation]:
+        return observe(pairs, self.detector, self.plane, self.heads)
+
+
+def _groups(pairs: Iterator[FramePair], size: int) -> Iterator[list[FramePair]]:
+    """So many pairs at a time; what is left when footage ends or breaks comes first, then the fault."""
+    group: list[FramePair] = []
+    fault: SourceError | None = None
+    try:
+        for pair in pairs:
+            group.append(pair)
+            if len(group) == size:
+                yield group
+                group = []
+    except SourceError as error:
+        fault = error
+    if group:
+        yield group
+    if fault is not None:
         raise fault
-
-
-@dataclass(frozen=True, slots=True)
-class _Detected:
-    """What a detector found in a frame that went through it with others."""
-
-    detector: Detector
-    detections: Detections
-
-    @property
-    def detector_id(self) -> str:
-        """The detector's."""
-        return self.detector.detector_id
-
-    @property
-    def anchor(self) -> Anchor:
-        """The detector's."""
-        return self.detector.anchor
-
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """What was found."""
-        return [self.detections]
-
-    def close(self) -> None:
-        """Nothing: the detector goes on."""
 
 
 class Log(Protocol):
@@ -143,12 +133,12 @@ class Footage:
             *(self._pairs(feed, first_ns) for feed in self.feeds),
             key=lambda item: (item[1].current.stamp.t_ns, item[0].source.camera_id),
         )
-        coming = ((pair.current.stamp.t_ns, partial(self._observe, feed, pair)) for feed, pair in merged)
+        observed = ahead(merged, _observed, max((feed.threads for feed in self.feeds), default=1))
+        coming = ((pair.current.stamp.t_ns, partial(self._take, pair, observation)) for pair, observation in observed)
         yield from ticked(coming, first_ns, self.to_ns, self.tick_ns)
 
-    def _observe(self, feed: Feed, pair: FramePair) -> Observation:
-        observation = feed.observe(pair)
-        self.newest[feed.source.camera_id] = (pair.current, observation.detections)
+    def _take(self, pair: FramePair, observation: Observation) -> Observation:
+        self.newest[pair.current.stamp.camera_id] = (pair.current, observation.detections)
         return observation
 
     def _pairs(self, feed: Feed, first_ns: int) -> Iterator[tuple[Feed, FramePair]]:
@@ -157,6 +147,11 @@ class Footage:
                 yield feed, pair
         except SourceError as error:
             self.faults.append(error)
+
+
+def _observed(item: tuple[Feed, FramePair]) -> tuple[FramePair, Observation]:
+    feed, pair = item
+    return pair, feed.observe(pair)
 
 
 def ticked(

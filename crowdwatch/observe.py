@@ -1,13 +1,14 @@
-"""Verb 1: a pair of frames -> an Observation. No memory beyond the pair; the result holds no image."""
+"""Verb 1: pairs of frames -> Observations. No memory beyond a pair; the result holds no image."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import xxhash
 
 from crowdwatch import geometry
 from crowdwatch.density import Grid
@@ -47,10 +48,7 @@ def locate(detections: Detections, plane: GroundPlane) -> Positions:
         AnchorRefused: heads, and the camera's position is unknown.
     """
     height_m = anchor_height_m(detections.anchor, plane)
-    uv_px = detections.anchor_px()
-    valid = geometry.valid_px(plane, uv_px, height_m)
-    xy_m = np.where(valid[:, None], geometry.to_ground(plane, uv_px, height_m), np.nan)
-    sigma_m = np.where(valid, geometry.position_sigma_m(plane, uv_px, height_m), np.nan)
+    xy_m, sigma_m = geometry.valid_ground(plane, detections.anchor_px(), height_m)
     return Positions(detections.stamp, xy_m, sigma_m, detections.score)
 
 
@@ -69,7 +67,7 @@ def evidence(pair: FramePair) -> Evidence:
     if pair.previous is not None and pair.previous.image_hw == pair.current.image_hw:
         change = float(np.abs(luma.astype(np.int16) - _luma(pair.previous)).mean())
     return Evidence(
-        frame_hash=hashlib.blake2b(np.ascontiguousarray(pair.current.image_bgr).data, digest_size=8).hexdigest(),
+        frame_hash=xxhash.xxh3_64_hexdigest(np.ascontiguousarray(pair.current.image_bgr).data),
         luma=float(luma.mean()),
         contrast=float(luma.std()),
         sharpness=float(cv2.Laplacian(luma, cv2.CV_64F).var()),
@@ -94,13 +92,23 @@ class HeadCounter:
     fault: str = ""
 
 
-def observe(pair: FramePair, detector: Detector, plane: GroundPlane, heads: HeadCounter | None = None) -> Observation:
-    """Detect people in the current frame, put them on the ground, and note the evidence of the camera's health.
+def observe(
+    pairs: Sequence[FramePair], detector: Detector, plane: GroundPlane, heads: HeadCounter | None = None
+) -> list[Observation]:
+    """Detect people in the current frames, put them on the ground, and note the evidence of the camera's health.
 
+    Pairs that come together go through the detector together; what is observed of each is what it would be alone.
     Where a counter is due, its head mass goes to the ground too. One that fails is a fault of this observation, not the
     end of the run.
+
+    Raises:
+        ModelError: the detector failed.
     """
-    (detections,) = detector.detect([pair.current])
+    found = detector.detect([pair.current for pair in pairs])
+    return [_observe(pair, detections, plane, heads) for pair, detections in zip(pairs, found, strict=True)]
+
+
+def _observe(pair: FramePair, detections: Detections, plane: GroundPlane, heads: HeadCounter | None) -> Observation:
     positions = locate(detections, plane)
     mass, fault = count_heads(pair, heads, plane, positions, detections.saturated)
     return Observation(detections, positions, evidence(pair), plane.plane_id, mass, fault)

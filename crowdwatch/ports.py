@@ -42,7 +42,10 @@ class Source(Protocol):
 
 @runtime_checkable
 class Detector(Protocol):
-    """Frames -> boxes. Boxes down to a low score are kept: the seam's other side applies the limit."""
+    """Frames -> boxes. Boxes down to a low score are kept: the seam's other side applies the limit.
+
+    ``detect`` may be called in several threads at once; what one call returns does not depend on the others.
+    """
 
     @property
     def detector_id(self) -> str:
@@ -65,7 +68,10 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Counter(Protocol):
-    """Frames -> expected heads per pixel block, for crowds too dense to box."""
+    """Frames -> expected heads per pixel block, for crowds too dense to box.
+
+    ``count`` may be called in several threads at once, as :class:`Detector`'s ``detect``.
+    """
 
     @property
     def counter_id(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -33,6 +34,9 @@ CHUNK = 200_000
 
 DIGITS = np.float32
 """Masses on the ground are rounded to 24 bits (6e-8 of a cell's mass), which halves the observation log."""
+
+_WORKING_OUT = Lock()
+"""Held while shares are looked up: frames that are observed at once would work them out once each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +131,8 @@ def splat(mass: HeadMass, plane: GroundPlane, grid: Grid) -> GroundMass:
             f"head mass: the picture is {got[1]}x{got[0]}, the calibration is for {need[1]}x{need[0]}. Is it turned or "
             "resized? Calibrate for this footage."
         )
-    shares = splat_of(plane, mass.block_px, grid)
+    with _WORKING_OUT:
+        shares = splat_of(plane, mass.block_px, grid)
     flat = mass.mass.ravel()
     on_ground = (shares.to_ground @ flat).astype(DIGITS).astype(np.float64).reshape(grid.shape)
     return GroundMass(
@@ -165,8 +170,8 @@ def _cells(plane: GroundPlane, ltrb: FloatArray, k: int, grid: Grid) -> tuple[np
     x = ltrb[:, :1] + (ltrb[:, 2:3] - ltrb[:, :1]) * fx.ravel()
     y = ltrb[:, 1:2] + (ltrb[:, 3:] - ltrb[:, 1:2]) * fy.ravel()
     uv = np.stack([x, y], axis=2).reshape(-1, 2)
-    valid = geometry.valid_px(plane, uv, plane.head_plane_m)
-    xy_m = np.where(valid[:, None], geometry.to_ground(plane, uv, plane.head_plane_m), np.nan)
+    xy_m, sigma_m = geometry.valid_ground(plane, uv, plane.head_plane_m)
+    valid = np.isfinite(sigma_m)
     place = np.floor((xy_m - grid.origin_m) / grid.cell_m)
     rows, cols = grid.shape
     within = valid & (place >= 0).all(axis=1) & (place[:, 0] < cols) & (place[:, 1] < rows)

@@ -19,6 +19,7 @@ import av
 import numpy as np
 
 from crowdwatch import batch, build, config
+from crowdwatch.ahead import ahead
 from crowdwatch.batch import Job, Settings
 from crowdwatch.build import Models
 from crowdwatch.chunks import Chunk
@@ -104,8 +105,10 @@ def decode(path: str, pictures: bool) -> Measured:
 
 
 def bare(event_json: str, path: str, frames: int) -> Measured:
-    """The detector's network alone, on prepared pictures that lie in memory."""
-    detector = build.open_detector(config.from_json(event_json), Anchor.FEET)
+    """The detector's network alone, on prepared pictures that lie in memory, as many at once as the pipeline has."""
+    event = config.from_json(event_json)
+    models = Models(event, config.to_site(event))
+    detector = models.detector(Anchor.FEET)
     if not isinstance(detector, OpenVinoYolo):
         raise ConfigError("benchmark: measures the OpenVINO runtime. Set detector: {runtime: openvino}.")
     with av.open(path) as container:
@@ -113,10 +116,12 @@ def bare(event_json: str, path: str, frames: int) -> Measured:
             np.asarray(f.to_ndarray(format="bgr24"), np.uint8) for f in islice(container.decode(video=0), PRELOADED)
         ]
     ready = [blob([image], detector.input_hw)[0] for image in images]
-    detector.forward(ready[0])
+    threads = models.streams + 1
+    for _ in ahead(ready, detector.forward, threads):
+        pass
     watch = Watch()
-    for picture in islice(cycle(ready), frames):
-        detector.forward(picture)
+    for _ in ahead(islice(cycle(ready), frames), detector.forward, threads):
+        pass
     return Measured(frames, watch.stop())
 
 

@@ -13,7 +13,6 @@ from crowdwatch.config import EventFile
 from crowdwatch.engine import advance, start
 from crowdwatch.errors import ConfigError
 from crowdwatch.fuse import view_site
-from crowdwatch.observe import observe
 from crowdwatch.records import FloatArray, Observation, Tick
 from crowdwatch.scoring import read_boxes
 from crowdwatch.site import HandOver, Site, Zone, ZoneKind
@@ -74,7 +73,7 @@ def pets_counts(folder: Path, event: EventFile) -> PathCounts:
             raise ConfigError(f"annotations in {folder}: end before frame {seq} of the recording.")
         feet_px = (truth[seq][:, [0, 3]] + truth[seq][:, [2, 3]]) / 2
         true.append(float(geometry.inside(visible, geometry.to_ground(feed.plane, feet_px)).sum()))
-        seen.append(observe(pair, feed.detector, feed.plane, feed.heads))
+        seen.append(feed.observe(pair))
     found = _readings(site, seen)
     boxes = _readings(site, [replace(one, mass=None) for one in seen])[:, 0]
     only = replace(site, hand_over=HandOver(0.0, 1e-9, site.hand_over.boxes, site.hand_over.heads))

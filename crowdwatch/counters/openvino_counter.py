@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ class OpenVinoCounter:
 
             folder = exported(weights)
         self._stride = stride_of(folder)
+        self._one_pass = Lock()
         self._model, precision = _compile(folder, precision, threads)
         self._id = f"{weights.name}x{scale:g}/openvino-{precision}/{weights.sha256[:12]}"
         _log.info("counter %s: %s", self._id, weights.describe())
@@ -69,7 +71,8 @@ class OpenVinoCounter:
         if self._model is None:
             raise ModelError(f"counter {self._id}: it is closed. Build a new one.")
         try:
-            return np.array(self._model(picture)[0][0, 0], dtype=np.float32)
+            with self._one_pass:  # one after the other: features of a whole picture take most of the memory
+                return np.array(self._model(picture)[0][0, 0], dtype=np.float32)
         except RuntimeError as err:
             raise ModelError(f"counter {self._id}: OpenVINO failed: {err}.") from err
 
@@ -103,8 +106,8 @@ def _compile(folder: Path, precision: str, threads: int | None) -> tuple[Any, st
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-        # a process with fewer threads than cores has neighbours, and OpenVINO pins the threads of each to the same
-        # first cores: two of one thread gave 44 images/s together, unpinned 89 (INT8 crowd-n, 640 pixels, 2 cores)
+        # a process with fewer threads than cores has neighbours, and OpenVINO pins the threads of each process to the
+        # same first cores: two workers of one thread each would share one core
         settings["ENABLE_CPU_PINNING"] = False
     try:
         model = core.read_model(xml_of(folder))

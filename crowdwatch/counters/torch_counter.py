@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -55,6 +56,7 @@ class TorchCounter:
         self._scale, self._precision, self._device = preparing.check_scale(scale), precision, device
         net = CountingNet.read(weights.path).eval()
         self._stride = net.stride
+        self._one_pass = Lock()
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net: CountingNet | None = net
         self._id = f"{weights.name}x{scale:g}/torch-{precision}/{weights.sha256[:12]}"
@@ -83,7 +85,11 @@ class TorchCounter:
     def _run(self, net: CountingNet, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         kind = self._device.split(":")[0]
         x = torch.from_numpy(picture).to(self._device, memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=self._precision == "bf16"):
+        with (
+            self._one_pass,
+            torch.inference_mode(),
+            torch.autocast(kind, torch.bfloat16, enabled=self._precision == "bf16"),
+        ):
             return np.asarray(net(x)[0, 0].float().cpu().numpy(), dtype=np.float32)
 
     def close(self) -> None:

@@ -139,16 +139,18 @@ class Letterbox:
         resized = max(1, round(height * scale)), max(1, round(width * scale))
         return cls(image_hw, resized, (input_hw[1] - resized[1]) // 2, (input_hw[0] - resized[0]) // 2)
 
-    def apply(self, image_bgr: NDArray[np.uint8], input_hw: tuple[int, int]) -> NDArray[np.uint8]:
-        """The picture as the network wants it, (h, w, 3) u8, still BGR."""
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Rows and columns of the network's input that show the picture; the rest is border."""
         height, width = self.resized_hw
-        canvas = np.full((*input_hw, 3), PAD, dtype=np.uint8)
-        if self.image_hw != self.resized_hw:
-            image_bgr = np.asarray(
-                cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8
-            )
-        canvas[self.top : self.top + height, self.left : self.left + width] = image_bgr
-        return canvas
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+    def resize(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture at the size that the network sees it."""
+        height, width = self.resized_hw
+        if self.image_hw == self.resized_hw:
+            return image_bgr
+        return np.asarray(cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
     def to_image(self, xyxy_input: FloatArray) -> FloatArray:
         """Boxes (N, 4) of the network's input, in pixels of the picture, cut at its edges.
@@ -169,8 +171,12 @@ def blob(
     fits = [Letterbox.fit((image.shape[0], image.shape[1]), input_hw) for image in images_bgr]
     pictures = np.empty((len(fits), 3, *input_hw), dtype=np.float32)
     for image, fit, picture in zip(images_bgr, fits, pictures, strict=True):
-        for plane, channel in zip(cv2.split(fit.apply(image, input_hw)), (2, 1, 0), strict=True):
-            np.multiply(plane, np.float32(1 / 255), out=picture[channel])
+        rows, columns = fit.inner
+        for border in (np.s_[:, : rows.start], np.s_[:, rows.stop :], np.s_[:, rows, : columns.start],
+                       np.s_[:, rows, columns.stop :]):  # fmt: skip
+            picture[border] = PAD * np.float32(1 / 255)
+        for plane, channel in zip(cv2.split(fit.resize(image)), (2, 1, 0), strict=True):
+            np.multiply(plane, np.float32(1 / 255), out=picture[channel, rows, columns])
     return pictures, fits
 
 

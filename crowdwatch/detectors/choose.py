@@ -27,6 +27,7 @@ def load(
     nms_iou: float = NMS_IOU,
     max_det: int = 3000,
     threads: int | None = None,
+    streams: int = 1,
     anchor: Anchor = Anchor.FEET,
     allow_download: bool = True,
 ) -> Detector:
@@ -42,6 +43,7 @@ def load(
         nms_iou: overlap above which the weaker of two boxes is dropped.
         max_det: most boxes in a picture; near it the record says ``saturated``.
         threads: of the runtime; None leaves it to choose.
+        streams: pictures that OpenVINO looks at at once; torch looks at one list after the other.
         anchor: FEET finds people, HEAD finds heads, with weights that know them.
         allow_download: whether Ultralytics' published weights may be fetched.
 
@@ -64,7 +66,9 @@ def load(
         return TorchYolo(found, image_px=image_px or 640, limits=limits, anchor=anchor, threads=threads)
     from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 
-    return OpenVinoYolo(found, image_px=image_px, limits=limits, anchor=anchor, precision=precision, threads=threads)
+    return OpenVinoYolo(
+        found, image_px=image_px, limits=limits, anchor=anchor, precision=precision, threads=threads, streams=streams
+    )
 
 
 def has_gpu() -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class OpenVinoYolo:
         anchor: FEET for boxes of people, HEAD for boxes of heads.
         precision: ``f32``, ``bf16`` or ``auto``; what was quantised to INT8 stays INT8.
         threads: None leaves OpenVINO's choice, one per core.
+        streams: pictures that are looked at at once, each by its share of the threads; further calls wait.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class OpenVinoYolo:
         anchor: Anchor = Anchor.FEET,
         precision: str = "f32",
         threads: int | None = None,
+        streams: int = 1,
     ) -> None:
         if precision not in PRECISIONS:
             raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
@@ -56,7 +59,10 @@ class OpenVinoYolo:
 
             folder = exported(weights, image_px=image_px or 640, max_det=self._limits.max_det)
         self._shape = _shape(folder, weights, image_px, anchor)
-        self._model: Any = _compile(folder, self._shape, precision, threads)
+        model = _compile(folder, self._shape, precision, threads, streams)
+        self._requests: SimpleQueue[Any] | None = SimpleQueue()
+        for _ in range(streams + 1):  # one more waits in OpenVINO, so that no stream waits for Python
+            self._requests.put(model.create_infer_request())
         self._id = (
             f"{weights.name}@{self._shape.input_hw[1]}{self._shape.suffix}/openvino-{precision}/{weights.sha256[:12]}"
         )
@@ -83,12 +89,16 @@ class OpenVinoYolo:
 
     def forward(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network alone on a prepared picture (1, 3, h, w); benchmarks time it. Raises ModelError."""
-        if self._model is None:
+        requests = self._requests
+        if requests is None:
             raise ModelError(f"detector {self._id}: it is closed. Build a new one.")
+        request = requests.get()
         try:
-            return np.asarray(self._model(picture)[0], dtype=np.float32)
+            return np.array(request.infer(picture, share_inputs=True, share_outputs=True)[0], dtype=np.float32)
         except RuntimeError as err:
             raise ModelError(f"detector {self._id}: OpenVINO failed: {err}.") from err
+        finally:
+            requests.put(request)
 
     def _one(self, frame: Frame) -> Detections:
         picture, fits = blob([frame.image_bgr], self._shape.input_hw)
@@ -96,7 +106,7 @@ class OpenVinoYolo:
 
     def close(self) -> None:
         """Release the model."""
-        self._model = None
+        self._requests = None
 
 
 def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anchor) -> ModelShape:
@@ -118,16 +128,15 @@ def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anc
     return ModelShape.of(str(weights.path), ordered, (int(size[0]), int(size[1])), anchor)
 
 
-def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | None) -> Any:
-    # One stream over all cores. yolo11n at 640 pixels on 2 cores, images/s: one frame at a time 58 (INT8) and 25 (f32),
-    # with the THROUGHPUT hint 32 and 13; a queue of frames 60 and 25, with THROUGHPUT 63 and 25. So lists are looped.
+def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | None, streams: int) -> Any:
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if streams > 1:
+        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams}
     if precision != "auto":
         settings["INFERENCE_PRECISION_HINT"] = precision
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-        # a process with fewer threads than cores has neighbours, and OpenVINO pins the threads of each to the same
-        # first cores: two of one thread gave 44 images/s together, unpinned 89 (INT8 crowd-n, 640 pixels, 2 cores)
+    if threads is not None or streams > 1:  # threads that have neighbours, see the counter's adapter
         settings["ENABLE_CPU_PINNING"] = False
     core = ov.Core()
     try:

@@ -17,6 +17,7 @@ from crowdwatch.geometry.plane import (
     sees_ground,
     to_ground,
     to_image,
+    valid_ground,
     valid_px,
 )
 from crowdwatch.geometry.polygons import inside, polygon, polygon_fault
@@ -43,6 +44,7 @@ __all__ = [
     "to_image",
     "undistort",
     "undistort_jacobian",
+    "valid_ground",
     "valid_px",
     "visible_area",
 ]

@@ -81,8 +81,9 @@ def undistort_jacobian(lens: Lens | None, uv_px: FloatArray) -> FloatArray:
     uv = np.asarray(uv_px, dtype=np.float64).reshape(-1, 2)
     if lens is None:
         return np.broadcast_to(np.eye(2), (len(uv), 2, 2))
-    steps = [np.array([0.5, 0.0]), np.array([0.0, 0.5])]
-    return np.stack([undistort(lens, uv + d) - undistort(lens, uv - d) for d in steps], axis=2)
+    steps = np.array([[0.5, 0.0], [-0.5, 0.0], [0.0, 0.5], [0.0, -0.5]])
+    right, left, below, above = undistort(lens, (uv + steps[:, None]).reshape(-1, 2)).reshape(4, -1, 2)
+    return np.stack([right - left, below - above], axis=2)
 
 
 def opencv_lens(camera_matrix: FloatArray, distortion: Sequence[float] | FloatArray) -> Lens | None:

@@ -27,6 +27,7 @@ __all__ = [
     "sees_ground",
     "to_ground",
     "to_image",
+    "valid_ground",
     "valid_px",
 ]
 
@@ -148,8 +149,8 @@ def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.
     return sigma
 
 
-def valid_px(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> BoolArray:
-    """Tell which pixels have a ground point that may be used.
+def valid_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> tuple[FloatArray, FloatArray]:
+    """Find the ground points of pixels that may be used, and how uncertain they are.
 
     A pixel is valid inside the picture, below the horizon, inside the hull of the control points scaled by
     ``hull_reach`` (when there is one), and where its position error is at most ``max_sigma_m``.
@@ -160,7 +161,7 @@ def valid_px(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> Bo
         height_m: plane on which they lie.
 
     Returns:
-        (N,) bool.
+        (N, 2) metres as of :func:`to_ground` and (N,) metres as of :func:`position_sigma_m`; NaN where not valid.
 
     Raises:
         AnchorRefused: as :func:`to_ground`.
@@ -168,10 +169,17 @@ def valid_px(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> Bo
     uv = np.asarray(uv_px, dtype=np.float64).reshape(-1, 2)
     left, top, right, bottom = picture_edges_px(plane.image_hw)
     good: BoolArray = (uv[:, 0] >= left) & (uv[:, 0] <= right) & (uv[:, 1] >= top) & (uv[:, 1] <= bottom)
-    good = good & (position_sigma_m(plane, uv, height_m) <= plane.max_sigma_m)
+    sigma, xy = position_sigma_m(plane, uv, height_m), to_ground(plane, uv, height_m)
     hull = hull_area(plane)
-    xy = to_ground(plane, uv, height_m)
-    return good & (np.isfinite(xy).all(axis=1) if hull is None else inside(hull, xy))
+    good &= sigma <= plane.max_sigma_m
+    good &= np.isfinite(xy).all(axis=1) if hull is None else inside(hull, xy)
+    return np.where(good[:, None], xy, np.nan), np.where(good, sigma, np.nan)
+
+
+def valid_px(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> BoolArray:
+    """(N,) bool: which pixels have a ground point that may be used, see :func:`valid_ground`."""
+    valid: BoolArray = np.isfinite(valid_ground(plane, uv_px, height_m)[1])
+    return valid
 
 
 def heads_fault(plane: GroundPlane) -> str | None:

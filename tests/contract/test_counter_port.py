@@ -1,5 +1,7 @@
 """What every Counter must keep, held over torch and OpenVINO, and over the shipped one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,14 @@ def make(request, folder, monkeypatch):
     if not path.exists():
         saved(path, 4 if kind == "stride4" else 8, (2, 3) if kind == "context" else ())
     return lambda **more: counters.load(str(path), runtime, **more)
+
+
+def test_mass_does_not_depend_on_calls_from_other_threads(make):
+    counter, frames = make(), [noise((96, 128), seed) for seed in range(8)]
+    alone = [counter.count([frame])[0].mass for frame in frames]
+    with ThreadPoolExecutor(4) as pool:
+        together = [found.mass for (found,) in pool.map(lambda frame: counter.count([frame]), frames)]
+    assert all(map(np.array_equal, alone, together))
 
 
 def noise(hw, seed=0, seq=0):

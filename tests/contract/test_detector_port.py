@@ -1,6 +1,7 @@
 """What every Detector must keep, held over torch, OpenVINO (exported and INT8) and the recorded one."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -27,17 +28,17 @@ def frames(data_dir):
     return found
 
 
-@pytest.fixture(params=["torch", "openvino", "openvino-int8", "shipped", "recorded"])
+@pytest.fixture(params=["torch", "openvino", "openvino-int8", "shipped", "shipped-streams", "recorded"])
 def make(request, models_dir, tmp_path_factory, monkeypatch):
     """A factory of detectors."""
     if request.param == "recorded":
         return lambda: RecordedDetector(KNOWN)
     monkeypatch.setenv("CROWDWATCH_CACHE", str(tmp_path_factory.getbasetemp() / "weights-cache"))
     monkeypatch.setenv("CROWDWATCH_OFFLINE", "1")
-    runtime, _, int8 = request.param.partition("-")
-    name = "yolo11n_int8_openvino_model" if int8 else "yolo11n_recovered.pt"
+    runtime, _, kind = request.param.partition("-")
+    name = "yolo11n_int8_openvino_model" if kind == "int8" else "yolo11n_recovered.pt"
     if runtime == "shipped":
-        return lambda: load("auto")
+        return lambda: load("auto", streams=3 if kind == "streams" else 1)
     return lambda: load(str(models_dir / name), runtime)
 
 
@@ -81,6 +82,14 @@ def test_boxes_do_not_depend_on_the_company(make, frames):
     again = make().detect(frames[1:3])
     assert all(map(same, whole, alone))
     assert all(map(same, whole[1:3], again))
+
+
+def test_boxes_do_not_depend_on_calls_from_other_threads(make, frames):
+    detector = make()
+    alone = [detector.detect([frame])[0] for frame in frames[:12]]
+    with ThreadPoolExecutor(4) as pool:
+        together = [found for (found,) in pool.map(lambda frame: detector.detect([frame]), frames[:12])]
+    assert all(map(same, alone, together))
 
 
 def test_closed_is_closed(make, frames):
