@@ -51,7 +51,7 @@ SCENES = {"plaza": 120}
 MOST_STREAMS = 4
 """Pictures that a detector looks at at once, at most: each holds its own features."""
 
-SPARE_THREADS = 2
+SPARE_THREADS = 1
 """Frames that are prepared and judged while the detector is busy with others."""
 
 SCENE_S = 120

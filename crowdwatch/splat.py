@@ -29,8 +29,8 @@ of its place; the most make a block that covers 16 m still fine for cells of hal
 POINTS_A_CELL = 2.0
 """Points along a block's side for every cell that the block covers there."""
 
-CHUNK = 200_000
-"""Points that are mapped at once: 50 MB."""
+CHUNK = 50_000
+"""Points that are mapped at once: 15 MB."""
 
 DIGITS = np.float32
 """Masses on the ground are rounded to 24 bits (6e-8 of a cell's mass), which halves the observation log."""
@@ -80,7 +80,7 @@ def splat_of(plane: GroundPlane, block_px: float, grid: Grid) -> Splat:
     ltrb = np.stack([left, top, right, bottom], axis=2).reshape(-1, 4)
     points = _points_along(plane, ltrb, grid.cell_m)
     cells = grid.shape[0] * grid.shape[1]
-    rows, columns, shares = [], [], []
+    to_ground = csr_array((cells, len(ltrb)))
     unseen, beyond = np.zeros(len(ltrb)), np.zeros(len(ltrb))
     for k in np.unique(points):
         of_k = np.flatnonzero(points == k)
@@ -89,12 +89,9 @@ def splat_of(plane: GroundPlane, block_px: float, grid: Grid) -> Splat:
             unseen[blocks] = (~valid).mean(axis=1)
             beyond[blocks] = (valid & (cell < 0)).mean(axis=1)
             hit = cell >= 0
-            rows.append(cell[hit])
-            columns.append(np.repeat(blocks, hit.sum(axis=1)))
-            shares.append(np.full(int(hit.sum()), 1.0 / (k * k)))
-    where = np.concatenate(rows), np.concatenate(columns)
-    to_ground = csr_array((np.concatenate(shares), where), shape=(cells, len(ltrb)))  # equal places are added
-    to_ground.sum_duplicates()
+            where = cell[hit], np.repeat(blocks, hit.sum(axis=1))
+            shares = np.full(len(where[0]), 1.0 / (k * k))
+            to_ground = to_ground + csr_array((shares, where), shape=to_ground.shape)  # equal places are added
     return Splat(to_ground, beyond, unseen)
 
 

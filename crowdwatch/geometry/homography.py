@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from crowdwatch.errors import CalibrationError
 from crowdwatch.geometry.lens import undistort, undistort_jacobian
@@ -202,6 +201,8 @@ def _refined(h: FloatArray, p: FloatArray, x: FloatArray, whiten: FloatArray) ->
 
     def slope(step: FloatArray) -> FloatArray:
         return np.asarray(_residuals(at(step), p, x, whiten)[1] @ basis)
+
+    from scipy.optimize import least_squares  # 40 MB, which a worker of a batch job has no use for
 
     better = at(least_squares(miss, np.zeros(8), jac=slope, method="lm").x)
     return better / np.linalg.norm(better)
