@@ -32,6 +32,7 @@ from crowdwatch.replay import Options, replay_recording
 from crowdwatch.runs import Mode, Run
 from crowdwatch.store.log import LogWriter
 from crowdwatch.store.sql import SqlStore
+from pipelines import benchmark_runs as runs
 from pipelines.benchmark_batch import PARTS, measure_batch
 from pipelines.benchmark_footage import footage_of, loop_recording, of_file
 from pipelines.command_line import EventOption, print_json, run
@@ -58,16 +59,16 @@ class Stopwatch:
         return result
 
 
-def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str, float], float]:
-    """One pass over the recording, stage by stage; returns seconds by stage and seconds of bare inference.
+def stages(event: config.EventFile, frames: int, folder: Path) -> dict[str, float]:
+    """One pass over the recording, one stage after the other on all cores; returns seconds a frame by stage.
 
-    Preparation and bare inference are timed on their own, on the same picture, right before ``detect``; what
-    ``detect`` takes beyond them is the work on the boxes.
+    Preparation and inference are timed on their own, on the same picture, right before ``detect``; what ``detect``
+    takes beyond them is the work on the boxes.
     """
     site = config.to_site(event)
     view, camera = view_site(site), site.cameras[0]
     (feed,) = build.open_feeds(event, site)
-    source, detector = feed.source, feed.detector
+    source, detector = feed.source, build.open_detector(event, camera.anchor)
     if not isinstance(detector, OpenVinoYolo):
         raise ConfigError("benchmark: measures the OpenVINO runtime. Set detector: {runtime: openvino}.")
     overlay = Overlay(camera.plane, {zone.zone_id: zone.polygon_m for zone in site.zones})
@@ -110,7 +111,7 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> tuple[dict[str
     store.close()
     # `detect` prepares and infers once more: what is left of it is the work on the boxes
     watch.seconds["boxes"] = max(0.0, watch.seconds["boxes"] - watch.seconds["prepare"] - watch.seconds["inference"])
-    return {stage: seconds / done for stage, seconds in watch.seconds.items()}, watch.seconds["inference"] / done
+    return {stage: seconds / done for stage, seconds in watch.seconds.items()}
 
 
 def _run(event: config.EventFile, folder: Path) -> Run:
@@ -126,6 +127,12 @@ def whole(event: config.EventFile, frames: int, folder: Path) -> float:
     )  # fmt: skip
     summary = replay_recording(event, options)
     return (time.perf_counter() - began[0]) / summary.tally.observations
+
+
+def bare(event: config.EventFile, frames: int) -> float:
+    """Seconds per frame of the detector's network alone, as many pictures at once as a replay has."""
+    done = runs.alone(runs.bare, event.model_dump_json(), str(footage_of(event).path), frames)
+    return done.cost.wall_s / frames
 
 
 def _frame_ns(event: config.EventFile, frames: int) -> int:
@@ -184,9 +191,8 @@ def main_command(
         for repeat in range(repeats):
             part = folder / str(repeat)
             part.mkdir()
-            by_stage, bare = stages(event, frames, part)
-            passes.append(by_stage)
-            bares.append(bare)
+            passes.append(stages(event, frames, part))
+            bares.append(bare(event, frames))
             wholes.append(whole(event, frames, part))
         peaks = memory(event, folder, [1, 2, 4]) if with_memory else {}
     median = {stage: statistics.median(one[stage] for one in passes) for stage in STAGES}

@@ -63,6 +63,8 @@ class OpenVinoYolo:
         self._requests: SimpleQueue[Any] | None = SimpleQueue()
         for _ in range(streams + 1):  # one more waits in OpenVINO, so that no stream waits for Python
             self._requests.put(model.create_infer_request())
+        # OpenVINO's Python layer sets itself up on its first inference, and two threads that begin it at once may hang
+        self.forward(np.zeros((1, 3, *self._shape.input_hw), dtype=np.float32))
         self._id = (
             f"{weights.name}@{self._shape.input_hw[1]}{self._shape.suffix}/openvino-{precision}/{weights.sha256[:12]}"
         )
