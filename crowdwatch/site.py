@@ -43,11 +43,10 @@ class Quantity(StrEnum):
     OCCUPANCY = "occupancy"
 
 
-BAND_P_M2 = (0.4, 0.8)
-"""The hand-over's band, of the highest that never let the count fall as the crowd packs. On 325 photographs whose
-perspective can be fitted (``pipelines.recall``), a whole-picture YOLO11n boxes 0.57 of people taller than 100 px in the
-picture below 0.15 p/m2, 0.49 below 0.3, 0.33 below 0.5, 0.17 below 0.75, 0.02 above 1; a band of 0.5 to 1.5 would let
-the count fall by 12 % on the way, 0.75 to 1.5 by 45 %, with a counter that misses a fifth."""
+BAND_P_M2 = (0.3, 0.6)
+"""The hand-over's band: the highest of those tried at which packing never lowers the number of people who are at least
+64 px tall in the picture (at the detector's 640 px), by the recall of ``crowd-n`` on the training photographs. See
+``pipelines.recall``, and ``tests/property/test_handover.py``, which packs a crowd with it."""
 
 UNITS = {Quantity.DENSITY: "p/m2", Quantity.COUNT: "persons", Quantity.OCCUPANCY: "of capacity"}
 

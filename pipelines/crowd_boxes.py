@@ -18,7 +18,7 @@ from scipy.stats import theilslopes
 
 from crowdwatch.records import FloatArray
 
-__all__ = ["HEAD_OF_STATURE", "head_boxes", "head_sizes", "stature_line"]
+__all__ = ["HEAD_OF_STATURE", "head_boxes", "head_sizes", "stature_line", "whole_people"]
 
 HEAD_OF_STATURE = 0.145
 SPACING = 0.5
@@ -30,8 +30,34 @@ SMOOTH = 8
 ENOUGH = 8
 """Whole people from which a perspective is fitted."""
 
+LEAST_SPREAD_PX = 40
+"""Rows over which their heads must lie apart."""
+
 UPRIGHT = (1.8, 4.0)
 """Height over width of a body that stands free: outside, something hides a part of it."""
+
+
+def whole_people(people_xyxy: FloatArray, heads_px: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Upright boxes that hold one head, in their upper quarter.
+
+    Args:
+        people_xyxy: (M, 4) boxes of people.
+        heads_px: (N, 2) annotated heads.
+
+    Returns:
+        (K, 4) those boxes, and (K, 2) the head in each.
+    """
+    size = people_xyxy[:, 2:] - people_xyxy[:, :2]
+    ratio = size[:, 1] / np.maximum(size[:, 0], 1e-6)
+    boxes, heads = [], []
+    for box in people_xyxy[(ratio > UPRIGHT[0]) & (ratio < UPRIGHT[1])]:
+        left, top, right, bottom = box
+        x, y = heads_px.T
+        inside = (x > left) & (x < right) & (y > top - 0.05 * (bottom - top)) & (y < top + 0.25 * (bottom - top))
+        if inside.sum() == 1:
+            boxes.append(box)
+            heads.append(heads_px[inside][0])
+    return np.reshape(boxes, (-1, 4)), np.reshape(heads, (-1, 2))
 
 
 def stature_line(people_xyxy: FloatArray, heads_px: FloatArray) -> tuple[float, float] | None:
@@ -48,19 +74,10 @@ def stature_line(people_xyxy: FloatArray, heads_px: FloatArray) -> tuple[float, 
     """
     if len(people_xyxy) < ENOUGH or len(heads_px) == 0:
         return None
-    size = people_xyxy[:, 2:] - people_xyxy[:, :2]
-    ratio = size[:, 1] / np.maximum(size[:, 0], 1e-6)
-    tall = people_xyxy[(ratio > UPRIGHT[0]) & (ratio < UPRIGHT[1])]
-    rows, statures = [], []
-    for left, top, right, bottom in tall:
-        x, y = heads_px.T
-        inside = (x > left) & (x < right) & (y > top - 0.05 * (bottom - top)) & (y < top + 0.25 * (bottom - top))
-        if inside.sum() == 1:
-            rows.append(float(y[inside][0]))
-            statures.append(bottom - top)
-    if len(rows) < ENOUGH or np.ptp(rows) < 40:
+    boxes, heads = whole_people(people_xyxy, heads_px)
+    if len(heads) < ENOUGH or np.ptp(heads[:, 1]) < LEAST_SPREAD_PX:
         return None
-    slope, intercept, _, _ = theilslopes(statures, rows)
+    slope, intercept, _, _ = theilslopes(boxes[:, 3] - boxes[:, 1], heads[:, 1])
     return (float(intercept), float(slope)) if slope > 0 else None
 
 

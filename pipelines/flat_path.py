@@ -38,7 +38,7 @@ CELL_M = 0.1
 """Side of a cell: one block."""
 
 BANDWIDTH_M = 0.2
-"""Two blocks: the mass of one head then reads 2 to 4 p/m2 where it is, above the band of 0.4 to 0.8."""
+"""Two blocks: the mass of one head then reads 2 to 4 p/m2 where it is, far above the hand-over's band."""
 
 UP_M, HEAD_M = 1001.65, 1.65
 """The camera is so high that ground and heads are mapped alike."""

@@ -1,9 +1,9 @@
 """How far counts by boxes are off where boxes count: cases for :mod:`pipelines.intervals`.
 
 Boxes count where the counter's density on the ground is low (:mod:`crowdwatch.handover`), so every box and every true
-head weighs 1 - w of where it stands. Photographs whose perspective can be fitted (:mod:`pipelines.recall`) give many
-cameras with small people; frames 0 to 199 of PETS2009 give a calibrated one with large people. Neighbouring frames show
-the same errors: all of them together weigh what so many independent ones would.
+head weighs 1 - w of where it stands. Photographs whose perspective can be fitted (:mod:`pipelines.perspective`) give
+many cameras with small people; frames 0 to 199 of PETS2009 give a calibrated one with large people. Neighbouring
+frames show the same errors: all of them together weigh what so many independent ones would.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from crowdwatch.site import BAND_P_M2
 from crowdwatch.splat import splat
 from pipelines.command_line import progress
 from pipelines.counting_score import PhotoCount, eighths_of_points
-from pipelines.crowd_boxes import stature_line
 from pipelines.interval_cases import FOLDS, Counted
-from pipelines.recall import HEAD_M, fitted_plane
+from pipelines.perspective import HEAD_M, ground_of
 from pipelines.shanghaitech import Photograph, read_image
 
 __all__ = ["CHOICES", "SCORE_MIN", "independent", "of_pets", "of_photographs"]
@@ -51,8 +50,7 @@ def of_photographs(photos: Sequence[Photograph], part: str, detector: Detector, 
         frame = Frame(Stamp(photo.name, 0, 0), read_image(photo.path))
         (found,) = detector.detect([frame])
         xyxy_px = found.xyxy_px[found.score >= SCORE_MIN]
-        line = stature_line(xyxy_px, photo.heads_px)
-        plane = None if line is None else fitted_plane(photo.image_hw, line)
+        plane = ground_of(photo.image_hw, xyxy_px, photo.heads_px)
         if plane is not None:
             seen = _where_boxes_count(photo, xyxy_px, plane, counter.count([frame])[0])
             yield Counted(seen, photo.image_hw, part, number)

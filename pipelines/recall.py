@@ -1,88 +1,103 @@
 """Where a detector of people starts to miss them: ``python -m pipelines.recall DIR --model NAME --counter NAME``.
 
-Photographs have no calibration. Where enough whole people stand free, the growth of their stature down the picture
-gives the horizon and the camera's height (single-view metrology, Criminisi, Reid and Zisserman 2000: with stature =
-b (row - horizon), the camera is 1 / b + 1 statures up). The focal length is assumed to be the picture's longer side, a
-view of 53 degrees, so that densities are good to about a quarter. Every annotated head is put on the ground, its
-density is that of the others about it (Gaussian of 1 m), and boxes are matched to heads.
+Photographs have no calibration; where enough whole people stand free, :mod:`pipelines.perspective` fits one. Every
+annotated head whose feet are in the picture is put on the ground, as the hand-over would: its density is that of its
+cell, smoothed over 1 m and edge-corrected, the person included. Boxes are matched to heads.
+
+What a detector finds depends on how tall people look to its network far more than on how close they stand, and the
+crowded ground of a photograph is the far one. So recall is told apart by height: a crowd that packs stays as tall.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import shapely
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.spatial.distance import cdist
 
 from crowdwatch import counters, detectors, geometry
-from crowdwatch.density import make_grid
-from crowdwatch.errors import CalibrationError
+from crowdwatch.density import cell_cover, kernel_share, make_grid, smooth, smooth_mass
+from crowdwatch.errors import ConfigError
 from crowdwatch.handover import weight_of
-from crowdwatch.records import Anchor, FloatArray, Frame, GroundPlane, Stamp
+from crowdwatch.records import Anchor, FloatArray, Frame, GroundPlane, HeadMass, Stamp
 from crowdwatch.splat import splat
 from pipelines.command_line import print_json, progress, run
-from pipelines.crowd_boxes import stature_line
+from pipelines.perspective import HEAD_M, ground_of, statures_px
 from pipelines.photograph_counts import of_split
 from pipelines.shanghaitech import Photograph, read_image
 
-STATURE_M, HEAD_M = 1.7, 1.6
-BANDWIDTH_M = 1.0
-EDGES_P_M2 = (0.0, 0.15, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 100.0)
-HEIGHTS_M = (2.5, 30.0)
-"""A fitted camera outside these heights is a bad fit."""
+CELL_M, BANDWIDTH_M, AROUND_M = 0.5, 1.0, 4.0
+"""The event file's defaults, and how far beyond the outermost people the ground is looked at: four bandwidths."""
+EDGES_P_M2 = (0.0, 0.25, 0.35, 0.5, 0.65, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 100.0)
+"""Somebody alone reads 0.16: the kernel's own height."""
+HIGHEST_P_M2 = 7.0
+NETWORK_PX = 640
+"""Longer side of the picture as the shipped detectors see it."""
+HEIGHTS_PX = (32.0, 48.0, 64.0, 90.0, 128.0, 1000.0)
+"""People of 1.7 m, at that size. Of smaller ones nobody is boxed."""
 LEAST_HEADS = 8
+ENOUGH_HEADS = 20
+"""A class of fewer tells no recall."""
 SHARES = (0.8, 1.0, 1.2)
 """A counter may be a fifth off either way, and packing must not lower the number."""
 BANDS_P_M2 = ((0.2, 0.4), (0.3, 0.6), (0.4, 0.8), (0.5, 1.0), (0.5, 1.5), (0.75, 1.5))
-LEAST_PX = 28.0
-"""Smaller people are left out by default: no program finds their heads, 4 px across."""
 
-app = typer.Typer(help="Measure a detector's recall by density on the ground.", add_completion=False)
+BoolArray = NDArray[np.bool_]
+
+app = typer.Typer(help="Measure a detector's recall by height and by density on the ground.", add_completion=False)
 
 
-def fitted_plane(image_hw: tuple[int, int], line: tuple[float, float]) -> GroundPlane | None:
-    """A camera from the growth of stature down the picture, ``line`` = (a, b); None where it is no sensible one.
+@dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """Heads of people whose feet are in the picture; (N,) each.
 
-    >>> plane = fitted_plane((600, 800), (-20.0, 0.4))
-    >>> round(float(plane.camera_centre_m[2]), 2)  # 1.7 m (1 / 0.4 + 1)
-    5.95
+    Args:
+        density: p/m2 where they stand, themselves included.
+        boxed: whether a box is theirs.
+        tall_px: how tall they look to the network.
+        counted: head mass over true density where they stand; NaN without a counter.
     """
-    height, width = image_hw
-    a, b = line
-    up = STATURE_M * (1 / b + 1)
-    if not HEIGHTS_M[0] <= up <= HEIGHTS_M[1]:
-        return None
-    focal = float(max(image_hw))
-    tilt = math.atan2(height / 2 + a / b, focal)  # the horizon is row -a / b
-    rotation = np.array(
-        [[1.0, 0.0, 0.0], [0.0, -math.sin(tilt), -math.cos(tilt)], [0.0, math.cos(tilt), -math.sin(tilt)]]
-    )
-    matrix = np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
-    try:
-        return geometry.plane_from_pose(
-            matrix, rotation, -rotation @ np.array([0.0, 0.0, up]), image_hw=image_hw, head_plane_m=HEAD_M,
-            max_sigma_m=0.5,
-        )  # fmt: skip
-    except CalibrationError:
-        return None
+
+    density: FloatArray
+    boxed: BoolArray
+    tall_px: FloatArray
+    counted: FloatArray
+
+    def __getitem__(self, which: BoolArray) -> Heads:
+        return Heads(self.density[which], self.boxed[which], self.tall_px[which], self.counted[which])
 
 
-def densities(xy_m: FloatArray) -> FloatArray:
-    """(N,) density about each person, themselves left out: sum over the others of a Gaussian."""
-    weight = np.exp(-(cdist(xy_m, xy_m) ** 2) / (2 * BANDWIDTH_M**2)) / (2 * math.pi * BANDWIDTH_M**2)
-    np.fill_diagonal(weight, 0.0)
-    near: FloatArray = weight.sum(axis=1)
-    return near
+def standing(plane: GroundPlane, heads_px: FloatArray) -> tuple[BoolArray, FloatArray]:
+    """(N,) which heads are of people who stand on ground that the camera validly sees, and (N, 2) where."""
+    xy_m = geometry.to_ground(plane, heads_px, HEAD_M)
+    here = geometry.valid_px(plane, heads_px, HEAD_M)
+    here[here] = geometry.valid_px(plane, geometry.to_image(plane, xy_m[here]))
+    return here, xy_m
 
 
-def matched(heads_px: FloatArray, xyxy_px: FloatArray, anchor: Anchor) -> np.ndarray:
+def densities(plane: GroundPlane, xy_m: FloatArray, mass: HeadMass | None = None) -> tuple[FloatArray, FloatArray]:
+    """(N,) density of the cell in which each person stands, as the hand-over reads it; of head mass too, else NaN."""
+    seen = geometry.visible_area(plane, within=shapely.MultiPoint(xy_m).convex_hull.buffer(AROUND_M))
+    grid = make_grid(seen, CELL_M)
+    cover = cell_cover(grid, seen)
+    share = kernel_share(grid, seen, BANDWIDTH_M, cover > 0)
+    col, row = np.floor((xy_m - grid.origin_m) / grid.cell_m).astype(np.int64).T
+    true = smooth(grid, xy_m, share, BANDWIDTH_M)[row, col]
+    if mass is None:
+        return true, np.full(len(true), np.nan)
+    return true, smooth_mass(grid, splat(mass, plane, grid).mass * cover, share, BANDWIDTH_M)[row, col]
+
+
+def matched(heads_px: FloatArray, xyxy_px: FloatArray, anchor: Anchor) -> BoolArray:
     """(N,) bool: heads that a box claims, best score first: of the free ones inside a head's box, or in the upper third
     of a person's, the one nearest to where its head should be."""
     upper, middle = (1.0, 0.5) if anchor is Anchor.HEAD else (0.3, 0.08)
@@ -97,62 +112,73 @@ def matched(heads_px: FloatArray, xyxy_px: FloatArray, anchor: Anchor) -> np.nda
     return ~free
 
 
-def _one(
-    photo: Photograph, detector: Any, people: Any, counter: Any, score_min: float, least_px: float
-) -> tuple[FloatArray, np.ndarray, FloatArray]:
-    """Densities of a photograph's heads, which of them are boxed, and head mass per true head about each of them."""
-    none = np.empty(0)
+def _one(photo: Photograph, detector: Any, people: Any, counter: Any, score_min: float) -> Heads | None:
+    """The heads of a photograph, or None when its perspective cannot be fitted."""
     frame = Frame(Stamp(photo.name, 0, 0), read_image(photo.path))
     boxes, bodies = (one.xyxy_px[one.score >= score_min] for each in (detector, people) for one in each.detect([frame]))
-    line = stature_line(bodies, photo.heads_px)
-    plane = None if line is None else fitted_plane(photo.image_hw, line)
-    if plane is None or line is None:
-        return none, none.astype(bool), none
-    tall = line[0] + line[1] * photo.heads_px[:, 1]
-    known = geometry.valid_px(plane, photo.heads_px, HEAD_M) & (tall >= least_px)
-    if known.sum() < LEAST_HEADS:
-        return none, none.astype(bool), none
-    xy_m = geometry.to_ground(plane, photo.heads_px, HEAD_M)[known]
-    ratio = np.full(len(xy_m), np.nan)
-    if counter is not None:
-        ratio = _mass_ratio(counter, frame, plane, xy_m)
-    return densities(xy_m), matched(photo.heads_px, boxes, detector.anchor)[known], ratio
+    plane = ground_of(photo.image_hw, bodies, photo.heads_px)
+    if plane is None:
+        return None
+    here, xy_m = standing(plane, photo.heads_px)
+    if here.sum() < LEAST_HEADS:
+        return None
+    true, mass = densities(plane, xy_m[here], None if counter is None else counter.count([frame])[0])
+    tall = statures_px(plane, photo.heads_px[here]) * NETWORK_PX / max(photo.image_hw)
+    found = Heads(true, matched(photo.heads_px, boxes, detector.anchor)[here], tall, mass / true)
+    return found[np.isfinite(true)]
 
 
-def _mass_ratio(counter: Any, frame: Frame, plane: GroundPlane, xy_m: FloatArray) -> FloatArray:
-    """(N,) counted over true density at each head, both smoothed alike."""
-    import shapely
-
-    grid = make_grid(shapely.MultiPoint(xy_m).convex_hull.buffer(3.0), 0.5)
-    seen = splat(counter.count([frame])[0], plane, grid)
-    east, north = np.meshgrid(*grid.centres())
-    cells = np.stack([east.ravel(), north.ravel()], axis=1)
-    full = seen.mass.ravel() > 0
-    found, true = (
-        (np.exp(-(cdist(xy_m, places) ** 2) / (2 * BANDWIDTH_M**2)) * weight).sum(axis=1)
-        for places, weight in ((cells[full], seen.mass.ravel()[full]), (xy_m, np.ones(len(xy_m))))
-    )
-    ratio: FloatArray = found / true
-    return ratio
+def by_density(heads: Heads) -> list[dict[str, float]]:
+    """Recall and counted over true, class by class of density; classes of hardly anybody are left out."""
+    rows = []
+    for low, high in pairwise(EDGES_P_M2):
+        here = heads[(heads.density >= low) & (heads.density < high)]
+        if len(here.density) < ENOUGH_HEADS:
+            continue
+        ratio = float(np.nanmean(here.counted)) if np.isfinite(here.counted).any() else math.nan
+        row = {"from_p_m2": low, "to_p_m2": high, "heads": len(here.density), "mean_p_m2": here.density.mean()}
+        rows.append({**row, "recall": here.boxed.mean(), "counter_ratio": ratio})
+    return [{key: round(float(value), 3) for key, value in row.items()} for row in rows]
 
 
 def worst_fall(rows: Sequence[Mapping[str, float]], band_p_m2: tuple[float, float], share: float) -> float:
     """How far the number falls, as a share of what it was, while a crowd packs evenly from nobody to 7 p/m2.
 
-    At density d it is (1 - w(s d)) r(d) d + w(s d) s d, with the recall r between the middles of the measured bands
-    and a counter that counts s of the people.
+    At density d it is (1 - w(s d)) b(d) + w(s d) s d, with a counter that counts s of the people and b(d) boxes in a
+    square metre: the recall times the density at the mean of each class that was measured, straight lines between.
 
-    >>> full = [{"from_p_m2": 0.0, "to_p_m2": 9.0, "recall": 1.0}]
+    >>> full = [{"mean_p_m2": 1.0, "recall": 1.0}]
     >>> worst_fall(full, (0.4, 0.8), 1.0), round(worst_fall(full, (0.4, 0.8), 0.5), 2)
     (0.0, 0.16)
     """
-    d = np.arange(0.02, 7.0, 0.02)
-    recall = np.array([row["recall"] for row in rows])
-    middle = [(row["from_p_m2"] + min(row["to_p_m2"], 7.0)) / 2 for row in rows]
+    d = np.arange(0.02, HIGHEST_P_M2, 0.02)
+    middle = np.array([0.0, *(row["mean_p_m2"] for row in rows)])
+    boxes = middle * np.array([0.0, *(row["recall"] for row in rows)])
     w = weight_of(share * d, *band_p_m2)
-    number = (1 - w) * np.interp(d, middle, recall) * d + w * share * d
+    beyond = np.where(d > middle[-1], d * rows[-1]["recall"], np.interp(d, middle, boxes))
+    number = (1 - w) * beyond + w * share * d
     highest = np.maximum.accumulate(number)
     return float(((highest - number) / np.maximum(highest, 1e-9)).max())
+
+
+def of_height(heads: Heads, low: float, high: float) -> dict[str, Any]:
+    """People of one height in the picture: their recall, and how far the number falls by band and counter."""
+    rows = by_density(heads[(heads.tall_px >= low) & (heads.tall_px < high)])
+    bands = BANDS_P_M2 if rows else ()
+    falls = {
+        f"{band[0]:g} to {band[1]:g}": {f"{share:g}": round(worst_fall(rows, band, share), 3) for share in SHARES}
+        for band in bands
+    }
+    return {"from_px": low, "to_px": high, "densities": rows, "worst_fall_by_band_and_counter_share": falls}
+
+
+def _photographs(folder: Path, split: str) -> list[Photograph]:
+    """Of both parts; those kept aside for validation are no part of ``train``."""
+    photos = [photo for part in ("A", "B") for photo in of_split(folder, part, split)]
+    if split != "train":
+        return photos
+    aside = {photo.name for photo in _photographs(folder, "validation")}
+    return [photo for photo in photos if photo.name not in aside]
 
 
 @app.command()
@@ -161,50 +187,44 @@ def main_command(
     model: Annotated[str, typer.Option(help="A detector of people.")] = "yolo11n",
     counter: Annotated[str | None, typer.Option(help="A counter to set beside it.")] = None,
     anchor: Annotated[Anchor, typer.Option(help="What the detector's boxes locate.")] = Anchor.FEET,
-    least_px: Annotated[
-        float, typer.Option(help="People of a smaller stature in the picture are left out.")
-    ] = LEAST_PX,
-    split: Annotated[str, typer.Option(help="train, test, or validation.")] = "validation",
+    split: Annotated[str, typer.Option(help="train (without those kept aside), test, or validation.")] = "validation",
     bodies: Annotated[str, typer.Option(help="A detector of whole people, to fit the perspective with.")] = "yolo11n",
     score_min: Annotated[float, typer.Option("--score", help="Boxes below are not counted.")] = 0.25,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Share of people boxed, by density on the ground, on photographs whose perspective can be fitted."""
+    """Share of people boxed, by height and density on the ground, where a photograph's perspective can be fitted."""
     detector = detectors.load(model, anchor=anchor)
     people = detectors.load(bodies)
     head_counter = None if counter is None else counters.load(counter)
-    photos = [photo for part in ("A", "B") for photo in of_split(folder, part, split)]
-    found = [
-        _one(photo, detector, people, head_counter, score_min, least_px)
+    photos = _photographs(folder, split)
+    seen = [
+        one
         for photo in progress(photos, "photographs", len(photos))
+        if (one := _one(photo, detector, people, head_counter, score_min)) is not None
     ]
-    density, boxed, ratio = (np.concatenate(part) for part in zip(*found, strict=True))
-    rows = []
-    for low, high in pairwise(EDGES_P_M2):
-        here = (density >= low) & (density < high)
-        if here.any():
-            by_heads = float(np.nanmean(ratio[here])) if np.isfinite(ratio[here]).any() else math.nan
-            boxes = round(float(boxed[here].mean()), 3)
-            row = {"from_p_m2": low, "to_p_m2": high, "heads": int(here.sum()), "recall": boxes}
-            rows.append({**row, "counter_ratio": round(by_heads, 3)})
-    used = sum(len(one[0]) > 0 for one in found)
-    falls = {
-        f"{low:g} to {high:g}": {f"{share:g}": round(worst_fall(rows, (low, high), share), 3) for share in SHARES}
-        for low, high in BANDS_P_M2
-    }
+    if not seen:
+        raise ConfigError(f"none of {len(photos)} photographs shows a perspective. Give more, or other --bodies.")
+    parts = ("density", "boxed", "tall_px", "counted")
+    heads = Heads(*(np.concatenate([getattr(one, part) for one in seen]) for part in parts))
+    heights = [of_height(heads, low, high) for low, high in pairwise(HEIGHTS_PX)]
     if as_json:
-        answer = {"detector": detector.detector_id, "photographs": used, "of": len(photos), "bands": rows}
-        print_json({**answer, "worst_fall_by_band_and_counter_share": falls})
+        print_json({"detector": detector.detector_id, "photographs": len(seen), "of": len(photos), "heights": heights})
         return
-    table = Table("p/m2", "heads", "boxed", "counted / true", title=f"{detector.detector_id}, {used} of {len(photos)}")
-    for row in rows:
+    for height in heights:
+        tall = f"people {height['from_px']:g} to {height['to_px']:g} px"
+        _print(height, f"{detector.detector_id}, {len(seen)} of {len(photos)} photographs: {tall}")
+
+
+def _print(one: dict[str, Any], title: str) -> None:
+    table = Table("p/m2", "heads", "boxed", "counted / true", title=title)
+    for row in one["densities"]:
         span = f"{row['from_p_m2']:g} to {row['to_p_m2']:g}"
-        table.add_row(span, str(row["heads"]), f"{row['recall']:.3f}", f"{row['counter_ratio']:.3f}")
-    Console().print(table)
+        table.add_row(span, f"{row['heads']:g}", f"{row['recall']:.3f}", f"{row['counter_ratio']:.3f}")
     other = Table("hand-over", *(f"counter x {share:g}" for share in SHARES), title="number falls by, as a crowd packs")
-    for band, by_share in falls.items():
+    for band, by_share in one["worst_fall_by_band_and_counter_share"].items():
         other.add_row(band, *(f"{fall:.1%}" for fall in by_share.values()))
-    Console().print(other)
+    for each in (table, other):
+        Console().print(each)
 
 
 def main() -> None:
