@@ -146,6 +146,7 @@ class Camera:
     """A camera as the fold sees it: where it looks and how often it should speak.
 
     ``heads_hold_s`` is how long head mass stands for what is there now; ``bias`` is None where nobody has counted.
+    With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all.
     """
 
     camera_id: str
@@ -156,6 +157,7 @@ class Camera:
     score_min: float
     heads_hold_s: float = 5.0
     bias: Bias | None = None
+    counts_heads: bool = True
 
 
 @dataclass(frozen=True, slots=True)

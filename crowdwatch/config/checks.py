@@ -31,8 +31,10 @@ from crowdwatch.config.schema import (
     SiteFrame,
     ZoneFile,
 )
+from crowdwatch.config.sites import counts_heads
 from crowdwatch.config.times import parse_time
 from crowdwatch.errors import CalibrationError, RecordError
+from crowdwatch.fuse import ground_seen
 from crowdwatch.site import Quantity
 
 __all__ = ["check"]
@@ -85,7 +87,7 @@ def check(document: Document) -> None:
     for number, gate in parts.gates.items():
         _gate(document, ("gates", number), gate, area)
     for number, camera in parts.cameras.items():
-        _camera(document, ("cameras", number), camera, area)
+        _camera(document, ("cameras", number), camera, area, parts.counter or CounterSettings())
     _heads(document, parts)
     _phases(document, parts)
     _limits(document, parts)
@@ -212,7 +214,9 @@ def _gate(document: Document, path: KeyPath, gate: GateFile, area: BaseGeometry 
         document.fault((*path, "usable_width_m"), text)
 
 
-def _camera(document: Document, path: KeyPath, camera: CameraFile, area: BaseGeometry | None) -> None:
+def _camera(
+    document: Document, path: KeyPath, camera: CameraFile, area: BaseGeometry | None, counter: CounterSettings
+) -> None:
     source = camera.source
     if source.file is not None and not Path(source.file).is_file():
         text = (
@@ -226,16 +230,24 @@ def _camera(document: Document, path: KeyPath, camera: CameraFile, area: BaseGeo
     calibration = camera.calibration
     if calibration.tsai is None and calibration.pose is None and calibration.points is None:
         return  # no calibration, or one whose file could not be read: both have been listed
+    use_heads = counts_heads(camera, counter)
     try:
         plane = ground_plane(camera)
-        height_m = camera.head_plane_m if camera.anchor.value == "head" else 0.0
-        seen = None if area is None else geometry.visible_area(plane, height_m, within=area)
+        if area is None:
+            return
+        alone, counted = (ground_seen(plane, camera.anchor, way, area)[0] for way in (False, use_heads))
     except (CalibrationError, RecordError) as error:
         document.fault((*path, "calibration"), str(error))
         return
-    if seen is not None and seen.is_empty:
+    if alone.is_empty:
         text = (
             "the camera validly sees none of the walkable area. Check the calibration, the site's origin and the units."
+        )
+        document.fault((*path, "calibration"), text)
+    elif counted.is_empty:
+        text = (
+            "the camera sees no piece of the walkable area together with the heads of people who stand there, so a "
+            "counter cannot count them. Tilt the camera up, or leave it to boxes with counter: {use: false}."
         )
         document.fault((*path, "calibration"), text)
 
