@@ -13,6 +13,7 @@ from crowdwatch.records import Anchor, FloatArray, GroundPlane, readonly
 __all__ = [
     "BAND_P_M2",
     "FACTOR_RANGE",
+    "MOST_P_M2",
     "Bias",
     "Camera",
     "Gate",
@@ -48,6 +49,10 @@ BAND_P_M2 = (0.4, 0.8)
 perspective can be fitted (``pipelines.recall``), a whole-picture YOLO11n boxes 0.57 of people taller than 100 px in the
 picture below 0.15 p/m2, 0.49 below 0.3, 0.33 below 0.5, 0.17 below 0.75, 0.02 above 1; a band of 0.5 to 1.5 would let
 the count fall by 12 % on the way, 0.75 to 1.5 by 45 %, with a counter that misses a fifth."""
+
+MOST_P_M2 = 10.0
+"""Means over 10 m2 do not exceed it: about 9 in the densest crowd that was measured, at Mina in 2006 (Helbing,
+Johansson and Al-Abideen 2007, PRE 75:046109). A limit or a band above it would never be reached."""
 
 UNITS = {Quantity.DENSITY: "p/m2", Quantity.COUNT: "persons", Quantity.OCCUPANCY: "of capacity"}
 

@@ -89,6 +89,7 @@ def check(document: Document) -> None:
     for number, camera in parts.cameras.items():
         _camera(document, ("cameras", number), camera, area, parts.counter or CounterSettings())
     _heads(document, parts)
+    _counter_times(document, parts)
     _phases(document, parts)
     _limits(document, parts)
     if parts.readings is not None and parts.readings.window_s < parts.readings.tick_s:
@@ -267,6 +268,32 @@ def _heads(document: Document, parts: _Parts) -> None:
             remedy = "Or leave this camera to boxes with counter: {use: false}."
             text = f"counter {parts.counter.model} is refused: {fault} {remedy}"
             document.fault(("cameras", number, "calibration"), text)
+
+
+def _counter_times(document: Document, parts: _Parts) -> None:
+    """A counter runs at least as often where people stand close, and its answer holds until the next one."""
+    counter = parts.counter
+    if counter is None:
+        return
+    _dense_often(document, ("counter",), counter.dense_every_s, counter.every_s)
+    _holds_long(document, counter.hold_s, counter.every_s, "every_s")
+    for number, camera in parts.cameras.items():
+        own = camera.counter
+        _dense_often(document, ("cameras", number, "counter"), own.dense_every_s, own.every_s or counter.every_s)
+        if own.every_s is not None:
+            _holds_long(document, counter.hold_s, own.every_s, f"every_s of camera {camera.id}")
+
+
+def _dense_often(document: Document, path: KeyPath, dense_s: float | None, every_s: float) -> None:
+    if dense_s is not None and dense_s > every_s:
+        text = f"got {dense_s:g} s, need <= every_s {every_s:g} s: where people stand close, more often. Shorten it."
+        document.fault((*path, "dense_every_s"), text)
+
+
+def _holds_long(document: Document, hold_s: float | None, every_s: float, what: str) -> None:
+    if hold_s is not None and hold_s < every_s:
+        text = f"got {hold_s:g} s, need >= {what} {every_s:g} s, or nothing counts until the next count. Lengthen it."
+        document.fault(("counter", "hold_s"), text)
 
 
 def _phases(document: Document, parts: _Parts) -> None:
