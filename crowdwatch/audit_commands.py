@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ def _camera_ids(run: Run) -> list[str]:
 def add(
     camera: Annotated[str, typer.Argument(help="The camera's id.", metavar="CAMERA")],
     at: Annotated[str, typer.Argument(help="Event time: ISO time, or h:mm:ss after the first frame.", metavar="TIME")],
-    count: Annotated[int, typer.Argument(help="People counted by hand in the whole picture.", metavar="COUNT")],
+    count: Annotated[str, typer.Argument(help="People counted by hand in the whole picture.", metavar="COUNT")],
     run: RunOption = None,
     actor: Annotated[str, typer.Option("--actor", help="Who counted.")] = "operator",
     corrects: Annotated[int, typer.Option("--corrects", min=0, help="The entry that this one replaces.")] = 0,
@@ -76,14 +77,16 @@ def add(
     from crowdwatch.audit import of_program, program_of
     from crowdwatch.config.times import format_time
 
-    hand_count.check_count(count)
+    counted = _count(count)
+    if not actor.strip():
+        raise AuditRefused("--actor: got nothing, need a name. Leave the option out to count as operator.")
     with _store(runs, store) as opened:
         chosen = _run(opened, run)
         picture = hand_count.analysed(opened, chosen.run_id, camera, _time(chosen, at))
-        entry = hand_count.add(opened, picture, count, wall_ns=time.time_ns(), actor=actor, corrects=corrects)
+        entry = hand_count.add(opened, picture, counted, wall_ns=time.time_ns(), actor=actor, corrects=corrects)
         entries = opened.audits(event_id=chosen.event_id)
     out.print(
-        f"entry {entry.audit_id}: camera {camera}, picture of {format_time(entry.t_ns)}: {count} by hand, "
+        f"entry {entry.audit_id}: camera {camera}, picture of {format_time(entry.t_ns)}: {counted} by hand, "
         f"{entry.found:g} by the program.",
         markup=False,
     )
@@ -93,6 +96,15 @@ def add(
         f"{bias.high:.3f}.",
         markup=False,
     )
+    _warn(bias)
+
+
+def _count(text: str) -> int:
+    from crowdwatch import hand_count
+
+    if not re.fullmatch(r"-?[0-9]{1,18}", text.strip()):
+        raise AuditRefused(f"COUNT {text!r}: need a whole number of people, as 47. Count again.")
+    return hand_count.check_count(int(text))
 
 
 def _time(run: Run, text: str) -> int:
@@ -148,6 +160,18 @@ def _newest(store: Store, event_id: str) -> Run:
     return found
 
 
+def _warn(row: CameraBias) -> None:
+    """Say loudly of a factor that it cannot be a camera's habit."""
+    from crowdwatch.site import FACTOR_RANGE
+
+    low, high = FACTOR_RANGE
+    if not low < row.factor < high:
+        out.print(
+            f"[bold red]camera {escape(row.camera_id)}: factor {row.factor:.3g} is beyond {low:g} to {high:g}.[/] A "
+            "count was mistyped, or something else fails: look at the counts. Runs cut it off there, and are degraded."
+        )
+
+
 def _facts(row: CameraBias) -> dict[str, Any]:
     return {
         "camera_id": row.camera_id, "audited": row.audited, "audits": row.audits, "counted_persons": row.counted,
@@ -188,6 +212,7 @@ def _print(rows: Sequence[CameraBias], what: str) -> None:
                 f"camera {row.camera_id}: {row.left_aside} beside another program or score limit are left aside.",
                 markup=False,
             )
+        _warn(row)
         if 0 < row.audits < ENOUGH:
             out.print(f"camera {row.camera_id}: fewer than {ENOUGH} pictures, drawn towards 1.", markup=False)
     never = [row.camera_id for row in rows if not row.audited]

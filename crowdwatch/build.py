@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from crowdwatch import audit, config, counters, detectors, geometry, samples
 from crowdwatch.config import BiasSettings, EventFile, IntervalsSettings
 from crowdwatch.config.schema import CameraFile
@@ -149,8 +151,9 @@ def _intervals(name: str) -> IntervalsSettings | None:
     content = weights.read_yaml(paths[0])
     try:
         return IntervalsSettings.model_validate({key: content.get(key) for key in ("spread", "bands")})
-    except ValueError as error:
-        raise ModelError(f"{paths[0]}: is no table of intervals ({error}). Restore it, or fit it again.") from error
+    except ValidationError as error:
+        text = config.plainly(error)
+        raise ModelError(f"{paths[0]}: is no table of intervals ({text}). Restore it, or fit it again.") from error
 
 
 def audited(event: EventFile, store: Store, models: Models) -> EventFile:

@@ -110,6 +110,8 @@ def check(
     from rich.table import Table
 
     from crowdwatch import config
+    from crowdwatch.fuse import view_site
+    from crowdwatch.readings import foretold
 
     loaded = config.load(event)
     site = config.to_site(loaded)
@@ -120,6 +122,8 @@ def check(
         out.print(table)
     counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
     out.print(f"[green]{escape(str(event))} is sound[/]: {counts}, {len(site.phases)} phase(s).")
+    for text in foretold(view_site(site)):
+        out.print(f"[yellow]{escape(text)}[/]")
 
 
 @app.command()

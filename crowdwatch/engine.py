@@ -120,6 +120,8 @@ def _see(state: State, included: list[Observation]) -> dict[str, _CameraState]:
             cameras[camera_id] = replace(old, watch=watch)
             continue
         mass, fault = observation.mass, observation.counter_fault
+        if not state.view.cameras[camera_id].camera.counts_heads:  # an event file that reads another one's log
+            mass, fault = None, ""
         heads = old.heads if mass is None else heads_of(state.view, camera_id, mass)
         fault = "" if mass is not None else fault or old.counter_fault
         window = (*old.window, _entry(state.view, observation, heads))

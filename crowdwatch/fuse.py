@@ -17,10 +17,13 @@ from shapely.geometry.base import BaseGeometry
 from crowdwatch import geometry
 from crowdwatch.density import Grid, cell_cover, kernel_share, make_grid
 from crowdwatch.observe import anchor_height_m
-from crowdwatch.records import FloatArray
+from crowdwatch.records import Anchor, FloatArray, GroundPlane
 from crowdwatch.site import Camera, Site, Zone
 
-__all__ = ["CameraView", "Cover", "SeenGround", "SiteView", "ZoneGround", "view_site"]
+__all__ = ["CameraView", "Cover", "SeenGround", "SiteView", "ZoneGround", "ground_seen", "view_site"]
+
+LEAST_SHARE = 0.01
+"""Where less of a cell than this shows heads on walkable ground, its mass is what spilled over from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,13 +32,15 @@ class CameraView:
 
     Args:
         camera: as the site has it.
-        visible: that ground.
+        visible: that ground: where it sees the anchors of people and, where a counter counts, their heads too.
+        heads: the walkable ground on which it sees heads, whether or not the feet below; empty without a counter.
         sigma_m: (rows, cols) its position error.
         px2_m2: (rows, cols) pixels of its picture that a square metre of heads takes; NaN behind it.
     """
 
     camera: Camera
     visible: BaseGeometry
+    heads: BaseGeometry
     sigma_m: FloatArray
     px2_m2: FloatArray
 
@@ -62,8 +67,12 @@ class SeenGround:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cover:
-    """The ground that one camera counts: ``owned`` (rows, cols) is its share of every cell, ``zones`` (zones, cells)
-    sparse the share of every cell that it counts for a zone."""
+    """What a camera counts of the head mass that it sees in every cell: ``owned`` (rows, cols) is the share that it
+    counts at all, ``zones`` (zones, cells) sparse the share that it counts for a zone.
+
+    A cell's mass stands on the part of it where the camera sees heads and people can be, so these are shares of that
+    part, not of the cell: the unseen part has put nothing into the sum that would have to be taken out again.
+    """
 
     owned: FloatArray
     zones: csr_array
@@ -80,7 +89,7 @@ class SiteView:
     zones: tuple[ZoneGround, ...]
     _seen: dict[frozenset[str], SeenGround] = field(default_factory=dict)
     _covers: dict[tuple[str, frozenset[str]], Cover] = field(default_factory=dict)
-    _whole: dict[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+    _heads: dict[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
     def seen(self, healthy: frozenset[str]) -> SeenGround:
         """What these cameras see together; remembered, since it changes only when a camera's health does."""
@@ -113,19 +122,20 @@ class SiteView:
         return mine
 
     def cover(self, camera_id: str, healthy: frozenset[str]) -> Cover:
-        """The ground that a camera counts, given the cameras that are healthy: :meth:`counted`, for cells."""
+        """What a camera counts of its head mass, given the cameras that are healthy: :meth:`counted`, for cells."""
         key = camera_id, healthy
         if key not in self._covers:
             self._covers[key] = self._work_out_cover(camera_id, healthy)
         return self._covers[key]
 
-    def whole(self, camera_id: str) -> tuple[FloatArray, FloatArray]:
-        """(rows, cols) the share of every cell that a camera sees, and the kernel's share wherever it sees any."""
-        if camera_id not in self._whole:
-            area = self.cameras[camera_id].visible
+    def heads(self, camera_id: str) -> tuple[FloatArray, FloatArray]:
+        """(rows, cols) the share of each cell where a camera sees heads, and the kernel's share where it sees any."""
+        if camera_id not in self._heads:
+            area = self.cameras[camera_id].heads
             seen = cell_cover(self.grid, area)
-            self._whole[camera_id] = seen, kernel_share(self.grid, area, self.site.bandwidth_m, seen > 0)
-        return self._whole[camera_id]
+            seen[seen < LEAST_SHARE] = 0.0
+            self._heads[camera_id] = seen, kernel_share(self.grid, area, self.site.bandwidth_m, seen > 0)
+        return self._heads[camera_id]
 
     def cells_at(self, xy_m: FloatArray) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of the cells of (N, 2) points; those outside the grid get its nearest cell."""
@@ -141,19 +151,20 @@ class SiteView:
             theirs = self.cameras[other_id].sigma_m
             wins = (theirs < view.sigma_m) | ((theirs == view.sigma_m) & (other_id < camera_id))
             better |= wins.astype(np.int64) << bit
+        seen, _ = self.heads(camera_id)
         owned = np.zeros(self.grid.shape)
         zones = [np.zeros(0)] * len(self.zones)
         cells = [np.zeros(0, dtype=np.int64)] * len(self.zones)
         for code in np.unique(better):
             winners = [self.cameras[c].visible for bit, c in enumerate(others) if code >> bit & 1]
             mine = view.visible - shapely.union_all(winners) if winners else view.visible
-            here = better == code
-            owned[here] = cell_cover(self.grid, mine)[here]
+            here = (better == code) & (seen > 0)
+            owned[here] = cell_cover(self.grid, mine)[here] / seen[here]
             for index, zone in enumerate(self.zones):
                 flat = np.where(here, cell_cover(self.grid, zone.ground & mine), 0.0).ravel()
                 filled = np.flatnonzero(flat)
                 cells[index] = np.concatenate([cells[index], filled])
-                zones[index] = np.concatenate([zones[index], flat[filled]])
+                zones[index] = np.concatenate([zones[index], flat[filled] / seen.ravel()[filled]])
         rows = np.repeat(np.arange(len(zones)), [len(each) for each in cells])
         where = (rows, np.concatenate(cells)) if zones else (rows, np.zeros(0, dtype=np.int64))
         values = np.concatenate(zones) if zones else np.zeros(0)
@@ -175,14 +186,32 @@ class SiteView:
         return sigma
 
 
+def ground_seen(
+    plane: GroundPlane, anchor: Anchor, counts_heads: bool, walkable: BaseGeometry
+) -> tuple[BaseGeometry, BaseGeometry]:
+    """The walkable ground that a camera sees, and the part of all of it on which it sees heads.
+
+    Where a counter counts, ground is seen only if the heads of who stands there are: the picture's edge cuts them off
+    before the feet, and boxes alone would make a dense crowd there few people. Without a counter the second is empty.
+
+    Raises:
+        AnchorRefused: heads are the anchor, and the camera's position is unknown.
+    """
+    anchors = geometry.visible_area(plane, anchor_height_m(anchor, plane), within=walkable)
+    if not counts_heads or geometry.heads_fault(plane) is not None:
+        return anchors, shapely.Polygon()
+    heads = anchors if anchor is Anchor.HEAD else geometry.visible_area(plane, plane.head_plane_m, within=walkable)
+    return geometry.areas_only(anchors & heads), heads
+
+
 def _view_camera(camera: Camera, walkable: BaseGeometry, grid: Grid) -> CameraView:
     height_m = anchor_height_m(camera.anchor, camera.plane)
-    visible = geometry.visible_area(camera.plane, height_m, within=walkable)
+    visible, heads = ground_seen(camera.plane, camera.anchor, camera.counts_heads, walkable)
     shapely.prepare(visible)
     east, north = np.meshgrid(*grid.centres())
     uv_px = geometry.to_image(camera.plane, np.stack([east.ravel(), north.ravel()], axis=1), height_m)
     sigma = geometry.position_sigma_m(camera.plane, uv_px, height_m).reshape(grid.shape)
-    return CameraView(camera, visible, np.where(np.isfinite(sigma), sigma, np.inf), _pixels_of(camera, grid))
+    return CameraView(camera, visible, heads, np.where(np.isfinite(sigma), sigma, np.inf), _pixels_of(camera, grid))
 
 
 def _pixels_of(camera: Camera, grid: Grid) -> FloatArray:

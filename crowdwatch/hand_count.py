@@ -116,11 +116,14 @@ def people_found(site: Site, camera: Camera, observation: Observation, mass: Gro
     xy_m = observation.positions.xy_m[keep]
     seen = geometry.inside(view.cameras[camera.camera_id].visible, xy_m)
     boxes = np.where(seen, box_weights(view, heads, xy_m), 1.0).sum()
-    return float(boxes + (heads.mass * heads.weight).sum())
+    owned = view.cover(camera.camera_id, frozenset({camera.camera_id})).owned
+    return float(boxes + (heads.mass * heads.weight * owned).sum())
 
 
 def _mass(place: _Place, found: Observation) -> GroundMass | None:
     """The head mass that stood for a picture: the newest that was not older than the camera holds it."""
+    if not place.camera.counts_heads:
+        return None
     t_ns = found.stamp.t_ns
     held = place.log.observations(place.camera.camera_id, t_ns - round(place.camera.heads_hold_s * NS), t_ns + 1)
     newest = max((each for each in held if each.mass is not None), key=lambda each: each.stamp.t_ns, default=None)

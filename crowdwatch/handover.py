@@ -26,7 +26,7 @@ class Heads:
 
     Args:
         t_ns: exposure.
-        mass: (rows, cols) persons per cell.
+        mass: (rows, cols) persons per cell; 0 where no heads are seen on walkable ground.
         weight: (rows, cols) w, 0 where boxes count, 1 where the mass does.
     """
 
@@ -66,10 +66,14 @@ def on_grid(mass: GroundMass, grid: Grid) -> FloatArray:
 
 
 def heads_of(view: SiteView, camera_id: str, mass: GroundMass) -> Heads:
-    """Work out where an answer of a camera's counter counts; ground that the camera does not see is left to boxes."""
-    seen, share = view.whole(camera_id)
-    placed = on_grid(mass, view.grid)
-    rho = smooth_mass(view.grid, placed * seen, share, view.site.bandwidth_m)
+    """Work out where an answer of a camera's counter counts; ground where it sees no heads is left to boxes.
+
+    A cell's mass is taken as it is, however little of the cell the camera sees: it came from that part alone. Only the
+    kernel's share knows how much ground that was.
+    """
+    seen, share = view.heads(camera_id)
+    placed = np.where(seen > 0, on_grid(mass, view.grid), 0.0)
+    rho = smooth_mass(view.grid, placed, share, view.site.bandwidth_m)
     band = view.site.hand_over
     return Heads(mass.stamp.t_ns, placed, weight_of(rho, band.low_p_m2, band.high_p_m2))
 

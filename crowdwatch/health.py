@@ -18,6 +18,11 @@ BRIGHT_LUMA, BRIGHT_CONTRAST = 247.0, 8.0
 COVERED_CONTRAST = 4.0
 """A cloth, paint, thick smoke: one tone from edge to edge, at any brightness. [design value]"""
 
+NOISE_SHARPNESS, NOISE_CHANGE = 17.0, 0.9
+"""In noise no pixel knows of its neighbour, nor of itself a frame before: the variance of the Laplacian is 20 times
+that of the brightness, and the mean change 1.13 standard deviations of it (1.15 where all values are alike). Either
+alone would not do: the finest of ShanghaiTech's 700 photographs reaches 17.8 (the next 13.7), PETS2009 1.8."""
+
 STALE_S, STALE_INTERVALS = 5.0, 3.0
 
 
@@ -77,4 +82,7 @@ def judge(evidence: Evidence) -> Health:
         return Health.OVEREXPOSED
     if evidence.contrast < COVERED_CONTRAST:
         return Health.COVERED
+    rough = evidence.sharpness > NOISE_SHARPNESS * evidence.contrast**2
+    if rough and evidence.change > NOISE_CHANGE * evidence.contrast:  # without a frame before, the change is NaN
+        return Health.NOISY
     return Health.OK

@@ -51,6 +51,7 @@ class Health(StrEnum):
     DARK = "dark"
     OVEREXPOSED = "overexposed"
     COVERED = "covered"
+    NOISY = "noisy"
     FROZEN = "frozen"
     SILENT = "silent"
 

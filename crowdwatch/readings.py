@@ -15,7 +15,7 @@ from crowdwatch.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.records import FloatArray
 from crowdwatch.site import FACTOR_RANGE, Bias
 
-__all__ = ["CameraNow", "Entry", "read_zones", "zone_counts"]
+__all__ = ["CameraNow", "Entry", "foretold", "read_zones", "zone_counts"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
@@ -85,6 +85,21 @@ class _Zone:
     well: tuple[str, ...]
     boxes: float
     masses: float
+
+
+def foretold(view: SiteView) -> list[str]:
+    """What is known before any picture: zones of which too little is seen, and cameras that cannot place heads."""
+    said = []
+    visible = view.seen(frozenset(view.cameras)).visible_frac
+    for ground, frac in zip(view.zones, visible, strict=True):
+        if frac < DEGRADED_BELOW_FRAC:
+            becomes = "blind: it is never read" if frac < BLIND_BELOW_FRAC else "degraded"
+            said.append(f"zone {ground.zone.zone_id}: the cameras see {frac:.0%} of it, so it will be {becomes}.")
+    for camera_id, seen in view.cameras.items():
+        fault = geometry.heads_fault(seen.camera.plane)
+        if seen.camera.counts_heads and fault is not None:
+            said.append(f"camera {camera_id}: boxes count alone, and dense crowds are missed: {fault}")
+    return said
 
 
 def zone_counts(view: SiteView, xy_m: FloatArray, weight: FloatArray) -> FloatArray:

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from crowdwatch import build, config
+import numpy as np
+
+from crowdwatch import build, config, geometry
 from crowdwatch.config import EventFile
+from crowdwatch.density import make_grid
 from crowdwatch.drive import Feed, Footage, Steering, Tally, drive
 from crowdwatch.engine import State, advance, start
 from crowdwatch.errors import ConfigError, CrowdWatchError, LogCorrupt, RunNotFound, SourceError
@@ -20,7 +23,7 @@ from crowdwatch.fuse import SiteView, view_site
 from crowdwatch.outcomes import Outcome
 from crowdwatch.picture import Overlay
 from crowdwatch.ports import Store
-from crowdwatch.records import Tick
+from crowdwatch.records import GroundPlane, Tick
 from crowdwatch.runs import Mode, Run, RunState
 from crowdwatch.site import Site
 from crowdwatch.store.log import LogReader, LogWriter
@@ -275,16 +278,59 @@ def leave_log(log: LogWriter) -> None:
         log.close(complete=False)
 
 
+def _must_fit(site: Site, logged: Site) -> None:
+    """A log holds places on the ground and no picture: what moves them, or reaches further, needs the footage.
+
+    Raises:
+        ConfigError: with every difference.
+    """
+    wrong = []
+    cameras = {camera.camera_id: camera for camera in site.cameras}
+    for before in logged.cameras:
+        what = f"camera {before.camera_id!r}"
+        camera = cameras.get(before.camera_id)
+        if camera is None:
+            wrong.append(f"{what} of the log is not in the event file, which has {', '.join(cameras)}")
+        elif camera.anchor is not before.anchor or _mapping(camera.plane) != _mapping(before.plane):
+            wrong.append(f"{what} has another calibration, head_plane_m or anchor than the log was made with")
+        elif camera.plane.max_sigma_m > before.plane.max_sigma_m:
+            wrong.append(
+                f"{what} has max_position_error_m {camera.plane.max_sigma_m:g}, the log was made with "
+                f"{before.plane.max_sigma_m:g}, and does not say who stood further away"
+            )
+    grids = [make_grid(geometry.polygon(each.walkable_m, each.obstacles_m), each.cell_m) for each in (site, logged)]
+    (low, high), (held_low, held_high) = ((g.origin_m, g.origin_m + np.array(g.shape[::-1]) * g.cell_m) for g in grids)
+    beyond = float(max((held_low - low).max(), (high - held_high).max()))
+    heads = all(any(camera.counts_heads for camera in each.cameras) for each in (site, logged))
+    if heads and beyond > max(grid.cell_m for grid in grids):
+        wrong.append(
+            f"the walkable area reaches {beyond:.1f} m beyond that of the log, which holds no head mass there "
+            "(counter: {model: none} counts by boxes alone)"
+        )
+    if wrong:
+        raise ConfigError(f"--log: {'; '.join(wrong)}. Correct the event file, or replay the footage with it.")
+
+
+def _mapping(plane: GroundPlane) -> str:
+    """Equal for planes that put a pixel at the same place, however well either is known."""
+    return replace(
+        plane, rmse_m=0.0, hull_m=None, hull_reach=1.0, max_sigma_m=1.0, pixel_sigma_px=1.0, homography_cov=None
+    ).plane_id
+
+
 def replay_log(folder: Path, options: Options, event: EventFile | None = None) -> Summary:
     """Fold the log of an earlier run again; with another event file, under its limits.
 
     The footage is not needed, nor is a detector: identical limits give identical alerts.
 
     Raises:
-        LogCorrupt: the log cannot be read, or does not fit the event file.
+        LogCorrupt: the log cannot be read.
+        ConfigError: the event file asks of the log what is not in it.
     """
     reader = LogReader(folder)
     logged = config.from_json(reader.config_json)
+    if event is not None:
+        _must_fit(config.to_site(event), config.to_site(logged))
     event = logged if event is None else build.as_logged(event, logged)
     view = view_site(config.to_site(event))
     store = build.open_store(options.store_url)

@@ -13,6 +13,7 @@ from crowdwatch.records import Anchor, FloatArray, GroundPlane, readonly
 __all__ = [
     "BAND_P_M2",
     "FACTOR_RANGE",
+    "MOST_P_M2",
     "Bias",
     "Camera",
     "Gate",
@@ -47,6 +48,10 @@ BAND_P_M2 = (0.3, 0.6)
 """The hand-over's band: the highest of those tried at which packing never lowers the number of people who are at least
 64 px tall in the picture (at the detector's 640 px), by the recall of ``crowd-n`` on the training photographs. See
 ``pipelines.recall``, and ``tests/property/test_handover.py``, which packs a crowd with it."""
+
+MOST_P_M2 = 10.0
+"""Means over 10 m2 do not exceed it: about 9 in the densest crowd that was measured, at Mina in 2006 (Helbing,
+Johansson and Al-Abideen 2007, PRE 75:046109). A limit or a band above it would never be reached."""
 
 UNITS = {Quantity.DENSITY: "p/m2", Quantity.COUNT: "persons", Quantity.OCCUPANCY: "of capacity"}
 
@@ -145,6 +150,7 @@ class Camera:
     """A camera as the fold sees it: where it looks and how often it should speak.
 
     ``heads_hold_s`` is how long head mass stands for what is there now; ``bias`` is None where nobody has counted.
+    With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all.
     """
 
     camera_id: str
@@ -155,6 +161,7 @@ class Camera:
     score_min: float
     heads_hold_s: float = 5.0
     bias: Bias | None = None
+    counts_heads: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,8 @@ def summarise(summary: Summary) -> None:
     for zone_id, name in names.items():
         density, count, t_ns = tally.peaks.get(zone_id, (float("nan"), float("nan"), 0))
         unknown = tally.unknown_ticks.get(zone_id, 0) / max(tally.ticks, 1)
-        table.add_row(name, f"{density:.2f} p/m2", f"{count:.1f}", clock(t_ns)[11:] if t_ns else "-", f"{unknown:.0%}")
+        highest = [f"{density:.2f} p/m2", f"{count:.1f}", clock(t_ns)[11:]] if t_ns else ["unknown", "unknown", "-"]
+        table.add_row(name, *highest, f"{unknown:.0%}")
     out.print(table)
     out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(tally.alerts.items())) or "none"))
     out.print(

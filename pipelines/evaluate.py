@@ -230,8 +230,17 @@ def _results_table(results: dict[str, dict[str, Any]], title: str) -> Table:
     for key in next(iter(results.values())):
         if key not in ("model", "gflops_of"):
             values = (result[key] for result in results.values())
-            table.add_row(key, *(" ".join(f"{v:g}" for v in np.atleast_1d(value)) for value in values))
+            table.add_row(key, *(_cell(value) for value in values))
     return table
+
+
+def _cell(value: Any) -> str:
+    """A text as it is, numbers shortened.
+
+    >>> _cell("counter-n"), _cell([0.25, 3])
+    ('counter-n', '0.25 3')
+    """
+    return value if isinstance(value, str) else " ".join(f"{each:g}" for each in np.atleast_1d(value))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 * :func:`load` reads it and lists every fault at once.
 * :func:`to_site` gives the plain values that the core works with.
+* :func:`plainly` says what is wrong with a part of one that stands elsewhere.
 * :func:`explain` says of every value where it came from.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
@@ -11,5 +12,6 @@ from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
+from crowdwatch.config.structure import plainly
 
-__all__ = ["BiasSettings", "EventFile", "IntervalsSettings", "explain", "from_json", "load", "to_site"]
+__all__ = ["BiasSettings", "EventFile", "IntervalsSettings", "explain", "from_json", "load", "plainly", "to_site"]

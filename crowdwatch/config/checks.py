@@ -31,8 +31,10 @@ from crowdwatch.config.schema import (
     SiteFrame,
     ZoneFile,
 )
+from crowdwatch.config.sites import counts_heads
 from crowdwatch.config.times import parse_time
 from crowdwatch.errors import CalibrationError, RecordError
+from crowdwatch.fuse import ground_seen
 from crowdwatch.site import Quantity
 
 __all__ = ["check"]
@@ -85,8 +87,9 @@ def check(document: Document) -> None:
     for number, gate in parts.gates.items():
         _gate(document, ("gates", number), gate, area)
     for number, camera in parts.cameras.items():
-        _camera(document, ("cameras", number), camera, area)
+        _camera(document, ("cameras", number), camera, area, parts.counter or CounterSettings())
     _heads(document, parts)
+    _counter_times(document, parts)
     _phases(document, parts)
     _limits(document, parts)
     if parts.readings is not None and parts.readings.window_s < parts.readings.tick_s:
@@ -212,7 +215,9 @@ def _gate(document: Document, path: KeyPath, gate: GateFile, area: BaseGeometry 
         document.fault((*path, "usable_width_m"), text)
 
 
-def _camera(document: Document, path: KeyPath, camera: CameraFile, area: BaseGeometry | None) -> None:
+def _camera(
+    document: Document, path: KeyPath, camera: CameraFile, area: BaseGeometry | None, counter: CounterSettings
+) -> None:
     source = camera.source
     if source.file is not None and not Path(source.file).is_file():
         text = (
@@ -226,16 +231,24 @@ def _camera(document: Document, path: KeyPath, camera: CameraFile, area: BaseGeo
     calibration = camera.calibration
     if calibration.tsai is None and calibration.pose is None and calibration.points is None:
         return  # no calibration, or one whose file could not be read: both have been listed
+    use_heads = counts_heads(camera, counter)
     try:
         plane = ground_plane(camera)
-        height_m = camera.head_plane_m if camera.anchor.value == "head" else 0.0
-        seen = None if area is None else geometry.visible_area(plane, height_m, within=area)
+        if area is None:
+            return
+        alone, counted = (ground_seen(plane, camera.anchor, way, area)[0] for way in (False, use_heads))
     except (CalibrationError, RecordError) as error:
         document.fault((*path, "calibration"), str(error))
         return
-    if seen is not None and seen.is_empty:
+    if alone.is_empty:
         text = (
             "the camera validly sees none of the walkable area. Check the calibration, the site's origin and the units."
+        )
+        document.fault((*path, "calibration"), text)
+    elif counted.is_empty:
+        text = (
+            "the camera sees no piece of the walkable area together with the heads of people who stand there, so a "
+            "counter cannot count them. Tilt the camera up, or leave it to boxes with counter: {use: false}."
         )
         document.fault((*path, "calibration"), text)
 
@@ -255,6 +268,32 @@ def _heads(document: Document, parts: _Parts) -> None:
             remedy = "Or leave this camera to boxes with counter: {use: false}."
             text = f"counter {parts.counter.model} is refused: {fault} {remedy}"
             document.fault(("cameras", number, "calibration"), text)
+
+
+def _counter_times(document: Document, parts: _Parts) -> None:
+    """A counter runs at least as often where people stand close, and its answer holds until the next one."""
+    counter = parts.counter
+    if counter is None:
+        return
+    _dense_often(document, ("counter",), counter.dense_every_s, counter.every_s)
+    _holds_long(document, counter.hold_s, counter.every_s, "every_s")
+    for number, camera in parts.cameras.items():
+        own = camera.counter
+        _dense_often(document, ("cameras", number, "counter"), own.dense_every_s, own.every_s or counter.every_s)
+        if own.every_s is not None:
+            _holds_long(document, counter.hold_s, own.every_s, f"every_s of camera {camera.id}")
+
+
+def _dense_often(document: Document, path: KeyPath, dense_s: float | None, every_s: float) -> None:
+    if dense_s is not None and dense_s > every_s:
+        text = f"got {dense_s:g} s, need <= every_s {every_s:g} s: where people stand close, more often. Shorten it."
+        document.fault((*path, "dense_every_s"), text)
+
+
+def _holds_long(document: Document, hold_s: float | None, every_s: float, what: str) -> None:
+    if hold_s is not None and hold_s < every_s:
+        text = f"got {hold_s:g} s, need >= {what} {every_s:g} s, or nothing counts until the next count. Lengthen it."
+        document.fault(("counter", "hold_s"), text)
 
 
 def _phases(document: Document, parts: _Parts) -> None:

@@ -10,7 +10,7 @@ from crowdwatch.config.document import KeyPath
 from crowdwatch.config.fields import Step
 from crowdwatch.config.schema import EventFile, Limits, LimitsByKind, PhaseFile, ZoneFile
 from crowdwatch.outcomes import Level
-from crowdwatch.site import UNITS, Limit, Quantity, ZoneKind
+from crowdwatch.site import MOST_P_M2, UNITS, Limit, Quantity, ZoneKind
 
 __all__ = ["STEPS", "Rung", "Sourced", "event_rungs", "rung_fault", "rungs", "to_limit"]
 
@@ -137,6 +137,11 @@ def rung_fault(rung: Rung, below: Rung | None) -> tuple[Origin, str] | None:
     if rung.quantity is Quantity.OCCUPANCY and raise_at.value > MOST_OCCUPANCY_FRAC:
         return raise_at.origin, (
             f"{what}: got {raise_at.value:g}, need a share of capacity <= {MOST_OCCUPANCY_FRAC:g}. Write 80 % as 0.8."
+        )
+    if rung.quantity is Quantity.DENSITY and raise_at.value > MOST_P_M2:
+        return raise_at.origin, (
+            f"{what}: got {raise_at.value:g} {unit}, need <= {MOST_P_M2:g}: nobody can stand closer, so it would "
+            "never be reached. Lower it, or write 'off' to do without this step."
         )
     if below is not None and not raise_at.value > below.raise_at.value:
         # the fault is shown at the value that a person wrote

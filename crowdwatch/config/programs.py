@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from crowdwatch.config.fields import Ident, NotNegative, Number, Positive, Whole
+from crowdwatch.config.fields import Ident, NotNegative, Number, Positive, Truth, Whole
 from crowdwatch.intervals import IntervalBand, IntervalTable
-from crowdwatch.site import BAND_P_M2
+from crowdwatch.site import BAND_P_M2, FACTOR_RANGE, MOST_P_M2
 
 __all__ = [
     "BiasSettings",
@@ -64,7 +64,7 @@ class TilesSettings(Model):
         default=160,
         json_schema_extra={"source": "people up to this height are whole in some tile: a quarter of a tile"},
     )
-    overview: bool = Field(
+    overview: Truth = Field(
         default=True, json_schema_extra={"source": "people larger than the overlap are found in the whole picture"}
     )
 
@@ -108,6 +108,10 @@ class DetectorSettings(Model):
     )
 
 
+MOST_HOLD_S = 180.0
+"""Three times the longest ``every_s``: older head mass says nothing of what is there now."""
+
+
 class CounterSettings(Model):
     """The program that counts heads where people stand too close for boxes, and where it takes over from them.
 
@@ -128,11 +132,13 @@ class CounterSettings(Model):
     dense_every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = Field(
         default=None, json_schema_extra={"source": "every_s"}
     )
-    band_p_m2: Annotated[list[NotNegative], Field(min_length=2, max_length=2)] = Field(
+    band_p_m2: Annotated[list[Annotated[NotNegative, Field(le=MOST_P_M2)]], Field(min_length=2, max_length=2)] = Field(
         default_factory=lambda: list(BAND_P_M2),
         json_schema_extra={"source": "the highest band in which boxes still find enough people, by measured recall"},
     )
-    hold_s: Positive | None = Field(default=None, json_schema_extra={"source": "5 s, or three times every_s"})
+    hold_s: Annotated[Positive, Field(le=MOST_HOLD_S)] | None = Field(
+        default=None, json_schema_extra={"source": "5 s, or three times every_s"}
+    )
     threads: Annotated[Whole, Field(ge=1, le=1024)] | None = Field(
         default=None, json_schema_extra={"source": "every core of the machine"}
     )
@@ -156,7 +162,7 @@ class CounterSettings(Model):
 class CameraCounter(Model):
     """What one camera does otherwise: ``use: false`` leaves its people to boxes; times as in ``counter``."""
 
-    use: bool = True
+    use: Truth = True
     every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = None
     dense_every_s: Annotated[Number, Field(ge=0.04, le=60)] | None = None
 
@@ -164,7 +170,7 @@ class CameraCounter(Model):
 class BiasSettings(Model):
     """True people for every one that a camera counts, and the 90 % interval of that factor, from hand counts."""
 
-    factor: Positive
+    factor: Annotated[Number, Field(ge=FACTOR_RANGE[0], le=FACTOR_RANGE[1])]
     low: Positive
     high: Positive
     audits: Annotated[Whole, Field(ge=0)] = 0

@@ -27,6 +27,7 @@ from crowdwatch.config.fields import (
     Share,
     Step,
     Time,
+    Truth,
     Whole,
 )
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
@@ -127,7 +128,7 @@ class ZoneFile(Model):
     polygon_m: Ring
     usable_area_m2: Positive | None = None
     capacity_persons: Positive | None = None
-    watch_blindness: Annotated[bool, Field(strict=True)] = True
+    watch_blindness: Truth = True
     limits: Limits | None = None
 
 

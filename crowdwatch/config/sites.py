@@ -10,11 +10,12 @@ import numpy as np
 from crowdwatch import geometry
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.limits import event_rungs, to_limit
+from crowdwatch.config.programs import CounterSettings
 from crowdwatch.config.schema import CameraFile, EventFile, Text
 from crowdwatch.intervals import UNMEASURED
 from crowdwatch.site import Bias, Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
 
-__all__ = ["to_site"]
+__all__ = ["counts_heads", "to_site"]
 
 UNTOLD_INTERVAL_S = 0.2
 """How often a camera that analyses every frame is expected to speak where neither sampling nor capture rate is given:
@@ -92,6 +93,11 @@ def _hold_s(camera: CameraFile, event: EventFile) -> float:
     return event.counter.hold_s or max(HOLD_S, HOLD_TIMES * every_s)
 
 
+def counts_heads(camera: CameraFile, counter: CounterSettings) -> bool:
+    """Whether a counter looks at a camera's pictures, as far as the event file says."""
+    return counter.model != "none" and camera.counter.use
+
+
 def _camera(camera: CameraFile, event: EventFile) -> Camera:
     rate_hz = camera.sample_hz or camera.source.capture_rate_hz
     interval_s = float(1 / Fraction(str(rate_hz))) if rate_hz else UNTOLD_INTERVAL_S
@@ -106,6 +112,7 @@ def _camera(camera: CameraFile, event: EventFile) -> Camera:
         score_min=camera.score_min,
         heads_hold_s=_hold_s(camera, event),
         bias=None if camera.bias is None else Bias(**camera.bias.model_dump()),
+        counts_heads=counts_heads(camera, event.counter),
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.schema import EventFile
 
-__all__ = ["shown", "structure_faults"]
+__all__ = ["plainly", "shown", "structure_faults"]
 
 _MAX_SHOWN = 60
 
@@ -48,9 +48,39 @@ def structure_faults(document: Document, error: ValidationError) -> None:
                 path, f"is no step of a ladder, need one of {', '.join(allowed)}.{_did_you_mean(path[-1], allowed)}"
             )
         elif kind == "value_error":
-            document.fault(path, f"got {shown(found['input'])}: {str(context.get('error', found['msg'])).rstrip('.')}.")
+            said = f"{str(context.get('error', found['msg'])).rstrip('.')}."
+            # what is wrong between several keys names them itself
+            document.fault(
+                path, said if isinstance(found["input"], Mapping) else f"got {shown(found['input'])}: {said}"
+            )
         else:
             document.fault(path, f"got {shown(found['input'])}, {_need(path, kind, context)}")
+
+
+def plainly(error: ValidationError) -> str:
+    """What pydantic found wrong with a part that is no event file, in one line.
+
+    >>> from crowdwatch.config.programs import IntervalsSettings
+    >>> try:
+    ...     IntervalsSettings.model_validate({"spread": -1, "bands": [{"low": "few", "high": 1.0}]})
+    ... except ValidationError as error:
+    ...     plainly(error)
+    "spread: got -1, need >= 0; bands[0].low: got 'few', need a number"
+    """
+    said = []
+    for found in error.errors(include_url=False, include_context=True):
+        kind, context = str(found["type"]), found.get("ctx", {})
+        need = str(context["error"]) if kind == "value_error" else _need(found["loc"], kind, context)
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found["loc"]).lstrip(".")
+        if kind == "extra_forbidden":
+            need = "is an unknown key"
+        got = (
+            ""
+            if isinstance(found["input"], Mapping) or kind in ("extra_forbidden", "missing")
+            else f"got {shown(found['input'])}, "
+        )
+        said.append(f"{f'{place}: ' if place else ''}{got}{need.split('. ')[0].rstrip('.')}")
+    return "; ".join(said)
 
 
 def shown(value: Any) -> str:

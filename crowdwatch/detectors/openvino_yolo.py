@@ -116,6 +116,8 @@ def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anc
     path = folder / "metadata.yaml"
     meta = read_yaml(path)
     names, size = meta.get("names"), meta.get("imgsz")
+    if meta.get("task") == "count":
+        raise ModelError(f"{path}: this is a counter, and boxes are wanted. Name it under counter, not under detector.")
     if meta.get("task") != "detect" or not isinstance(names, dict) or not isinstance(size, list) or len(size) != 2:
         raise ModelError(
             f"{path}: got task {meta.get('task')!r}, names {type(names).__name__}, imgsz {size!r}; need task detect, "

@@ -21,10 +21,11 @@ from crowdwatch.geometry.plane import (
     valid_px,
 )
 from crowdwatch.geometry.polygons import inside, polygon, polygon_fault
-from crowdwatch.geometry.view import head_size_px, visible_area
+from crowdwatch.geometry.view import areas_only, head_size_px, visible_area
 
 __all__ = [
     "Fit",
+    "areas_only",
     "distort",
     "fit_homography",
     "head_size_px",

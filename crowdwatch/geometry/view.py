@@ -19,7 +19,7 @@ from crowdwatch.geometry.plane import (
 )
 from crowdwatch.records import FloatArray, GroundPlane
 
-__all__ = ["head_size_px", "visible_area"]
+__all__ = ["areas_only", "head_size_px", "visible_area"]
 
 # The picture is cut into this many cells along its longer side. A straight chord of 1/96 of the picture departs from
 # a lens-curved edge by less than 0.05 px even at 4K.
@@ -74,7 +74,7 @@ def visible_area(plane: GroundPlane, height_m: float = 0.0, within: BaseGeometry
     seen: BaseGeometry = shapely.union_all([shapely.make_valid(shapely.Polygon(part)) for part in parts])
     for limit in (hull_area(plane), within):
         seen = seen if limit is None else seen.intersection(limit)
-    return _areas_only(seen)
+    return areas_only(seen)
 
 
 def head_size_px(plane: GroundPlane, head_m: float = 0.25, step_px: int = 16) -> FloatArray:
@@ -212,7 +212,7 @@ def _crossings(
     return found
 
 
-def _areas_only(shape: BaseGeometry) -> BaseGeometry:
+def areas_only(shape: BaseGeometry) -> BaseGeometry:
     """Drop points and lines that an intersection may leave."""
     if shape.geom_type in ("Polygon", "MultiPolygon"):
         return shape

@@ -108,6 +108,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "health.dark": ("DARK", "过暗"),
     "health.overexposed": ("OVEREXPOSED", "过曝"),
     "health.covered": ("COVERED", "被遮挡"),
+    "health.noisy": ("NOISE ONLY", "画面只有噪声"),
     "health.frozen": ("FROZEN", "画面冻结"),
     "health.silent": ("SILENT", "无信号"),
     "reading.none": ("no reading at this time", "此时刻没有读数"),

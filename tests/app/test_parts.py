@@ -90,6 +90,7 @@ def test_reasons_of_the_real_rules_are_translated(seed: Seed) -> None:
             "density 4.20 p/m2 with probability 0.1, limit 4 p/m2 for 10 s",
             "密度 4.20 人/m²（概率 0.1），限值 4 人/m²，持续 10 秒",
         ),
+        ("camera a is noisy; 40 % of the zone is seen", "摄像机 a 画面只有噪声；可见该区域的 40 %"),
         ("camera a is frozen, camera b is dark", "摄像机 a 画面冻结；摄像机 b 过暗"),
         ("density 2.10 p/m2, limit 2 p/m2 for 5 s", "密度 2.10 人/m²，限值 2 人/m²，持续 5 秒"),
         ("density unknown, limit 2 p/m2 for 5 s", "密度 未知，限值 2 人/m²，持续 5 秒"),

@@ -1,5 +1,6 @@
 """Cameras that cannot see what they are for: an error before the run, or a reading that says so."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,9 @@ from scenes import T0, fold, see, square, started
 from crowdwatch import build, config
 from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
+from crowdwatch.fuse import view_site
 from crowdwatch.outcomes import Level, Quality
+from crowdwatch.readings import foretold
 from crowdwatch.records import Tick
 from crowdwatch.sources.synthetic import lattice
 
@@ -80,3 +83,13 @@ def test_a_camera_below_the_heads_is_left_to_boxes_and_says_so(tmp_path):
     (feed,) = build.open_feeds(event)
     assert feed.heads.counter is None
     assert feed.heads.fault == "heads cannot be put on the ground with its calibration"
+    (said,) = foretold(view_site(config.to_site(event)))[-1:]
+    assert said.startswith("camera mast: boxes count alone, and dense crowds are missed: the camera is 1.20 m up")
+
+
+def test_what_no_camera_sees_is_foretold():
+    site = square(walkable=LONG, zone=[[-4, -30], [4, -30], [4, 6], [-4, 6]])
+    assert re.fullmatch(r"zone z: the cameras see \d\d% of it, so it will be degraded\.", *foretold(view_site(site)))
+    site = square(walkable=LONG, zone=[[-4, -50], [4, -50], [4, -40], [-4, -40]])
+    assert foretold(view_site(site)) == ["zone z: the cameras see 0% of it, so it will be blind: it is never read."]
+    assert foretold(view_site(square())) == []

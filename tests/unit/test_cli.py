@@ -340,6 +340,15 @@ def test_a_hand_count_is_entered_corrected_and_reported(run, refused, counted):
     [
         (["add", "mast", "8", "-5"], r"got -5, need 0 to 100,000 people.*Count again", 1),
         (["add", "mast", "8", "100001"], r"got 100001, need 0", 1),
+        (["add", "mast", "8", "many"], r"COUNT 'many': need a whole number of people, as 47", 1),
+        (["add", "mast", "8", "3.5"], r"COUNT '3.5': need a whole number", 1),
+        (["add", "mast", "8", "1e9"], r"COUNT '1e9': need a whole number", 1),
+        (["add", "mast", "8", "1_0"], r"COUNT '1_0': need a whole number", 1),
+        (["add", "mast", "8", ""], r"COUNT '': need a whole number", 1),
+        (["add", "mast", "8", "1000000000"], r"got 1000000000, need 0 to 100,000", 1),
+        (["add", "mast", "8", "5", "--actor", " "], r"--actor: got nothing, need a name", 1),
+        (["add", "mast", "2199-01-01T00:00:00Z", "5"], r"nearest is that of 2026-01-01T12:00:09.8Z", 1),
+        (["add", "mast", "2026-01-01T12:00:05", "5"], r"need a time as 2009-06-01T12:00:30Z", 1),
         (["add", "mast", "0:30", "5"], r"no picture was analysed.*nearest is that of 2026-01-01T12:00:09.8Z", 1),
         (["add", "mast", "2020-01-01T00:00:00Z", "5"], r"nearest is that of 2026-01-01T12:00:00Z", 1),
         (["add", "mast", "1e300", "5"], r"TIME '1e300': need a time", 1),
@@ -361,7 +370,32 @@ def test_audits_that_cannot_be(refused, run, counted, words, pattern, code):
     assert json.loads(run("audit", "report", "--json", "--runs", counted)[1]) == before
 
 
-def test_a_count_that_is_no_number(run, counted):
-    code, _, err = run("audit", "add", "mast", "8", "many", "--runs", counted)
-    assert code == 2
-    assert "COUNT" in err
+@pytest.mark.parametrize(
+    ("pairs", "pattern"),
+    [
+        ([("  - id: mast", "  - id: mist")], r"camera 'mast' of the log is not in the event file, which has mist"),
+        ([("focal_px: [520, 520]", "focal_px: [530, 520]")], r"camera 'mast' has another calibration"),
+        (
+            [("image_size_px", "max_position_error_m: 2\n    image_size_px")],
+            r"max_position_error_m 2, the log.* with 1,",
+        ),
+        ([("[-12, -4], [12, -4], [12, 12]", "[-12, -4], [19, -4], [19, 12]")], r"reaches 7.0 m beyond that of the log"),
+    ],
+    ids=["another camera", "another calibration", "further", "more ground"],
+)
+def test_a_log_is_not_asked_what_it_does_not_hold(refused, run, counted, tmp_path, pairs, pattern):
+    (log,) = (path for path in counted.glob("synthetic-plaza-*") if path.is_dir())
+    event = variant(tmp_path, SYNTHETIC.read_text(encoding="utf-8"), *pairs)
+    refused(f"--log: .*{pattern}", "replay", event, "--log", log, "--runs", tmp_path)
+    same = variant(tmp_path, SYNTHETIC.read_text(encoding="utf-8"), ("rmse_m: 0.0", "rmse_m: 0.3"))
+    assert run("replay", same, "--log", log, "--runs", tmp_path)[0] == 0
+
+
+def test_a_mistyped_hand_count_is_loud(run, counted):
+    code, out, err = run("audit", "add", "mast", "0:00:02", "90000", "--runs", counted)
+    assert code == 0, err
+    assert re.search(r"camera mast: factor \d+ is beyond 0.5 to 2\. A count was mistyped", out)
+    number = re.match(r"entry (\d+):", out)[1]
+    assert "beyond 0.5 to 2" in run("audit", "report", "--runs", counted)[1]
+    assert run("audit", "add", "mast", "0:00:02", "9", "--corrects", number, "--runs", counted)[0] == 0
+    assert "beyond" not in run("audit", "report", "--runs", counted)[1]

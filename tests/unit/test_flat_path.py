@@ -71,3 +71,6 @@ def test_the_command_prints_both(tmp_path):
         assert result.exit_code == 0, result.output
         assert json.loads(result.stdout)["A"]["photographs"] == 1
         assert key in json.loads(result.stdout)["A"]
+    table = CliRunner().invoke(evaluate.app, call[:-1])
+    assert table.exit_code == 0, table.output
+    assert "deepest_fall" in table.output

@@ -1,6 +1,8 @@
 """Intervals: quantiles that hold what they promise on counts they have not seen, and what a zone makes of them."""
 
 import math
+import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +150,35 @@ def test_the_command_writes_what_the_program_reads(tmp_path, monkeypatch):
     (card / "intervals.yaml").write_text("spread: -1\nbands: []\n")
     with pytest.raises(ModelError, match="no table of intervals"):
         build.measured(config.load(example("pets2009")))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "got NoneType, need a mapping"),
+        ("spread: 0.1\nbands: [", "cannot be read as YAML"),
+        ("spread: 0.1\n", "(bands: got nothing, need a list, as in [1.0, 2.0])"),
+        ("spread: -1\nbands: [{low: -1, high: 1}]", "(spread: got -1, need >= 0)"),
+        ("spread: 0\nbands: [{low: .nan, high: 1}]", "(bands[0].low: got nan, need a finite number)"),
+        ("spread: 0\nbands: [{low: 2, high: -1}]", "(interval table: in every band, need low <= high)"),
+        ("spread: 0\nbands: [{below: 3, low: -1, high: 1}]", "need bands that rise to infinity"),
+        ("spread: 0\nbands: [{hihg: 3, low: -1, high: 1}]", "(bands[0].hihg: is an unknown key)"),
+    ],
+)
+def test_a_damaged_table_is_said_in_one_sentence(tmp_path, monkeypatch, content, said):
+    folder = tmp_path / "models" / "counter-n"
+    folder.mkdir(parents=True)
+    shutil.copy(weights.shipped_dirs()[0] / "counter-n" / "model.yaml", folder)
+    (folder / "intervals.yaml").write_text(content, encoding="utf-8")
+    monkeypatch.setattr(weights, "shipped_dirs", lambda: [tmp_path / "models"])
+    event = config.load(example("pets2009"))
+    with pytest.raises(ModelError) as refused:
+        build.measured(event)
+    text = str(refused.value)
+    assert text.startswith(f"{folder / 'intervals.yaml'}: ")
+    assert said in text
+    assert "pydantic" not in text
+    assert re.search(r"Restore|again", text)
 
 
 @pytest.mark.parametrize("name", ["counter-n", "crowd-n"])

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scenes import FINE, T0, S, camera, every_second, fold, rendered, see, square, started
 
+from crowdwatch.health import judge
+from crowdwatch.observe import evidence
 from crowdwatch.outcomes import Health, Level, Quality
-from crowdwatch.records import Anchor, Evidence, Tick
+from crowdwatch.records import Anchor, Evidence, Frame, FramePair, Stamp, Tick
 from crowdwatch.sources.synthetic import Scene, lattice, looking_down, standing
 
 CROWD = lattice(4.0, -6, -2, 6, 8)
@@ -98,6 +100,7 @@ def test_an_empty_zone_is_zero_and_an_unseen_one_is_unknown():
         (Evidence("a" * 16, 2.0, 1.0, 0.0, 1.0), Health.DARK),
         (Evidence("b" * 16, 252.0, 3.0, 0.0, 1.0), Health.OVEREXPOSED),
         (Evidence("c" * 16, 120.0, 2.0, 0.0, 1.0), Health.COVERED),
+        (Evidence("d" * 16, 127.0, 49.5, 48_800.0, 56.0), Health.NOISY),
     ],
 )
 def test_an_ill_picture_is_blind_not_empty(evidence, health):
@@ -106,6 +109,16 @@ def test_an_ill_picture_is_blind_not_empty(evidence, health):
     assert last(outcomes).quality is Quality.BLIND
     assert math.isnan(last(outcomes).count)
     assert outcomes[-1].health[0].health is health
+
+
+def test_noise_is_told_from_a_fine_crowd():
+    rng = np.random.default_rng(1)
+    for hw in ((576, 768), (1080, 1920)):
+        noise = [Frame(Stamp("c", n, n), rng.integers(0, 256, (*hw, 3), dtype=np.uint8)) for n in range(2)]
+        assert judge(evidence(FramePair(*noise))) is Health.NOISY
+        assert judge(evidence(FramePair(None, noise[1]))) is Health.OK  # one picture alone does not tell
+    # the finest photograph of a crowd that is known, as far as a standing camera sees it move
+    assert judge(Evidence("e" * 16, 120.0, 54.3, 52_602.0, 20.0)) is Health.OK
 
 
 def test_a_frozen_picture_becomes_unknown():

@@ -12,6 +12,7 @@ import pytest
 
 from crowdwatch.detectors import choose, download, load, weights
 from crowdwatch.errors import ConfigError, ModelError, WeightsMismatch, WeightsNotFound
+from crowdwatch.shipped import shipped
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +142,11 @@ def test_a_default_of_each_task(tmp_path):
 def test_the_models_folder_of_a_checkout_is_found(monkeypatch):
     monkeypatch.undo()
     assert any((folder / "README.md").is_file() for folder in weights.shipped_dirs())
+
+
+def test_a_counter_is_no_detector():
+    with pytest.raises(ModelError, match=r"this is a counter.*under counter, not under detector"):
+        load(str(shipped("models")[0] / "counter-n" / "counter-n_openvino_model"), "openvino")
 
 
 def test_explicit_paths_that_are_wrong(tmp_path):

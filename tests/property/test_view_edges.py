@@ -1,0 +1,182 @@
+"""Along the edges of what is seen: head mass of a cell that is cut stands on the seen part of it, once and whole.
+
+The crowd is uniform and the mass is true, so a zone's density must be the crowd's whatever cuts the cells. What is left
+comes from blocks of 8 px, half a metre and more on the ground, that lie across an edge.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+from scenes import SQUARE, T0, camera, fold, see, square, started
+
+from crowdwatch import geometry
+from crowdwatch.density import make_grid
+from crowdwatch.fuse import view_site
+from crowdwatch.hand_count import people_found
+from crowdwatch.outcomes import Quality
+from crowdwatch.records import Anchor, HeadMass, Stamp, Tick
+from crowdwatch.site import Bias
+from crowdwatch.sources.synthetic import looking_down
+from crowdwatch.splat import splat
+
+RHO = 4.0
+WIDE = [[-20.2, -15.3], [20.2, -15.3], [20.2, 20.2], [-20.2, 20.2]]
+FINE_M = 0.04
+NOBODY = np.empty((0, 2))
+
+
+def crowd(plane, walkable, camera_id="c", block_px=8.0):
+    """Head mass of a uniform crowd of 4 p/m2 on all of the walkable ground, as far as its heads are in the picture."""
+    (west, south), (east, north) = np.min(walkable, axis=0), np.max(walkable, axis=0)
+    x, y = np.meshgrid(np.arange(west + FINE_M / 2, east, FINE_M), np.arange(south + FINE_M / 2, north, FINE_M))
+    people = np.stack([x.ravel(), y.ravel()], axis=1)
+    people = people[geometry.inside(geometry.polygon(walkable), people)]
+    uv = geometry.to_image(plane, people, plane.head_plane_m)
+    height, width = plane.image_hw
+    block = (uv[((uv >= 0) & (uv < (width, height))).all(axis=1)] / block_px).astype(int)
+    mass = np.zeros((int(height / block_px), int(width / block_px)))
+    np.add.at(mass, (block[:, 1], block[:, 0]), RHO * FINE_M**2)
+    return HeadMass(Stamp(camera_id, 0, T0), mass, block_px, plane.image_hw, "n")
+
+
+def site_of(cameras, walkable, zone):
+    return square(
+        cameras=cameras,
+        walkable=walkable,
+        zone=zone,
+        area_m2=geometry.polygon(zone).intersection(geometry.polygon(walkable)).area,
+    )
+
+
+def masses_of(site):
+    grid = make_grid(geometry.polygon(site.walkable_m), site.cell_m)
+    return [splat(crowd(c.plane, site.walkable_m, c.camera_id), c.plane, grid) for c in site.cameras]
+
+
+def read(site, masses=None):
+    """What all cameras together read of that crowd, with no boxes at all."""
+    seen = [
+        replace(see(T0, NOBODY, camera_id=mass.stamp.camera_id, seq=0), mass=mass) for mass in masses or masses_of(site)
+    ]
+    _, outcomes = fold(started(site), [*seen, Tick(T0, tuple(one.stamp.id for one in seen))])
+    return outcomes[0]
+
+
+@pytest.mark.parametrize("anchor", [Anchor.HEAD, Anchor.FEET])
+@pytest.mark.parametrize("mast_m", [6.0, 10.0, 20.0])
+@pytest.mark.parametrize("zone", [WIDE, [[4, -2], [12, -2], [12, 6], [4, 6]]], ids=["everything", "one side"])
+def test_a_view_s_edge_loses_nobody(mast_m, anchor, zone):
+    """Cells cut by the view's edge were counted by the square of their share: 0.972 of the truth. With feet as anchors
+    ground whose heads are above the picture's edge was taken for seen and empty besides: 0.887 of the truth."""
+    plane = looking_down((0, -12, mast_m), (0, 3))
+    outcome = read(site_of([camera(plane=plane, anchor=anchor)], WIDE, zone))
+    reading = outcome.readings[0]
+    assert reading.visible_frac < 0.995  # the view's edge runs through the zone
+    assert reading.density_p_m2 == pytest.approx(RHO, rel=0.015)
+    # on the map nothing falls off or piles up along the edge: a fifth is what blocks across the edge leave
+    known = outcome.grid.rho_p_m2[np.isfinite(outcome.grid.rho_p_m2)]
+    assert known.min() > 0.8 * RHO
+    assert known.max() < 1.05 * RHO
+
+
+@pytest.mark.parametrize("shift_m", [0.1, 0.25, 0.4])
+def test_a_wall_through_cells_loses_nobody(shift_m):
+    """Nobody stands beyond it, so that what is in the cell is on this side: 0.953 of the truth before."""
+    walls = (np.array(SQUARE) + np.sign(SQUARE) * shift_m).tolist()
+    site = site_of([camera(plane=looking_down((0, -15, 10), (0, 3)))], walls, walls)
+    assert read(site).readings[0].density_p_m2 == pytest.approx(RHO, rel=0.015)
+
+
+def halves(at_m):
+    """Two cameras, each calibrated up to a line that runs north at ``at_m`` east."""
+    plane = looking_down((0, -16, 12), (0, 3))
+    hulls = {"a": [[-9, -5], [at_m, -5], [at_m, 11], [-9, 11]], "b": [[at_m, -5], [9, -5], [9, 11], [at_m, 11]]}
+    return [camera(name, replace(plane, hull_m=np.array(hull), hull_reach=1.0)) for name, hull in hulls.items()]
+
+
+@pytest.mark.parametrize("at_m", [0.1, 0.25, 0.4])
+def test_two_views_that_meet_within_cells_count_as_if_they_met_between_them(at_m):
+    """0.937 of that when they met in the middle of cells, in a zone of four metres."""
+    zone = [[-2, 0], [2, 0], [2, 6], [-2, 6]]
+    between, within = (read(site_of(halves(x), SQUARE, zone)).readings[0] for x in (0.0, at_m))
+    assert within.count == pytest.approx(between.count, rel=0.002)
+    assert within.visible_frac == pytest.approx(1.0)
+    assert within.density_p_m2 == pytest.approx(RHO, rel=0.015)
+
+
+@pytest.mark.parametrize("shift_m", [0.0, 0.1, 0.25, 0.4])
+def test_a_zone_s_edge_through_cells_takes_its_own_part(shift_m):
+    zone = (np.array([[-4, 0], [4, 0], [4, 6], [-4, 6]]) + shift_m).tolist()
+    site = site_of([camera(plane=looking_down((0, -16, 12), (0, 3)))], SQUARE, zone)
+    assert read(site).readings[0].density_p_m2 == pytest.approx(RHO, rel=0.015)
+
+
+def test_zones_and_cameras_share_the_mass_out():
+    """Zones that tile the ground and cameras that overlap: the parts of a cell's mass add up to it, and to no more."""
+    cut = 0.13
+    zones = [[[-6, -2], [cut, -2], [cut, 8], [-6, 8]], [[cut, -2], [6, -2], [6, 8], [cut, 8]]]
+    planes = {"a": looking_down((-9.3, -14, 9), (-1, 2)), "b": looking_down((9.1, -13, 11), (1.3, 2.7))}
+    site = site_of([camera(name, plane) for name, plane in planes.items()], SQUARE, zones[0])
+    one = site.zones[0]
+    site = replace(site, zones=tuple(replace(one, zone_id=f"z{n}", polygon_m=np.array(z)) for n, z in enumerate(zones)))
+    view = view_site(site)
+    both = frozenset(planes)
+    owned = {name: view.cover(name, both).owned for name in planes}
+    for name in planes:
+        by_zone = np.asarray(view.cover(name, both).zones.sum(axis=0)).reshape(view.grid.shape)
+        assert by_zone == pytest.approx(owned[name], abs=1e-9)
+        assert owned[name].min() >= 0
+        assert owned[name].max() <= 1 + 1e-9
+        alone = view.cover(name, frozenset({name})).owned
+        assert (owned[name] <= alone + 1e-9).all()
+    # ground that both see is counted by one of them: each one's share of its own cell, put back into square metres
+    area = sum((owned[name] * view.heads(name)[0]).sum() for name in planes) * view.grid.cell_m**2
+    union = shapely.union_all([view.cameras[name].visible for name in planes])
+    assert area == pytest.approx(union.area, rel=1e-3)  # cells of which less than a hundredth is seen are left out
+
+
+def test_ground_whose_heads_are_cut_off_is_not_seen_when_a_counter_counts():
+    plane = looking_down((0, -12, 6), (0, 3))
+    walkable = geometry.polygon(WIDE)
+    for counts in (True, False):
+        one = replace(camera(plane=plane), counts_heads=counts)
+        view = view_site(site_of([one], WIDE, WIDE)).cameras["c"]
+        feet, heads = (geometry.visible_area(plane, height, walkable) for height in (0.0, plane.head_plane_m))
+        expected = feet & heads if counts else feet
+        assert view.visible.symmetric_difference(expected).area < 1e-6
+        assert view.heads.area == pytest.approx(heads.area if counts else 0.0)
+
+
+def test_a_camera_left_to_boxes_ignores_head_mass_of_a_log():
+    one = camera(plane=looking_down((0, -16, 12), (0, 3)))
+    site = site_of([one], SQUARE, SQUARE)
+    masses = masses_of(site)
+    reading = read(replace(site, cameras=(replace(one, counts_heads=False),)), masses).readings[0]
+    assert reading.count == 0
+    assert read(site, masses).readings[0].count > 400
+
+
+@pytest.mark.parametrize("anchor", [Anchor.HEAD, Anchor.FEET])
+def test_a_hand_count_of_a_cut_view_is_compared_with_what_zones_count(anchor):
+    one = camera(plane=looking_down((0, -12, 10), (0, 3)), anchor=anchor)
+    site = site_of([one], WIDE, WIDE)
+    (mass,) = masses_of(site)
+    found = people_found(site, one, replace(see(T0, NOBODY, seq=0), mass=mass), mass)
+    assert found == pytest.approx(read(site, [mass]).readings[0].count, rel=1e-9)
+
+
+def test_the_rest_of_a_reading_uses_the_same_shares():
+    """A detector that is full costs nothing where heads count; a factor scales what is counted."""
+    one = camera(plane=looking_down((0, -12, 10), (0, 3)))
+    zone = [[4, -2], [10, -2], [10, 6], [4, 6]]
+    site = site_of([one], WIDE, zone)
+    (mass,) = masses_of(site)
+    full = replace(see(T0, NOBODY, seq=0, saturated=True), mass=mass)
+    reading = fold(started(site), [full, Tick(T0, (full.stamp.id,))])[1][0].readings[0]
+    assert reading.quality is Quality.DEGRADED
+    assert reading.reason.endswith("of the zone is seen")  # and nothing of the limit
+    assert reading.count_high > reading.count / reading.visible_frac  # up to the unseen ground, as dense as the seen
+    scaled = read(replace(site, cameras=(replace(one, bias=Bias(1.5, 1.5, 1.5, 40)),)), [mass]).readings[0]
+    assert scaled.count == pytest.approx(1.5 * reading.count)
