@@ -94,7 +94,8 @@ def densities(plane: GroundPlane, xy_m: FloatArray, mass: HeadMass | None = None
     true = smooth(grid, xy_m, share, BANDWIDTH_M)[row, col]
     if mass is None:
         return true, np.full(len(true), np.nan)
-    return true, smooth_mass(grid, splat(mass, plane, grid).mass * cover, share, BANDWIDTH_M)[row, col]
+    placed = np.where(cover > 0, splat(mass, plane, grid).mass, 0.0)  # as the hand-over takes it
+    return true, smooth_mass(grid, placed, share, BANDWIDTH_M)[row, col]
 
 
 def matched(heads_px: FloatArray, xyxy_px: FloatArray, anchor: Anchor) -> BoolArray:
