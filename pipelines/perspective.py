@@ -6,7 +6,8 @@ parallel, Criminisi, Reid and Zisserman 2000) holds for level cameras only: at t
 degrees, it puts the camera half as high again as it is, and people of one spot up to twice as far apart.
 
 The focal length cannot be told from statures; it is assumed to be the picture's longer side, a view of 53 degrees.
-Between 44 and 64 degrees distances are still good to a tenth, and densities to a fifth (same tests).
+Between 44 and 64 degrees distances are still good to a tenth, and densities to a fifth
+(``tests/unit/test_perspective.py``).
 """
 
 from __future__ import annotations
