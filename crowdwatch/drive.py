@@ -38,6 +38,9 @@ __all__ = ["Feed", "Footage", "Log", "Steering", "Tally", "drive", "ticked"]
 BEAT_S = 1.0
 POLL_S = 0.1
 
+GROUPS = 2
+"""Groups of frames that are observed at once: one in the detector, one being judged. Each holds all its pictures."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feed:
@@ -72,7 +75,8 @@ class Feed:
             ModelError: in the place of the frame on which the detector failed.
         """
         groups = _groups(self.source.pairs(from_ns, to_ns), batch_frames)
-        for observations in ahead(groups, self._observe, self.threads):
+        threads = self.threads if batch_frames == 1 else min(self.threads, GROUPS)
+        for observations in ahead(groups, self._observe, threads):
             yield from observations
 
     def _observe(self, pairs: Sequence[FramePair]) -> list[Observation]:
