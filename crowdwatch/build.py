@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 from pydantic import ValidationError
 
 from crowdwatch import audit, config, counters, detectors, geometry, samples
@@ -294,6 +295,10 @@ class Models:
     _detectors: dict[Anchor, Detector] = field(default_factory=dict)
     _counter: tuple[Counter | None, str] | None = None
     _grid: Grid | None = None
+
+    def __post_init__(self) -> None:
+        # frames go side by side already: OpenCV's own threads would only wait for each other (docs/benchmarks.md)
+        cv2.setNumThreads(1)
 
     @property
     def streams(self) -> int:

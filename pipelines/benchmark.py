@@ -19,8 +19,6 @@ from rich.console import Console
 from rich.table import Table
 
 from crowdwatch import build, config
-from crowdwatch.detectors.boxes import blob
-from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 from crowdwatch.engine import advance, start
 from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
@@ -33,7 +31,7 @@ from crowdwatch.runs import Mode, Run
 from crowdwatch.store.log import LogWriter
 from crowdwatch.store.sql import SqlStore
 from pipelines import benchmark_runs as runs
-from pipelines.benchmark_batch import PARTS, measure_batch
+from pipelines.benchmark_batch import GPU_PARTS, PARTS, measure_batch
 from pipelines.benchmark_footage import footage_of, loop_recording, of_file
 from pipelines.command_line import EventOption, print_json, run
 from pipelines.process_watch import peak_mb
@@ -69,8 +67,8 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> dict[str, floa
     view, camera = view_site(site), site.cameras[0]
     (feed,) = build.open_feeds(event, site)
     source, detector = feed.source, build.open_detector(event, camera.anchor)
-    if not isinstance(detector, OpenVinoYolo):
-        raise ConfigError("benchmark: measures the OpenVINO runtime. Set detector: {runtime: openvino}.")
+    if not isinstance(detector, runs.Network):
+        raise ConfigError("benchmark: measures one network. Leave tiles out of the event file.")
     overlay = Overlay(camera.plane, {zone.zone_id: zone.polygon_m for zone in site.zones})
     log = LogWriter(folder / "log", event.model_dump_json())
     store = SqlStore(f"sqlite:///{folder / 'stages.sqlite'}")
@@ -83,7 +81,7 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> dict[str, floa
     due_ns = -(-source.span_ns[0] // tick_ns) * tick_ns
     done = 0
     while (pair := watch.time("decode", next, pairs, None)) is not None:
-        picture, _ = watch.time("prepare", blob, [pair.current.image_bgr], detector.input_hw)
+        picture, _ = watch.time("prepare", detector.prepare, [pair.current.image_bgr])
         watch.time("inference", detector.forward, picture)
         (detections,) = watch.time("boxes", detector.detect, [pair.current])
         positions = watch.time("ground", locate, detections, camera.plane)
@@ -179,11 +177,22 @@ def main_command(
     seconds: Annotated[int, typer.Option(min=20, help="--batch: event time of the looped footage.")] = 80,
     parts: Annotated[list[str] | None, typer.Option("--part", help=f"--batch: some of {', '.join(PARTS)}.")] = None,
     torch_model: Annotated[str, typer.Option(help="--batch: weights for Ultralytics' own predict.")] = "yolo11n",
+    gpus: Annotated[
+        bool, typer.Option("--gpus", help="--batch: networks on the GPU, as `crowdwatch batch --gpus`.")
+    ] = (False),
 ) -> None:
     """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
     event = config.load(event_file or example("pets2009"))
     if of_batch:
-        measure_batch(event, seconds, repeats, torch_model, parts or list(PARTS), as_json=as_json)
+        measure_batch(
+            event,
+            seconds,
+            repeats,
+            torch_model,
+            parts or list(GPU_PARTS if gpus else PARTS),
+            gpus=gpus,
+            as_json=as_json,
+        )
         return
     passes, bares, wholes = [], [], []
     with tempfile.TemporaryDirectory() as name:

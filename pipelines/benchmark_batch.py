@@ -18,48 +18,74 @@ from rich.table import Table
 
 from crowdwatch import config
 from crowdwatch.batch import Settings
+from crowdwatch.batch_command import GPU_FRAMES
 from crowdwatch.errors import ConfigError
 from pipelines import benchmark_runs as runs
 from pipelines.benchmark_footage import MADE_RATE, footage_of, loop_recording, made_event, make_1080p25, of_file
 from pipelines.benchmark_precision import precision
 from pipelines.benchmark_runs import Measured, alone
+from pipelines.cluster import for_gpus
 from pipelines.command_line import err, print_json
 
 __all__ = ["PARTS", "measure_batch"]
 
 PARTS = ("every-frame", "sampling", "memory", "resume", "precision")
+GPU_PARTS = ("every-frame", "sampling", "precision")
+"""Those that ``--gpus`` changes."""
 
 NEAR_NS = 10_000_000_000
 """Two alerts of one zone, alarm and level are the same when they are no further apart than a reading's window."""
 
 HOUR_S = 3600
+ULTRALYTICS, OURS = "Ultralytics predict(stream=True), torch", "this pipeline, no Dask"
 Work = Callable[[str], Measured]
 
 
 def measure_batch(
-    event: config.EventFile, seconds: int, repeats: int, torch_model: str, parts: list[str], *, as_json: bool
+    event: config.EventFile,
+    seconds: int,
+    repeats: int,
+    torch_model: str,
+    parts: list[str],
+    *,
+    gpus: bool,
+    as_json: bool,
 ) -> None:
     """Measure some of :data:`PARTS` and print them.
 
+    Args:
+        event: the event file.
+        seconds: event time of the looped footage.
+        repeats: interleaved repeats.
+        torch_model: weights for Ultralytics' own predict.
+        parts: of :data:`PARTS`.
+        gpus: as ``crowdwatch batch --gpus``: networks on the GPU, as many frames together as it takes by default.
+        as_json: print JSON.
+
     Raises:
-        ConfigError: an unknown part, or a piece of work that failed.
+        ConfigError: an unknown part, one that has no GPU in it, or a piece of work that failed.
+        MissingPackage, ClusterUnavailable: as of :func:`pipelines.cluster.for_gpus`.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise ConfigError(f"--part {unknown[0]!r}: need one of {', '.join(PARTS)}.")
+    if gpus:
+        if left := sorted(set(parts) - set(GPU_PARTS)):
+            raise ConfigError(f"--part {left[0]!r} --gpus: need one of {', '.join(GPU_PARTS)}.")
+        event = for_gpus(event, None)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "every-frame" in parts:
-            found["every-frame"] = every_frame(event, seconds, repeats, torch_model, folder)
+            found["every-frame"] = every_frame(event, seconds, repeats, torch_model, folder, gpus)
         if "sampling" in parts:
-            found["sampling"] = sampling(event, repeats, folder)
+            found["sampling"] = sampling(event, repeats, folder, gpus)
         if "memory" in parts:
             found["memory"] = memory(event, folder)
         if "resume" in parts:
             found["resume"] = {"seconds": statistics.median(runs.resumed_s(folder / "resume", repeats))}
         if "precision" in parts:
-            found["precision"] = precision(event, seconds, folder)
+            found["precision"] = precision(event, seconds, folder, gpus)
     if as_json:
         print_json(found)
         return
@@ -99,25 +125,34 @@ def without_counter(event: config.EventFile) -> config.EventFile:
     return event.model_copy(update={"counter": event.counter.model_copy(update={"model": "none"})})
 
 
-def every_frame(event: config.EventFile, seconds: int, repeats: int, torch_model: str, folder: Path) -> dict[str, Any]:
-    """Every frame, detector alone: this pipeline against its parts, against Ultralytics, and on several processes."""
+def every_frame(
+    event: config.EventFile, seconds: int, repeats: int, torch_model: str, folder: Path, gpus: bool
+) -> dict[str, Any]:
+    """Every frame, detector alone: this pipeline against its parts, against Ultralytics, and on several processes (on
+    a GPU on one, and with the counter too)."""
     source = footage_of(event)
     rate = event.cameras[0].source.capture_rate_hz or source.declared_frames / (source.span_ns[1] - source.span_ns[0])
     frames = round(seconds * rate)
     path = loop_recording(source.path, frames, folder / "looped.avi")
     text = without_counter(of_file(event, path)).model_dump_json()
     image_px = event.detector.image_px or 640
-    whole, quarter = partial(_settings, chunk_s=300.0), partial(_settings, chunk_s=seconds / 4)
+    together = GPU_FRAMES if gpus else 1
+    whole, quarter = (partial(_settings, chunk_s=chunk_s, batch_frames=together) for chunk_s in (300.0, seconds / 4))
+    device = "cuda" if gpus else "cpu"
     works: dict[str, Work] = {
-        "Ultralytics predict(stream=True), torch": lambda _: alone(runs.ultralytics, torch_model, str(path), image_px),
-        "bare inference": lambda _: alone(runs.bare, text, str(path), frames),
+        ULTRALYTICS: lambda _: alone(runs.ultralytics, torch_model, str(path), image_px, device),
+        "bare inference": lambda _: alone(runs.bare, text, str(path), frames, together),
         "decoding": lambda _: alone(runs.decode, str(path), False),
         "decoding to BGR pictures": lambda _: alone(runs.decode, str(path), True),
-        "this pipeline, no Dask": lambda at: alone(runs.plain, text, at, whole(at)),
-        "Dask, 1 worker": lambda at: alone(runs.dask, text, at, quarter(at), 1),
-        "Dask, 2 workers": lambda at: alone(runs.dask, text, at, quarter(at), 2),
-        "two processes, no Dask": lambda at: alone(runs.two_processes, text, at, quarter(at)),
+        OURS: lambda at: alone(runs.plain, text, at, whole(at)),
+        "Dask, 1 worker": lambda at: alone(runs.dask, text, at, quarter(at), 1, gpus),
     }
+    if gpus:
+        counted = of_file(event, path).model_dump_json()
+        works["the same with the counter"] = lambda at: alone(runs.dask, counted, at, quarter(at), 1, gpus)
+    else:
+        works["Dask, 2 workers"] = lambda at: alone(runs.dask, text, at, quarter(at), 2)
+        works["two processes, no Dask"] = lambda at: alone(runs.two_processes, text, at, quarter(at))
     done = interleaved(works, repeats, folder / "every-frame")
     rows = {name: _medians(each, seconds) for name, each in done.items()}
 
@@ -126,19 +161,22 @@ def every_frame(event: config.EventFile, seconds: int, repeats: int, torch_model
         times = {name: [each.cost.wall_s for each in done[name]] for name in (over, *under)}
         return statistics.median(times[over][n] / sum(times[name][n] for name in under) for n in range(repeats))
 
-    ours = "this pipeline, no Dask"
     ratios = {
         "pipeline over decoding to pictures + bare inference": ratio(
-            ours, "decoding to BGR pictures", "bare inference"
+            OURS, "decoding to BGR pictures", "bare inference"
         ),
-        "pipeline over decoding + bare inference": ratio(ours, "decoding", "bare inference"),
-        "Dask with 2 workers over decoding to pictures + bare inference": ratio(
-            "Dask, 2 workers", "decoding to BGR pictures", "bare inference"
-        ),
-        "Ultralytics over pipeline": ratio("Ultralytics predict(stream=True), torch", ours),
-        "Ultralytics over Dask with 2 workers": ratio("Ultralytics predict(stream=True), torch", "Dask, 2 workers"),
-        "rate of Dask with 2 workers over two processes": ratio("two processes, no Dask", "Dask, 2 workers"),
+        "pipeline over decoding + bare inference": ratio(OURS, "decoding", "bare inference"),
+        "Ultralytics over pipeline": ratio(ULTRALYTICS, OURS),
+        "Dask with 1 worker over pipeline": ratio("Dask, 1 worker", OURS),
     }
+    if not gpus:
+        ratios |= {
+            "Dask with 2 workers over decoding to pictures + bare inference": ratio(
+                "Dask, 2 workers", "decoding to BGR pictures", "bare inference"
+            ),
+            "Ultralytics over Dask with 2 workers": ratio(ULTRALYTICS, "Dask, 2 workers"),
+            "rate of Dask with 2 workers over two processes": ratio("two processes, no Dask", "Dask, 2 workers"),
+        }
     return {"seconds": seconds, "repeats": repeats, "rows": rows, "ratios": ratios}
 
 
@@ -146,7 +184,7 @@ def _settings(folder: str, **more: Any) -> Settings:
     return Settings(Path(folder) / "runs", **more)
 
 
-def sampling(event: config.EventFile, repeats: int, folder: Path) -> dict[str, Any]:
+def sampling(event: config.EventFile, repeats: int, folder: Path, gpus: bool) -> dict[str, Any]:
     """Four ways to choose frames of 1080p25, without and with the counter: what they cost and what they lose."""
     path = make_1080p25(folder / "made.mp4")
     made = made_event(event, path)
@@ -159,7 +197,7 @@ def sampling(event: config.EventFile, repeats: int, folder: Path) -> dict[str, A
         for way, (hz, more) in WAYS.items():
             cameras = [programmed.cameras[0].model_copy(update={"sample_hz": hz})]
             text = programmed.model_copy(update={"cameras": cameras}).model_dump_json()
-            works[f"{program}: {way}"] = partial(_way, text, more)
+            works[f"{program}: {way}"] = partial(_way, text, more | {"batch_frames": GPU_FRAMES if gpus else 1})
     done = interleaved(works, repeats, folder / "sampling")
     rows = {name: _medians(each, seconds) for name, each in done.items()}
     for name, each in done.items():
@@ -296,7 +334,7 @@ def _print_resume(found: dict[str, Any]) -> None:
 
 def _print_precision(found: dict[str, Any]) -> None:
     columns = "boxes", "missing", "added", "edge moved by, px: median", "99 %", "most", "zone counts off"
-    table = Table("", *columns, title=f"against f32, batch 1, over {found['seconds']} s")
+    table = Table("", *columns, title=f"against f32, batch 1, on the CPU, over {found['seconds']} s")
     for name, row in found["rows"].items():
         edges = [f"{row['edge_px'][key]:.3f}" for key in ("median", "p99", "max")]
         off = f"{row['zone_counts_off']:.2%}" if "zone_counts_off" in row else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from crowdwatch import build, config
 from crowdwatch.batch import Settings
+from crowdwatch.batch_command import GPU_FRAMES
 from crowdwatch.detectors import weights
 from crowdwatch.records import Detections, FloatArray
 from pipelines import benchmark_runs as runs
@@ -27,44 +29,87 @@ TORCH_FRAMES = 64
 NS = 1_000_000_000
 
 
-def precision(event: config.EventFile, seconds: int, folder: Path) -> dict[str, Any]:
-    """Compare ways of running one network with f32, one frame at a time, detector alone.
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to run the networks.
+
+    Args:
+        event: says how.
+        frames: that go through the detector together.
+        work: what runs it.
+    """
+
+    event: config.EventFile
+    frames: int = 1
+    work: Callable[..., Measured] = runs.plain
+
+
+def precision(event: config.EventFile, seconds: int, folder: Path, gpus: bool) -> dict[str, Any]:
+    """Compare ways of running the same networks with f32, one frame at a time, on the CPU.
+
+    Args:
+        event: the event file; with ``gpus`` one whose networks run on torch.
+        seconds: event time from its beginning.
+        folder: for runs.
+        gpus: compare the GPU with the CPU, with and without the counter; else precisions of the detector alone.
 
     Returns:
         Per way what :func:`compare` says, and ``zone_counts_off``: the largest difference of a zone's people over
         the recording, as a share of their sum.
     """
     name = weights.default_model() if event.detector.model == "auto" else event.detector.model
-    f32 = {"model": f"{name}.pt", "runtime": "openvino", "precision": "f32"}
-    ways: dict[str, tuple[dict[str, Any], int]] = {
-        "f32, batch 1": (f32, 1),
-        "f32, --batch-frames 8": (f32, 8),
-        "bf16": ({**f32, "precision": "bf16"}, 1),
-        "INT8, as shipped": ({"model": name, "runtime": "openvino"}, 1),
-    }
-    to_ns = event.cameras[0].source.start_ns + seconds * NS
-    found: dict[str, tuple[Measured, list[Detections]]] = {}
-    for number, (way, (changes, frames)) in enumerate(ways.items()):
-        at = folder / f"precision-{number}"
-        at.mkdir()
-        asked = event.model_copy(
-            update={
-                "detector": event.detector.model_copy(update=changes),
-                "counter": event.counter.model_copy(update={"model": "none"}),
-            }
-        )
-        settings = Settings(at / "runs", batch_frames=frames, to_ns=to_ns)
-        measured = alone(runs.plain, asked.model_dump_json(), str(at), settings)
-        log = build.open_log(next((at / "runs").iterdir()))
-        found[way] = measured, [each.detections for each in log.observations()]
-    least = event.cameras[0].score_min
-    reference, boxes = found["f32, batch 1"]
-    rows = {}
-    for way, (measured, others) in found.items():
-        if measured is not reference:
-            rows[way] = compare(boxes, others, least) | {"zone_counts_off": _zones_off(reference, measured)}
-    rows["torch, 8 in a pass against 1"] = _torch(event, name, least)
+    least, to_ns = event.cameras[0].score_min, event.cameras[0].source.start_ns + seconds * NS
+    rows: dict[str, dict[str, Any]] = {}
+    for number, ways in enumerate(_on_gpu(event) if gpus else [_on_cpu(event, name)]):
+        found = {way: _run(asked, folder / f"{number}-{n}", to_ns) for n, (way, asked) in enumerate(ways.items())}
+        (reference, boxes), *_ = found.values()
+        for way, (measured, others) in found.items():
+            if measured is not reference:
+                rows[way] = compare(boxes, others, least) | {"zone_counts_off": _zones_off(reference, measured)}
+    if not gpus:
+        rows["torch, 8 in a pass against 1"] = _torch(event, name, least)
     return {"seconds": seconds, "rows": rows}
+
+
+def _on_cpu(event: config.EventFile, name: str) -> dict[str, _Way]:
+    """Precisions of the detector; the first is what the others are compared with."""
+    f32 = {"model": f"{name}.pt", "runtime": "openvino", "precision": "f32"}
+    boxes = _with(event, "counter", model="none")
+    return {
+        "f32, batch 1": _Way(_with(boxes, "detector", **f32)),
+        "f32, --batch-frames 8": _Way(_with(boxes, "detector", **f32), 8),
+        "bf16": _Way(_with(boxes, "detector", **{**f32, "precision": "bf16"})),
+        "INT8, as shipped": _Way(_with(boxes, "detector", model=name, runtime="openvino")),
+    }
+
+
+def _on_gpu(event: config.EventFile) -> list[dict[str, _Way]]:
+    """The GPU against the CPU, all through torch; the first of each is what the others are compared with."""
+    boxes = _with(event, "counter", model="none")
+    return [
+        {
+            "CPU": _Way(boxes, 1, runs.plain_on_cpu),
+            "GPU, detector alone, batch 1": _Way(boxes),
+            f"GPU, detector alone, --batch-frames {GPU_FRAMES}": _Way(boxes, GPU_FRAMES),
+        },
+        {
+            "CPU": _Way(event, 1, runs.plain_on_cpu),
+            f"GPU, with the counter, --batch-frames {GPU_FRAMES}": _Way(event, GPU_FRAMES),
+        },
+    ]
+
+
+def _with(event: config.EventFile, key: str, **changes: Any) -> config.EventFile:
+    return event.model_copy(update={key: getattr(event, key).model_copy(update=changes)})
+
+
+def _run(way: _Way, folder: Path, to_ns: int) -> tuple[Measured, list[Detections]]:
+    """What a way measured, and the boxes of every frame."""
+    folder.mkdir()
+    settings = Settings(folder / "runs", batch_frames=way.frames, to_ns=to_ns)
+    measured = alone(way.work, way.event.model_dump_json(), str(folder), settings)
+    log = build.open_log(next((folder / "runs").iterdir()))
+    return measured, [each.detections for each in log.observations()]
 
 
 def _torch(event: config.EventFile, name: str, least: float) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue as queues
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from crowdwatch import batch, build, config
 from crowdwatch.ahead import ahead
@@ -24,8 +26,6 @@ from crowdwatch.batch import Job, Settings
 from crowdwatch.build import Models
 from crowdwatch.chunks import Chunk
 from crowdwatch.detectors import weights
-from crowdwatch.detectors.boxes import blob
-from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
 from crowdwatch.records import Anchor
@@ -33,7 +33,10 @@ from pipelines.batch_worker import observe_and_keep, with_threads
 from pipelines.observe_batch import BatchOptions, Progress, run_batch
 from pipelines.process_watch import Cost, Watch
 
-__all__ = ["Measured", "alone", "bare", "dask", "decode", "plain", "resumed_s", "two_processes", "ultralytics"]
+__all__ = [
+    "Measured", "Network", "alone", "bare", "dask", "decode", "plain", "plain_on_cpu", "resumed_s", "two_processes",
+    "ultralytics",
+]  # fmt: skip
 
 PRELOADED = 64
 """Pictures that lie ready for bare inference: enough that none stays in a cache, few enough for the memory."""
@@ -104,28 +107,46 @@ def decode(path: str, pictures: bool) -> Measured:
     return Measured(frames, watch.stop())
 
 
-def bare(event_json: str, path: str, frames: int) -> Measured:
-    """The detector's network alone, on prepared pictures that lie in memory, as many at once as the pipeline has."""
+@runtime_checkable
+class Network(Protocol):
+    """A detector whose network can be run alone."""
+
+    def prepare(self, images_bgr: list[NDArray[np.uint8]], /) -> tuple[NDArray[Any], Any]:
+        """What the network takes, and how each picture was fitted."""
+
+    def forward(self, pictures: NDArray[Any], /) -> NDArray[np.float32]:
+        """Its answer."""
+
+
+def bare(event_json: str, path: str, frames: int, batch: int = 1) -> Measured:
+    """The detector's network alone, on prepared pictures that lie in memory, as many at once as the pipeline has.
+
+    Args:
+        event_json: says which network.
+        path: footage whose first pictures are taken.
+        frames: how many are analysed; the pictures come again and again.
+        batch: pictures of a pass.
+    """
     event = config.from_json(event_json)
     models = Models(event, config.to_site(event))
     detector = models.detector(Anchor.FEET)
-    if not isinstance(detector, OpenVinoYolo):
-        raise ConfigError("benchmark: measures the OpenVINO runtime. Set detector: {runtime: openvino}.")
+    if not isinstance(detector, Network):
+        raise ConfigError("benchmark: measures one network. Leave tiles out of the event file.")
     with av.open(path) as container:
         images = [
             np.asarray(f.to_ndarray(format="bgr24"), np.uint8) for f in islice(container.decode(video=0), PRELOADED)
         ]
-    ready = [blob([image], detector.input_hw)[0] for image in images]
+    ready = [detector.prepare(images[at : at + batch])[0] for at in range(0, PRELOADED, batch)]
     threads = models.streams + 1
     for _ in ahead(ready, detector.forward, threads):
         pass
     watch = Watch()
-    for _ in ahead(islice(cycle(ready), frames), detector.forward, threads):
+    for _ in ahead(islice(cycle(ready), -(-frames // batch)), detector.forward, threads):
         pass
-    return Measured(frames, watch.stop())
+    return Measured(-(-frames // batch) * batch, watch.stop())
 
 
-def ultralytics(model: str, path: str, image_px: int) -> Measured:
+def ultralytics(model: str, path: str, image_px: int, device: str) -> Measured:
     """Ultralytics' own stream: ``YOLO(...).predict(stream=True)`` through torch over a file."""
     from crowdwatch.detectors import ultralytics_models  # torch: not in the memory of every other piece of work
 
@@ -134,7 +155,7 @@ def ultralytics(model: str, path: str, image_px: int) -> Measured:
     from ultralytics import YOLO  # type: ignore[attr-defined]
 
     network = YOLO(str(found.path))
-    settings: dict[str, Any] = {"imgsz": image_px, "conf": 0.05, "classes": [0], "device": "cpu", "verbose": False}
+    settings: dict[str, Any] = {"imgsz": image_px, "conf": 0.05, "classes": [0], "device": device, "verbose": False}
     network.predict(np.zeros((image_px, image_px, 3), np.uint8), **settings)
     watch, frames = Watch(), 0
     for _ in network.predict(path, stream=True, max_det=3000, **settings):
@@ -163,6 +184,12 @@ def plain(event_json: str, folder: str, settings: Settings) -> Measured:
         rises = [a for a in store.alerts(job.run.run_id) if a.transition in ("raised", "level_up")]
         alerts = [(a.zone_id, a.alarm, int(a.level), a.t_ns) for a in rises]
     return Measured(frames, cost, fold_s, start_s, counts, alerts, _size_mb(job.folder))
+
+
+def plain_on_cpu(event_json: str, folder: str, settings: Settings) -> Measured:
+    """As :func:`plain`, where torch finds no GPU. For a process of its own."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    return plain(event_json, folder, settings)
 
 
 def _size_mb(folder: Path) -> float:
@@ -215,7 +242,7 @@ def _half(run: Any, number: int, begin: Any, queue: Any) -> None:
     begin.wait()  # its figures are read from /proc before it ends
 
 
-def dask(event_json: str, folder: str, settings: Settings, workers: int) -> Measured:
+def dask(event_json: str, folder: str, settings: Settings, workers: int, gpus: bool = False) -> Measured:
     """The whole job as ``crowdwatch batch`` does it; the cost is of the chunks, the rest is start and fold."""
     began = time.perf_counter()
     watches: list[Watch] = []
@@ -233,7 +260,7 @@ def dask(event_json: str, folder: str, settings: Settings, workers: int) -> Meas
             costs.append((now.frames, cost))
             resident[round(now.event_s)] = max(cost.peaks_mb[1:], default=0.0)
 
-    options = BatchOptions(settings, f"sqlite:///{folder}/store.sqlite", workers, progress=reached)
+    options = BatchOptions(settings, f"sqlite:///{folder}/store.sqlite", workers, gpus=gpus, progress=reached)
     result = run_batch(config.from_json(event_json), options)
     frames, cost = costs[-1]
     size_mb = _size_mb(settings.runs / result.run_id)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 
 from crowdwatch.counters import preparing
 from crowdwatch.counters.network import CountingNet
+from crowdwatch.detectors import torch_device
+from crowdwatch.detectors.recorded_pass import RecordedPass
 from crowdwatch.detectors.weights import WeightsFile
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Frame, HeadMass
@@ -21,12 +25,12 @@ __all__ = ["TorchCounter"]
 _log = logging.getLogger(__name__)
 
 PRECISIONS = ("f32", "bf16")
+MOST_SHAPES = 8
+"""Shapes of pictures whose passes are kept on a GPU: cameras of one site have few."""
 
 
 class TorchCounter:
     """The ``Counter`` port over a ``.pt`` file, one picture a pass.
-
-    On an NVIDIA GPU torch computes convolutions at f32 with TF32's shorter mantissa unless it is told otherwise.
 
     Args:
         weights: the file.
@@ -47,18 +51,15 @@ class TorchCounter:
     ) -> None:
         if precision not in PRECISIONS:
             raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigError("device 'cuda': torch finds no usable GPU. Use device 'auto' or 'cpu'.")
-        if threads is not None:
-            torch.set_num_threads(threads)
+        device = torch_device.choose(device, threads)
         self._scale, self._precision, self._device = preparing.check_scale(scale), precision, device
         net = CountingNet.read(weights.path).eval()
         self._stride = net.stride
         self._one_pass = Lock()
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net: CountingNet | None = net
+        self._passes: dict[tuple[int, ...], RecordedPass] = {}
+        self._pool: Any = torch.cuda.graph_pool_handle() if device == "cuda" else None
         self._id = f"{weights.name}x{scale:g}/torch-{precision}/{weights.sha256[:12]}"
         _log.info("counter %s on %s: %s", self._id, device, weights.describe())
 
@@ -75,23 +76,35 @@ class TorchCounter:
         ]
 
     def _forward(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._net is None:
+        net = self._net
+        if net is None:
             raise ModelError(f"counter {self._id}: it is closed. Build a new one.")
         try:
-            return self._run(self._net, picture)
+            if self._device == "cuda":
+                answer: NDArray[np.float32] = self._recorded(net, picture.shape)(picture)[0, 0]
+                return answer
+            with self._one_pass, torch.inference_mode():
+                return np.asarray(self._run(net, torch.from_numpy(picture))[0, 0].numpy(), dtype=np.float32)
         except RuntimeError as err:
             raise ModelError(f"counter {self._id}: torch failed: {err}.") from err
 
-    def _run(self, net: CountingNet, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        kind = self._device.split(":")[0]
-        x = torch.from_numpy(picture).to(self._device, memory_format=torch.channels_last)
-        with (
-            self._one_pass,
-            torch.inference_mode(),
-            torch.autocast(kind, torch.bfloat16, enabled=self._precision == "bf16"),
-        ):
-            return np.asarray(net(x)[0, 0].float().cpu().numpy(), dtype=np.float32)
+    def _run(self, net: CountingNet, picture: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self._device, torch.bfloat16, enabled=self._precision == "bf16", cache_enabled=False):
+            counts: torch.Tensor = net(picture.contiguous(memory_format=torch.channels_last))
+            return counts.float()
+
+    def _recorded(self, net: CountingNet, shape: tuple[int, ...]) -> RecordedPass:
+        """The pass for pictures of a shape: recorded when the first comes, kept while few others do."""
+        with self._one_pass:
+            found = self._passes.pop(shape, None)
+            if found is None:
+                found = RecordedPass(partial(self._run, net), shape, torch.float32, self._pool)
+            self._passes[shape] = found  # the last is the one used last
+            if len(self._passes) > MOST_SHAPES:
+                del self._passes[next(iter(self._passes))]
+            return found
 
     def close(self) -> None:
         """Release the model."""
         self._net = None
+        self._passes.clear()

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Anchor, Detections, FloatArray, Frame
 
-__all__ = ["Letterbox", "Limits", "ModelShape", "blob", "people"]
+__all__ = ["SCALE", "Letterbox", "Limits", "ModelShape", "blob", "letterboxed", "people"]
 
 PAD = 114
 """Grey of the border: what Ultralytics trains with."""
+
+SCALE = np.float32(1 / 255)
+"""Makes bytes the numbers that a network takes."""
 
 MAX_CANDIDATES = 30_000
 """Boxes that non-maximum suppression looks at; a 1280 pixel network has 33,600 in all."""
@@ -174,9 +177,20 @@ def blob(
         rows, columns = fit.inner
         for border in (np.s_[:, : rows.start], np.s_[:, rows.stop :], np.s_[:, rows, : columns.start],
                        np.s_[:, rows, columns.stop :]):  # fmt: skip
-            picture[border] = PAD * np.float32(1 / 255)
+            picture[border] = PAD * SCALE
         for plane, channel in zip(cv2.split(fit.resize(image)), (2, 1, 0), strict=True):
-            np.multiply(plane, np.float32(1 / 255), out=picture[channel, rows, columns])
+            np.multiply(plane, SCALE, out=picture[channel, rows, columns])
+    return pictures, fits
+
+
+def letterboxed(
+    images_bgr: Sequence[NDArray[np.uint8]], input_hw: tuple[int, int]
+) -> tuple[NDArray[np.uint8], list[Letterbox]]:
+    """As :func:`blob`, in bytes: (N, h, w, 3) BGR, a quarter of the memory; times :data:`SCALE` it is the same."""
+    fits = [Letterbox.fit((image.shape[0], image.shape[1]), input_hw) for image in images_bgr]
+    pictures = np.full((len(fits), *input_hw, 3), PAD, dtype=np.uint8)
+    for image, fit, picture in zip(images_bgr, fits, pictures, strict=True):
+        picture[fit.inner] = fit.resize(image)
     return pictures, fits
 
 

@@ -104,6 +104,19 @@ class CrowdYolo(nn.Module):
         )
         return torch.cat([torch.cat([people[:, :4], heads[:, :4]], dim=2), scores], dim=1)
 
+    def fuse(self) -> None:
+        """Fold the batch norms into the convolutions: for inference, no more for training."""
+        from ultralytics.nn.modules.conv import Conv
+        from ultralytics.utils import torch_utils
+
+        folded: Any = torch_utils.fuse_conv_and_bn
+        for layer in self.modules():
+            if isinstance(layer, Conv) and hasattr(layer, "bn"):
+                part: Any = layer
+                part.conv = folded(part.conv, part.bn)
+                del part.bn
+                part.forward = part.forward_fuse
+
     def load(self, state: Mapping[str, torch.Tensor], what: str) -> None:
         """Take weights. Raises ModelError when they are another architecture's."""
         try:

@@ -13,7 +13,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from crowdwatch.detectors.boxes import Limits, ModelShape, blob
+from crowdwatch.detectors.boxes import Letterbox, Limits, ModelShape, blob
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Anchor, Detections, Frame
@@ -80,14 +80,13 @@ class OpenVinoYolo:
         """The part of a person that its boxes locate."""
         return self._shape.anchor
 
-    @property
-    def input_hw(self) -> tuple[int, int]:
-        """Height and width of the network's input."""
-        return self._shape.input_hw
-
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Boxes of people, one record per frame, in order. Raises ModelError."""
         return [self._one(frame) for frame in frames]
+
+    def prepare(self, images_bgr: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], list[Letterbox]]:
+        """Pictures as :meth:`forward` takes them, one after the other, and how each was fitted."""
+        return blob(images_bgr, self._shape.input_hw)
 
     def forward(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network alone on a prepared picture (1, 3, h, w); benchmarks time it. Raises ModelError."""
@@ -103,7 +102,7 @@ class OpenVinoYolo:
             requests.put(request)
 
     def _one(self, frame: Frame) -> Detections:
-        picture, fits = blob([frame.image_bgr], self._shape.input_hw)
+        picture, fits = self.prepare([frame.image_bgr])
         return self._shape.detections(frame, self.forward(picture)[0], fits[0], self._limits, self._id)
 
     def close(self) -> None:

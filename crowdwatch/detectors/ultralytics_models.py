@@ -42,7 +42,7 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
         ModelError: the file holds no detection model.
     """
     prepare()
-    if (own := _crowd(weights)) is not None:
+    if (own := _crowd(weights, fuse)) is not None:
         return own, tuple(own.names.values())
     from ultralytics.nn.tasks import load_checkpoint
 
@@ -59,7 +59,7 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
     return model, tuple(str(names[index]) for index in range(len(names)))
 
 
-def _crowd(weights: WeightsFile) -> Any | None:
+def _crowd(weights: WeightsFile, fuse: bool) -> Any | None:
     """The crowd detector, if the file holds one: tensors only, no objects."""
     from crowdwatch.detectors.crowd_network import CrowdYolo
 
@@ -71,7 +71,10 @@ def _crowd(weights: WeightsFile) -> Any | None:
         return None
     net = CrowdYolo()
     net.load(content["state"], str(weights.path))
-    return net.eval()
+    net.eval()
+    if fuse:
+        net.fuse()
+    return net
 
 
 def _no_model(weights: WeightsFile, why: str) -> ModelError:

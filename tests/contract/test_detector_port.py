@@ -74,8 +74,10 @@ def test_it_fills_the_port(make, frames):
     detector.close()
 
 
-def test_boxes_do_not_depend_on_the_company(make, frames):
-    """A chunk of any length gives the same boxes, bit for bit: one picture per pass on a CPU."""
+def test_boxes_do_not_depend_on_the_company(make, frames, monkeypatch):
+    """A chunk of any length gives the same boxes, bit for bit: one picture per pass on a CPU. (On a GPU a picture quite
+    alone is computed by other kernels: tests/parity/test_gpu.py.)"""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     detector = make()
     whole = detector.detect(frames[:4])
     alone = [detector.detect([frame])[0] for frame in frames[:4]]

@@ -11,7 +11,7 @@ import numpy as np
 from crowdwatch import detectors
 
 detector = detectors.load("auto", "openvino", streams=2)
-picture = np.zeros((1, 3, *detector.input_hw), np.float32)
+picture, _ = detector.prepare([np.zeros((640, 640, 3), np.uint8)])
 together = threading.Barrier(3)
 
 def look():

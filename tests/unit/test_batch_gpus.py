@@ -1,6 +1,6 @@
 """``--gpus`` never waits and never computes on a CPU instead: what is missing is said before anything is submitted.
 
-These tests need no GPU: dask-cuda is stood in for, the Dask cluster behind it is real.
+These tests need no GPU, and hide one: dask-cuda is stood in for, the Dask cluster behind it is real.
 """
 
 import sys
@@ -67,6 +67,7 @@ def test_without_a_gpu_it_says_so(event, tmp_path, asked, monkeypatch):
 def test_a_worker_that_finds_no_gpu_is_named(event, tmp_path, asked, monkeypatch):
     """dask-cuda's class is the one that is begun, and its workers are looked at before anything is submitted."""
     monkeypatch.setattr("pipelines.cluster.has_gpu", lambda: True)
+    monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi for the workers
     with pytest.raises(ClusterUnavailable, match=r"(?s)worker tcp://.*finds no usable GPU.*Nothing was submitted"):
         run_batch(event, options(tmp_path))
     assert [each["threads_per_worker"] for each in asked] == [1]

@@ -73,6 +73,17 @@ def test_heads_and_people_come_from_one_file(trained, tmp_path, monkeypatch):
         assert load(str(trained), "openvino", anchor=anchor).anchor is anchor
 
 
+def test_folded_batch_norms_change_nothing_but_the_rounding():
+    file = weights.find("crowd-n.pt", kinds=(weights.PT,), download=False)
+    plain, folded = (load_net(file, max_det=300, fuse=fuse)[0] for fuse in (False, True))
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in folded.modules())
+    picture = torch.rand(1, 3, 320, 320, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        one, two = plain(picture), folded(picture)
+    assert (one[:, :4] - two[:, :4]).abs().max() < 0.01  # pixels
+    assert (one[:, 4:] - two[:, 4:]).abs().max() < 1e-5
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdwatch.detectors.boxes import PAD, Letterbox, Limits, ModelShape, blob, people
+from crowdwatch.detectors.boxes import PAD, Letterbox, Limits, ModelShape, blob, letterboxed, people
+from crowdwatch.detectors.torch_yolo import of_bytes
 from crowdwatch.errors import ConfigError, ModelError
 from crowdwatch.records import Anchor
 
@@ -60,6 +62,14 @@ def test_the_blob_is_rgb_in_0_to_1_with_a_grey_border():
     np.testing.assert_allclose(pictures[0, :, 320, 320], [51 / 255, 0, 1], rtol=2e-7)
     np.testing.assert_allclose(pictures[0, :, 159, 320], PAD / 255, rtol=2e-7)
     np.testing.assert_allclose(pictures[1, :, 320, 320], [51 / 255, 0, 1], rtol=2e-7)
+
+
+def test_bytes_for_a_gpu_are_number_for_number_the_blob():
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (*hw, 3), dtype=np.uint8) for hw in ((576, 768), (640, 640), (700, 300))]
+    (pictures, fits), (blobs, same) = letterboxed(images, (640, 640)), blob(images, (640, 640))
+    assert fits == same
+    assert np.array_equal(of_bytes(torch.from_numpy(pictures)).numpy(), blobs)
 
 
 def test_only_the_counted_class_above_the_floor():
