@@ -5,7 +5,8 @@ chance. With few hand counts the factor is shrunk towards 1, what is known of ca
 camera's own.
 
 With hand counts n_i and the program's m_i, y_i = ln((n_i + 1/2) / (m_i + 1/2)) has variance v_i = s^2 + 1 / (n_i +
-1/2), where s is the scatter between pictures of one camera. The factor f has ln f ~ N(0, t^2) before any count, and
+1/2), where s is the scatter between pictures of one camera. The factor f has ln f ~ N(0, t^2) before any count, where t
+is ``intervals.BETWEEN_CAMERAS``, and
 
     ln f ~ N(B, V),    1/V = 1/t^2 + sum 1/v_i,    B = V sum y_i / v_i    afterwards.
 
@@ -21,12 +22,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from crowdwatch.intervals import BETWEEN_CAMERAS, Z
 from crowdwatch.ports import Store
 from crowdwatch.runs import Audit
 from crowdwatch.site import FACTOR_RANGE, Bias
 
 __all__ = [
-    "BETWEEN_CAMERAS",
     "BETWEEN_PICTURES",
     "ENOUGH",
     "CameraBias",
@@ -44,18 +45,12 @@ __all__ = [
 Program: TypeAlias = tuple[str, float]
 """What counted, and the score below which boxes are not counted: what a factor holds for."""
 
-BETWEEN_CAMERAS = 0.2
-"""t: standard deviation of ln f between cameras. A counter trained on one set errs by 19.5 persons of 123, not 6.2,
-on another (PET from ShanghaiTech A to B, Awiros 2024 model card): a sixth of the people."""
-
 BETWEEN_PICTURES = 0.15
 """s: scatter of ln(n / m) between pictures of one camera; normalised absolute errors of 5 to 17 % in their own domain
 (ZIP, arXiv 2506.19955)."""
 
 ENOUGH = 30
 """Hand counts after which a camera is well audited: what is known of cameras in general then weighs under 3 %."""
-
-Z90 = 1.6448536269514722
 
 _RUNTIME = re.compile(r"/(openvino|torch)-\w+")
 
@@ -107,7 +102,7 @@ def bias(camera_id: str, audits: Iterable[Audit]) -> CameraBias:
     mean, sigma = pull / weight, weight**-0.5
     return CameraBias(
         camera_id, len(own), sum(audit.counted for audit in own), sum(audit.found for audit in own),
-        math.exp(mean), math.exp(mean - Z90 * sigma), math.exp(mean + Z90 * sigma),
+        math.exp(mean), math.exp(mean - Z * sigma), math.exp(mean + Z * sigma),
     )  # fmt: skip
 
 

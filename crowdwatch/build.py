@@ -151,7 +151,9 @@ def _intervals(name: str) -> IntervalsSettings | None:
         return None
     content = weights.read_yaml(paths[0])
     try:
-        return IntervalsSettings.model_validate({key: content.get(key) for key in ("spread", "bands")})
+        return IntervalsSettings.model_validate(
+            {key: content[key] for key in ("spread", "between", "bands") if key in content}
+        )
     except ValidationError as error:
         text = config.plainly(error)
         raise ModelError(f"{paths[0]}: is no table of intervals ({text}). Restore it, or fit it again.") from error

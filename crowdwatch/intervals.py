@@ -6,6 +6,9 @@ crowding, give the interval that holds the truth nine times in ten, with the fin
 prediction. Bands are of crowding in the picture (people per 10,000 px2 where people are), because that is what a
 network sees and what can be computed for a photograph and for a zone alike.
 
+A camera's counts are off by a factor of its own besides. Photographs of many places hold that; cases of one camera do
+not, and ``between`` says how far cameras differ. Hand counts of a camera take its place (:mod:`crowdwatch.audit`).
+
 Source: Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World"; scaled scores: Lei et al. 2018,
 "Distribution-Free Predictive Inference for Regression", section 5.2.
 """
@@ -24,6 +27,7 @@ from crowdwatch.errors import RecordError
 from crowdwatch.records import FloatArray
 
 __all__ = [
+    "BETWEEN_CAMERAS",
     "COVERAGE",
     "UNMEASURED",
     "IntervalBand",
@@ -42,6 +46,10 @@ COVERAGE = 0.9
 Z = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 """Standard deviations from the middle to either end of an interval of a normal error: 1.645."""
 
+BETWEEN_CAMERAS = 0.2
+"""Standard deviation of the logarithm of the factor between cameras. A counter trained on one set errs by 19.5 persons
+of 123, not 6.2, on another (PET from ShanghaiTech A to B, Awiros 2024 model card): a sixth of the people."""
+
 PATCH_PX2 = 10_000.0
 
 _NORMAL = NormalDist()
@@ -58,20 +66,27 @@ class IntervalBand:
 
 @dataclass(frozen=True, slots=True)
 class IntervalTable:
-    """Quantiles of z by band of crowding, and b, the share of a count that its error grows with."""
+    """Quantiles of z by band of crowding, and b, the share of a count that its error grows with.
+
+    ``between`` is the standard deviation of the logarithm of a camera's factor where the bands do not hold it, else 0.
+    """
 
     spread: float
     bands: tuple[IntervalBand, ...]
+    between: float = 0.0
 
     def __post_init__(self) -> None:
         ends = [band.below for band in self.bands]
-        if not self.bands or ends != sorted(set(ends)) or ends[-1] != math.inf or not self.spread >= 0:
-            raise RecordError(f"interval table: need bands that rise to infinity and a spread >= 0, got {ends}.")
+        if not self.bands or ends != sorted(set(ends)) or ends[-1] != math.inf:
+            raise RecordError(f"interval table: need bands that rise to infinity, got {ends}.")
+        if not (self.spread >= 0 and self.between >= 0):
+            raise RecordError(f"interval table: need spread and between >= 0, got {self.spread}, {self.between}.")
         if any(not band.low <= band.high for band in self.bands):
             raise RecordError("interval table: in every band, need low <= high.")
 
     def bounds(self, found: float, crowding_p: float) -> tuple[float, float]:
-        """The interval of a count: it always holds the count itself, and nothing below nobody.
+        """The interval of a count, without the camera's factor: it always holds the count itself, and nothing below
+        nobody.
 
         >>> table = IntervalTable(0.0, (IntervalBand(2.0, -1.0, 1.0), IntervalBand(math.inf, -2.0, 5.0)))
         >>> table.bounds(8.0, 1.0), table.bounds(8.0, 3.0), table.bounds(0.0, math.nan)
@@ -81,10 +96,19 @@ class IntervalTable:
         u = float(scale(found, self.spread))
         return max(0.0, found + min(0.0, held.low) * u), found + max(0.0, held.high) * u
 
+    @property
+    def factor(self) -> tuple[float, float]:
+        """Shares of a count by which it may be too high and too low for the camera's factor alone, in nine of ten.
 
-UNMEASURED = IntervalTable(0.2, (IntervalBand(math.inf, -1.45, 2.0),))
-"""For a model whose errors nobody has measured: what is known of counters on cameras that they were not made for, a
-factor of 0.72 to 1.39 (:mod:`crowdwatch.audit`)."""
+        >>> tuple(round(each, 2) for each in UNMEASURED.factor)
+        (0.28, 0.39)
+        """
+        return 1 - math.exp(-Z * self.between), math.exp(Z * self.between) - 1
+
+
+UNMEASURED = IntervalTable(0.0, (IntervalBand(math.inf, -Z, Z),), BETWEEN_CAMERAS)
+"""For a model whose errors nobody has measured: chance, and what is known of counters on cameras that they were not
+made for."""
 
 
 def scale(found: FloatArray | float, spread: float) -> FloatArray:

@@ -209,7 +209,8 @@ def _unknown(view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Qual
 
 def _interval(view: SiteView, zone: _Zone, field_p_m2: FloatArray, px2_m2: FloatArray) -> tuple[float, float, float]:
     """Count of the seen part of a zone with the ends of its interval: errors of boxes, of head mass, of the cameras'
-    own factors and of the calibrated area, as independent ones.
+    own factors and of the calibrated area, as independent ones. A camera's factor is what hand counts say of it, else
+    what is known of cameras in general.
 
     Each side of the zone, L long, is known to rmse_m / L (both of its ends are off by rmse_m / sqrt 2 along it), its
     area to sqrt 2 rmse_m / L.
@@ -225,17 +226,15 @@ def _interval(view: SiteView, zone: _Zone, field_p_m2: FloatArray, px2_m2: Float
     own = [view.cameras[camera_id].camera for camera_id in zone.well]
     errors = [camera.plane.rmse_m for camera in own if math.isfinite(camera.plane.rmse_m)]
     area = intervals.Z * math.sqrt(2) * max(errors, default=0.0) / math.sqrt(ground.ground.area) * count
-    known = [camera.bias for camera in own if camera.bias is not None]
-    down, up = (max((end(bias) for bias in known), default=0.0) * count for end in (_below, _beyond))
+    unknown = np.array([zone.boxes, zone.masses]) @ [tables.boxes.factor, tables.heads.factor]
+    ends = [unknown if camera.bias is None else np.multiply(_factor(camera.bias), count) for camera in own]
+    down, up = np.max(ends, axis=0).tolist() if ends else (0.0, 0.0)
     return count, max(0.0, count - math.hypot(count - low, area, down)), count + math.hypot(high - count, area, up)
 
 
-def _below(bias: Bias) -> float:
-    return 1 - bias.low / bias.factor
-
-
-def _beyond(bias: Bias) -> float:
-    return bias.high / bias.factor - 1
+def _factor(bias: Bias) -> tuple[float, float]:
+    """As :attr:`IntervalTable.factor`, of a camera that was audited."""
+    return 1 - bias.low / bias.factor, bias.high / bias.factor - 1
 
 
 def read_zones(

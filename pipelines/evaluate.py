@@ -20,10 +20,9 @@ from crowdwatch.observe import locate
 from crowdwatch.scoring import FrameScore, Score, read_boxes, score, summarise
 from pipelines import flat_path, photograph_counts, schedule_effect, whole_path
 from pipelines.command_line import EventOption, print_json, progress, run
+from pipelines.interval_boxes import CHOICES
 
 GATE_M = 1.0
-CHOICES = 200
-"""Every setting is chosen on frames 0 to 199 and reported on the rest."""
 
 app = typer.Typer(help="Measure accuracy against annotated footage.", no_args_is_help=True, add_completion=False)
 
@@ -66,6 +65,9 @@ def pets2009_command(
     counter: Annotated[str | None, typer.Option(help="Another counter than the event file's; none for none.")] = None,
     band: Annotated[str | None, typer.Option(help="Another hand-over band than the event file's, as 0.4,0.8.")] = None,
     precision: Annotated[str | None, typer.Option(help="Another precision of the detector: f32 or bf16.")] = None,
+    hand_counts: Annotated[
+        int, typer.Option(min=0, max=200, help="So many of the first 200 frames were counted by hand.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Count and position error on PETS2009 S2.L1 view 1 (vtest.avi): all frames, and frames 200 to 794 apart.
@@ -83,7 +85,7 @@ def pets2009_command(
         f"frames {CHOICES} to {len(frames) - 1} (held out)": summarise(frames[CHOICES:]),
     }
     whole, choices, held_out = (part.to_dict() for part in parts.values())
-    counts = whole_path.pets_counts(folder, event)
+    counts = whole_path.pets_counts(folder, event, hand_counts)
     spans = {"all": slice(None), "choices": slice(CHOICES), "held_out": slice(CHOICES, None)}
     by_path = {name: whole_path.count_errors(counts, span) for name, span in spans.items()}
     if as_json:

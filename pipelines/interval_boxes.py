@@ -32,7 +32,7 @@ from pipelines.shanghaitech import Photograph, read_image
 __all__ = ["CHOICES", "SCORE_MIN", "independent", "of_pets", "of_photographs"]
 
 CHOICES = 200
-"""Frames of PETS2009 that choices are made on."""
+"""Frames of PETS2009 that every choice is made on; figures are reported on the rest."""
 
 SCORE_MIN = 0.25
 """The event file's default."""

@@ -149,11 +149,13 @@ def _judged(some: Cases, which: NDArray[np.bool_], table: IntervalTable) -> tupl
 
 
 def ends_of(table: IntervalTable, found: FloatArray, crowding: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """:meth:`IntervalTable.bounds` of many counts at once."""
+    """:meth:`IntervalTable.bounds` of many counts at once, a camera's unknown factor included."""
     band = np.searchsorted([band.below for band in table.bands], np.nan_to_num(crowding, nan=0.0), side="right")
     u = intervals.scale(found, table.spread)
     low, high = (np.array(each)[band] for each in zip(*((b.low, b.high) for b in table.bands), strict=True))
-    return np.maximum(0.0, found + np.minimum(0.0, low) * u), found + np.maximum(0.0, high) * u
+    down, up = table.factor
+    below, beyond = np.hypot(np.minimum(0.0, low) * u, down * found), np.hypot(np.maximum(0.0, high) * u, up * found)
+    return np.maximum(0.0, found - below), found + beyond
 
 
 def held(some: Cases, which: NDArray[np.bool_], table: IntervalTable) -> Held:

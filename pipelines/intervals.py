@@ -4,15 +4,16 @@ Fits the table of :mod:`crowdwatch.intervals` on the photographs kept aside for 
 into the model's folder. Coverage is measured by part on photographs of places that neither the table nor the choice of
 its bands and spread had seen (:mod:`pipelines.interval_cases`).
 
-A detector's is fitted on PETS2009's first 200 frames (``--pets DIR``), one camera, and widened by what is known of the
-factor between cameras. How much of the photographs it holds, where boxes count, is written beside it: there boxes find
-less than half of the people, and no interval of a use would hold that.
+A detector's is fitted on PETS2009's first 200 frames (``--pets DIR``), one camera, and what is known of the factor
+between cameras is added. How much of the photographs it holds, where boxes count, is written beside it: there boxes
+find less than half of the people, and no interval of a use would hold that.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +21,9 @@ import numpy as np
 import typer
 
 from crowdwatch import counters, detectors
-from crowdwatch.audit import BETWEEN_CAMERAS
 from crowdwatch.detectors import weights
 from crowdwatch.errors import ConfigError
-from crowdwatch.intervals import IntervalTable, Z
+from crowdwatch.intervals import BETWEEN_CAMERAS, IntervalTable
 from pipelines import interval_boxes, photograph_counts, split
 from pipelines.command_line import err, run
 from pipelines.interval_cases import FOLDS, Counted, Held, cases, choose, cross_fitted, held
@@ -64,24 +64,6 @@ def of_detector(folder: Path, name: str, counter: str, pets: Path) -> tuple[list
     return interval_boxes.of_pets(pets, detector), others, detector.detector_id
 
 
-def for_any_camera(table: IntervalTable) -> IntervalTable:
-    """A table of one camera, made to hold on others: of large counts it holds the factor between cameras too.
-
-    With u(m) = b m for many people, the nearer end lies Z t m away, t the standard deviation of a camera's ln factor
-    (:mod:`crowdwatch.audit`).
-
-    >>> from crowdwatch.intervals import IntervalBand
-    >>> one = IntervalTable(0.0, (IntervalBand(math.inf, -0.658, 0.5),))
-    >>> made = for_any_camera(one)
-    >>> [round(end) for end in made.bounds(1000.0, 1.0)]  # 0.33 of it above, as much again by 0.658 / 0.5 below
-    [567, 1329]
-    """
-    nearest = min(min(-band.low, band.high) for band in table.bands)
-    if nearest <= 0:
-        raise ConfigError("the errors lie on one side of nothing, so they are too few to tell an interval. Take more.")
-    return IntervalTable(max(table.spread, Z * BETWEEN_CAMERAS / nearest), table.bands)
-
-
 def text_of(
     table: IntervalTable, model_id: str, seen: Held, counted: Sequence[Counted], more: Sequence[str] = ()
 ) -> str:
@@ -97,6 +79,7 @@ def text_of(
         f"coverage_unseen_by_part: {{{shares}}}",
         *more,
         f"spread: {table.spread:g}",
+        *([f"between: {table.between:g}"] if table.between else []),
         "bands:",
     ]
     for band in table.bands:
@@ -143,7 +126,7 @@ def main_command(
     err.print(f"holds {seen.coverage:.3f} of unseen cases ({shares}), {seen.width:.1f} persons wide", markup=False)
     table, more = some.fit(every, bands, spread), []
     if others:
-        table = for_any_camera(table)
+        table = replace(table, between=BETWEEN_CAMERAS)
         tried = cases(others)
         by_part = held(tried, np.ones(len(tried.found), dtype=bool), table).by_part
         shares = ", ".join(f"{part}: {share:.3f}" for part, share in sorted(by_part.items()))

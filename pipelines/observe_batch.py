@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,7 @@ def run_batch(event: EventFile, options: BatchOptions) -> Result:
             return _facts(job, summary, frames, time.monotonic() - began)
 
         summary = batch.fold(job, store, stop=options.stop, progress=reached, facts=facts)
+        summary = replace(summary, wall_s=time.monotonic() - began)  # of the whole job
         return Result(job.read_summary() if not summary.stopped else None, summary, job.run.run_id)
 
 

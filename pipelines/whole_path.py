@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from crowdwatch import build, config, geometry
+from crowdwatch import audit, build, config, geometry
 from crowdwatch.config import EventFile
 from crowdwatch.engine import advance, start
 from crowdwatch.errors import ConfigError
 from crowdwatch.fuse import view_site
 from crowdwatch.records import FloatArray, Observation, Tick
+from crowdwatch.runs import Audit
 from crowdwatch.scoring import read_boxes
 from crowdwatch.site import HandOver, Site, Zone, ZoneKind
 from pipelines.command_line import progress
+from pipelines.interval_boxes import CHOICES
 
 __all__ = ["PathCounts", "count_errors", "pets_counts", "walkable_zone"]
 
@@ -35,6 +37,7 @@ class PathCounts:
         boxes: by boxes alone.
         heads: by head mass alone.
         counter: which counter, or why there was none.
+        factor: what hand counts make of every one found; 1 without them.
     """
 
     true: FloatArray
@@ -44,6 +47,7 @@ class PathCounts:
     boxes: FloatArray
     heads: FloatArray
     counter: str
+    factor: float = 1.0
 
 
 def walkable_zone(site: Site) -> Site:
@@ -53,8 +57,14 @@ def walkable_zone(site: Site) -> Site:
     return replace(site, zones=(zone,), window_s=MOMENT_S)
 
 
-def pets_counts(folder: Path, event: EventFile) -> PathCounts:
+def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCounts:
     """Every frame of PETS2009 S2.L1 view 1; the counter runs on every one.
+
+    Args:
+        folder: of the recording and its annotations.
+        event: the event file.
+        hand_counts: frames among the first 200, evenly spread, that somebody counted by hand without an error; what
+            they say of the camera is applied to all, as a run does.
 
     Raises:
         ConfigError: the annotations end before the recording.
@@ -74,12 +84,30 @@ def pets_counts(folder: Path, event: EventFile) -> PathCounts:
         feet_px = (truth[seq][:, [0, 3]] + truth[seq][:, [2, 3]]) / 2
         true.append(float(geometry.inside(visible, geometry.to_ground(feed.plane, feet_px)).sum()))
         seen.append(feed.observe(pair))
-    found = _readings(site, seen)
+    found, factor = _readings(site, seen), 1.0
+    if hand_counts:
+        counted = np.linspace(0, CHOICES - 1, hand_counts).round().astype(np.int64)
+        site = _audited(site, np.array(true)[counted], found[counted, 0])
+        found, factor = _readings(site, seen), _factor(site)
     boxes = _readings(site, [replace(one, mass=None) for one in seen])[:, 0]
     only = replace(site, hand_over=HandOver(0.0, 1e-9, site.hand_over.boxes, site.hand_over.heads))
     heads = _readings(only, seen)[:, 0]
     count, low, high = found.T
-    return PathCounts(np.array(true), count, low, high, boxes, heads, feed.counter_note)
+    return PathCounts(np.array(true), count, low, high, boxes, heads, feed.counter_note, factor)
+
+
+def _audited(site: Site, counted: FloatArray, found: FloatArray) -> Site:
+    """The site with what hand counts, beside what the program found, say of its one camera."""
+    (camera,) = site.cameras
+    pairs = zip(counted, found, strict=True)
+    entries = [Audit(camera.camera_id, k, round(people), float(seen)) for k, (people, seen) in enumerate(pairs)]
+    factor = audit.applied(audit.bias(camera.camera_id, entries), lower=False)
+    return replace(site, cameras=(replace(camera, bias=factor),))
+
+
+def _factor(site: Site) -> float:
+    bias = site.cameras[0].bias
+    return 1.0 if bias is None else bias.factor
 
 
 def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:
@@ -100,7 +128,7 @@ def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:
 def count_errors(counts: PathCounts, part: slice) -> dict[str, float]:
     """Mean absolute errors and biases over some of the frames, and how often the interval held the truth."""
     true = counts.true[part]
-    figures: dict[str, float] = {"frames": len(true), "people": float(true.sum())}
+    figures: dict[str, float] = {"frames": len(true), "people": float(true.sum()), "factor": counts.factor}
     for name in ("found", "boxes", "heads"):
         error = getattr(counts, name)[part] - true
         figures[f"{name}_mae"] = round(float(np.abs(error).mean()), 4)

@@ -20,7 +20,7 @@ from crowdwatch.config.calibrations import WAYS, ground_plane
 from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.footage import check_footage
 from crowdwatch.config.limits import LADDER_KEYS, Rung, rung_fault, rungs
-from crowdwatch.config.programs import CounterSettings, Model
+from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
 from crowdwatch.config.schema import (
     CameraFile,
     GateFile,
@@ -63,6 +63,7 @@ class _Parts:
     by_kind: LimitsByKind = field(default_factory=LimitsByKind)
     readings: ReadingSettings | None = None
     counter: CounterSettings | None = None
+    detector: DetectorSettings | None = None
 
 
 def check(document: Document) -> None:
@@ -77,6 +78,7 @@ def check(document: Document) -> None:
         by_kind=_part(LimitsByKind, raw.get("limits_by_kind", {})) or LimitsByKind(),
         readings=_part(ReadingSettings, raw.get("readings", {})),
         counter=_part(CounterSettings, raw.get("counter", {})),
+        detector=_part(DetectorSettings, raw.get("detector", {})),
     )
     _exclusive(document)
     for key in ("zones", "gates", "cameras", "phases"):
@@ -88,6 +90,7 @@ def check(document: Document) -> None:
         _gate(document, ("gates", number), gate, area)
     for number, camera in parts.cameras.items():
         _camera(document, ("cameras", number), camera, area, parts.counter or CounterSettings())
+    _scores(document, parts)
     _heads(document, parts)
     _counter_times(document, parts)
     _phases(document, parts)
@@ -251,6 +254,18 @@ def _camera(
             "counter cannot count them. Tilt the camera up, or leave it to boxes with counter: {use: false}."
         )
         document.fault((*path, "calibration"), text)
+
+
+def _scores(document: Document, parts: _Parts) -> None:
+    """Who shall count must be kept."""
+    floor = DetectorSettings().score_floor if parts.detector is None else parts.detector.score_floor
+    for number, camera in parts.cameras.items():
+        if camera.score_min < floor:
+            text = (
+                f"got {camera.score_min:g}, need >= score_floor {floor:g} of the detector: it keeps nothing below, so "
+                "nobody would be counted there. Raise it, or lower the floor."
+            )
+            document.fault(("cameras", number, "score_min"), text)
 
 
 def _heads(document: Document, parts: _Parts) -> None:

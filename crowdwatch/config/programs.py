@@ -40,6 +40,7 @@ class IntervalsSettings(Model):
     """How far a model's counts may be off: see :mod:`crowdwatch.intervals`. Fitted, never guessed."""
 
     spread: NotNegative
+    between: Annotated[NotNegative, Field(le=1)] = 0.0
     bands: Annotated[list[IntervalBandSettings], Field(min_length=1, max_length=50)]
 
     @model_validator(mode="after")
@@ -51,7 +52,9 @@ class IntervalsSettings(Model):
         """The table that the core works with. Raises RecordError."""
         ends = [math.inf if band.below is None else band.below for band in self.bands]
         rows = zip(ends, self.bands, strict=True)
-        return IntervalTable(self.spread, tuple(IntervalBand(end, band.low, band.high) for end, band in rows))
+        return IntervalTable(
+            self.spread, tuple(IntervalBand(end, band.low, band.high) for end, band in rows), self.between
+        )
 
 
 class TilesSettings(Model):

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crowdwatch.audit import BETWEEN_CAMERAS, BETWEEN_PICTURES, Z90, bias, camera_biases, of_program, standing, table
+from crowdwatch.audit import BETWEEN_PICTURES, bias, camera_biases, of_program, standing, table
+from crowdwatch.intervals import BETWEEN_CAMERAS, Z
 from crowdwatch.runs import Audit, Mode, Run
 from crowdwatch.store.sql import SqlStore
 
@@ -23,8 +24,8 @@ def test_one_count_by_hand():
     middle = math.log(20.5 / 10.5) / v / weight
     found = bias("a", [entry(1, 20, 10.0)])
     assert found.factor == pytest.approx(math.exp(middle), rel=1e-12)
-    assert found.low == pytest.approx(math.exp(middle - Z90 * weight**-0.5), rel=1e-12)
-    assert found.high == pytest.approx(math.exp(middle + Z90 * weight**-0.5), rel=1e-12)
+    assert found.low == pytest.approx(math.exp(middle - Z * weight**-0.5), rel=1e-12)
+    assert found.high == pytest.approx(math.exp(middle + Z * weight**-0.5), rel=1e-12)
     assert (found.audits, found.counted, found.found, found.audited) == (1, 20, 10.0, True)
 
 

@@ -65,6 +65,12 @@ def test_a_table_that_makes_no_sense_is_refused(spread, bands):
         IntervalTable(spread, bands)
 
 
+@pytest.mark.parametrize("between", [-0.1, math.nan])
+def test_cameras_cannot_differ_by_less_than_nothing(between):
+    with pytest.raises(RecordError, match="between >= 0"):
+        IntervalTable(0.1, (IntervalBand(math.inf, -1, 1),), between)
+
+
 @pytest.mark.parametrize("limit", [0.5, 2.0, 3.9, 4.0, 4.1, 6.0])
 def test_the_chance_of_exceeding_and_its_inverse(limit):
     chance = intervals.above(4.0, 3.0, 6.0, limit)
@@ -128,6 +134,11 @@ def test_ends_of_many_counts_are_those_of_each():
     found, crowded = rng.uniform(0, 50, 40), np.append(rng.uniform(0, 9, 37), [math.nan, 2.0, 5.0])
     each = np.array([table.bounds(m, c) for m, c in zip(found, crowded, strict=True)])
     assert np.allclose(np.transpose(interval_cases.ends_of(table, found, crowded)), each, rtol=1e-12)
+    # with a camera's unknown factor its distance adds in squares
+    wide = interval_cases.ends_of(replace(table, between=0.2), found, crowded)
+    down, up = 1 - math.exp(-0.2 * intervals.Z), math.exp(0.2 * intervals.Z) - 1
+    assert np.allclose(wide[0], np.maximum(0, found - np.hypot(found - each[:, 0], down * found)))
+    assert np.allclose(wide[1], found + np.hypot(each[:, 1] - found, up * found))
 
 
 def test_the_command_writes_what_the_program_reads(tmp_path, monkeypatch):
@@ -157,7 +168,7 @@ def test_the_command_writes_what_the_program_reads(tmp_path, monkeypatch):
     [
         ("", "got NoneType, need a mapping"),
         ("spread: 0.1\nbands: [", "cannot be read as YAML"),
-        ("spread: 0.1\n", "(bands: got nothing, need a list, as in [1.0, 2.0])"),
+        ("spread: 0.1\n", "(bands: is missing)"),
         ("spread: -1\nbands: [{low: -1, high: 1}]", "(spread: got -1, need >= 0)"),
         ("spread: 0\nbands: [{low: .nan, high: 1}]", "(bands[0].low: got nan, need a finite number)"),
         ("spread: 0\nbands: [{low: 2, high: -1}]", "(interval table: in every band, need low <= high)"),

@@ -11,6 +11,7 @@ from crowdwatch.health import judge
 from crowdwatch.observe import evidence
 from crowdwatch.outcomes import Health, Level, Quality
 from crowdwatch.records import Anchor, Evidence, Frame, FramePair, Stamp, Tick
+from crowdwatch.site import Bias
 from crowdwatch.sources.synthetic import Scene, lattice, looking_down, standing
 
 CROWD = lattice(4.0, -6, -2, 6, 8)
@@ -154,14 +155,35 @@ def test_half_a_zone_states_the_density_of_what_is_seen_and_an_interval_for_the_
     assert reading.visible_frac == pytest.approx(0.5, abs=0.01)
     assert reading.density_p_m2 == pytest.approx(4.0, rel=0.02)
     assert reading.count == 96
-    # boxes whose errors nobody has measured: -1.45 and +2 times sqrt(96 + 1 + (0.2 * 96)^2)
-    low, high = 96 - 1.45 * math.sqrt(97 + 19.2**2), 96 + 2 * math.sqrt(97 + 19.2**2)
-    assert reading.count_low == pytest.approx(low)
+    # boxes whose errors nobody has measured: chance, 1.645 sqrt(96 + 1), and a factor of exp(+-1.645 * 0.2)
+    low = 96 - math.hypot(1.6449 * math.sqrt(97), (1 - math.exp(-1.6449 * 0.2)) * 96)
+    high = 96 + math.hypot(1.6449 * math.sqrt(97), (math.exp(1.6449 * 0.2) - 1) * 96)
+    assert reading.count_low == pytest.approx(low, rel=1e-4)
     unseen = 24 * max(reading.peak_p_m2, reading.density_p_m2)
     assert reading.count_high == pytest.approx(high + unseen, rel=0.03)
     assert reading.density_high == pytest.approx(high / 24, rel=0.02)
     assert reading.quality is Quality.DEGRADED
     assert "50 %" in reading.reason
+
+
+def test_hand_counts_take_the_place_of_what_is_known_of_cameras_in_general():
+    """A well audited camera reads the same count with a narrower interval; one of two leaves it wide."""
+    sure = Bias(1.0, 0.95, 1.06, 30)
+
+    def ends(*biases):
+        views = [replace(camera(name), bias=bias) for name, bias in zip("ab", biases, strict=False)]
+        seen = [see(T0, CROWD, camera_id=view.camera_id) for view in views]
+        tick = Tick(T0, tuple(each.stamp.id for each in seen))
+        reading = last(fold(started(square(cameras=views)), [*seen, tick])[1])
+        assert reading.count == 192
+        return reading.count_low, reading.count_high
+
+    chance = 1.6449 * math.sqrt(193)
+    audited = 192 - math.hypot(chance, 0.05 * 192), 192 + math.hypot(chance, 0.06 * 192)
+    assert ends(sure) == pytest.approx(audited, rel=1e-4)
+    general = [192 - math.hypot(chance, 0.2803 * 192), 192 + math.hypot(chance, 0.3895 * 192)]
+    assert ends(None) == pytest.approx(general, rel=1e-3)
+    assert ends(sure, None) == pytest.approx(general, rel=1e-3)
 
 
 def test_saturation_and_unknown_calibration_error_degrade():
