@@ -299,7 +299,7 @@ class Models:
     _grid: Grid | None = None
 
     def __post_init__(self) -> None:
-        # frames go side by side already: OpenCV's own threads would only wait for each other (docs/benchmarks.md)
+        # frames go side by side already: OpenCV's own threads would only wait for each other (ARCHITECTURE.md)
         cv2.setNumThreads(1)
 
     @property

@@ -177,23 +177,16 @@ def main_command(
     seconds: Annotated[int, typer.Option(min=20, help="--batch: event time of the looped footage.")] = 80,
     parts: Annotated[list[str] | None, typer.Option("--part", help=f"--batch: some of {', '.join(PARTS)}.")] = None,
     torch_model: Annotated[str, typer.Option(help="--batch: weights for Ultralytics' own predict.")] = "yolo11n",
-    gpus: Annotated[
-        bool, typer.Option("--gpus", help="--batch: networks on the GPU, as `crowdwatch batch --gpus`.")
-    ] = (False),
+    gpus: Annotated[bool, typer.Option("--gpus", help="--batch: networks on the GPU, 16 frames in a pass.")] = False,
 ) -> None:
     """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
     event = config.load(event_file or example("pets2009"))
     if of_batch:
-        measure_batch(
-            event,
-            seconds,
-            repeats,
-            torch_model,
-            parts or list(GPU_PARTS if gpus else PARTS),
-            gpus=gpus,
-            as_json=as_json,
-        )
+        parts = parts or list(GPU_PARTS if gpus else PARTS)
+        measure_batch(event, seconds, repeats, torch_model, parts, gpus=gpus, as_json=as_json)
         return
+    if gpus or parts:
+        raise ConfigError("--gpus, --part: belong to batch jobs. Add --batch, or leave them out.")
     passes, bares, wholes = [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

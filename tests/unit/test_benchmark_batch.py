@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from films import film
 from scenes import T0, S, see
+from typer.testing import CliRunner
 
 from crowdwatch import config, geometry
+from crowdwatch.errors import ConfigError
 from crowdwatch.examples import example
 from crowdwatch.sources.recording import Recording
+from pipelines.benchmark import app
 from pipelines.benchmark_batch import lost
 from pipelines.benchmark_footage import loop_recording, made_event
 from pipelines.benchmark_precision import compare
@@ -65,6 +68,20 @@ def test_boxes_are_compared_one_with_one():
     found = compare([one], [other], 0.25)
     assert (found["boxes"], found["missing"], found["added"]) == (3, 1, 1)
     assert found["edge_px"]["max"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--gpus"], "Add --batch"),
+        (["--part", "resume"], "Add --batch"),
+        (["--batch", "--part", "memroy"], "'memroy': need one of every-frame"),
+        (["--batch", "--gpus", "--part", "memory"], "'memory' --gpus: need one of every-frame, sampling, precision"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(words, said):
+    with pytest.raises(ConfigError, match=said):
+        CliRunner().invoke(app, words, catch_exceptions=False)
 
 
 def test_a_watch_counts_the_work_of_its_children():
