@@ -226,9 +226,10 @@ def _interval(view: SiteView, zone: _Zone, field_p_m2: FloatArray, px2_m2: Float
     own = [view.cameras[camera_id].camera for camera_id in zone.well]
     errors = [camera.plane.rmse_m for camera in own if math.isfinite(camera.plane.rmse_m)]
     area = intervals.Z * math.sqrt(2) * max(errors, default=0.0) / math.sqrt(ground.ground.area) * count
-    unknown = np.array([zone.boxes, zone.masses]) @ [tables.boxes.factor, tables.heads.factor]
-    ends = [unknown if camera.bias is None else np.multiply(_factor(camera.bias), count) for camera in own]
-    down, up = np.max(ends, axis=0).tolist() if ends else (0.0, 0.0)
+    general = zip(tables.boxes.factor, tables.heads.factor, strict=True)
+    unknown = [zone.boxes * box + zone.masses * head for box, head in general]
+    ends = [unknown if camera.bias is None else [share * count for share in _factor(camera.bias)] for camera in own]
+    down, up = (max(each) for each in zip(*ends, strict=True))
     return count, max(0.0, count - math.hypot(count - low, area, down)), count + math.hypot(high - count, area, up)
 
 

@@ -39,7 +39,7 @@ LEAST_BYTES = 700 * 1024**2
 """Memory that a worker needs: models and a chunk."""
 
 LEAST_BYTES_GPU = 1600 * 1024**2
-"""The same beside a GPU, most of it CUDA's: 1,516 MB were taken on an H100."""
+"""The same beside a GPU, most of it CUDA's: a process took 1,516 MB on an H100 (docs/benchmarks.md)."""
 
 
 def for_gpus(event: EventFile, scheduler: str | None) -> EventFile:

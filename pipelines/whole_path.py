@@ -87,8 +87,8 @@ def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCou
     found, factor = _readings(site, seen), 1.0
     if hand_counts:
         counted = np.linspace(0, CHOICES - 1, hand_counts).round().astype(np.int64)
-        site = _audited(site, np.array(true)[counted], found[counted, 0])
-        found, factor = _readings(site, seen), _factor(site)
+        site, factor = _audited(site, np.array(true)[counted], found[counted, 0])
+        found = _readings(site, seen)
     boxes = _readings(site, [replace(one, mass=None) for one in seen])[:, 0]
     only = replace(site, hand_over=HandOver(0.0, 1e-9, site.hand_over.boxes, site.hand_over.heads))
     heads = _readings(only, seen)[:, 0]
@@ -96,18 +96,13 @@ def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCou
     return PathCounts(np.array(true), count, low, high, boxes, heads, feed.counter_note, factor)
 
 
-def _audited(site: Site, counted: FloatArray, found: FloatArray) -> Site:
-    """The site with what hand counts, beside what the program found, say of its one camera."""
+def _audited(site: Site, counted: FloatArray, found: FloatArray) -> tuple[Site, float]:
+    """The site with what hand counts, beside what the program found, say of its one camera; and its factor."""
     (camera,) = site.cameras
     pairs = zip(counted, found, strict=True)
     entries = [Audit(camera.camera_id, k, round(people), float(seen)) for k, (people, seen) in enumerate(pairs)]
-    factor = audit.applied(audit.bias(camera.camera_id, entries), lower=False)
-    return replace(site, cameras=(replace(camera, bias=factor),))
-
-
-def _factor(site: Site) -> float:
-    bias = site.cameras[0].bias
-    return 1.0 if bias is None else bias.factor
+    bias = audit.applied(audit.bias(camera.camera_id, entries), lower=False)
+    return replace(site, cameras=(replace(camera, bias=bias),)), bias.factor
 
 
 def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:
