@@ -1,5 +1,5 @@
 """``python -m crowdwatch``."""
 
-from crowdwatch.cli import main
+from crowdwatch.commands.cli import main
 
 main()

@@ -71,7 +71,7 @@ class AnchorRefused(CalibrationError):
 
 
 class RecordError(CrowdWatchError, ValueError):
-    """A noun of :mod:`crowdwatch.records` was built from values that break its rules."""
+    """A noun of :mod:`crowdwatch.core.records` was built from values that break its rules."""
 
 
 class SourceError(CrowdWatchError, OSError):

@@ -1,1 +1,1 @@
-"""Batch programs around the library: evaluation and benchmarks. Graphs and I/O only; the maths is in crowdwatch."""
+"""Which programs work around the library? Batch, training, evaluation and benchmarks; the maths is in crowdwatch."""

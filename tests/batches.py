@@ -11,10 +11,10 @@ from pathlib import Path
 from films import HW
 
 from crowdwatch import config
-from crowdwatch.batch import Settings
+from crowdwatch.assets.examples import example
 from crowdwatch.config import EventFile
-from crowdwatch.examples import example
-from pipelines.observe_batch import BatchOptions
+from crowdwatch.drivers.batch import Settings
+from pipelines.batch.observe_batch import BatchOptions
 
 NAME = "gate-20260101T1200{:02d}Z"
 """A recording's name with its start, in seconds after noon."""

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from crowdwatch.drive import Feed, Footage
-from crowdwatch.engine import State, advance, start
-from crowdwatch.fuse import view_site
-from crowdwatch.outcomes import Level, Outcome
-from crowdwatch.records import (
+from crowdwatch.analytics.engine import State, advance, start
+from crowdwatch.analytics.fuse import view_site
+from crowdwatch.core.outcomes import Level, Outcome
+from crowdwatch.core.records import (
     Anchor,
     Detections,
     Evidence,
@@ -23,7 +22,8 @@ from crowdwatch.records import (
     Stamp,
     Tick,
 )
-from crowdwatch.site import Camera, Limit, Phase, Quantity, Site, Zone, ZoneKind, ZoneLimits
+from crowdwatch.core.site import Camera, Limit, Phase, Quantity, Site, Zone, ZoneKind, ZoneLimits
+from crowdwatch.drivers.drive import Feed, Footage
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthDetector, looking_down
 
 S = 1_000_000_000

@@ -1,4 +1,4 @@
-"""The event file: everything a person decides about an event, in one YAML file with the unit in every key.
+"""What did a person decide about this event? The event file: one YAML file with the unit in every key.
 
 * :func:`load` reads it and lists every fault at once.
 * :func:`to_site` gives the plain values that the core works with.

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from crowdwatch import geometry
-from crowdwatch.calibrate import from_points, from_pose
-from crowdwatch.calibration_files import TsaiModel, parse_opencv, parse_tsai, plane_from_tsai
+from crowdwatch.calibration.calibrate import from_points, from_pose
+from crowdwatch.calibration.calibration_files import TsaiModel, parse_opencv, parse_tsai, plane_from_tsai
+from crowdwatch.calibration.control_points import ControlPoint
+from crowdwatch.calibration.points_file import read_points
 from crowdwatch.config.schema import CalibrationFile, CameraFile, LensFile
-from crowdwatch.control_points import ControlPoint
+from crowdwatch.core.records import Anchor, GroundPlane, Lens
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.geometry import opencv_lens
-from crowdwatch.points_file import read_points
-from crowdwatch.records import Anchor, GroundPlane, Lens
+from crowdwatch.ground import heads_fault, opencv_lens
 
 __all__ = ["FILE_KEYS", "WAYS", "ground_plane", "inline"]
 
@@ -104,7 +103,7 @@ def ground_plane(camera: CameraFile) -> GroundPlane:
     plane = _plane(camera)
     if camera.anchor is not Anchor.HEAD:
         return plane
-    fault = geometry.heads_fault(plane)
+    fault = heads_fault(plane)
     if fault is not None:
         raise AnchorRefused(f"anchor head is refused: {fault} Or use anchor: feet.")
     return plane

@@ -15,7 +15,7 @@ import shapely
 from pydantic import ValidationError
 from shapely.geometry.base import BaseGeometry
 
-from crowdwatch import geometry
+from crowdwatch.analytics.fuse import ground_seen
 from crowdwatch.config.calibrations import WAYS, ground_plane
 from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.footage import check_footage
@@ -33,9 +33,9 @@ from crowdwatch.config.schema import (
 )
 from crowdwatch.config.sites import counts_heads
 from crowdwatch.config.times import parse_time
+from crowdwatch.core.site import Quantity
 from crowdwatch.errors import CalibrationError, RecordError
-from crowdwatch.fuse import ground_seen
-from crowdwatch.site import Quantity
+from crowdwatch.ground import heads_fault, polygon
 
 __all__ = ["check"]
 
@@ -178,12 +178,12 @@ def _unique(document: Document, key: str) -> None:
 def _walkable(document: Document, site: SiteFrame | None) -> BaseGeometry | None:
     if site is None:
         return None
-    outer = geometry.polygon(site.walkable_area_m)
+    outer = polygon(site.walkable_area_m)
     for number, ring in enumerate(site.obstacles_m):
-        if not outer.intersects(geometry.polygon(ring)):
+        if not outer.intersects(polygon(ring)):
             document.fault(("site", "obstacles_m", number), "lies outside the walkable area. Move or remove it.")
     try:
-        return geometry.polygon(site.walkable_area_m, site.obstacles_m)
+        return polygon(site.walkable_area_m, site.obstacles_m)
     except RecordError:
         document.fault(("site", "obstacles_m"), "the obstacles leave no walkable area. Make them smaller.")
         return None
@@ -192,7 +192,7 @@ def _walkable(document: Document, site: SiteFrame | None) -> BaseGeometry | None
 def _zone(document: Document, path: KeyPath, zone: ZoneFile, area: BaseGeometry | None) -> None:
     if area is None:
         return
-    usable = geometry.polygon(zone.polygon_m).intersection(area).area
+    usable = polygon(zone.polygon_m).intersection(area).area
     if usable < 0.01:
         west, south, east, north = area.bounds
         where = f"east {west:g} to {east:g} m, north {south:g} to {north:g} m"
@@ -276,7 +276,7 @@ def _heads(document: Document, parts: _Parts) -> None:
         if not camera.counter.use:
             continue
         try:
-            fault = geometry.heads_fault(ground_plane(camera))
+            fault = heads_fault(ground_plane(camera))
         except (CalibrationError, RecordError):
             continue  # listed with the calibration
         if fault is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from crowdwatch.config.times import parse_time
-from crowdwatch.geometry import polygon_fault
+from crowdwatch.ground import polygon_fault
 
 Step = Literal["watch", "caution", "alert", "critical"]
 """The four steps of a ladder, by their names in the event file."""

@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias, get_args
 from crowdwatch.config.document import KeyPath
 from crowdwatch.config.fields import Step
 from crowdwatch.config.schema import EventFile, Limits, LimitsByKind, PhaseFile, ZoneFile
-from crowdwatch.outcomes import Level
-from crowdwatch.site import MOST_P_M2, UNITS, Limit, Quantity, ZoneKind
+from crowdwatch.core.outcomes import Level
+from crowdwatch.core.site import MOST_P_M2, UNITS, Limit, Quantity, ZoneKind
 
 __all__ = ["STEPS", "Rung", "Sourced", "event_rungs", "rung_fault", "rungs", "to_limit"]
 

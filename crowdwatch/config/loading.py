@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from crowdwatch import geometry
 from crowdwatch.config.calibrations import FILE_KEYS, inline
 from crowdwatch.config.checks import check
 from crowdwatch.config.document import Document, KeyPath, read_document, refuse
@@ -19,6 +18,7 @@ from crowdwatch.config.schema import CalibrationFile, EventFile
 from crowdwatch.config.structure import shown, structure_faults
 from crowdwatch.config.times import format_time
 from crowdwatch.errors import CalibrationError, ConfigError
+from crowdwatch.ground import polygon
 
 __all__ = ["from_json", "load"]
 
@@ -134,7 +134,7 @@ def _note_lines(document: Document, origins: dict[str, str]) -> None:
 def _calculated(event: EventFile, origins: dict[str, str]) -> EventFile:
     """Fill in what the file leaves out and geometry, or another value, decides."""
     values = event.model_dump()
-    area = geometry.polygon(event.site.walkable_area_m, event.site.obstacles_m)
+    area = polygon(event.site.walkable_area_m, event.site.obstacles_m)
 
     def fill(holder: dict[str, Any], prefix: str, key: str, value: Any, why: str) -> None:
         if holder[key] is None:
@@ -145,7 +145,7 @@ def _calculated(event: EventFile, origins: dict[str, str]) -> EventFile:
         for item in values[key]:
             fill(item, f"{key}[{item['id']}]", "name", {"en": item["id"], "zh": None}, "id")
     for zone in values["zones"]:
-        usable = geometry.polygon(zone["polygon_m"]).intersection(area).area
+        usable = polygon(zone["polygon_m"]).intersection(area).area
         why = "polygon_m within walkable_area_m, less obstacles_m"
         fill(zone, f"zones[{zone['id']}]", "usable_area_m2", round(float(usable), 6), why)
     for gate in values["gates"]:

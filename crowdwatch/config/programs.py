@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from crowdwatch.config.fields import Ident, NotNegative, Number, Positive, Truth, Whole
-from crowdwatch.intervals import IntervalBand, IntervalTable
-from crowdwatch.site import BAND_P_M2, FACTOR_RANGE, MOST_P_M2
+from crowdwatch.core.intervals import IntervalBand, IntervalTable
+from crowdwatch.core.site import BAND_P_M2, FACTOR_RANGE, MOST_P_M2
 
 __all__ = [
     "BiasSettings",
@@ -37,7 +37,7 @@ class IntervalBandSettings(Model):
 
 
 class IntervalsSettings(Model):
-    """How far a model's counts may be off: see :mod:`crowdwatch.intervals`. Fitted, never guessed."""
+    """How far a model's counts may be off: see :mod:`crowdwatch.core.intervals`. Fitted, never guessed."""
 
     spread: NotNegative
     between: Annotated[NotNegative, Field(le=1)] = 0.0

@@ -32,8 +32,8 @@ from crowdwatch.config.fields import (
 )
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.times import parse_time
-from crowdwatch.records import Anchor
-from crowdwatch.site import ZoneKind
+from crowdwatch.core.records import Anchor
+from crowdwatch.core.site import ZoneKind
 
 __all__ = [
     "CalibrationFile",

@@ -7,13 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from crowdwatch import geometry
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.limits import event_rungs, to_limit
 from crowdwatch.config.programs import CounterSettings
 from crowdwatch.config.schema import CameraFile, EventFile, Text
-from crowdwatch.intervals import UNMEASURED
-from crowdwatch.site import Bias, Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
+from crowdwatch.core.intervals import UNMEASURED
+from crowdwatch.core.site import Bias, Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
+from crowdwatch.ground import polygon
 
 __all__ = ["counts_heads", "to_site"]
 
@@ -34,14 +34,14 @@ def to_site(event: EventFile) -> Site:
     Raises:
         CalibrationError: a calibration gives no usable plane (:func:`~crowdwatch.config.load` has checked that).
     """
-    area = geometry.polygon(event.site.walkable_area_m, event.site.obstacles_m)
+    area = polygon(event.site.walkable_area_m, event.site.obstacles_m)
     zones = tuple(
         Zone(
             zone.id,
             _both(zone.name, zone.id),
             np.array(zone.polygon_m),
             zone.kind,
-            zone.usable_area_m2 or float(geometry.polygon(zone.polygon_m).intersection(area).area),
+            zone.usable_area_m2 or float(polygon(zone.polygon_m).intersection(area).area),
             zone.capacity_persons,
         )
         for zone in event.zones

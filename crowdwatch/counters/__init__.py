@@ -1,4 +1,4 @@
-"""Adapters of the ``Counter`` port: persons per pixel block, for crowds too dense to box. :func:`load` chooses one."""
+"""How many are there where nobody can be boxed? Adapters of the ``Counter`` port; :func:`load` chooses one."""
 
 from crowdwatch.counters.choose import is_counter, load
 

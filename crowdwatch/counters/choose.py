@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from crowdwatch.core.ports import Counter
 from crowdwatch.detectors import weights as weights_files
 from crowdwatch.detectors.choose import has_gpu
 from crowdwatch.detectors.weights import OPENVINO, PT, WeightsFile
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.ports import Counter
 
 __all__ = ["PRECISIONS", "RUNTIMES", "is_counter", "load"]
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from crowdwatch.detectors import torch_files, ultralytics_models
+from crowdwatch.detectors import torch_files, ultralytics_setup
 from crowdwatch.errors import ModelError
 
 __all__ = ["STRIDES", "CountingNet", "Stored", "stored"]
@@ -112,7 +112,7 @@ class CountingNet(nn.Module):
         super().__init__()
         if stride not in STRIDES:
             raise ModelError(f"counting network: stride: got {stride}, need one of {STRIDES}.")
-        ultralytics_models.prepare()
+        ultralytics_setup.prepare()
         from ultralytics.nn.tasks import DetectionModel
 
         whole: Any = DetectionModel("yolo11n.yaml", verbose=False)  # type: ignore[no-untyped-call]

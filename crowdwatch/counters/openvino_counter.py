@@ -12,10 +12,10 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from crowdwatch.core.records import Frame, HeadMass
 from crowdwatch.counters import preparing
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Frame, HeadMass
 
 __all__ = ["OpenVinoCounter", "stride_of"]
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdwatch.core.records import FloatArray, Frame, HeadMass
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import FloatArray, Frame, HeadMass
 
 __all__ = ["MULTIPLE", "Forward", "check_scale", "count", "picture", "spans"]
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crowdwatch.core.records import Frame, HeadMass
 from crowdwatch.counters import preparing
 from crowdwatch.counters.network import CountingNet
 from crowdwatch.detectors import torch_device
 from crowdwatch.detectors.recorded_pass import RecordedPass
 from crowdwatch.detectors.weights import WeightsFile
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Frame, HeadMass
 
 __all__ = ["TorchCounter"]
 

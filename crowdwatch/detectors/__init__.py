@@ -1,4 +1,4 @@
-"""Adapters of the ``Detector`` port, and :func:`load`, which chooses one."""
+"""Where in the picture are people? Adapters of the ``Detector`` port, and :func:`load`, which chooses one."""
 
 from crowdwatch.detectors.choose import load
 from crowdwatch.detectors.recorded import RecordedDetector

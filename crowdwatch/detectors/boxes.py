@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Anchor, Detections, FloatArray, Frame
 
 __all__ = ["SCALE", "Letterbox", "Limits", "ModelShape", "blob", "letterboxed", "people"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from importlib.util import find_spec
 
+from crowdwatch.core.ports import Detector
+from crowdwatch.core.records import Anchor
 from crowdwatch.detectors import weights as weights_files
 from crowdwatch.detectors.boxes import NMS_IOU, Limits
 from crowdwatch.detectors.weights import OPENVINO, PT
 from crowdwatch.errors import ConfigError
-from crowdwatch.ports import Detector
-from crowdwatch.records import Anchor
 
 __all__ = ["RUNTIMES", "has_gpu", "load"]
 

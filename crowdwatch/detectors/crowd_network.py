@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from crowdwatch.detectors.ultralytics_setup import prepare
 from crowdwatch.errors import ModelError
 
 __all__ = ["NAMES", "CrowdYolo"]
@@ -42,9 +43,7 @@ class CrowdYolo(nn.Module):
 
     def __init__(self, base: Any | None = None) -> None:
         super().__init__()
-        from crowdwatch.detectors import ultralytics_models
-
-        ultralytics_models.prepare()
+        prepare()
         from ultralytics.nn.modules.conv import Conv
         from ultralytics.nn.modules.head import Detect
         from ultralytics.nn.tasks import DetectionModel

@@ -13,10 +13,10 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from crowdwatch.core.records import Anchor, Detections, Frame
 from crowdwatch.detectors.boxes import Letterbox, Limits, ModelShape, blob
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Anchor, Detections, Frame
 
 __all__ = ["PRECISIONS", "OpenVinoYolo"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame, ObservationId
 from crowdwatch.errors import ModelError
-from crowdwatch.records import Anchor, Detections, FloatArray, Frame, ObservationId
 
 __all__ = ["RecordedDetector"]
 

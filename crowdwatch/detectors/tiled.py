@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from crowdwatch.core.ports import Detector
+from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame
 from crowdwatch.errors import ConfigError
-from crowdwatch.ports import Detector
-from crowdwatch.records import Anchor, Detections, FloatArray, Frame
 
 __all__ = ["LEAST_OVERLAP_PX", "Tile", "TiledDetector", "Tiling", "Told", "join", "merge", "stitch", "tiles"]
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crowdwatch.core.records import Anchor, Detections, Frame
 from crowdwatch.detectors import torch_device, ultralytics_models
 from crowdwatch.detectors.boxes import SCALE, Letterbox, Limits, ModelShape, blob, letterboxed
 from crowdwatch.detectors.recorded_pass import RecordedPass
 from crowdwatch.detectors.weights import WeightsFile
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Anchor, Detections, Frame
 
 __all__ = ["TorchYolo", "of_bytes"]
 

@@ -1,30 +1,17 @@
-"""The only door to Ultralytics: it fixes the package's manners before importing it, and loads a ``.pt``."""
+"""Loads a detection model from a ``.pt`` of Ultralytics, or from one of ours that builds on it."""
 
 from __future__ import annotations
 
-import os
 import pickle
 from typing import Any
 
-from crowdwatch.detectors import torch_files, torchvision_ops
-from crowdwatch.detectors.weights import WeightsFile, cache_dir
+from crowdwatch.detectors import torch_files
+from crowdwatch.detectors.crowd_network import CrowdYolo
+from crowdwatch.detectors.ultralytics_setup import prepare
+from crowdwatch.detectors.weights import WeightsFile
 from crowdwatch.errors import ModelError
 
-__all__ = ["load", "prepare"]
-
-
-def prepare() -> None:
-    """Make importing Ultralytics safe: no downloads, no installs, nothing in the home folder, no code from a
-    pickle, no torchvision trap. Call it before the first ``import ultralytics``; safe to call again."""
-    os.environ["YOLO_OFFLINE"] = "1"
-    os.environ["YOLO_AUTOINSTALL"] = "0"
-    os.environ.setdefault("YOLO_VERBOSE", "false")
-    os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "1")
-    if "YOLO_CONFIG_DIR" not in os.environ:
-        folder = cache_dir() / "ultralytics"
-        folder.mkdir(parents=True, exist_ok=True)
-        os.environ["YOLO_CONFIG_DIR"] = str(folder)
-    torchvision_ops.ensure()
+__all__ = ["load"]
 
 
 def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any, tuple[str, ...]]:
@@ -61,8 +48,6 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
 
 def _crowd(weights: WeightsFile, fuse: bool) -> Any | None:
     """The crowd detector, if the file holds one: tensors only, no objects."""
-    from crowdwatch.detectors.crowd_network import CrowdYolo
-
     try:
         content = torch_files.tensors(weights.path)
     except ModelError:  # a checkpoint of Ultralytics holds objects

@@ -21,9 +21,9 @@ import platformdirs
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from crowdwatch.assets.shipped import shipped
 from crowdwatch.detectors import download as downloads
 from crowdwatch.errors import ModelError, WeightsMismatch, WeightsNotFound
-from crowdwatch.shipped import shipped
 
 __all__ = [
     "COUNT",
@@ -156,7 +156,7 @@ def default_model(search: Sequence[Path] | None = None, *, task: Task = "detect"
 
 
 def shipped_dirs() -> list[Path]:
-    """The ``models`` folders of this installation; see :func:`crowdwatch.shipped.shipped`."""
+    """The ``models`` folders of this installation; see :func:`crowdwatch.assets.shipped.shipped`."""
     return shipped("models")
 
 

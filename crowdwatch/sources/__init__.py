@@ -1,1 +1,1 @@
-"""Adapters of the Source port: recordings and the synthetic scene."""
+"""Where do frames come from? Adapters of the ``Source`` port: recordings and the synthetic scene."""

@@ -18,8 +18,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from crowdwatch.core.records import Frame, FramePair, Stamp
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
-from crowdwatch.records import Frame, FramePair, Stamp
 from crowdwatch.sources.orientation import quarter_turns
 from crowdwatch.sources.sampling import NS, sample
 
@@ -107,7 +107,7 @@ class Recording:
         return self._declared_frames
 
     def pairs(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
-        """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.ports.Source`."""
+        """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.core.ports.Source`."""
         yield from sample(self._frames(from_ns), self._sample_hz, from_ns, to_ns)
 
     def keyframe_gap_s(self) -> float:

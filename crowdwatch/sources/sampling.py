@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
-from crowdwatch.records import Frame, FramePair, Stamp
-from crowdwatch.schedule import NS, due
+from crowdwatch.core.records import Frame, FramePair, Stamp
+from crowdwatch.observation.schedule import NS, due
 
 __all__ = ["NS", "due", "sample"]
 

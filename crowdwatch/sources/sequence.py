@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from crowdwatch.core.records import Frame, FramePair
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
-from crowdwatch.records import Frame, FramePair
 from crowdwatch.sources.recording import Recording
 
 __all__ = ["RecordingSequence"]
@@ -56,7 +56,7 @@ class RecordingSequence:
         return self.recordings[0].span_ns[0], self.recordings[-1].span_ns[1]
 
     def pairs(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
-        """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.ports.Source`."""
+        """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.core.ports.Source`."""
         faults: list[SourceTruncated] = []
         ends_ns = [each.span_ns[0] for each in self.recordings[1:]]
         for number, (each, next_ns) in enumerate(zip(self.recordings, [*ends_ns, None], strict=True)):

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdwatch import geometry
-from crowdwatch.records import Anchor, Detections, FloatArray, Frame, FramePair, GroundPlane, HeadMass, Stamp
+from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame, FramePair, GroundPlane, HeadMass, Stamp
+from crowdwatch.ground import plane_from_pose, to_ground, to_image
 from crowdwatch.sources.sampling import NS, sample
 
 __all__ = [
@@ -130,7 +130,7 @@ def looking_down(
     rotation = np.stack([right, np.cross(forward, right), forward])
     height, width = image_hw
     camera_matrix = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1.0]])
-    return geometry.plane_from_pose(
+    return plane_from_pose(
         camera_matrix, rotation, -rotation @ eye, lens=None, image_hw=image_hw, head_plane_m=1.65, rmse_m=0.0
     )
 
@@ -143,8 +143,8 @@ def _draw(scene: Scene, seq: int) -> NDArray[np.uint8]:
     centre = scene.plane.camera_centre_m
     if len(xy) and centre is not None:
         xy = xy[np.argsort(-np.hypot(*(xy - centre[:2]).T), kind="stable")]
-    feet = geometry.to_image(scene.plane, xy)
-    heads = geometry.to_image(scene.plane, xy, PERSON_M - HEAD_RADIUS_M)
+    feet = to_image(scene.plane, xy)
+    heads = to_image(scene.plane, xy, PERSON_M - HEAD_RADIUS_M)
     for index, (foot, head) in enumerate(zip(feet, heads, strict=True)):
         if not (np.isfinite(foot).all() and np.isfinite(head).all()):
             continue
@@ -168,7 +168,7 @@ def _paving(plane: GroundPlane) -> NDArray[np.uint8]:
     """Slabs of two metres on the ground, sky above the horizon."""
     height, width = plane.image_hw
     u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    xy = geometry.to_ground(plane, np.stack([u.ravel(), v.ravel()], axis=1))
+    xy = to_ground(plane, np.stack([u.ravel(), v.ravel()], axis=1))
     slab = np.floor(np.nan_to_num(xy) / 2).sum(axis=1) % 2
     tone = np.where(np.isfinite(xy).all(axis=1), 150 + 14 * slab, 215).astype(np.uint8)
     paving: NDArray[np.uint8] = np.repeat(tone.reshape(height, width, 1), 3, axis=2)
@@ -195,7 +195,7 @@ class SyntheticSource:
         return self.scene.start_ns, self.scene.t_ns(self.scene.frames)
 
     def pairs(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
-        """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.ports.Source`."""
+        """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.core.ports.Source`."""
         first = 0
         if from_ns is not None:
             first = max(0, math.floor(Fraction(from_ns - self.scene.start_ns, NS) * self.scene.rate_hz) - 1)
@@ -238,9 +238,9 @@ class TruthDetector:
         plane = self._scene.plane
         height, width = frame.image_hw
         xy = self._scene.truth(frame.stamp.seq)
-        feet = geometry.to_image(plane, xy)
-        top = geometry.to_image(plane, xy, PERSON_M)
-        centre = feet if self._anchor is Anchor.FEET else geometry.to_image(plane, xy, plane.head_plane_m)
+        feet = to_image(plane, xy)
+        top = to_image(plane, xy, PERSON_M)
+        centre = feet if self._anchor is Anchor.FEET else to_image(plane, xy, plane.head_plane_m)
         size = np.hypot(*(top - feet).T) / PERSON_M * (SHOULDER_M if self._anchor is Anchor.FEET else 2 * HEAD_RADIUS_M)
         if self._anchor is Anchor.FEET:
             boxes = np.stack([centre[:, 0] - size / 2, top[:, 1], centre[:, 0] + size / 2, centre[:, 1]], axis=1)
@@ -274,7 +274,7 @@ class TruthCounter:
     def _truth(self, frame: Frame) -> HeadMass:
         plane = self._scene.plane
         height, width = frame.image_hw
-        heads = geometry.to_image(plane, self._scene.truth(frame.stamp.seq), plane.head_plane_m)
+        heads = to_image(plane, self._scene.truth(frame.stamp.seq), plane.head_plane_m)
         with np.errstate(invalid="ignore"):
             shown = ((heads >= 0) & (heads < (width, height))).all(axis=1)
         block = (heads[shown] / self._block_px).astype(np.int64)

@@ -1,1 +1,1 @@
-"""Where readings, alerts and runs are kept (SQLite or PostgreSQL) and the observation log (Parquet)."""
+"""Where is it kept? Readings, alerts and runs in SQLite or PostgreSQL; the observation log in Parquet."""

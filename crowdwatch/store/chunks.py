@@ -25,9 +25,9 @@ from urllib.parse import quote, unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crowdwatch.chunks import Chunk
+from crowdwatch.core.chunks import Chunk
+from crowdwatch.core.records import Observation
 from crowdwatch.errors import LogCorrupt, RecordError
-from crowdwatch.records import Observation
 from crowdwatch.store import files
 from crowdwatch.store.columns import OBSERVATIONS, SCHEMA_VERSION, observation_table, observations, write_parquet
 

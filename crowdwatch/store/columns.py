@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crowdwatch.records import (
+from crowdwatch.core.records import (
     Anchor,
     Detections,
     Evidence,

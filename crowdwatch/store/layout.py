@@ -29,8 +29,8 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crowdwatch.core.records import Observation
 from crowdwatch.errors import LogCorrupt, RecordError, StoreError
-from crowdwatch.records import Observation
 from crowdwatch.store.columns import OBSERVATIONS, SCHEMA_VERSION, TIMELINE, EventRow, observations
 
 __all__ = ["Header", "Layout", "Part", "digest_of"]

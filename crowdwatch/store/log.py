@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from crowdwatch import __version__
+from crowdwatch.core.records import LogEvent, Observation, Tick
 from crowdwatch.errors import LogCorrupt, StoreUnavailable
-from crowdwatch.records import LogEvent, Observation, Tick
 from crowdwatch.store import files
 from crowdwatch.store.columns import (
     SCHEMA_VERSION,

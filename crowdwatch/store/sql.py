@@ -1,4 +1,4 @@
-"""The store in SQLite or PostgreSQL: one SQLAlchemy Core code path behind the port :class:`crowdwatch.ports.Store`.
+"""The store in SQLite or PostgreSQL: one SQLAlchemy Core code path behind :class:`crowdwatch.core.ports.Store`.
 
 One engine writes a run; any number of pages read it and queue commands. A tick written twice is written once: its
 readings, grid, health and transitions replace those with the same key, and its alarms are replaced as a set.
@@ -19,9 +19,9 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
+from crowdwatch.core.runs import Audit, Command, CommandKind, Run, RunState
 from crowdwatch.errors import AuditRefused, RunNotFound, StoreError, StoreUnavailable
-from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
-from crowdwatch.runs import Audit, Command, CommandKind, Run, RunState
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, shown, writes
 from crowdwatch.store.migrate import migrate
@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 
 class SqlStore:
-    """Readings, alerts, runs and commands in a database. Fills the port :class:`crowdwatch.ports.Store`.
+    """Readings, alerts, runs and commands in a database. Fills the port :class:`crowdwatch.core.ports.Store`.
 
     Grids are kept as 32 bit floats (relative error at most 6e-8, a thousandth of the counting error at its best);
     every other number comes back as it was, NaN and infinities included.
@@ -79,7 +79,7 @@ class SqlStore:
                 )
 
     def write(self, run_id: str, outcomes: Sequence[Outcome]) -> None:
-        """Write outcomes in one transaction; see :meth:`crowdwatch.ports.Store.write`.
+        """Write outcomes in one transaction; see :meth:`crowdwatch.core.ports.Store.write`.
 
         Raises:
             RunNotFound: the run was not begun.
@@ -106,7 +106,7 @@ class SqlStore:
         self._put(connection, tables.alarms, [run | {"t_ns": outcome.t_ns} | _row(alarm) for alarm in standing])
 
     def beat(self, run_id: str, *, state: RunState, t_ns: int, wall_ns: int, speed: float, message: str = "") -> None:
-        """Say that the engine lives; see :meth:`crowdwatch.ports.Store.beat`. Raises RunNotFound."""
+        """Say that the engine lives; see :meth:`crowdwatch.core.ports.Store.beat`. Raises RunNotFound."""
         values = {"state": state, "t_ns": t_ns, "beat_wall_ns": wall_ns, "speed": speed, "message": message}
         statement = sa.update(tables.runs).where(tables.runs.c.run_id == run_id).values(values)
         with explained(self._where, "beat"), self._writes.begin() as connection:
@@ -185,7 +185,7 @@ class SqlStore:
                 raise StoreError(f"command {command_id}: the store {self._where} has none of that id.")
 
     def add_audit(self, audit: Audit) -> int:
-        """Keep one hand count and return its id; see :meth:`crowdwatch.ports.Store.add_audit`.
+        """Keep one hand count and return its id; see :meth:`crowdwatch.core.ports.Store.add_audit`.
 
         Raises:
             RunNotFound, AuditRefused, StoreUnavailable.

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from crowdwatch.outcomes import AlarmState, Health, Level, Quality
-from crowdwatch.runs import CommandKind, Mode, RunState
+from crowdwatch.core.outcomes import AlarmState, Health, Level, Quality
+from crowdwatch.core.runs import CommandKind, Mode, RunState
 
 __all__ = [
     "METADATA",
@@ -87,7 +87,7 @@ class Word(TypeDecorator[Named]):
 
 
 class LevelNumber(TypeDecorator[Level]):
-    """A :class:`~crowdwatch.outcomes.Level`, kept as its number so that it can be ordered."""
+    """A :class:`~crowdwatch.core.outcomes.Level`, kept as its number so that it can be ordered."""
 
     impl = sa.SmallInteger
     cache_ok = True

@@ -1,1 +1,1 @@
-"""The page: it reads the store and queues what operators do. It opens no camera and runs no model."""
+"""What does the commander see? The page reads the store and queues what operators do; it opens no camera."""

@@ -7,11 +7,11 @@ import time
 
 import streamlit as st
 
+from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent
+from crowdwatch.core.ports import Store
+from crowdwatch.core.runs import Command, CommandKind
 from crowdwatch.errors import CrowdWatchError
-from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent
-from crowdwatch.palette import LEVEL_STYLES
-from crowdwatch.ports import Store
-from crowdwatch.runs import Command, CommandKind
+from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.reasons import reason_text
 from crowdwatch.ui.style import badge, notice
 from crowdwatch.ui.view import Moment, Pulse

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from crowdwatch import hand_count
-from crowdwatch.audit import ENOUGH, CameraBias, of_program, program_of, standing, table
+from crowdwatch.analytics.audit import ENOUGH, CameraBias, of_program, program_of, standing, table
+from crowdwatch.core.ports import Store
+from crowdwatch.core.runs import Audit
+from crowdwatch.drivers import hand_count
 from crowdwatch.errors import CrowdWatchError
-from crowdwatch.ports import Store
-from crowdwatch.runs import Audit
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import NS, Moment
 from crowdwatch.ui.words import clock, name_of, number, safe, short, t

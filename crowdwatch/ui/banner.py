@@ -6,8 +6,8 @@ import math
 
 import streamlit as st
 
-from crowdwatch.outcomes import AlarmState, Level
-from crowdwatch.palette import LEVEL_STYLES
+from crowdwatch.core.outcomes import AlarmState, Level
+from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.style import badge, box, notice
 from crowdwatch.ui.view import Moment, Pulse, people_seen, worst_zone
 from crowdwatch.ui.words import clock, duration, interval, name_of, number, safe, short, t

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from crowdwatch.outcomes import Health
-from crowdwatch.runs import Mode
+from crowdwatch.core.outcomes import Health
+from crowdwatch.core.runs import Mode
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.words import clock, duration, name_of, safe, short, t

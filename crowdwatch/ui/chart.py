@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import plotly.graph_objects as go
 
-from crowdwatch.outcomes import AlertEvent, Level, ZoneReading
-from crowdwatch.palette import LEVEL_STYLES
-from crowdwatch.site import Limit, Zone
+from crowdwatch.core.outcomes import AlertEvent, Level, ZoneReading
+from crowdwatch.core.site import Limit, Zone
+from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.words import clock, number, t
 
 __all__ = ["POINTS", "Curve", "chart_figure", "chart_rows", "thin"]

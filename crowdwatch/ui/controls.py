@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from crowdwatch.ports import Store
-from crowdwatch.runs import CommandKind, Run
+from crowdwatch.core.ports import Store
+from crowdwatch.core.runs import CommandKind, Run
 from crowdwatch.ui.alertlist import send
 from crowdwatch.ui.launch import Started, start_replay
 from crowdwatch.ui.view import Glance, Pulse

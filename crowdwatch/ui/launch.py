@@ -9,8 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from crowdwatch.core.runs import Run
 from crowdwatch.errors import redact
-from crowdwatch.runs import Run
 
 __all__ = ["Started", "replay_command", "start_replay"]
 

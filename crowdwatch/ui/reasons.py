@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from crowdwatch.outcomes import Quality, ZoneReading
+from crowdwatch.core.outcomes import Quality, ZoneReading
 from crowdwatch.ui.words import TEXTS, duration, t
 
 __all__ = ["quality_text", "reason_text"]

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from crowdwatch import geometry
-from crowdwatch.outcomes import DensityGrid, Level, ZoneReading
-from crowdwatch.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
-from crowdwatch.records import FloatArray
-from crowdwatch.site import Site, Zone
+from crowdwatch.core.outcomes import DensityGrid, Level, ZoneReading
+from crowdwatch.core.records import FloatArray
+from crowdwatch.core.site import Site, Zone
+from crowdwatch.ground import polygon
+from crowdwatch.rendering.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
 from crowdwatch.ui.reasons import quality_text, reason_text
 from crowdwatch.ui.view import Moment, worst_zone
 from crowdwatch.ui.words import clock, columns, duration, interval, name_of, number, short, t
@@ -101,7 +101,7 @@ def _plate(zone: Zone, reading: ZoneReading, language: str) -> tuple[str, str]:
 def _spots(zone: Zone, wide_m: float, high_m: float) -> list[FloatArray]:
     """Centres that a plate may have, best first: within the zone at its top, its foot and its middle, then outside."""
     low, high = zone.polygon_m.min(axis=0), zone.polygon_m.max(axis=0)
-    inner = geometry.polygon(zone.polygon_m).representative_point()
+    inner = polygon(zone.polygon_m).representative_point()
     x, half = (low[0] + high[0]) / 2, high_m / 2
     places = [(x, high[1] - half), (x, low[1] + half), (inner.x, inner.y), (x, high[1] + half), (x, low[1] - half)]
     places += [(high[0] + wide_m / 2, inner.y), (low[0] - wide_m / 2, inner.y)]

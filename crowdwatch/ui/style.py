@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from crowdwatch.outcomes import Level
-from crowdwatch.palette import BAND_COLOURS, BAND_EDGES_P_M2, LEVEL_STYLES
+from crowdwatch.core.outcomes import Level
+from crowdwatch.rendering.palette import BAND_COLOURS, BAND_EDGES_P_M2, LEVEL_STYLES
 from crowdwatch.ui.words import safe, t
 
 __all__ = ["CSS", "HATCH", "badge", "box", "legend", "notice"]

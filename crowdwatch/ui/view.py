@@ -12,12 +12,22 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from crowdwatch import config, geometry
-from crowdwatch.alerts import phase_at
-from crowdwatch.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Level, Quality, ZoneReading
-from crowdwatch.ports import Store
-from crowdwatch.runs import Command, CommandKind, Mode, Run, RunState
-from crowdwatch.site import Limit, Quantity, Site, Zone
+from crowdwatch import config
+from crowdwatch.analytics.alerts import phase_at
+from crowdwatch.core.outcomes import (
+    Alarm,
+    AlarmState,
+    AlertEvent,
+    CameraHealth,
+    DensityGrid,
+    Level,
+    Quality,
+    ZoneReading,
+)
+from crowdwatch.core.ports import Store
+from crowdwatch.core.runs import Command, CommandKind, Mode, Run, RunState
+from crowdwatch.core.site import Limit, Quantity, Site, Zone
+from crowdwatch.ground import polygon
 
 __all__ = [
     "Glance",
@@ -217,7 +227,7 @@ class People:
 @lru_cache(maxsize=16)
 def _outer_zones(site: Site) -> tuple[frozenset[str], bool]:
     """The zones that do not lie within another one, and whether these still overlap."""
-    shapes = {zone.zone_id: geometry.polygon(zone.polygon_m) for zone in site.zones}
+    shapes = {zone.zone_id: polygon(zone.polygon_m) for zone in site.zones}
     outer: list[str] = []
     for zone_id in sorted(shapes, key=lambda z: -shapes[z].area):
         inside = any(shapes[zone_id].intersection(shapes[other]).area > 0.99 * shapes[zone_id].area for other in outer)

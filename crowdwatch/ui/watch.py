@@ -8,11 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from crowdwatch import build
+from crowdwatch.core.ports import Store
+from crowdwatch.core.runs import Run
+from crowdwatch.core.site import Quantity
+from crowdwatch.drivers import build
 from crowdwatch.errors import CrowdWatchError, RunNotFound, StoreUnavailable, redact
-from crowdwatch.ports import Store
-from crowdwatch.runs import Run
-from crowdwatch.site import Quantity
 from crowdwatch.ui import alertlist, audits, camera, chart, controls, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
 from crowdwatch.ui.style import CSS, legend, notice

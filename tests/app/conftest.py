@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crowdwatch import alerts, config
-from crowdwatch.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
-from crowdwatch.records import OperatorAction
-from crowdwatch.runs import Mode, Run, RunState
+from crowdwatch import config
+from crowdwatch.analytics import alerts
+from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
+from crowdwatch.core.records import OperatorAction
+from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.store.sql import SqlStore
 
 START_NS = 1_798_761_000 * 1_000_000_000  # 2026-12-31 23:50:00 UTC

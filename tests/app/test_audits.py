@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crowdwatch.outcomes import Health
-from crowdwatch.records import Anchor, Detections, Evidence, Observation, Positions, Stamp, Tick
-from crowdwatch.runs import Audit, RunState
+from crowdwatch.core.outcomes import Health
+from crowdwatch.core.records import Anchor, Detections, Evidence, Observation, Positions, Stamp, Tick
+from crowdwatch.core.runs import Audit, RunState
 from crowdwatch.store.log import LogWriter
 
 from .conftest import NS, START_NS

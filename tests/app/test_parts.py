@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from crowdwatch import alerts, config
-from crowdwatch.outcomes import AlarmState, Health, Level, Quality, ZoneReading
-from crowdwatch.palette import LEVEL_STYLES
-from crowdwatch.runs import CommandKind, Mode, Run, RunState
+from crowdwatch import config
+from crowdwatch.analytics import alerts
+from crowdwatch.core.outcomes import AlarmState, Health, Level, Quality, ZoneReading
+from crowdwatch.core.runs import CommandKind, Mode, Run, RunState
+from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui import serve
 from crowdwatch.ui.camera import newest_picture
 from crowdwatch.ui.chart import POINTS, thin
@@ -167,7 +168,7 @@ def test_zones_that_overlap_say_so() -> None:
 
 
 def test_limits_on_the_chart_are_those_in_force() -> None:
-    from crowdwatch.site import Quantity
+    from crowdwatch.core.site import Quantity
 
     raised = [limit.raise_at for limit in limits_at(site(), "front", START_NS, Quantity.DENSITY)]
     assert raised == [2.5, 3.5, 4.7, 6.0]  # standing, domain bands

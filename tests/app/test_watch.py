@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from crowdwatch.outcomes import Health, Level, Quality
-from crowdwatch.palette import BAND_COLOURS, LEVEL_STYLES
-from crowdwatch.runs import CommandKind, Mode, RunState
+from crowdwatch.core.outcomes import Health, Level, Quality
+from crowdwatch.core.runs import CommandKind, Mode, RunState
+from crowdwatch.rendering.palette import BAND_COLOURS, LEVEL_STYLES
 from crowdwatch.ui.words import LANGUAGES
 
 from .conftest import NS, START_NS, surge
@@ -357,7 +357,7 @@ def test_map_and_chart_have_a_table_for_screen_readers(seed: Any, open_page: Any
 
 
 def test_a_broken_event_file_in_a_run_is_said(seed: Any, open_page: Any) -> None:
-    from crowdwatch.runs import Run
+    from crowdwatch.core.runs import Run
 
     seed.store.begin(Run("bad", "e", Mode.REPLAY, '{"version": 1}', str(seed.folder), 0, NS, time.time_ns()))
     page = open_page()

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from crowdwatch import counters
+from crowdwatch.core.ports import Counter
+from crowdwatch.core.records import Frame, Stamp
 from crowdwatch.counters.network import CountingNet
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.ports import Counter
-from crowdwatch.records import Frame, Stamp
 
 
 def saved(path, stride=8, context=(), seed=1):

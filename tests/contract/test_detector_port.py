@@ -8,13 +8,13 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from crowdwatch.core.ports import Detector
+from crowdwatch.core.records import Anchor, Frame, Stamp
 from crowdwatch.detectors import RecordedDetector, TiledDetector, Tiling, load
 from crowdwatch.detectors.weights import shipped_dirs
 from crowdwatch.errors import ModelError
-from crowdwatch.ports import Detector
-from crowdwatch.records import Anchor, Frame, Stamp
 from crowdwatch.sources.recording import Recording
-from pipelines.shanghaitech import photographs, read_image, read_list
+from pipelines.evaluation.shanghaitech import photographs, read_image, read_list
 
 KNOWN = {("c", seq): (np.array([[10.0, 20, 30, 80], [50, 20, 70, 90]]), np.array([0.4, 0.9])) for seq in range(40)}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scenes import T0
 
+from crowdwatch.core.ports import Source
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
-from crowdwatch.ports import Source
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, lattice, looking_down, standing
 

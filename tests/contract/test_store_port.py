@@ -25,8 +25,7 @@ from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crowdwatch.errors import AuditRefused, RunNotFound, StoreError, StoreUnavailable
-from crowdwatch.outcomes import (
+from crowdwatch.core.outcomes import (
     Alarm,
     AlarmState,
     AlertEvent,
@@ -38,8 +37,9 @@ from crowdwatch.outcomes import (
     Quality,
     ZoneReading,
 )
-from crowdwatch.ports import Store
-from crowdwatch.runs import Audit, Command, CommandKind, Mode, Run, RunState
+from crowdwatch.core.ports import Store
+from crowdwatch.core.runs import Audit, Command, CommandKind, Mode, Run, RunState
+from crowdwatch.errors import AuditRefused, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store.migrate import _config
 from crowdwatch.store.sql import SqlStore
 from crowdwatch.store.tables import METADATA, VERSION_TABLE

@@ -7,7 +7,7 @@ import pedpy
 import pytest
 from scenes import T0, S, camera, fold, see, square, started
 
-from crowdwatch.records import Tick
+from crowdwatch.core.records import Tick
 from crowdwatch.sources.synthetic import looking_down
 
 AREA = [(-0.4, 0.5), (0.4, 0.5), (0.4, 1.3), (-0.4, 1.3)]

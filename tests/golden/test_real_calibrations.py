@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import shapely
 
-from crowdwatch import calibrate, geometry
-from crowdwatch.calibrate import ControlPoint
+from crowdwatch.calibration import calibrate
+from crowdwatch.calibration.calibrate import ControlPoint
+from crowdwatch.ground import distort, inside, position_sigma_m, to_ground, to_image, undistort, valid_px, visible_area
 
 CAMERAS = ("CVLab1", "CVLab2", "CVLab3", "CVLab4", "IDIAP1", "IDIAP2", "IDIAP3")
 
@@ -33,20 +34,20 @@ def test_the_pets_camera_stands_where_it_is_known_to(pets):
 
 def test_annotated_feet_of_pets_lie_on_the_walkway(pets, pets_feet):
     assert len(pets_feet) == 4650
-    xy = geometry.to_ground(pets, pets_feet)
+    xy = to_ground(pets, pets_feet)
     # known range x -20..7, y -16..7 in whole metres
     assert (xy > [-20.5, -16.5]).all()
     assert (xy < [7.5, 7.5]).all()
     # boxes that end below the last row belong to people cut off by it
     below = pets_feet[:, 1] > 576
-    assert (geometry.valid_px(pets, pets_feet) == ~below).all()
-    assert np.abs(geometry.to_image(pets, xy) - pets_feet).max() < 1e-6  # the promise of the lens
+    assert (valid_px(pets, pets_feet) == ~below).all()
+    assert np.abs(to_image(pets, xy) - pets_feet).max() < 1e-6  # the promise of the lens
 
 
 def test_points_taken_from_pets_find_its_camera_again(pets, pets_feet):
     rng = np.random.default_rng(0)
     uv = np.array([[60.0, 500], [700, 530], [400, 300], [80, 160], [690, 180], [330, 130], [500, 420], [250, 400]])
-    xy = geometry.to_ground(pets, uv) + rng.normal(0, 0.03, uv.shape)
+    xy = to_ground(pets, uv) + rng.normal(0, 0.03, uv.shape)
     uv = uv + rng.normal(0, 1.0, uv.shape)
     points = [ControlPoint(*p, *x, survey_sigma_m=0.03) for p, x in zip(uv, xy, strict=True)]
     made = calibrate.from_points(
@@ -54,9 +55,9 @@ def test_points_taken_from_pets_find_its_camera_again(pets, pets_feet):
     )
     assert not made.warnings
     feet = pets_feet[::10]
-    valid = geometry.valid_px(made.plane, feet)
-    apart = np.linalg.norm(geometry.to_ground(made.plane, feet) - geometry.to_ground(pets, feet), axis=1)[valid]
-    sigma = geometry.position_sigma_m(made.plane, feet)[valid]
+    valid = valid_px(made.plane, feet)
+    apart = np.linalg.norm(to_ground(made.plane, feet) - to_ground(pets, feet), axis=1)[valid]
+    sigma = position_sigma_m(made.plane, feet)[valid]
     assert valid.mean() > 0.9
     # sigma also holds 2 px of the detection, which is not in here: it must not be exceeded beyond chance
     assert np.mean(apart > 2 * sigma) < 0.05
@@ -66,10 +67,10 @@ def test_points_taken_from_pets_find_its_camera_again(pets, pets_feet):
 def test_visible_area_of_pets_agrees_with_its_pixels(pets):
     within = shapely.box(-25, -20, 12, 20)
     for height_m in (0.0, 1.65):
-        seen = geometry.visible_area(pets, height_m, within)
+        seen = visible_area(pets, height_m, within)
         xy = np.random.default_rng(0).uniform((-25, -20), (12, 20), (5000, 2))
-        valid = geometry.valid_px(pets, geometry.to_image(pets, xy, height_m), height_m)
-        differ = valid != geometry.inside(seen, xy)
+        valid = valid_px(pets, to_image(pets, xy, height_m), height_m)
+        differ = valid != inside(seen, xy)
         band = shapely.distance(shapely.points(xy[differ]), seen.boundary) if differ.any() else np.zeros(1)
         assert band.max() < 0.01  # chords of 8 px against the lens's curve
         # 5000 points know an area of half the box to 1.5 %
@@ -98,11 +99,11 @@ def test_annotated_positions_of_wildtrack_meet_its_boxes(data_dir, view):
     assert len(xy) > 50
     feet = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
     height = boxes[:, 3] - boxes[:, 1]
-    missed = geometry.to_image(plane, xy) - feet
+    missed = to_image(plane, xy) - feet
     # boxes are cylinders seen in perspective: their lower edge is the near rim, a little below the centre of the feet
     assert np.percentile(np.abs(missed[:, 1]) / height, 90) < 0.02
     assert np.percentile(np.abs(missed[:, 0]) / height, 90) < 0.12
-    apart = np.linalg.norm(geometry.to_ground(plane, feet) - xy, axis=1)
+    apart = np.linalg.norm(to_ground(plane, feet) - xy, axis=1)
     # half a person's width; measured medians 0.07 to 0.16 m
     assert np.median(apart) < 0.20
     assert np.percentile(apart, 90) < 0.35
@@ -116,7 +117,7 @@ def test_original_lenses_of_wildtrack_close(data_dir, name):
     )
     u, v = np.meshgrid(np.linspace(0, 1920, 61), np.linspace(0, 1080, 41))
     uv = np.column_stack([u.ravel(), v.ravel()])
-    ideal = geometry.undistort(plane.lens, uv)
+    ideal = undistort(plane.lens, uv)
     known = np.isfinite(ideal).all(axis=1)
     assert known.mean() > 0.99  # extreme corners may fold
-    assert np.abs(geometry.distort(plane.lens, ideal[known]) - uv[known]).max() < 1e-6  # the promise of the lens
+    assert np.abs(distort(plane.lens, ideal[known]) - uv[known]).max() < 1e-6  # the promise of the lens

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from crowdwatch import build, config
-from crowdwatch.batch import Job, Settings
+from crowdwatch import config
+from crowdwatch.assets.examples import example
+from crowdwatch.drivers import build
+from crowdwatch.drivers.batch import Job, Settings
+from crowdwatch.drivers.replay import Options, replay_log, replay_recording
 from crowdwatch.errors import ClusterUnavailable, ConfigError
-from crowdwatch.examples import example
-from crowdwatch.replay import Options, replay_log, replay_recording
 from crowdwatch.store.log import LogReader
-from pipelines.observe_batch import BatchOptions, run_batch, status
+from pipelines.batch.observe_batch import BatchOptions, run_batch, status
 
 NS = 1_000_000_000
 REAL_S = 40
@@ -222,7 +223,7 @@ def test_a_file_cut_in_the_middle_is_reported_and_mended(real_replay, real, tmp_
 
 
 def test_a_scheduler_that_does_not_answer_is_named(drawn, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.cluster.ANSWER_S", 1)
+    monkeypatch.setattr("pipelines.batch.cluster.ANSWER_S", 1)
     with pytest.raises(ClusterUnavailable, match="does not answer"):
         run_batch(drawn, batch_options(tmp_path, drawn, 10, scheduler="tcp://127.0.0.1:9"))
 

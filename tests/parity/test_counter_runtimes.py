@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from crowdwatch import counters
+from crowdwatch.core.records import Frame, Stamp
 from crowdwatch.detectors import weights
-from crowdwatch.records import Frame, Stamp
 
 
 @pytest.mark.parametrize("hw", [(96, 128), (225, 310), (590, 874)])

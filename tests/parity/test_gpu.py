@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from crowdwatch import build, config, counters
-from crowdwatch.batch import Settings
+from crowdwatch import config, counters
+from crowdwatch.assets.examples import example
 from crowdwatch.counters.torch_counter import TorchCounter
 from crowdwatch.detectors import weights
 from crowdwatch.detectors.torch_yolo import CUDA_BATCH, TorchYolo
-from crowdwatch.examples import example
-from crowdwatch.replay import Options, replay_recording
+from crowdwatch.drivers import build
+from crowdwatch.drivers.batch import Settings
+from crowdwatch.drivers.replay import Options, replay_recording
 from crowdwatch.sources.recording import Recording
-from pipelines.observe_batch import BatchOptions, run_batch
+from pipelines.batch.observe_batch import BatchOptions, run_batch
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU and a CUDA build of torch")
 

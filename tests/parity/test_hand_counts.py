@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crowdwatch import audit_commands, build, config, hand_count
-from crowdwatch.audit import Audit, of_program
-from crowdwatch.batch import Settings
-from crowdwatch.examples import example
-from crowdwatch.outcomes import Quality
-from crowdwatch.replay import Options, replay_log, replay_recording
-from pipelines.observe_batch import BatchOptions, run_batch
+from crowdwatch import config
+from crowdwatch.analytics.audit import Audit, of_program
+from crowdwatch.assets.examples import example
+from crowdwatch.commands import audit_commands
+from crowdwatch.core.outcomes import Quality
+from crowdwatch.drivers import build, hand_count
+from crowdwatch.drivers.batch import Settings
+from crowdwatch.drivers.replay import Options, replay_log, replay_recording
+from pipelines.batch.observe_batch import BatchOptions, run_batch
 
 S = 1_000_000_000
 SECONDS = 45

@@ -3,11 +3,12 @@
 import pytest
 import yaml
 
-from crowdwatch import build, config
+from crowdwatch import config
+from crowdwatch.assets.examples import example
+from crowdwatch.core.intervals import above
+from crowdwatch.drivers import build
+from crowdwatch.drivers.replay import Options, replay_recording
 from crowdwatch.errors import ConfigError
-from crowdwatch.examples import example
-from crowdwatch.intervals import above
-from crowdwatch.replay import Options, replay_recording
 from crowdwatch.ui.reasons import reason_text
 
 LIMIT_P_M2, ON_DELAY_S, CHANCE = 0.4, 3, 0.1

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from crowdwatch import build, config
+from crowdwatch import config
+from crowdwatch.assets.examples import example
+from crowdwatch.core.outcomes import Level, Quality
+from crowdwatch.core.records import OperatorAction
+from crowdwatch.core.runs import Command, CommandKind, RunState
+from crowdwatch.drivers import build
+from crowdwatch.drivers.replay import Options, replay_log, replay_recording
 from crowdwatch.errors import ConfigError, LogCorrupt, RunNotFound
-from crowdwatch.examples import example
-from crowdwatch.outcomes import Level, Quality
-from crowdwatch.records import OperatorAction
-from crowdwatch.replay import Options, replay_log, replay_recording
-from crowdwatch.runs import Command, CommandKind, RunState
 from crowdwatch.store.log import LogReader
 
 SECONDS = 70

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import every_second, fold, ladder, square, started
 
-from crowdwatch.outcomes import Level, Quality
+from crowdwatch.core.outcomes import Level, Quality
 from crowdwatch.sources.synthetic import lattice
 
 SITE = replace(square(limits=ladder(1.0, 2.0, 3.0, 4.0, on_s=2, off_s=3)), window_s=1.0)

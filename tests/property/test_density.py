@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from crowdwatch.density import kernel_share, make_grid, smooth
+from crowdwatch.analytics.density import kernel_share, smooth
+from crowdwatch.ground import make_grid
 
 PEOPLE = arrays(np.float64, st.tuples(st.integers(0, 30), st.just(2)), elements=st.floats(-5, 5))
 ROOM = shapely.box(-6, -6, 6, 6)

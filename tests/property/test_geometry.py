@@ -6,9 +6,20 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crowdwatch import geometry
+from crowdwatch.core.records import GroundPlane, Lens
 from crowdwatch.errors import CalibrationError, RecordError
-from crowdwatch.records import GroundPlane, Lens
+from crowdwatch.ground import (
+    fit_homography,
+    inside,
+    plane_from_pose,
+    polygon,
+    polygon_fault,
+    position_sigma_m,
+    to_ground,
+    to_image,
+    valid_px,
+    visible_area,
+)
 
 HW = (720, 1280)
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -38,7 +49,7 @@ def turn(angle):
 
 def built(camera, **more):
     matrix, rotation, centre, lens = camera
-    return geometry.plane_from_pose(matrix, rotation, -rotation @ centre, image_hw=HW, lens=lens, **more)
+    return plane_from_pose(matrix, rotation, -rotation @ centre, image_hw=HW, lens=lens, **more)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +62,9 @@ def pixels():
 @given(camera=cameras(), height_m=st.sampled_from([0.0, 0.3, 1.65, 2.2]))
 def test_ground_and_back(pixels, camera, height_m):
     plane = built(camera)
-    xy = geometry.to_ground(plane, pixels, height_m)
+    xy = to_ground(plane, pixels, height_m)
     seen = np.isfinite(xy).all(axis=1)
-    back = geometry.to_image(plane, xy[seen], height_m)
+    back = to_image(plane, xy[seen], height_m)
     # the lens closes to 1e-6 px; near the horizon a pixel's place on the ground is known to fewer digits
     assert np.abs(back - pixels[seen]).max(initial=0.0) < 1e-5
 
@@ -62,7 +73,7 @@ def test_ground_and_back(pixels, camera, height_m):
 @given(camera=cameras(), height_m=st.floats(0.1, 2.2))
 def test_a_point_above_the_ground_lies_on_the_ray_of_its_ground_point(pixels, camera, height_m):
     plane = built(camera)
-    low, high = geometry.to_ground(plane, pixels), geometry.to_ground(plane, pixels, height_m)
+    low, high = to_ground(plane, pixels), to_ground(plane, pixels, height_m)
     seen = np.isfinite(low).all(axis=1)
     assert (np.isfinite(high).all(axis=1) == seen).all()
     centre = plane.camera_centre_m
@@ -78,14 +89,14 @@ def test_moving_the_world_moves_the_points_and_nothing_else(pixels, camera, angl
     spin = turn(angle)
     moved = (matrix, rotation @ spin.T, spin @ centre + np.array([east, north, 0]), lens)
     here, there = built(camera), built(moved)
-    xy = geometry.to_ground(here, pixels)
-    near = geometry.position_sigma_m(here, pixels) < 5.0
+    xy = to_ground(here, pixels)
+    near = position_sigma_m(here, pixels) < 5.0
     expected = xy @ spin[:2, :2].T + [east, north]
-    assert np.allclose(geometry.to_ground(there, pixels)[near], expected[near], atol=1e-6)
-    sigmas = geometry.position_sigma_m(here, pixels)[near], geometry.position_sigma_m(there, pixels)[near]
+    assert np.allclose(to_ground(there, pixels)[near], expected[near], atol=1e-6)
+    sigmas = position_sigma_m(here, pixels)[near], position_sigma_m(there, pixels)[near]
     assert np.allclose(*sigmas, rtol=1e-6)
-    assert (geometry.valid_px(here, pixels) == geometry.valid_px(there, pixels)).all()
-    areas = [geometry.visible_area(plane).area for plane in (here, there)]
+    assert (valid_px(here, pixels) == valid_px(there, pixels)).all()
+    areas = [visible_area(plane).area for plane in (here, there)]
     assert areas[0] == pytest.approx(areas[1], rel=1e-6, abs=1e-6)
 
 
@@ -94,11 +105,9 @@ def test_moving_the_world_moves_the_points_and_nothing_else(pixels, camera, angl
 def test_scaling_the_world_scales_positions_and_errors(pixels, camera, scale):
     matrix, rotation, centre, lens = camera
     one, other = built(camera), built((matrix, rotation, centre * scale, lens))
-    near = geometry.position_sigma_m(one, pixels) < 5.0
-    assert np.allclose(
-        geometry.to_ground(other, pixels)[near], scale * geometry.to_ground(one, pixels)[near], atol=1e-6
-    )
-    errors = [geometry.position_sigma_m(plane, pixels)[near] for plane in (one, other)]
+    near = position_sigma_m(one, pixels) < 5.0
+    assert np.allclose(to_ground(other, pixels)[near], scale * to_ground(one, pixels)[near], atol=1e-6)
+    errors = [position_sigma_m(plane, pixels)[near] for plane in (one, other)]
     assert np.allclose(errors[1], scale * errors[0], rtol=1e-6)
 
 
@@ -114,15 +123,15 @@ def test_visible_area_is_the_image_of_the_valid_pixels(camera, height_m, fenced,
     rng = np.random.default_rng(seed)
     # half of the points through random pixels, so that the valid part is met; half anywhere
     pixel = rng.uniform((0, 0), HW[::-1], (200, 2))
-    xy = np.concatenate([geometry.to_ground(plane, pixel, height_m), nadir + rng.uniform(-60, 60, (200, 2))])
-    xy = xy[geometry.inside(within, xy)]
-    uv = geometry.to_image(plane, xy, height_m)
-    valid = geometry.valid_px(plane, uv, height_m)
+    xy = np.concatenate([to_ground(plane, pixel, height_m), nadir + rng.uniform(-60, 60, (200, 2))])
+    xy = xy[inside(within, xy)]
+    uv = to_image(plane, xy, height_m)
+    valid = valid_px(plane, uv, height_m)
     settled = np.ones(len(xy), dtype=bool)
     for angle in np.linspace(0, 2 * np.pi, 8, endpoint=False):  # the border is drawn with chords: 1 px either way
         beside = uv + np.array([np.cos(angle), np.sin(angle)])
-        settled &= geometry.valid_px(plane, beside, height_m) == valid
-    seen = geometry.inside(geometry.visible_area(plane, height_m, within), xy)
+        settled &= valid_px(plane, beside, height_m) == valid
+    seen = inside(visible_area(plane, height_m, within), xy)
     assert (seen[settled] == valid[settled]).all()
 
 
@@ -131,11 +140,11 @@ def test_visible_area_is_the_image_of_the_valid_pixels(camera, height_m, fenced,
 def test_a_homography_fitted_to_exact_points_is_the_camera(camera):
     plane = built(camera)
     uv = np.array([[100.0, 700], [1200, 690], [640, 450], [200, 400], [1100, 420], [700, 600]])
-    xy = geometry.to_ground(plane, uv)
-    sigma = geometry.position_sigma_m(plane, uv)
+    xy = to_ground(plane, uv)
+    sigma = position_sigma_m(plane, uv)
     if not (sigma < 2.0).all():
         return
-    fit = geometry.fit_homography(uv, xy, np.full(6, 0.05), 2.0, None)
+    fit = fit_homography(uv, xy, np.full(6, 0.05), 2.0, None)
     q = np.column_stack([uv, np.ones(6)]) @ fit.image_to_ground.T
     assert np.allclose(q[:, :2] / q[:, 2:], xy, atol=1e-6)
     assert (q[:, 2] > 0).all()
@@ -145,14 +154,14 @@ def test_a_homography_fitted_to_exact_points_is_the_camera(camera):
 @QUICK
 @given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=0, max_size=7))
 def test_polygon_fault_and_polygon_agree(ring):
-    fault = geometry.polygon_fault(ring)
+    fault = polygon_fault(ring)
     if fault is None:
-        area = geometry.polygon(ring)
+        area = polygon(ring)
         assert area.is_valid
         assert area.area > 0
     else:
         with pytest.raises(RecordError, match="polygon: "):
-            geometry.polygon(ring)
+            polygon(ring)
 
 
 @QUICK

@@ -8,16 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import T0, S, camera, fold, see, square, started
 
-from crowdwatch import geometry
-from crowdwatch.density import make_grid
+from crowdwatch.analytics.handover import weight_of
+from crowdwatch.core.intervals import UNMEASURED
+from crowdwatch.core.outcomes import Quality
+from crowdwatch.core.records import Frame, GroundMass, HeadMass, Stamp, Tick
+from crowdwatch.core.site import Bias, HandOver
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.handover import weight_of
-from crowdwatch.intervals import UNMEASURED
-from crowdwatch.outcomes import Quality
-from crowdwatch.records import Frame, GroundMass, HeadMass, Stamp, Tick
-from crowdwatch.site import Bias, HandOver
+from crowdwatch.ground import make_grid, polygon, polygons
+from crowdwatch.observation.splat import splat
 from crowdwatch.sources.synthetic import Scene, TruthCounter, lattice, looking_down, standing
-from crowdwatch.splat import splat
 
 WALK = (-6.0, -2.0, 6.0, 8.0)
 DENSITIES = (0.21, 0.31, 0.43, 0.58, 0.72, 0.9, 1.12, 1.37, 1.72, 2.4, 3.4)
@@ -36,7 +35,7 @@ PACKING = np.concatenate([np.arange(0.05, 1.2, 0.05), np.arange(1.2, 7.1, 0.2)])
 
 
 def grid_of(site):
-    return make_grid(geometry.polygon(site.walkable_m, site.obstacles_m), site.cell_m)
+    return make_grid(polygon(site.walkable_m, site.obstacles_m), site.cell_m)
 
 
 def counted(plane, people, grid, block_px=8.0):
@@ -94,7 +93,7 @@ def test_height_leaves_no_bias():
         ratios = []
         for shift in np.linspace(0, 0.4, 5):
             people = lattice(4.0, *WALK) + shift - 0.2
-            inside = geometry.inside(geometry.polygon(site.zones[0].polygon_m), people).sum()
+            inside = polygons.inside(polygon(site.zones[0].polygon_m), people).sum()
             _, on_ground = counted(plane, people, grid_of(site))
             ratios.append(read(site, np.empty((0, 2)), on_ground)[0].count / inside)
         means[mast_m] = float(np.mean(ratios))
@@ -155,7 +154,7 @@ def test_people_are_counted_by_boxes_where_they_are_few_and_by_heads_where_they_
     site = square()
     grid = grid_of(site)
     few, many = lattice(0.1, *WALK), lattice(4.0, *WALK)
-    inside = [geometry.inside(geometry.polygon(site.zones[0].polygon_m), each).sum() for each in (few, many)]
+    inside = [polygons.inside(polygon(site.zones[0].polygon_m), each).sum() for each in (few, many)]
     nobody = np.empty((0, 2))
     _, sparse = counted(site.cameras[0].plane, few, grid)
     _, dense = counted(site.cameras[0].plane, many, grid)

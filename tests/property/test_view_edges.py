@@ -11,15 +11,14 @@ import pytest
 import shapely
 from scenes import SQUARE, T0, camera, fold, see, square, started
 
-from crowdwatch import geometry
-from crowdwatch.density import make_grid
-from crowdwatch.fuse import view_site
-from crowdwatch.hand_count import people_found
-from crowdwatch.outcomes import Quality
-from crowdwatch.records import Anchor, HeadMass, Stamp, Tick
-from crowdwatch.site import Bias
+from crowdwatch.analytics.fuse import view_site
+from crowdwatch.core.outcomes import Quality
+from crowdwatch.core.records import Anchor, HeadMass, Stamp, Tick
+from crowdwatch.core.site import Bias
+from crowdwatch.drivers.hand_count import people_found
+from crowdwatch.ground import inside, make_grid, polygon, to_image, visible_area
+from crowdwatch.observation.splat import splat
 from crowdwatch.sources.synthetic import looking_down
-from crowdwatch.splat import splat
 
 RHO = 4.0
 WIDE = [[-20.2, -15.3], [20.2, -15.3], [20.2, 20.2], [-20.2, 20.2]]
@@ -32,8 +31,8 @@ def crowd(plane, walkable, camera_id="c", block_px=8.0):
     (west, south), (east, north) = np.min(walkable, axis=0), np.max(walkable, axis=0)
     x, y = np.meshgrid(np.arange(west + FINE_M / 2, east, FINE_M), np.arange(south + FINE_M / 2, north, FINE_M))
     people = np.stack([x.ravel(), y.ravel()], axis=1)
-    people = people[geometry.inside(geometry.polygon(walkable), people)]
-    uv = geometry.to_image(plane, people, plane.head_plane_m)
+    people = people[inside(polygon(walkable), people)]
+    uv = to_image(plane, people, plane.head_plane_m)
     height, width = plane.image_hw
     block = (uv[((uv >= 0) & (uv < (width, height))).all(axis=1)] / block_px).astype(int)
     mass = np.zeros((int(height / block_px), int(width / block_px)))
@@ -46,12 +45,12 @@ def site_of(cameras, walkable, zone):
         cameras=cameras,
         walkable=walkable,
         zone=zone,
-        area_m2=geometry.polygon(zone).intersection(geometry.polygon(walkable)).area,
+        area_m2=polygon(zone).intersection(polygon(walkable)).area,
     )
 
 
 def masses_of(site):
-    grid = make_grid(geometry.polygon(site.walkable_m), site.cell_m)
+    grid = make_grid(polygon(site.walkable_m), site.cell_m)
     return [splat(crowd(c.plane, site.walkable_m, c.camera_id), c.plane, grid) for c in site.cameras]
 
 
@@ -139,11 +138,11 @@ def test_zones_and_cameras_share_the_mass_out():
 
 def test_ground_whose_heads_are_cut_off_is_not_seen_when_a_counter_counts():
     plane = looking_down((0, -12, 6), (0, 3))
-    walkable = geometry.polygon(WIDE)
+    walkable = polygon(WIDE)
     for counts in (True, False):
         one = replace(camera(plane=plane), counts_heads=counts)
         view = view_site(site_of([one], WIDE, WIDE)).cameras["c"]
-        feet, heads = (geometry.visible_area(plane, height, walkable) for height in (0.0, plane.head_plane_m))
+        feet, heads = (visible_area(plane, height, walkable) for height in (0.0, plane.head_plane_m))
         expected = feet & heads if counts else feet
         assert view.visible.symmetric_difference(expected).area < 1e-6
         assert view.heads.area == pytest.approx(heads.area if counts else 0.0)

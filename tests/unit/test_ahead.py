@@ -6,8 +6,8 @@ from itertools import islice
 
 import pytest
 
-from crowdwatch.ahead import ahead
 from crowdwatch.errors import ModelError, SourceTruncated
+from crowdwatch.observation.ahead import ahead
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scenes import T0, S, every_second, fold, ladder, square, started
 
-from crowdwatch.alerts import phase_at
-from crowdwatch.outcomes import AlarmState, Level
-from crowdwatch.records import OperatorAction, Restart, Tick
-from crowdwatch.site import Limit, Phase, Quantity, ZoneLimits
+from crowdwatch.analytics.alerts import phase_at
+from crowdwatch.core.outcomes import AlarmState, Level
+from crowdwatch.core.records import OperatorAction, Restart, Tick
+from crowdwatch.core.site import Limit, Phase, Quantity, ZoneLimits
 from crowdwatch.sources.synthetic import lattice
 
 

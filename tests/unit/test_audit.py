@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crowdwatch.audit import BETWEEN_PICTURES, bias, camera_biases, of_program, standing, table
-from crowdwatch.intervals import BETWEEN_CAMERAS, Z
-from crowdwatch.runs import Audit, Mode, Run
+from crowdwatch.analytics.audit import BETWEEN_PICTURES, bias, camera_biases, of_program, standing, table
+from crowdwatch.core.intervals import BETWEEN_CAMERAS, Z
+from crowdwatch.core.runs import Audit, Mode, Run
 from crowdwatch.store.sql import SqlStore
 
 

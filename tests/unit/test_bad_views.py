@@ -8,13 +8,14 @@ import pytest
 import yaml
 from scenes import T0, fold, see, square, started
 
-from crowdwatch import build, config
+from crowdwatch import config
+from crowdwatch.analytics.fuse import view_site
+from crowdwatch.analytics.readings import foretold
+from crowdwatch.assets.examples import example
+from crowdwatch.core.outcomes import Level, Quality
+from crowdwatch.core.records import Tick
+from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
-from crowdwatch.examples import example
-from crowdwatch.fuse import view_site
-from crowdwatch.outcomes import Level, Quality
-from crowdwatch.readings import foretold
-from crowdwatch.records import Tick
 from crowdwatch.sources.synthetic import lattice
 
 LONG = [[-6, -60], [6, -60], [6, 8], [-6, 8]]

@@ -9,9 +9,9 @@ from batches import NAME, event_of, options
 from distributed import LocalCluster
 from films import film, noted
 
-from crowdwatch import cli
+from crowdwatch.commands import cli
 from crowdwatch.errors import SourceUnavailable
-from pipelines.observe_batch import run_batch
+from pipelines.batch.observe_batch import run_batch
 
 CLOCKWISE = (0, 1, -1, 0)
 """The display matrix of a telephone held upright."""

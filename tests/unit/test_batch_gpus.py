@@ -10,13 +10,13 @@ from types import ModuleType
 import pytest
 from distributed import LocalCluster
 
-from crowdwatch import batch_command, config
-from crowdwatch.batch import Settings
+from crowdwatch import config
+from crowdwatch.assets.examples import example
 from crowdwatch.detectors import torch_yolo
+from crowdwatch.drivers.batch import GPU_FRAMES, Settings
 from crowdwatch.errors import ClusterUnavailable, ConfigError, MissingPackage
-from crowdwatch.examples import example
-from pipelines.cluster import for_gpus
-from pipelines.observe_batch import BatchOptions, run_batch
+from pipelines.batch.cluster import for_gpus
+from pipelines.batch.observe_batch import BatchOptions, run_batch
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_without_a_gpu_it_says_so(event, tmp_path, asked, monkeypatch):
 
 def test_a_worker_that_finds_no_gpu_is_named(event, tmp_path, asked, monkeypatch):
     """dask-cuda's class is the one that is begun, and its workers are looked at before anything is submitted."""
-    monkeypatch.setattr("pipelines.cluster.has_gpu", lambda: True)
+    monkeypatch.setattr("pipelines.batch.cluster.has_gpu", lambda: True)
     monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi for the workers
     with pytest.raises(ClusterUnavailable, match=r"(?s)worker tcp://.*finds no usable GPU.*Nothing was submitted"):
         run_batch(event, options(tmp_path))
@@ -87,4 +87,4 @@ def test_networks_are_put_on_torch(event):
 
 
 def test_as_many_frames_together_as_the_detector_passes_at_once():
-    assert batch_command.GPU_FRAMES == torch_yolo.CUDA_BATCH
+    assert GPU_FRAMES == torch_yolo.CUDA_BATCH

@@ -10,10 +10,10 @@ import pytest
 from batches import dask, event_of, options
 from films import film
 
+from crowdwatch.drivers.replay import Options, replay_recording
 from crowdwatch.errors import ClusterUnavailable
-from crowdwatch.replay import Options, replay_recording
-from pipelines import cluster, observe_batch
-from pipelines.observe_batch import run_batch
+from pipelines.batch import cluster, observe_batch
+from pipelines.batch.observe_batch import run_batch
 
 
 def isolated():

@@ -10,17 +10,18 @@ from films import film
 from scenes import T0, S, see
 from typer.testing import CliRunner
 
-from crowdwatch import config, geometry
+from crowdwatch import config
+from crowdwatch.assets.examples import example
 from crowdwatch.errors import ConfigError
-from crowdwatch.examples import example
+from crowdwatch.ground import to_image
 from crowdwatch.sources.recording import Recording
-from pipelines.benchmark import app
-from pipelines.benchmark_batch import lost
-from pipelines.benchmark_footage import loop_recording, made_event
-from pipelines.benchmark_precision import compare
-from pipelines.benchmark_runs import Measured
-from pipelines.benchmark_scheduler import cameras, simulate
-from pipelines.process_watch import Cost, Watch, tree
+from pipelines.benchmarks.benchmark import app
+from pipelines.benchmarks.benchmark_batch import lost
+from pipelines.benchmarks.benchmark_footage import loop_recording, made_event
+from pipelines.benchmarks.benchmark_precision import compare
+from pipelines.benchmarks.benchmark_runs import Measured
+from pipelines.benchmarks.benchmark_scheduler import cameras, simulate
+from pipelines.benchmarks.process_watch import Cost, Watch, tree
 
 FREE = Cost(1.0, 1.0, (100.0,))
 
@@ -41,9 +42,9 @@ def test_the_camera_of_the_enlarged_recording_sees_the_same_ground(data_dir, tmp
     small, large = (config.to_site(each).cameras[0].plane for each in (event, made))
     assert large.image_hw == (1080, 1920)
     ground = np.array([[-10.0, -5.0], [0.0, 0.0], [5.0, 10.0]])
-    expected = geometry.to_image(small, ground) * 1.875 + [240, 0]
+    expected = to_image(small, ground) * 1.875 + [240, 0]
     # Tsai's lens is undone by iteration, to a thousandth of a pixel
-    assert np.allclose(geometry.to_image(large, ground), expected, atol=1e-2)
+    assert np.allclose(to_image(large, ground), expected, atol=1e-2)
 
 
 def test_what_sampling_loses_is_counted():

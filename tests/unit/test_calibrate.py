@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from crowdwatch import calibrate, geometry
-from crowdwatch.calibrate import ControlPoint
+from crowdwatch.calibration import calibrate
+from crowdwatch.calibration.calibrate import ControlPoint
+from crowdwatch.core.records import GroundPlane, Lens
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.records import GroundPlane, Lens
+from crowdwatch.ground import fit_homography, plane_from_pose, position_sigma_m, to_ground, to_image, valid_px
 
 HW = (1080, 1920)
 K = np.array([[1400.0, 0, 960], [0, 1400.0, 540], [0, 0, 1]])
@@ -23,13 +24,13 @@ CHECK_M = np.array([(0, 12.0), (0, 25), (0, 40), (0, 60)])
 
 
 def truth(lens=None):
-    return geometry.plane_from_pose(K, ROTATION, -ROTATION @ CENTRE, image_hw=HW, lens=lens)
+    return plane_from_pose(K, ROTATION, -ROTATION @ CENTRE, image_hw=HW, lens=lens)
 
 
 def clicked(xy, lens=None, click_px=0.0, survey_m=0.0, seed=0, survey_sigma_m=0.05):
     rng = np.random.default_rng(seed)
     xy = np.asarray(xy, dtype=float)
-    uv = geometry.to_image(truth(lens), xy) + rng.normal(0, 1, xy.shape) * click_px
+    uv = to_image(truth(lens), xy) + rng.normal(0, 1, xy.shape) * click_px
     xy = xy + rng.normal(0, 1, xy.shape) * survey_m
     return [ControlPoint(*p, *x, f"P{n}", survey_sigma_m) for n, (p, x) in enumerate(zip(uv, xy, strict=True), start=1)]
 
@@ -38,11 +39,11 @@ def clicked(xy, lens=None, click_px=0.0, survey_m=0.0, seed=0, survey_sigma_m=0.
 @pytest.mark.parametrize("xy", [SPREAD, EIGHT])
 def test_exact_points_give_the_exact_plane(xy, lens):
     made = calibrate.from_points(clicked(xy, lens), HW, lens=lens, camera_centre_m=CENTRE)
-    uv = geometry.to_image(truth(lens), CHECK_M)
+    uv = to_image(truth(lens), CHECK_M)
     # undistortion closes to 1e-6 px, and a pixel is 0.4 m at 60 m
-    assert np.abs(geometry.to_ground(made.plane, uv) - CHECK_M).max() < 1e-5
-    heads = geometry.to_image(truth(lens), CHECK_M, 1.65)
-    assert np.abs(geometry.to_ground(made.plane, heads, 1.65) - CHECK_M).max() < 1e-5
+    assert np.abs(to_ground(made.plane, uv) - CHECK_M).max() < 1e-5
+    heads = to_image(truth(lens), CHECK_M, 1.65)
+    assert np.abs(to_ground(made.plane, heads, 1.65) - CHECK_M).max() < 1e-5
     assert made.residuals_m.max() < 1e-5
 
 
@@ -54,9 +55,9 @@ def test_four_points_leave_the_error_unknown_and_say_so():
     assert "error is UNKNOWN" in calibrate.report(made)
     assert any("exactly four points" in text for text in made.warnings)
     # yet the position error is not taken for zero: clicks and survey still propagate
-    uv = geometry.to_image(made.plane, CHECK_M)
-    alone = geometry.position_sigma_m(truth(), uv)
-    assert (geometry.position_sigma_m(made.plane, uv) > 1.05 * alone).all()
+    uv = to_image(made.plane, CHECK_M)
+    alone = position_sigma_m(truth(), uv)
+    assert (position_sigma_m(made.plane, uv) > 1.05 * alone).all()
 
 
 @pytest.mark.parametrize(
@@ -70,17 +71,17 @@ def test_four_points_leave_the_error_unknown_and_say_so():
     ids=["4 spread", "8 spread", "12 spread"],
 )
 def test_monte_carlo_of_the_position_error(xy, known):
-    uv = geometry.to_image(truth(), CHECK_M)
+    uv = to_image(truth(), CHECK_M)
     errors, predicted = [], []
     survey = np.full(len(xy), 0.05)
     for seed in range(200):
         noisy = clicked(xy, click_px=2.0, survey_m=0.05, seed=seed)
         pixels = np.array([(p.u_px, p.v_px) for p in noisy])
         ground = np.array([(p.x_m, p.y_m) for p in noisy])
-        fit = geometry.fit_homography(pixels, ground, survey, 2.0, None)
+        fit = fit_homography(pixels, ground, survey, 2.0, None)
         plane = GroundPlane(fit.image_to_ground, HW, pixel_sigma_px=0.0, homography_cov=fit.covariance)
-        errors.append(geometry.to_ground(plane, uv) - CHECK_M)
-        predicted.append(geometry.position_sigma_m(plane, uv))
+        errors.append(to_ground(plane, uv) - CHECK_M)
+        predicted.append(position_sigma_m(plane, uv))
     rmse = np.sqrt(np.mean(np.sum(np.square(errors), axis=2), axis=0))
     # published with two digits, and 200 draws know an RMSE to 5 %: 25 % holds the order, not the digit
     assert np.allclose(rmse, known, rtol=0.25, atol=0.005)
@@ -91,9 +92,9 @@ def test_monte_carlo_of_the_position_error(xy, known):
 
 
 def test_points_bunched_in_the_near_are_far_worse_in_the_distance():
-    far = geometry.to_image(truth(), CHECK_M[-1:])
+    far = to_image(truth(), CHECK_M[-1:])
     near, spread = (
-        geometry.position_sigma_m(calibrate.from_points(clicked(xy), HW, pixel_sigma_px=0.0).plane, far)[0]
+        position_sigma_m(calibrate.from_points(clicked(xy), HW, pixel_sigma_px=0.0).plane, far)[0]
         for xy in (NEAR, SPREAD)
     )
     assert near > 3 * spread  # domain 4.1: 2.48 against 0.59
@@ -103,7 +104,7 @@ def test_leave_one_out_predicts_each_point_from_the_others():
     points = clicked(EIGHT, click_px=2.0, survey_m=0.05)
     made = calibrate.from_points(points, HW)
     others = calibrate.from_points(points[:3] + points[4:], HW)
-    left_out = geometry.to_ground(others.plane, np.array([[points[3].u_px, points[3].v_px]]))[0]
+    left_out = to_ground(others.plane, np.array([[points[3].u_px, points[3].v_px]]))[0]
     expected = np.hypot(left_out[0] - points[3].x_m, left_out[1] - points[3].y_m)
     assert made.leave_one_out_m[3] == pytest.approx(expected, abs=1e-9)
     assert (made.leave_one_out_m > made.residuals_m).all()
@@ -134,9 +135,9 @@ def test_a_wrong_point_is_named():
     assert any("point P6 misses by" in text for text in made.warnings)
     assert any("disagree" in text for text in made.warnings)
     # the misfit widens the error everywhere
-    uv = geometry.to_image(truth(), CHECK_M[1:2])
+    uv = to_image(truth(), CHECK_M[1:2])
     good = calibrate.from_points(clicked(EIGHT, click_px=1.0), HW)
-    assert geometry.position_sigma_m(made.plane, uv)[0] > 1.5 * geometry.position_sigma_m(good.plane, uv)[0]
+    assert position_sigma_m(made.plane, uv)[0] > 1.5 * position_sigma_m(good.plane, uv)[0]
 
 
 def test_a_wrong_camera_position_is_noticed_and_a_right_one_is_not():
@@ -153,14 +154,14 @@ def test_without_a_camera_position_heads_are_refused():
     made = calibrate.from_points(clicked(EIGHT), HW)
     assert any("heads will be refused" in text for text in made.warnings)
     with pytest.raises(AnchorRefused):
-        geometry.to_ground(made.plane, np.array([[960.0, 800.0]]), made.plane.head_plane_m)
+        to_ground(made.plane, np.array([[960.0, 800.0]]), made.plane.head_plane_m)
 
 
 def test_valid_ground_ends_beyond_the_hull():
     plane = calibrate.from_points(clicked(NEAR), HW, hull_reach=1.5, max_sigma_m=100.0).plane
-    uv = geometry.to_image(plane, np.array([[0, 16.0], [0, 22], [0, 24], [0, 60]]))
+    uv = to_image(plane, np.array([[0, 16.0], [0, 22], [0, 24], [0, 60]]))
     # the hull reaches from 10 to 20 m with its centroid at 15.42: 1.5 times it, to 22.3 m
-    assert geometry.valid_px(plane, uv).tolist() == [True, True, False, False]
+    assert valid_px(plane, uv).tolist() == [True, True, False, False]
 
 
 def refused(points, says, **settings):

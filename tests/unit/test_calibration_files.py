@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from crowdwatch import calibrate, calibration_files, geometry
+from crowdwatch.calibration import calibrate, calibration_files
 from crowdwatch.errors import CalibrationError
+from crowdwatch.ground import to_ground
 
 TSAI = """<?xml version="1.0" encoding="UTF-8"?>
 <Camera name="test">
@@ -45,7 +46,7 @@ def test_tsai_numbers_by_hand(tmp_path):
     assert np.allclose(plane.camera_centre_m, [-1, 2, 10], atol=1e-9)
     assert (plane.image_hw, plane.head_plane_m, plane.rmse_m) == ((576, 768), 1.5, 0.1)
     # 110 px right of the middle is 0.1 of the focal length, undistorted 0.1 (1 + 0.1 * 0.01), at 10 m
-    assert np.allclose(geometry.to_ground(plane, np.array([[494.0, 288.0]])), [[-1 + 1.001, 2.0]], atol=1e-9)
+    assert np.allclose(to_ground(plane, np.array([[494.0, 288.0]])), [[-1 + 1.001, 2.0]], atol=1e-9)
 
 
 def test_a_tsai_model_without_distortion_needs_no_lens(tmp_path):
@@ -94,7 +95,7 @@ def test_opencv_numbers_by_hand(tmp_path):
     plane = calibrate.read_opencv(inner, outer, (1080, 1920))
     assert np.allclose(plane.camera_centre_m, [-1, 2, 10], atol=1e-9)
     assert plane.lens.coefficients.tolist() == [-0.1, 0.01, 0, 0, 0]
-    assert np.allclose(geometry.to_ground(plane, np.array([[960.0, 540.0]])), [[-1, 2]], atol=1e-9)
+    assert np.allclose(to_ground(plane, np.array([[960.0, 540.0]])), [[-1, 2]], atol=1e-9)
     metres = calibrate.read_opencv(inner, outer, (1080, 1920), unit_m=1.0)
     assert metres.camera_centre_m[2] == pytest.approx(1000.0)
 

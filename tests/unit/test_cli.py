@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from crowdwatch import cli, terminal
-from crowdwatch.examples import example
+from crowdwatch.assets.examples import example
+from crowdwatch.commands import cli, terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 SYNTHETIC = example("synthetic")

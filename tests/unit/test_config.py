@@ -10,12 +10,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from crowdwatch import config
-from crowdwatch.calibration_files import read_tsai
+from crowdwatch.calibration.calibration_files import read_tsai
 from crowdwatch.config.times import format_time, parse_time
+from crowdwatch.core.outcomes import Level
+from crowdwatch.core.records import Anchor
+from crowdwatch.core.site import Quantity, ZoneKind
 from crowdwatch.errors import ConfigError
-from crowdwatch.outcomes import Level
-from crowdwatch.records import Anchor
-from crowdwatch.site import Quantity, ZoneKind
 
 PETS = Path(__file__).parents[2] / "examples" / "pets2009" / "event.yaml"
 

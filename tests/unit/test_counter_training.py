@@ -19,9 +19,9 @@ from photographs import write_both, write_points
 from crowdwatch.counters.network import CountingNet
 from crowdwatch.detectors.weights import read_yaml
 from crowdwatch.errors import ConfigError, ModelError
-from pipelines import checkpoints, counter_training
-from pipelines import train as train_command
-from pipelines.counter_training import read_recipe, train
+from pipelines.training import checkpoints, counter_training
+from pipelines.training import train as train_command
+from pipelines.training.counter_training import read_recipe, train
 
 RECIPE = """
 start: first.pt
@@ -80,7 +80,7 @@ def test_a_killed_run_goes_on(home, tmp_path):
     command = [sys.executable, "-m", "pipelines.train", "counter", str(recipe)]
     command += ["--data", str(home / "data"), "--out", str(out), "--threads", "1"]
     environment = {**os.environ, "CROWDWATCH_CACHE": str(tmp_path / "cache")}
-    where = Path(counter_training.__file__).resolve().parents[1]
+    where = Path(counter_training.__file__).resolve().parents[2]
     with subprocess.Popen(command, cwd=where, env=environment, stderr=subprocess.PIPE) as process:
         for _ in range(1200):
             if (out / "checkpoint.pt").exists() or process.poll() is not None:
@@ -175,7 +175,7 @@ def test_every_fault_of_a_recipe_is_listed_at_once(home, tmp_path):
 
 def test_a_shipped_recipe_says_what_it_said(home):
     """A checkpoint belongs to the text of its recipe: were a value read otherwise, no run would go on."""
-    for path in sorted((Path(counter_training.__file__).parents[1] / "models" / "counter-n").glob("run*.yaml")):
+    for path in sorted((Path(counter_training.__file__).parents[2] / "models" / "counter-n").glob("run*.yaml")):
         recipe, values = read_recipe(path), read_yaml(path)
         values["crops"] = {**values["crops"], "stride": recipe.stride}
         told = json.loads(json.dumps(asdict(recipe)))

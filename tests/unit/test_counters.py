@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from crowdwatch import counters
+from crowdwatch.core.records import Frame, Stamp
 from crowdwatch.counters import preparing
 from crowdwatch.counters.network import CountingNet, stored
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Frame, Stamp
 
 
 def frame(hw, image=None):

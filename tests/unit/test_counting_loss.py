@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipelines.counting_loss import multi_scale_poisson
+from pipelines.training.counting_loss import multi_scale_poisson
 
 BLOCKS = (1, 2, 4, 0)
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from crowdwatch.core.records import HeadMass, Stamp
 from crowdwatch.errors import ConfigError
-from crowdwatch.records import HeadMass, Stamp
-from pipelines.counting_score import PhotoCount, eighths_of_mass, eighths_of_points, game, summarise
+from pipelines.evaluation.counting_score import PhotoCount, eighths_of_mass, eighths_of_points, game, summarise
 
 
 def photo(true, found):

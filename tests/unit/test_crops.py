@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from photographs import write_both
 
-from pipelines.crops import Crops, CropSettings, cut
-from pipelines.shanghaitech import photographs
+from pipelines.evaluation.shanghaitech import photographs
+from pipelines.training.crops import Crops, CropSettings, cut
 
 
 def dotted(hw=(200, 260)):

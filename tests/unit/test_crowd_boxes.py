@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.crowd_boxes import HEAD_OF_STATURE, LEAST_PX, MOST_PX, head_boxes, head_sizes, stature_line
+from pipelines.evaluation.crowd_boxes import HEAD_OF_STATURE, LEAST_PX, MOST_PX, head_boxes, head_sizes, stature_line
 
 
 def street(rng, people=30, a=-20.0, b=0.4):

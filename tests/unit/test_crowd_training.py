@@ -4,12 +4,12 @@ import pytest
 import torch
 from photographs import write_both
 
+from crowdwatch.core.records import Anchor
 from crowdwatch.detectors import load, weights
 from crowdwatch.detectors.crowd_network import CrowdYolo
 from crowdwatch.detectors.ultralytics_models import load as load_net
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Anchor
-from pipelines.crowd_training import read_recipe, train
+from pipelines.training.crowd_training import read_recipe, train
 
 RECIPE = """
 start: {start}

@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from crowdwatch.errors import ConfigError
-from pipelines.curves import draw
+from pipelines.training.curves import draw
 
 
 def log(path, start):

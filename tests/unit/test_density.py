@@ -9,7 +9,8 @@ import pytest
 import shapely
 from scipy.special import erf
 
-from crowdwatch.density import kernel_share, make_grid, smooth
+from crowdwatch.analytics.density import kernel_share, smooth
+from crowdwatch.ground import make_grid
 from crowdwatch.sources.synthetic import lattice
 
 

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crowdwatch.core.records import Anchor
 from crowdwatch.detectors.boxes import PAD, Letterbox, Limits, ModelShape, blob, letterboxed, people
 from crowdwatch.detectors.torch_yolo import of_bytes
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Anchor
 
 SHAPE = ModelShape((640, 640), 3, 1, Anchor.FEET)
 FIT = Letterbox.fit((640, 640), (640, 640))

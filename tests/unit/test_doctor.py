@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crowdwatch import doctor
+from crowdwatch.commands import doctor
 
 
 def _finding(name: str) -> doctor.Finding:
@@ -74,7 +74,7 @@ def test_doctor_runs_where_cv2_and_torch_cannot_be_imported(tmp_path: Path) -> N
         text = f"raise ImportError('{name}: libGL.so.1: cannot open shared object file')"
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = ['crowdwatch', 'doctor']; "
-    code += "from crowdwatch.cli import main; main()"
+    code += "from crowdwatch.commands.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stdout + done.stderr
     assert "libGL.so.1 found" in done.stdout

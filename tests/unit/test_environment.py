@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from crowdwatch.doctor import system_packages
+from crowdwatch.commands.doctor import system_packages
 
 ROOT = Path(__file__).parents[2]
 CONDA_NAMES = {"dask[distributed]": ("dask", "distributed")}

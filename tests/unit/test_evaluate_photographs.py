@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from crowdwatch.counters.network import CountingNet
 from crowdwatch.errors import CrowdWatchError
-from pipelines.evaluate import app
+from pipelines.evaluation.evaluate import app
 
 FIGURES = {
     "mae", "rmse", "nae", "game1", "game2", "game3", "total_ratio", "correlation", "bias_by_fifth", "mae_interval_95",

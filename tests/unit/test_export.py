@@ -8,11 +8,11 @@ import torch
 from photographs import write_both
 
 from crowdwatch import counters
+from crowdwatch.core.records import Frame, Stamp
 from crowdwatch.counters.network import CountingNet
 from crowdwatch.detectors import weights
 from crowdwatch.errors import ConfigError, ModelError
-from crowdwatch.records import Frame, Stamp
-from pipelines import export
+from pipelines.training import export
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 from photographs import write_both
 from typer.testing import CliRunner
 
-from crowdwatch.records import Anchor, Detections, Frame, HeadMass, Stamp
-from crowdwatch.site import HandOver
-from pipelines import evaluate, flat_path, photograph_counts
+from crowdwatch.core.records import Anchor, Detections, Frame, HeadMass, Stamp
+from crowdwatch.core.site import HandOver
+from pipelines.evaluation import evaluate, flat_path, photograph_counts
 
 
 class _Models:

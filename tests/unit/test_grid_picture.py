@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import shapely
 
-from crowdwatch import geometry
-from crowdwatch.control_points import ControlPoint
+from crowdwatch.calibration.control_points import ControlPoint
+from crowdwatch.calibration.grid_picture import EAST_BGR, NORTH_BGR, POINT_BGR, draw_ground_grid
+from crowdwatch.core.records import Lens
 from crowdwatch.errors import CalibrationError
-from crowdwatch.grid_picture import EAST_BGR, NORTH_BGR, POINT_BGR, draw_ground_grid
-from crowdwatch.records import Lens
+from crowdwatch.ground import plane_from_pose, to_image
 
 HW = (540, 960)
 K = np.array([[700.0, 0, 480], [0, 700.0, 270], [0, 0, 1]])
@@ -17,7 +17,7 @@ ROTATION = np.array([[1, 0, 0], [0, -np.sin(TILT), -np.cos(TILT)], [0, np.cos(TI
 
 
 def plane(lens=None, **settings):
-    return geometry.plane_from_pose(K, ROTATION, -ROTATION @ np.array([0, 0, 8.0]), image_hw=HW, lens=lens, **settings)
+    return plane_from_pose(K, ROTATION, -ROTATION @ np.array([0, 0, 8.0]), image_hw=HW, lens=lens, **settings)
 
 
 def frame(value=128):
@@ -46,9 +46,9 @@ def test_bold_lines_lie_where_the_ground_is(lens):
         along = np.linspace(20, 35, 60) if axis == 0 else np.linspace(-9, 9, 60)
         xy = np.column_stack([np.full(60, 0.0), along]) if axis == 0 else np.column_stack([along, np.full(60, 20.0)])
         # labels and crossings cover some of a line
-        assert near(image, geometry.to_image(camera, xy), colour) > 0.8
+        assert near(image, to_image(camera, xy), colour) > 0.8
         beside = xy + np.eye(2)[axis]
-        assert near(image, geometry.to_image(camera, beside), colour) < 0.4
+        assert near(image, to_image(camera, beside), colour) < 0.4
 
 
 def test_what_is_not_used_is_grey_and_the_rest_keeps_its_colour():
@@ -65,14 +65,14 @@ def test_what_is_not_used_is_grey_and_the_rest_keeps_its_colour():
 
 def test_control_points_area_heads_and_a_large_picture():
     camera = plane()
-    uv = geometry.to_image(camera, np.array([[0.0, 20.0], [3.0, 25.0]]))
+    uv = to_image(camera, np.array([[0.0, 20.0], [3.0, 25.0]]))
     points = [
         ControlPoint(u, v, x, y, name) for (u, v), (x, y, name) in zip(uv, [(0, 20, "A"), (3, 25.5, "B")], strict=True)
     ]
     image = draw_ground_grid(frame(), camera, area=shapely.box(-8, 14, 8, 40), points=points)
     assert near(image, uv + np.array([5, 0]), np.array(POINT_BGR)) == 1.0
     # the residual of B, ten times as long, towards where 25.5 m is
-    there = geometry.to_image(camera, np.array([[3.0, 25.5]]))
+    there = to_image(camera, np.array([[3.0, 25.5]]))
     assert near(image, uv[1:] + 6 * (there - uv[1:]), np.array(POINT_BGR)) == 1.0
     heads = draw_ground_grid(frame(), camera, height_m=1.65)
     assert not (heads == draw_ground_grid(frame(), camera)).all()

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crowdwatch import config, hand_count
-from crowdwatch.audit import program_of
+from crowdwatch import config
+from crowdwatch.analytics.audit import program_of
+from crowdwatch.assets.examples import example
+from crowdwatch.core.outcomes import CameraHealth, Health, Outcome
+from crowdwatch.core.records import Anchor, Detections, Evidence, GroundMass, Observation, Positions, Stamp, Tick
+from crowdwatch.core.runs import Mode, Run, RunState
+from crowdwatch.drivers import hand_count
 from crowdwatch.errors import AuditRefused, LogCorrupt, RunNotFound
-from crowdwatch.examples import example
-from crowdwatch.outcomes import CameraHealth, Health, Outcome
-from crowdwatch.records import Anchor, Detections, Evidence, GroundMass, Observation, Positions, Stamp, Tick
-from crowdwatch.runs import Mode, Run, RunState
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.sql import SqlStore
 

@@ -10,15 +10,18 @@ import pytest
 from photographs import write_both
 from typer.testing import CliRunner
 
-from crowdwatch import build, config, intervals
+from crowdwatch import config
+from crowdwatch.assets.examples import example
+from crowdwatch.core import intervals
+from crowdwatch.core.intervals import IntervalBand, IntervalTable
 from crowdwatch.detectors import weights
+from crowdwatch.drivers import build
 from crowdwatch.errors import ModelError, RecordError
-from crowdwatch.examples import example
-from crowdwatch.intervals import IntervalBand, IntervalTable
-from pipelines import interval_cases
-from pipelines import intervals as fitting
-from pipelines.counting_score import PhotoCount
-from pipelines.interval_cases import Counted
+from pipelines.evaluation import interval_cases
+from pipelines.evaluation import intervals as fitting
+from pipelines.evaluation.counting_score import PhotoCount
+from pipelines.evaluation.interval_cases import Counted
+from pipelines.evaluation.interval_fit import fit
 
 
 def simulated(rng, count):
@@ -33,7 +36,7 @@ def simulated(rng, count):
 def test_unseen_counts_are_held_nine_times_in_ten(spread):
     rng = np.random.default_rng(1)
     found, true, crowded = simulated(rng, 2000)
-    table = intervals.fit(found, true, crowded, bands=5, spread=spread, weight=np.ones(len(found)))
+    table = fit(found, true, crowded, bands=5, spread=spread, weight=np.ones(len(found)))
     found, true, crowded = simulated(rng, 4000)
     ends = np.array([table.bounds(m, c) for m, c in zip(found, crowded, strict=True)])
     held = (ends[:, 0] <= true) & (true <= ends[:, 1])
@@ -45,7 +48,7 @@ def test_unseen_counts_are_held_nine_times_in_ten(spread):
 
 def test_few_cases_make_wide_intervals():
     found, true, crowded = simulated(np.random.default_rng(2), 10)
-    table = intervals.fit(found, true, crowded, bands=1, spread=0.1, weight=np.ones(10))
+    table = fit(found, true, crowded, bands=1, spread=0.1, weight=np.ones(10))
     worst = np.abs((true - found) / intervals.scale(found, 0.1)).max()
     assert max(-table.bands[0].low, table.bands[0].high) == pytest.approx(worst)
 
@@ -121,7 +124,7 @@ def test_regions_of_one_photograph_are_not_so_many_photographs():
     found = true - z * np.sqrt(101)
     crowded, weight = np.ones(100), np.full(100, 0.1)
     many, few = (
-        intervals.fit(found, true, crowded, bands=1, spread=0.0, weight=weight, source=source).bands[0]
+        fit(found, true, crowded, bands=1, spread=0.0, weight=weight, source=source).bands[0]
         for source in (np.arange(100), np.arange(100) // 10)
     )
     assert few.low < many.low

@@ -23,8 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowdwatch.errors import LogCorrupt, StoreUnavailable
-from crowdwatch.records import (
+from crowdwatch.core.records import (
     Anchor,
     Detections,
     Evidence,
@@ -37,6 +36,7 @@ from crowdwatch.records import (
     Stamp,
     Tick,
 )
+from crowdwatch.errors import LogCorrupt, StoreUnavailable
 from crowdwatch.store import files
 from crowdwatch.store.log import LogReader, LogWriter
 

@@ -4,12 +4,12 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from crowdwatch.detectors import openvino_export, ultralytics_models, weights
+from crowdwatch.core.records import Frame, Stamp
+from crowdwatch.detectors import openvino_export, ultralytics_models, ultralytics_setup, weights
 from crowdwatch.detectors.boxes import Limits
 from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 from crowdwatch.detectors.torch_yolo import TorchYolo
 from crowdwatch.errors import ModelError
-from crowdwatch.records import Frame, Stamp
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_end_to_end_networks_agree_and_keep_more_than_300_rows(models_dir, tmp_p
     """A network that needs no suppression answers with rows; Ultralytics' 300 would cut off a crowd."""
     import torch
 
-    ultralytics_models.prepare()
+    ultralytics_setup.prepare()
     from ultralytics.nn.tasks import load_checkpoint
 
     model, _ = load_checkpoint(str(models_dir / "yolo26n_recovered.pt"))

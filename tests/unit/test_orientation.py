@@ -8,10 +8,11 @@ import pytest
 from films import RATE, noted
 from scenes import T0
 
-from crowdwatch import build, config
+from crowdwatch import config
+from crowdwatch.assets.examples import example
+from crowdwatch.calibration.grid_picture import read_picture
+from crowdwatch.drivers import build
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
-from crowdwatch.examples import example
-from crowdwatch.grid_picture import read_picture
 from crowdwatch.sources.recording import Recording
 
 CORNERS = {"none": (0, 0), "clockwise": (0, 1), "half": (1, 1), "anticlockwise": (1, 0)}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from crowdwatch import geometry
+from crowdwatch.ground import to_ground, to_image
 from crowdwatch.sources.synthetic import looking_down
-from pipelines.perspective import HEAD_M, STATURE_M, fitted_plane, ground_of, statures_px
+from pipelines.evaluation.perspective import HEAD_M, STATURE_M, fitted_plane, ground_of, statures_px
 
 HW = (768, 1024)
 
@@ -16,7 +16,7 @@ def street(up_m, reach_m, focal_px=1024.0, seed=0):
     plane = looking_down((0, 0, up_m), (0, reach_m), HW, focal_px)
     rng = np.random.default_rng(seed)
     xy = np.stack([rng.uniform(-8, 8, 400), rng.uniform(1, 3 * reach_m, 400)], axis=1)
-    feet, heads, tops = (geometry.to_image(plane, xy, height) for height in (0.0, HEAD_M, STATURE_M))
+    feet, heads, tops = (to_image(plane, xy, height) for height in (0.0, HEAD_M, STATURE_M))
     tall = feet[:, 1] - tops[:, 1]
     boxes = np.stack([feet[:, 0] - tall / 5, tops[:, 1], feet[:, 0] + tall / 5, feet[:, 1]], axis=1)
     whole = (boxes[:, 1] > 5) & (boxes[:, 3] < HW[0] - 5) & (boxes[:, 0] > 0) & (boxes[:, 2] < HW[1])
@@ -26,7 +26,7 @@ def street(up_m, reach_m, focal_px=1024.0, seed=0):
 
 
 def spread(plane, heads):
-    return pdist(geometry.to_ground(plane, heads, HEAD_M))
+    return pdist(to_ground(plane, heads, HEAD_M))
 
 
 @pytest.mark.parametrize(("up_m", "reach_m"), [(3.0, 9.0), (5.0, 10.0), (5.0, 7.0), (10.0, 14.0), (20.0, 30.0)])

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from crowdwatch import geometry
+from crowdwatch.core.outcomes import DensityGrid, Level
+from crowdwatch.core.records import Anchor, Detections, Frame, GroundPlane, Stamp
 from crowdwatch.errors import RecordError
-from crowdwatch.outcomes import DensityGrid, Level
-from crowdwatch.palette import BAND_COLOURS, BAND_EDGES_P_M2, LEVEL_STYLES, band_index, rgb
-from crowdwatch.picture import HEAD_UNDER_PX, Overlay, block_px, coarsen
-from crowdwatch.records import Anchor, Detections, Frame, GroundPlane, Stamp
+from crowdwatch.ground import head_size_px, plane_from_pose, to_image
+from crowdwatch.rendering.palette import BAND_COLOURS, BAND_EDGES_P_M2, LEVEL_STYLES, band_index, rgb
+from crowdwatch.rendering.picture import HEAD_UNDER_PX, Overlay, block_px, coarsen
 
 HW = (240, 320)
 
@@ -24,7 +24,7 @@ def tilted(height_m: float = 5.0, focal_px: float = 400.0) -> GroundPlane:
         [[1, 0, 0], [0, -math.sin(tilt), -math.cos(tilt)], [0, math.cos(tilt), -math.sin(tilt)]], dtype=float
     )
     matrix = np.array([[focal_px, 0, HW[1] / 2], [0, focal_px, HW[0] / 2], [0, 0, 1]])
-    return geometry.plane_from_pose(matrix, rotation, -rotation @ np.array([0, 0, height_m]), image_hw=HW)
+    return plane_from_pose(matrix, rotation, -rotation @ np.array([0, 0, height_m]), image_hw=HW)
 
 
 def frame(image: np.ndarray) -> Frame:
@@ -42,7 +42,7 @@ def board(cell: int, hw: tuple[int, int] = HW) -> np.ndarray:
 
 
 def test_a_head_is_under_eight_blocks_at_every_pixel() -> None:
-    head = geometry.head_size_px(tilted())
+    head = head_size_px(tilted())
     across = head / block_px(head)
     assert across.max() < HEAD_UNDER_PX
     assert head.max() > 3 * HEAD_UNDER_PX, "the scene must need coarsening, or the test proves nothing"
@@ -73,7 +73,7 @@ def test_every_rendered_picture_is_coarse() -> None:
     plane = tilted()
     overlay = Overlay(plane, {})
     left = decoded(overlay.render(frame(board(1)))).astype(float)
-    blocks = block_px(geometry.head_size_px(plane))
+    blocks = block_px(head_size_px(plane))
     assert (blocks >= 2).mean() > 0.5
     assert abs(left[blocks >= 2] - 127.5).max() < 12  # JPEG at quality 80 moves even grey by a few steps next to detail
 
@@ -109,11 +109,11 @@ def test_density_is_painted_where_it_lies_and_in_its_colour() -> None:
     grid = DensityGrid(0, np.array([-10.0, 0.0]), 1.0, rho, 1.0)
     grey = np.full((*HW, 3), 100, np.uint8)
     plain, painted = (decoded(Overlay(plane, {}).render(frame(grey), grid=g)).astype(int) for g in (None, grid))
-    u, v = geometry.to_image(plane, np.array([[0.0, 11.0]]))[0].astype(int)
+    u, v = to_image(plane, np.array([[0.0, 11.0]]))[0].astype(int)
     red, green, blue = rgb(BAND_COLOURS[5])
     expected = 100 * 0.55 + np.array([blue, green, red]) * 0.45
     assert abs(painted[v, u] - expected).max() < 8  # JPEG
-    u, v = geometry.to_image(plane, np.array([[-5.0, 11.0]]))[0].astype(int)
+    u, v = to_image(plane, np.array([[-5.0, 11.0]]))[0].astype(int)
     assert abs(painted[v, u] - plain[v, u]).max() < 8  # no density, no paint; the rest is JPEG
 
 
@@ -121,7 +121,7 @@ def test_unknown_cells_are_not_painted_as_empty() -> None:
     grid = DensityGrid(0, np.array([-10.0, 0.0]), 1.0, np.full((20, 20), np.nan), 1.0)
     bright = np.full((*HW, 3), 250, np.uint8)
     plane = tilted()
-    u, v = geometry.to_image(plane, np.array([[0.0, 8.0]]))[0].astype(int)
+    u, v = to_image(plane, np.array([[0.0, 8.0]]))[0].astype(int)
     shown = decoded(Overlay(plane, {}).render(frame(bright), grid=grid))[v, u : u + 24]
     assert shown.min() < 160 < 220 < shown.max()  # stripes of 250 * 0.55 = 137 beside 250
 
@@ -142,7 +142,7 @@ def test_zone_outlines_carry_the_level() -> None:
     grey = np.full((*HW, 3), 100, np.uint8)
     plane = tilted()
     shown = decoded(Overlay(plane, {"z": zone}).render(frame(grey), levels={"z": Level.CRITICAL})).astype(int)
-    u, v = np.rint(geometry.to_image(plane, np.array([[0.0, 6.0]]))[0]).astype(int)
+    u, v = np.rint(to_image(plane, np.array([[0.0, 6.0]]))[0]).astype(int)
     red, green, blue = rgb(LEVEL_STYLES[Level.CRITICAL].colour)
     # a 3 px line, chroma halved by JPEG: half of the way from grey to the colour at least
     assert abs(shown[v - 3 : v + 4, u] - [blue, green, red]).sum(axis=1).min() < 150

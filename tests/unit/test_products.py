@@ -11,8 +11,8 @@ import pytest
 import tifffile
 from scenes import T0, S, every_second, fold, square, started
 
-from crowdwatch.outcomes import DensityGrid
-from crowdwatch.store.products import Products
+from crowdwatch.core.outcomes import DensityGrid
+from crowdwatch.rendering.products import Products
 
 MINUTE_T0 = T0 // (60 * S) * 60 * S
 NAN = float("nan")

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scenes import FINE, T0, S, camera, every_second, fold, rendered, see, square, started
 
-from crowdwatch.health import judge
-from crowdwatch.observe import evidence
-from crowdwatch.outcomes import Health, Level, Quality
-from crowdwatch.records import Anchor, Evidence, Frame, FramePair, Stamp, Tick
-from crowdwatch.site import Bias
+from crowdwatch.analytics.health import judge
+from crowdwatch.core.outcomes import Health, Level, Quality
+from crowdwatch.core.records import Anchor, Evidence, Frame, FramePair, Stamp, Tick
+from crowdwatch.core.site import Bias
+from crowdwatch.observation.observe import evidence
 from crowdwatch.sources.synthetic import Scene, lattice, looking_down, standing
 
 CROWD = lattice(4.0, -6, -2, 6, 8)
@@ -44,9 +44,9 @@ def test_heads_through_the_ground_would_read_half():
     wrong = replace(camera(plane=plane), anchor=Anchor.FEET)
     scene = Scene(plane, standing(crowd), T0, 5)
     site = square(cameras=[replace(wrong, plane=plane)])
-    from crowdwatch import geometry
+    from crowdwatch.ground import to_ground, to_image
 
-    heads = geometry.to_ground(plane, geometry.to_image(plane, crowd, 1.65))
+    heads = to_ground(plane, to_image(plane, crowd, 1.65))
     read = fold(started(site), every_second(lambda _: heads, 3))[1]
     assert scene.frames == 5
     # a lattice of 0.25 m blown up 1.38 times: counting lattice points in 48 m2 is good to about its border, 3 %

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from crowdwatch import geometry
-from crowdwatch.records import Anchor, HeadMass, Stamp
+from crowdwatch.core.records import Anchor, HeadMass, Stamp
+from crowdwatch.ground import inside, to_image, visible_area
 from crowdwatch.sources.synthetic import lattice, looking_down
-from pipelines.perspective import HEAD_M
-from pipelines.recall import Heads, by_density, densities, matched, of_height, standing, worst_fall
+from pipelines.evaluation.perspective import HEAD_M
+from pipelines.evaluation.recall import Heads, by_density, densities, matched, of_height, standing, worst_fall
 
 PLANE = looking_down((0, -6, 6.0), (0, 3), (768, 1024), 1024.0)
 
@@ -15,8 +15,8 @@ PLANE = looking_down((0, -6, 6.0), (0, 3), (768, 1024), 1024.0)
 def test_only_people_whose_feet_are_in_the_picture_stand_there():
     """The ground under a head near the lower edge is not seen: no box can be put there, and no head mass counts."""
     xy = np.array([[0.0, 3.0], [0.0, -2.0]])
-    heads = geometry.to_image(PLANE, xy, HEAD_M)
-    feet = geometry.to_image(PLANE, xy)
+    heads = to_image(PLANE, xy, HEAD_M)
+    feet = to_image(PLANE, xy)
     assert (heads[:, 1] < 768).all()
     assert feet[1, 1] > 768
     here, placed = standing(PLANE, heads)
@@ -28,9 +28,9 @@ def test_a_density_is_what_the_hand_over_reads():
     """Somebody alone reads the kernel's own height, an even crowd its density up to the edge of what is seen."""
     alone, _ = densities(PLANE, np.array([[0.25, 3.25]]))
     assert alone == pytest.approx([1 / (2 * np.pi)], rel=0.01)
-    seen = geometry.visible_area(PLANE)
+    seen = visible_area(PLANE)
     crowd = lattice(2.0, *(-20, -5, 20, 40))
-    crowd = crowd[geometry.inside(seen, crowd)]
+    crowd = crowd[inside(seen, crowd)]
     near = (crowd[:, 1] < 6) & (np.abs(crowd[:, 0]) < 5)
     read, _ = densities(PLANE, crowd)
     assert np.median(read[near]) == pytest.approx(2.0, rel=0.01)
@@ -39,7 +39,7 @@ def test_a_density_is_what_the_hand_over_reads():
 
 def test_head_mass_is_set_beside_the_truth():
     xy = lattice(1.0, -2, 2, 2, 6)
-    heads = geometry.to_image(PLANE, xy, PLANE.head_plane_m)
+    heads = to_image(PLANE, xy, PLANE.head_plane_m)
     blocks = np.zeros((96, 128))
     np.add.at(blocks, tuple((heads[:, ::-1] // 8).astype(int).T), 1.0)
     true, mass = densities(PLANE, xy, HeadMass(Stamp("c", 0, 0), blocks, 8.0, (768, 1024), "n"))

@@ -5,9 +5,9 @@ from films import film
 from scenes import T0, S
 
 from crowdwatch import config
+from crowdwatch.assets.examples import example
 from crowdwatch.config.times import format_time
 from crowdwatch.errors import ConfigError, SourceTruncated, SourceUnavailable
-from crowdwatch.examples import example
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crowdwatch import samples
+from crowdwatch.assets import samples
 from crowdwatch.errors import SampleUnavailable
 
 CONTENT = b"RIFF" + bytes(range(256)) * 400

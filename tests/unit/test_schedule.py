@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from crowdwatch.records import Positions, Stamp
-from crowdwatch.schedule import NS, Schedule
+from crowdwatch.core.records import Positions, Stamp
+from crowdwatch.observation.schedule import NS, Schedule
 
 RATE = 25
 FRAME_NS = NS // RATE

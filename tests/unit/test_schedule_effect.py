@@ -6,11 +6,10 @@ from fractions import Fraction
 import numpy as np
 from scenes import T0, S, camera, see, square
 
-from crowdwatch import geometry
-from crowdwatch.density import make_grid
-from crowdwatch.records import GroundMass
-from crowdwatch.schedule import Schedule
-from pipelines import schedule_effect
+from crowdwatch.core.records import GroundMass
+from crowdwatch.ground import make_grid, polygon
+from crowdwatch.observation.schedule import Schedule
+from pipelines.evaluation import schedule_effect
 
 SITE = square(cameras=[replace(camera(), sample_interval_s=1.0, heads_hold_s=20.0)])
 
@@ -28,7 +27,7 @@ class _Feed:
 
     def observe(self, half_second):
         seen = see(T0 + half_second * S // 2, np.empty((0, 2)), seq=half_second)
-        grid = make_grid(geometry.polygon(SITE.walkable_m), SITE.cell_m)
+        grid = make_grid(polygon(SITE.walkable_m), SITE.cell_m)
         people = 2.0 if half_second < 20 else min(4.0, 2.0 + (half_second - 20) / 10)
         mass = np.full(grid.shape, people * grid.cell_m**2)
         return replace(seen, mass=GroundMass(seen.stamp, grid.origin_m, grid.cell_m, mass, 0.0, 0.0, "n"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crowdwatch.errors import ConfigError
-from crowdwatch.scoring import FrameScore, match, read_boxes, score, summarise
+from pipelines.evaluation.scoring import FrameScore, match, read_boxes, score, summarise
 
 EXACT = 1e-12  # sums of a few float64
 

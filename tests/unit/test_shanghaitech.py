@@ -8,7 +8,7 @@ import pytest
 from photographs import write_points, write_split
 
 from crowdwatch.errors import ConfigError
-from pipelines.shanghaitech import photographs, read_image, read_list
+from pipelines.evaluation.shanghaitech import photographs, read_image, read_list
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from crowdwatch import shipped as module
-from crowdwatch.shipped import shipped
+from crowdwatch.assets import shipped as module
+from crowdwatch.assets.shipped import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,7 +21,7 @@ def test_a_checkout_has_them_beside_the_package():
 def test_an_installed_wheel(kind, tmp_path, monkeypatch):
     package = tmp_path / "site" / "crowdwatch"
     bases = {"environment": tmp_path / "venv", "user": tmp_path / "home", "target": package.parent}
-    monkeypatch.setattr(module, "__file__", str(package / "shipped.py"))
+    monkeypatch.setattr(module, "__file__", str(package / "assets" / "shipped.py"))
     user = sysconfig.get_preferred_scheme("user")
     monkeypatch.setattr(
         sysconfig, "get_path", lambda name, scheme: str(bases["user" if scheme == user else "environment"])

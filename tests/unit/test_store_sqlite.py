@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crowdwatch.core.outcomes import DensityGrid, Outcome
+from crowdwatch.core.runs import Mode, Run
 from crowdwatch.errors import MissingPackage, StoreUnavailable
-from crowdwatch.outcomes import DensityGrid, Outcome
-from crowdwatch.runs import Mode, Run
 from crowdwatch.store.sql import SqlStore
 
 RUN = Run("r", "nye", Mode.REPLAY, "{}", "", 0, 1, 1)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crowdwatch.core.ports import Detector
+from crowdwatch.core.records import Anchor, Detections, Frame, Stamp
 from crowdwatch.detectors.tiled import TiledDetector, Tiling, merge, tiles
 from crowdwatch.errors import ConfigError
-from crowdwatch.ports import Detector
-from crowdwatch.records import Anchor, Detections, Frame, Stamp
 
 TILING = Tiling(tile_px=256, overlap_px=64, overview=False)
 
@@ -221,8 +221,9 @@ def test_heads_on_every_seam_are_counted_once():
 @pytest.mark.parametrize("anchor", list(Anchor))
 def test_the_event_file_s_tiles_are_used_for_people_and_for_heads(monkeypatch, anchor):
     """``detector.tiles`` in the event file puts tiles over whatever detector the anchor asks for."""
-    from crowdwatch import build, config
-    from crowdwatch.examples import example
+    from crowdwatch import config
+    from crowdwatch.assets.examples import example
+    from crowdwatch.drivers import build
 
     class Loaded(Painted):
         pass

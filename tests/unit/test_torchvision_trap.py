@@ -12,8 +12,8 @@ from crowdwatch.detectors import torchvision_ops
 
 PREDICT = """
 import sys
-from crowdwatch.detectors import ultralytics_models
-ultralytics_models.prepare()
+from crowdwatch.detectors import ultralytics_setup
+ultralytics_setup.prepare()
 import numpy as np, torch, torchvision
 boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 11, 11], [50, 50, 60, 60]])
 print(torchvision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.7]), 0.5).tolist())

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 import shapely
 
-from crowdwatch import geometry
-from crowdwatch.records import GroundPlane, Lens
+from crowdwatch.core.records import GroundPlane, Lens
+from crowdwatch.ground import (
+    head_size_px,
+    inside,
+    plane_from_pose,
+    polygon,
+    to_ground,
+    to_image,
+    valid_px,
+    visible_area,
+)
 
 K = np.array([[1400.0, 0, 960], [0, 1400.0, 540], [0, 0, 1.0]])
 HW = (1080, 1920)
@@ -17,7 +26,7 @@ def camera(height_m=8.0, tilt_deg=25.0, roll_deg=0.0, lens=None, **settings):
     turn = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
     rotation = turn @ rotation
     translation = -rotation @ np.array([0, 0, height_m])
-    return geometry.plane_from_pose(K, rotation, translation, image_hw=HW, lens=lens, **settings)
+    return plane_from_pose(K, rotation, translation, image_hw=HW, lens=lens, **settings)
 
 
 def disagreements(plane, height_m, within, rng):
@@ -27,13 +36,13 @@ def disagreements(plane, height_m, within, rng):
     """
     west, south, east, north = within.bounds
     xy = rng.uniform((west, south), (east, north), (3000, 2))
-    xy = xy[geometry.inside(within, xy)]
-    uv = geometry.to_image(plane, xy, height_m)
-    valid = geometry.valid_px(plane, uv, height_m)
-    seen = geometry.inside(geometry.visible_area(plane, height_m, within), xy)
+    xy = xy[inside(within, xy)]
+    uv = to_image(plane, xy, height_m)
+    valid = valid_px(plane, uv, height_m)
+    seen = inside(visible_area(plane, height_m, within), xy)
     settled = np.ones(len(xy), dtype=bool)
     for angle in np.linspace(0, 2 * np.pi, 8, endpoint=False):
-        around = geometry.valid_px(plane, uv + np.array([np.cos(angle), np.sin(angle)]), height_m)
+        around = valid_px(plane, uv + np.array([np.cos(angle), np.sin(angle)]), height_m)
         settled &= around == valid
     assert settled.mean() > 0.8  # else nothing would be tested
     return int(np.sum((valid != seen) & settled)), float(valid.mean())
@@ -75,48 +84,48 @@ def test_visible_area_agrees_with_valid_px_inside_a_hull():
 def test_visible_area_of_a_camera_that_looks_straight_down():
     plane = camera(14.0, 90.0)
     # picture edges -0.5..1920 and -0.5..1080 at 100 px/m, and at heads 4/3 of that
-    assert geometry.visible_area(plane).area == pytest.approx(19.205 * 10.805, rel=1e-9)
-    heads = geometry.visible_area(plane, 3.5)
+    assert visible_area(plane).area == pytest.approx(19.205 * 10.805, rel=1e-9)
+    heads = visible_area(plane, 3.5)
     assert heads.area == pytest.approx(19.205 * 10.805 * 0.75**2, rel=1e-9)
 
 
 def test_a_small_far_zone_is_not_lost_between_cells():
     plane = camera(8.0, 10.0)
     far = shapely.box(-0.5, 60, 0.5, 61)
-    assert geometry.visible_area(plane, 0.0, far).area == pytest.approx(1.0, rel=1e-9)
+    assert visible_area(plane, 0.0, far).area == pytest.approx(1.0, rel=1e-9)
 
 
 def test_nothing_is_seen_behind_the_camera_or_of_nothing():
     plane = camera()
-    assert geometry.visible_area(plane, 0.0, shapely.box(-10, -30, 10, -5)).is_empty
-    assert geometry.visible_area(plane, 0.0, shapely.Polygon()).is_empty
-    assert geometry.visible_area(plane, 9.0, shapely.box(-10, 5, 10, 30)).is_empty  # a plane above the camera
-    assert geometry.visible_area(camera(max_sigma_m=1e-6)).is_empty
+    assert visible_area(plane, 0.0, shapely.box(-10, -30, 10, -5)).is_empty
+    assert visible_area(plane, 0.0, shapely.Polygon()).is_empty
+    assert visible_area(plane, 9.0, shapely.box(-10, 5, 10, 30)).is_empty  # a plane above the camera
+    assert visible_area(camera(max_sigma_m=1e-6)).is_empty
 
 
 def test_a_walkable_area_with_a_hole_keeps_it():
     plane = camera()
-    walkable = geometry.polygon([(-2, 12), (2, 12), (2, 16), (-2, 16)], holes=[[(0, 13), (1, 13), (1, 14), (0, 14)]])
-    assert geometry.visible_area(plane, 0.0, walkable).area == pytest.approx(15.0, rel=1e-9)
+    walkable = polygon([(-2, 12), (2, 12), (2, 16), (-2, 16)], holes=[[(0, 13), (1, 13), (1, 14), (0, 14)]])
+    assert visible_area(plane, 0.0, walkable).area == pytest.approx(15.0, rel=1e-9)
 
 
 @pytest.mark.parametrize("lens", [None, OPENCV])
 @pytest.mark.parametrize(("height_m", "tilt_deg"), [(4.0, 35.0), (8.0, 15.0), (30.0, 80.0)])
 def test_head_size_is_never_too_small(height_m, tilt_deg, lens):
     plane = camera(height_m, tilt_deg, lens=lens)
-    size = geometry.head_size_px(plane, 0.25)
+    size = head_size_px(plane, 0.25)
     rng = np.random.default_rng(3)
     uv = rng.uniform(0, (1920, 1080), (150, 2))
     # spheres of 25 cm about the head plane and up to 35 cm above it, seen at these pixels
     angles = rng.normal(size=(60, 3))
     ball = 0.125 * angles / np.linalg.norm(angles, axis=1, keepdims=True)
     for level in (1.65, 2.0):
-        centre = geometry.to_ground(plane, uv, level)
+        centre = to_ground(plane, uv, level)
         known = np.isfinite(centre).all(axis=1)
         u, v = uv[known].astype(int).T
         said = size[v, u]
         for x, pixel, claim in zip(centre[known], uv[known], said, strict=True):
-            rim = geometry.to_image(plane, x + ball[:, :2], level + ball[:, 2])
+            rim = to_image(plane, x + ball[:, :2], level + ball[:, 2])
             across = 2 * np.linalg.norm(rim - pixel, axis=1).max()
             assert claim >= 0.97 * across  # 3 %: perspective makes the near half of a ball reach out farther
             if level == 2.0:
@@ -128,8 +137,8 @@ def test_head_size_is_never_too_small(height_m, tilt_deg, lens):
 def test_head_size_without_a_camera_position_is_larger_than_with_it():
     for height_m in (2.7, 4.0, 10.0):
         plane = camera(height_m, 30.0)
-        known = geometry.head_size_px(plane)
-        unknown = geometry.head_size_px(GroundPlane(plane.image_to_ground, HW))
+        known = head_size_px(plane)
+        unknown = head_size_px(GroundPlane(plane.image_to_ground, HW))
         # the pose says the whole picture when heads may reach the lens; a bare homography cannot know
         near = known < 1920
         # known sizes are for heads at 2.0 m; 3 covers (Hc - 0) / (Hc - 2.0) for cameras from 3 m on
@@ -140,8 +149,8 @@ def test_head_size_without_a_camera_position_is_larger_than_with_it():
 
 def test_head_size_above_the_horizon_and_for_a_camera_among_heads():
     plane = camera(8.0, 5.0)
-    size = geometry.head_size_px(plane)
+    size = head_size_px(plane)
     assert size.shape == HW
     assert (size[:300] == 0).all()
     assert (size[600:] > 0).all()
-    assert (geometry.head_size_px(camera(2.0, 10.0)) == 1920).all()
+    assert (head_size_px(camera(2.0, 10.0)) == 1920).all()

@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
+from crowdwatch.assets.shipped import shipped
 from crowdwatch.detectors import choose, download, load, weights
 from crowdwatch.errors import ConfigError, ModelError, WeightsMismatch, WeightsNotFound
-from crowdwatch.shipped import shipped
 
 
 @pytest.fixture(autouse=True)

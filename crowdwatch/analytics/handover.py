@@ -1,0 +1,97 @@
+"""Boxes where people stand apart, head mass where they do not: one number from both, cell by cell.
+
+    n(zone) = sum over boxes of (1 - w(where it stands)) + sum over cells of w m,    w = s((rho - low) / (high - low)),
+
+rho the counter's own density, smoothed and edge-corrected, and s(t) = t^2 (3 - 2 t) between 0 and 1. The weight looks
+at the counter alone: were it to look at boxes, it would fall back to them just where they fail. It is applied after
+the seam, so that another band can be tried on a log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from crowdwatch.analytics.density import smooth_mass
+from crowdwatch.analytics.fuse import SiteView
+from crowdwatch.core.records import FloatArray, GroundMass
+from crowdwatch.ground import Grid
+
+__all__ = ["Heads", "box_weights", "heads_of", "on_grid", "weight_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """One answer of a camera's counter, on the site's grid.
+
+    Args:
+        t_ns: exposure.
+        mass: (rows, cols) persons per cell; 0 where no heads are seen on walkable ground.
+        weight: (rows, cols) w, 0 where boxes count, 1 where the mass does.
+    """
+
+    t_ns: int
+    mass: FloatArray
+    weight: FloatArray
+
+
+def weight_of(rho_p_m2: FloatArray, low_p_m2: float, high_p_m2: float) -> FloatArray:
+    """w for each density; 0 where it is unknown.
+
+    >>> weight_of(np.array([0.2, 1.0, 1.5, 3.0, np.nan]), 1.0, 2.0).tolist()
+    [0.0, 0.0, 0.5, 1.0, 0.0]
+    """
+    t = np.clip((np.nan_to_num(rho_p_m2) - low_p_m2) / (high_p_m2 - low_p_m2), 0.0, 1.0)
+    w: FloatArray = t * t * (3 - 2 * t)
+    return w
+
+
+def on_grid(mass: GroundMass, grid: Grid) -> FloatArray:
+    """(rows, cols) the mass on another grid: each cell's is shared by area. What lies outside that grid is left out.
+
+    >>> from crowdwatch.core.records import Stamp
+    >>> two = GroundMass(Stamp("c", 0, 0), np.zeros(2), 1.0, np.array([[2.0, 4.0]]), 0.0, 0.0, "n")
+    >>> on_grid(two, Grid(np.array([0.5, 0.0]), 1.0, (1, 2))).tolist()
+    [[3.0, 2.0]]
+    """
+    same = mass.cell_m == grid.cell_m and mass.mass.shape == grid.shape
+    if same and np.array_equal(mass.origin_m, grid.origin_m):
+        return mass.mass
+    rows, cols = (
+        _shares(mass.origin_m[axis], mass.cell_m, mass.mass.shape[side], grid.origin_m[axis], grid.cell_m, length)
+        for axis, side, length in ((1, 0, grid.shape[0]), (0, 1, grid.shape[1]))
+    )
+    moved: FloatArray = rows @ mass.mass @ cols.T
+    return moved
+
+
+def heads_of(view: SiteView, camera_id: str, mass: GroundMass) -> Heads:
+    """Work out where an answer of a camera's counter counts; ground where it sees no heads is left to boxes.
+
+    A cell's mass is taken as it is, however little of the cell the camera sees: it came from that part alone. Only the
+    kernel's share knows how much ground that was.
+    """
+    seen, share = view.heads(camera_id)
+    placed = np.where(seen > 0, on_grid(mass, view.grid), 0.0)
+    rho = smooth_mass(view.grid, placed, share, view.site.bandwidth_m)
+    band = view.site.hand_over
+    return Heads(mass.stamp.t_ns, placed, weight_of(rho, band.low_p_m2, band.high_p_m2))
+
+
+def box_weights(view: SiteView, heads: Heads | None, xy_m: FloatArray) -> FloatArray:
+    """(N,) what each box counts for: 1 - w of its cell; 1 without head mass."""
+    if heads is None:
+        return np.ones(len(xy_m))
+    weights: FloatArray = 1.0 - heads.weight[view.cells_at(xy_m)]
+    return weights
+
+
+def _shares(from_m: float, cell_m: float, count: int, to_from_m: float, to_cell_m: float, to_count: int) -> FloatArray:
+    """(to_count, count) share of each stretch of one axis that falls into each stretch of another."""
+    edges = from_m + np.arange(count + 1) * cell_m
+    to_edges = to_from_m + np.arange(to_count + 1) * to_cell_m
+    low = np.maximum(edges[None, :-1], to_edges[:-1, None])
+    high = np.minimum(edges[None, 1:], to_edges[1:, None])
+    shares: FloatArray = np.maximum(high - low, 0.0) / cell_m
+    return shares

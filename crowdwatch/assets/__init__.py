@@ -1,0 +1,1 @@
+"""Where are the files that ship or are fetched? Examples, models and sample recordings."""

@@ -1,0 +1,1 @@
+"""What can a person type? The command line, one module a group of commands."""

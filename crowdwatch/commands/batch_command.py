@@ -1,0 +1,150 @@
+"""``crowdwatch batch``: an archive of footage into readings, alerts and heatmaps, on one machine or a Dask cluster."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from crowdwatch.commands.terminal import (
+    DEFAULT_RUNS,
+    EXIT_FAULTS,
+    EXIT_STOPPED,
+    EventPath,
+    RunsPath,
+    StoreUrl,
+    err,
+    finish,
+    out,
+    span,
+    stopping,
+)
+from crowdwatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipelines.batch.observe_batch import Progress
+
+__all__ = ["batch"]
+
+AGAIN = "Go on with the same command."
+
+
+def batch(
+    event: EventPath,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="A running Dask scheduler, e.g. tcp://10.0.0.7:8786.")] = None,
+    gpus: Annotated[bool, typer.Option("--gpus", help="One process for each NVIDIA GPU; needs dask-cuda.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Say what is done, failed and left, and end.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try chunks that failed again.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Begin anew even where a job can go on.")] = False,
+    chunk_s: Annotated[float, typer.Option(min=1, max=3600, help="Event time of a chunk.")] = 300.0,
+    batch_frames: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Frames in the detector at once; by default 1, on GPUs 16.")
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="Event time to begin at: ISO time or h:mm:ss.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Event time to end before.")] = None,
+    keyframes: Annotated[bool, typer.Option("--keyframes", help="Analyse keyframes alone.")] = False,
+    coarse_hz: Annotated[
+        float | None, typer.Option(min=0.001, max=1000, help="First pass of two; needs --fine-hz.")
+    ] = None,
+    fine_hz: Annotated[
+        float | None, typer.Option(min=0.001, max=1000, help="Second pass, where a zone came near a limit.")
+    ] = None,
+    near: Annotated[float, typer.Option(min=0, max=1, help="Share of a limit that counts as near it.")] = 0.7,
+    report: Annotated[Path | None, typer.Option(help="Write Dask's performance report (HTML) here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary for programs.")] = False,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
+) -> None:
+    """Observe an archive of footage in chunks on many processes, then fold it once; goes on where it was stopped."""
+    from crowdwatch import config
+    from crowdwatch.drivers import build
+    from crowdwatch.drivers.batch import GPU_FRAMES, Settings
+    from pipelines.batch import observe_batch
+
+    loaded = config.load(event)
+    url = build.store_url(runs, store)
+    if status:
+        _say_status(observe_batch.status(loaded, url), as_json)
+        return
+    if (coarse_hz is None) != (fine_hz is None) or (keyframes and coarse_hz is not None):
+        raise ConfigError("--coarse-hz, --fine-hz: belong together, and do not go with --keyframes. Correct the call.")
+    if coarse_hz is not None and fine_hz is not None and coarse_hz >= fine_hz:
+        raise ConfigError(f"--coarse-hz {coarse_hz:g}: need < --fine-hz {fine_hz:g}. Correct the call.")
+    if gpus and workers > 1:
+        raise ConfigError("--gpus: begins one process for each GPU, so --workers does not go with it. Leave one out.")
+    batch_frames = batch_frames or (GPU_FRAMES if gpus else 1)
+    from_ns, to_ns = span(loaded, from_, to)
+    settings = Settings(
+        runs, chunk_s, batch_frames, from_ns, to_ns, keyframes, coarse_hz, fine_hz, near, new=new
+    )  # fmt: skip
+
+    def say(text: str) -> None:
+        err.print(escape(text))
+
+    try:
+        with stopping() as stop, _bars() as progress:
+            options = observe_batch.BatchOptions(
+                settings, url, workers, scheduler, gpus, retry_failed, report, stop, say, progress
+            )
+            result = observe_batch.run_batch(loaded, options)
+    except KeyboardInterrupt as interrupt:
+        err.print(f"Stopped at once. {AGAIN}")
+        raise typer.Exit(EXIT_STOPPED) from interrupt
+    if as_json and result.facts is not None:
+        out.print(json.dumps(result.facts, indent=2), markup=False)
+        if result.facts["failed"] or result.facts["partial"]:
+            raise typer.Exit(EXIT_FAULTS)
+    elif result.summary is not None:
+        finish(result.summary, AGAIN)
+    elif result.facts is not None:
+        err.print(f"Run {escape(result.run_id)} has finished before; its summary:")
+        out.print(json.dumps(result.facts, indent=2), markup=False)
+    else:
+        err.print(f"Stopped cleanly. {AGAIN}")
+        raise typer.Exit(EXIT_STOPPED)
+
+
+def _say_status(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        out.print(json.dumps(found, indent=2), markup=False)
+        return
+    counts = f"{found['chunks']} chunks: {found['done']} done, {len(found['failed'])} failed, {found['left']} left"
+    out.print(f"run {found['run_id']} ({found['state']}), {counts}", markup=False)
+    for kind in ("failed", "partial"):
+        for each in found[kind]:
+            out.print(f"{kind}: camera {each['camera_id']} from {each['from_ns']} ns: {each['reason']}", markup=False)
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[Progress], None]]:
+    """A bar per stage: how far, frames per second, times real time, how long to go, failures."""
+    from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[pace]}"),
+        TextColumn("ETA"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Bars(*columns, console=err) as bars:
+        known: dict[str, tuple[TaskID, float, float]] = {}
+
+        def reached(now: Progress) -> None:
+            if now.stage not in known:
+                task = bars.add_task(now.stage, total=now.total, pace="")
+                known[now.stage] = (task, time.monotonic(), now.done)
+            task, began, first = known[now.stage]
+            passed_s = max(time.monotonic() - began, 1e-3)
+            pace = f"{(now.done - first) / passed_s:.1f} x real time"
+            if now.stage != "fold":
+                rate = f"{now.frames / passed_s:.1f} frames/s, {now.event_s / passed_s:.1f} x real time"
+                pace = f"{rate}, {now.failed} failed"
+            bars.update(task, completed=now.done, total=now.total, pace=pace)
+
+        yield reached

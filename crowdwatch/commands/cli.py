@@ -1,0 +1,292 @@
+"""The command line. Imports of a command's own parts stand inside it, so that ``doctor`` runs where they cannot."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+import crowdwatch
+from crowdwatch.commands import audit_commands, batch_command
+from crowdwatch.commands.terminal import (
+    DEFAULT_RUNS,
+    EXIT_ERROR,
+    EXIT_STOPPED,
+    EventPath,
+    RunsPath,
+    StoreUrl,
+    clock,
+    err,
+    finish,
+    out,
+    span,
+    stopping,
+)
+from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
+
+if TYPE_CHECKING:
+    from crowdwatch.config import EventFile
+    from crowdwatch.core.runs import Run
+    from crowdwatch.drivers.replay import Options, Summary
+
+app = typer.Typer(
+    name="crowdwatch",
+    help="People per square metre from video, and alerts before a crush. It counts; it never identifies anyone.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
+app.add_typer(samples_app, name="samples")
+app.add_typer(audit_commands.app, name="audit")
+app.command("batch")(batch_command.batch)
+
+
+def main() -> None:
+    """Run the command line: every foreseen fault ends in one message with a remedy, without a traceback."""
+    try:
+        app()
+    except CrowdWatchError as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(EXIT_ERROR)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        err.print(f"[bold red]error:[/] {escape(where + (error.strerror or str(error)))}. Check the path and the disk.")
+        sys.exit(EXIT_ERROR)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out.print(f"crowdwatch {crowdwatch.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """People per square metre from video, and alerts before a crush. It counts; it never identifies anyone."""
+
+
+@app.command()
+def doctor() -> None:
+    """Print what this machine lacks, and the exact command that installs it."""
+    from crowdwatch.commands import doctor as checks
+
+    findings = checks.check()
+    for finding in findings:
+        mark = "[green]ok     [/]" if finding.ok else "[red]MISSING[/]" if finding.required else "[yellow]optional[/]"
+        out.print(f"{mark} {escape(finding.name)}: {escape(finding.detail)}")
+        if not finding.ok and finding.remedy:
+            out.print(f"         {escape(finding.remedy)}")
+    if not all(finding.ok for finding in findings if finding.required):
+        raise typer.Exit(EXIT_ERROR)
+
+
+@samples_app.command("fetch")
+def samples_fetch(name: Annotated[str, typer.Argument(help="The sample, e.g. pets2009.")]) -> None:
+    """Find or obtain a sample recording, checked by its sha256, and print where it lies."""
+    from crowdwatch.assets import samples
+
+    path = samples.fetch(name, progress=lambda text: err.print(escape(text)))
+    out.print(str(path), markup=False)
+
+
+@app.command()
+def check(
+    event: EventPath,
+    explain: Annotated[bool, typer.Option("--explain", help="Print every value and where it came from.")] = False,
+) -> None:
+    """Check an event file: every fault at once, each with its line and a remedy."""
+    from rich.table import Table
+
+    from crowdwatch import config
+    from crowdwatch.analytics.fuse import view_site
+    from crowdwatch.analytics.readings import foretold
+
+    loaded = config.load(event)
+    site = config.to_site(loaded)
+    if explain:
+        table = Table("key", "value", "from", box=None, pad_edge=False)
+        for row in config.explain(loaded):
+            table.add_row(*(escape(str(cell)) for cell in row))
+        out.print(table)
+    counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
+    out.print(f"[green]{escape(str(event))} is sound[/]: {counts}, {len(site.phases)} phase(s).")
+    for text in foretold(view_site(site)):
+        out.print(f"[yellow]{escape(text)}[/]")
+
+
+@app.command()
+def calibrate(
+    points: Annotated[Path, typer.Argument(help="Points file (YAML or CSV): pixel and surveyed ground position.")],
+    picture: Annotated[Path | None, typer.Option(help="Picture or video whose frame the grid is drawn over.")] = None,
+    save: Annotated[Path, typer.Option("--save", help="Where the picture with the ground grid goes.")] = Path(
+        "ground-grid.png"
+    ),
+    step_m: Annotated[
+        float | None,
+        typer.Option("--step-m", min=0.1, help="Distance of the grid's lines in metres. [default: fitting]"),
+    ] = None,
+) -> None:
+    """Calibrate a camera from surveyed points: error in metres, and a picture of the ground grid over the frame."""
+    from crowdwatch.calibration import calibrate as calibration
+    from crowdwatch.calibration.grid_picture import draw_ground_grid, read_picture, write_picture
+    from crowdwatch.calibration.points_file import read_points
+    from crowdwatch.ground import head_size_px
+    from crowdwatch.rendering.picture import coarsen
+
+    given = read_points(points)
+    frame = None if picture is None else read_picture(picture)
+    image_hw = frame.shape[:2] if frame is not None else given.image_hw
+    if image_hw is None:
+        raise ConfigError(f"points file {points}: says no image_size_px. Add it, or name a picture with --picture.")
+    settings = {"click_sigma_px": given.click_sigma_px, "head_plane_m": given.head_plane_m}
+    made = calibration.from_points(
+        given.points,
+        image_hw,
+        lens=given.lens,
+        camera_centre_m=given.camera_centre_m,
+        **{key: value for key, value in settings.items() if value is not None},
+    )
+    out.print(calibration.report(made), markup=False)
+    if frame is None:
+        out.print("No ground grid was drawn: name a picture or a video of this camera with --picture.")
+    else:
+        coarse = coarsen(frame, head_size_px(made.plane))
+        write_picture(save, draw_ground_grid(coarse, made.plane, step_m=step_m, points=made.points))
+        out.print(f"Ground grid drawn into {escape(str(save))}: its lines must lie flat on the ground. Look at it.")
+
+
+@contextmanager
+def _bar() -> Iterator[tuple[Callable[[Run], None], Callable[[int], None]]]:
+    """A progress bar over event time: how far, how many times real time, how long to go."""
+    import time
+
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("replay"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[at]}"),
+        TextColumn("{task.fields[pace]}"), TextColumn("ETA"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("replay", total=None, visible=False, at="", pace="")
+        began = {"wall": 0.0, "t_ns": 0}
+
+        def started(run: Run) -> None:
+            began.update(wall=time.monotonic(), t_ns=run.from_ns)
+            progress.update(task, total=(run.to_ns - run.from_ns) / 1e9, visible=True)
+
+        def reached(t_ns: int) -> None:
+            done_s = (t_ns - began["t_ns"]) / 1e9
+            pace = done_s / max(time.monotonic() - began["wall"], 1e-3)
+            progress.update(task, completed=done_s, at=clock(t_ns), pace=f"{pace:.1f} x real time")
+
+        yield started, reached
+
+
+def _replay(event: EventFile | None, log: Path | None, options: Options, again: str) -> Summary:
+    from dataclasses import replace
+
+    from crowdwatch.drivers import replay as replays
+
+    try:
+        with stopping() as stop, _bar() as (started, reached):
+            options = replace(options, stop=stop, started=started, progress=reached)
+            if log is not None:
+                return replays.replay_log(log, options, event)
+            if event is not None:
+                return replays.replay_recording(event, options)
+    except KeyboardInterrupt as interrupt:
+        err.print(f"Stopped at once. {escape(again)}")
+        raise typer.Exit(EXIT_STOPPED) from interrupt
+    raise ConfigError("replay: nothing to replay. Name an event file, or the log of an earlier run with --log.")
+
+
+def _again(event: Path | None, runs: Path, store: str | None) -> str:
+    """What to type to go on with a run that was stopped; a password in the store's URL is left out."""
+    words = ["crowdwatch", "replay", str(event), "--resume", "--runs", str(runs)]
+    return f"Go on with: {shlex.join(words + (['--store', redact(store)] if store else []))}"
+
+
+@app.command()
+def replay(
+    event: Annotated[
+        Path | None,
+        typer.Argument(help="The event file; with --log, the one whose limits apply.", metavar="EVENT.YAML"),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option("--log", help="Fold the log of an earlier run; no footage needed.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0, help="Event time per wall time; 0 is as fast as it can.")] = 0.0,
+    from_: Annotated[str | None, typer.Option("--from", help="Event time to begin at: ISO time or h:mm:ss.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Event time to end before.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished run.")] = False,
+    pictures: Annotated[bool, typer.Option(help="Write coarsened pictures for the page.")] = True,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
+) -> None:
+    """Replay footage, or the log of an earlier run, into readings and alerts."""
+    from crowdwatch import config
+    from crowdwatch.drivers import build
+    from crowdwatch.drivers.replay import Options
+
+    loaded = None if event is None else config.load(event)
+    if log is not None and (from_ or to or resume):
+        raise ConfigError("--log: a log is folded whole, so --from, --to and --resume do not go with it.")
+    from_ns, to_ns = (None, None) if loaded is None else span(loaded, from_, to)
+    options = Options(
+        runs, build.store_url(runs, store), speed, from_ns=from_ns, to_ns=to_ns, resume=resume, pictures=pictures
+    )
+    again = _again(event, runs, store) if log is None else "Fold the log again."
+    finish(_replay(loaded, log, options, again), again)
+
+
+@app.command()
+def ui(
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the page: map, cameras, alerts and charts of every run in the store."""
+    from crowdwatch.drivers import build
+    from crowdwatch.ui import serve
+
+    serve.page(build.store_url(runs, store), address=address, port=port)
+
+
+@app.command()
+def demo(
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the page afterwards.")] = True,
+    runs: RunsPath = DEFAULT_RUNS,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+) -> None:
+    """Replay the real, calibrated sample recording and show it; a synthetic scene where it cannot be had."""
+    from crowdwatch import config
+    from crowdwatch.assets import samples
+    from crowdwatch.assets.examples import example
+    from crowdwatch.drivers import build
+    from crowdwatch.drivers.replay import Options
+
+    options, again = Options(runs, build.store_url(runs)), "Run the demonstration again."
+    try:
+        samples.fetch("pets2009", progress=lambda text: err.print(escape(text)))
+        summary = _replay(config.load(example("pets2009")), None, options, again)
+    except (SampleUnavailable, WeightsNotFound) as error:
+        err.print(f"[bold yellow]{escape(str(error))}[/]")
+        err.print("[bold yellow]Showing the SYNTHETIC scene instead: drawn people, not a recording.[/]")
+        summary = _replay(config.load(example("synthetic")), None, options, again)
+    finish(summary, again)
+    if serve:
+        os.environ["CROWDWATCH_STORE"] = options.store_url
+        ui(runs=runs, store=options.store_url, port=port, address="127.0.0.1")

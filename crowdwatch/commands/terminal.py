@@ -1,0 +1,147 @@
+"""What commands share: consoles, common options, a clean stop, and how a run is told on a terminal."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from crowdwatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from crowdwatch.config import EventFile
+    from crowdwatch.drivers.replay import Summary
+
+__all__ = [
+    "DEFAULT_RUNS",
+    "EXIT_ERROR",
+    "EXIT_FAULTS",
+    "EXIT_STOPPED",
+    "EventPath",
+    "RunsPath",
+    "StoreUrl",
+    "clock",
+    "err",
+    "finish",
+    "out",
+    "span",
+    "stopping",
+    "summarise",
+]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+EXIT_ERROR, EXIT_FAULTS, EXIT_STOPPED = 1, 3, 130
+
+EventPath = Annotated[Path, typer.Argument(help="The event file.", metavar="EVENT.YAML")]
+RunsPath = Annotated[Path, typer.Option("--runs", help="Folder for logs, pictures and the store.")]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option("--store", help="Store as a URL: sqlite:///FILE or postgresql://... (default: SQLite in --runs)"),
+]
+DEFAULT_RUNS = Path("runs")
+
+
+def span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | None, int | None]:
+    """Read --from and --to: a time with its UTC offset, or h:mm:ss of event time after the first frame."""
+    from crowdwatch.config.times import event_time
+
+    start_ns = min(camera.source.start_ns for camera in event.cameras)
+
+    def read(option: str, text: str | None) -> int | None:
+        if text is None:
+            return None
+        try:
+            return event_time(text, start_ns)
+        except ValueError as error:
+            raise ConfigError(
+                f"{option} {text!r}: need a time as 2009-06-01T12:00:30Z, or h:mm:ss after the first frame."
+            ) from error
+
+    return read("--from", from_), read("--to", to)
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM ask for a clean stop; a second Ctrl-C stops at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def clock(t_ns: int) -> str:
+    """A time as people read it, in whole seconds of UTC."""
+    from crowdwatch.config.times import format_time
+
+    return format_time(t_ns // 1_000_000_000 * 1_000_000_000)
+
+
+def summarise(summary: Summary) -> None:
+    """Print what a run found."""
+    from rich.table import Table
+
+    tally, run = summary.tally, summary.run
+    names = {zone.id: zone.name.en if zone.name else zone.id for zone in summary.event.zones}
+    for line in (summary.event.notice.en if summary.event.notice else "", *summary.event.labels):
+        if line:
+            out.print(f"[bold yellow]{escape(line)}[/]")
+    table = Table("zone", "highest density", "people then", "at (UTC)", "unknown", title=f"{summary.event.name.en}")
+    for zone_id, name in names.items():
+        density, count, t_ns = tally.peaks.get(zone_id, (float("nan"), float("nan"), 0))
+        unknown = tally.unknown_ticks.get(zone_id, 0) / max(tally.ticks, 1)
+        highest = [f"{density:.2f} p/m2", f"{count:.1f}", clock(t_ns)[11:]] if t_ns else ["unknown", "unknown", "-"]
+        table.add_row(name, *highest, f"{unknown:.0%}")
+    out.print(table)
+    out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(tally.alerts.items())) or "none"))
+    out.print(
+        f"{tally.observations} frames, {tally.detections} detections ({tally.dropped} off the valid ground), "
+        f"{tally.ticks} readings per zone, {summary.wall_s:.1f} s"
+    )
+    if summary.detector_ids:
+        out.print(f"detector: {', '.join(summary.detector_ids)}", markup=False)
+    if summary.counter_notes:
+        out.print(f"counter: {', '.join(summary.counter_notes)}; {tally.counted} frames", markup=False)
+    for camera in summary.event.cameras:
+        if camera.bias is not None:
+            said = f"{camera.bias.factor:g} ({camera.bias.low:g} to {camera.bias.high:g})"
+            out.print(
+                f"camera {camera.id}: counts times {said}, from {camera.bias.audits} hand counts; "
+                "`readings: {hand_counts: none}` in the event file turns this off",
+                markup=False,
+            )
+    if tally.saturated:
+        out.print(f"[yellow]{tally.saturated} frames reached a limit of the detector: people may be missing.[/]")
+    out.print(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}", markup=False)
+
+
+def finish(summary: Summary, again: str) -> None:
+    """Print what a run found and its faults, and end with the fitting exit code."""
+    try:
+        summarise(summary)
+    finally:  # also where nobody reads the summary: `... | head`
+        for fault in summary.faults:
+            err.print(f"[bold red]error:[/] {escape(str(fault))}")
+    if summary.stopped:
+        reached = summary.tally.last_tick_ns
+        err.print(f"Stopped cleanly{f' at {clock(reached)}' if reached else ''}. {escape(again)}")
+        raise typer.Exit(EXIT_STOPPED)
+    if summary.faults:
+        raise typer.Exit(EXIT_FAULTS)

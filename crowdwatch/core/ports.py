@@ -1,0 +1,160 @@
+"""The sockets of the core. Adapters in ``sources/``, ``detectors/``, ``counters/`` and ``store/`` fill them; each port
+has one contract suite in ``tests/contract`` that every adapter and every shipped fake passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
+from crowdwatch.core.records import Anchor, Detections, Frame, FramePair, HeadMass
+from crowdwatch.core.runs import Audit, Command, Run, RunState
+
+__all__ = ["Counter", "Detector", "Source", "Store"]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Footage of one camera, in event time."""
+
+    @property
+    def camera_id(self) -> str:
+        """The camera whose footage this is."""
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Event time of the first frame and of the declared end (exclusive): what the container promises."""
+
+    def pairs(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
+        """Yield the sampled frames with ``from_ns <= t < to_ns`` in time order, each with its predecessor.
+
+        Which frames are sampled depends on absolute event time only, so that cutting the span changes nothing: the
+        frames of two adjoining spans are those of the whole.
+
+        Raises:
+            SourceUnavailable: the footage cannot be opened or read.
+            SourceTruncated: after the last good pair, when footage promised by the container is missing.
+        """
+
+    def close(self) -> None:
+        """Release files and connections; safe to call twice."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Frames -> boxes. Boxes down to a low score are kept: the seam's other side applies the limit.
+
+    ``detect`` may be called in several threads at once; what one call returns does not depend on the others.
+    """
+
+    @property
+    def detector_id(self) -> str:
+        """Name, runtime, precision and the first digits of the weights' sha256."""
+
+    @property
+    def anchor(self) -> Anchor:
+        """The part of a person that its boxes locate on the ground."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Return one :class:`Detections` per frame, in order, boxes by falling score.
+
+        Raises:
+            ModelError: the model failed on the input.
+        """
+
+    def close(self) -> None:
+        """Release the model; safe to call twice."""
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """Frames -> expected heads per pixel block, for crowds too dense to box.
+
+    ``count`` may be called in several threads at once, as :class:`Detector`'s ``detect``.
+    """
+
+    @property
+    def counter_id(self) -> str:
+        """Name, input scale, runtime, precision and the first digits of the weights' sha256."""
+
+    def count(self, frames: Sequence[Frame]) -> list[HeadMass]:
+        """Return one :class:`HeadMass` per frame, in order.
+
+        Raises:
+            ModelError: the model failed on the input.
+        """
+
+    def close(self) -> None:
+        """Release the model; safe to call twice."""
+
+
+@runtime_checkable
+class Store(Protocol):
+    """What the page and the reports read. Engines write it; operators only add commands.
+
+    Writing is idempotent: the same outcome twice leaves the same rows. Nothing in it can hold a picture.
+    """
+
+    def begin(self, run: Run) -> None:
+        """Add a run, or bring an existing one with the same id back to RUNNING (resume)."""
+
+    def write(self, run_id: str, outcomes: Sequence[Outcome]) -> None:
+        """Write outcomes in one transaction.
+
+        Raises:
+            StoreUnavailable: read-only, disk full, server gone. Nothing of the transaction is kept.
+        """
+
+    def beat(self, run_id: str, *, state: RunState, t_ns: int, wall_ns: int, speed: float, message: str = "") -> None:
+        """Say that the engine lives (``wall_ns``), where it is in event time, how fast it plays, what ails it."""
+
+    def run(self, run_id: str) -> Run:
+        """Return one run. Raises RunNotFound."""
+
+    def runs(self) -> list[Run]:
+        """Every run, newest start first."""
+
+    def readings(
+        self, run_id: str, *, zone_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
+    ) -> list[ZoneReading]:
+        """Readings with ``from_ns <= t <= to_ns`` by time, then zone."""
+
+    def grid(self, run_id: str, at_ns: int) -> DensityGrid | None:
+        """The newest grid with ``t <= at_ns``."""
+
+    def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:
+        """Transitions up to ``to_ns``, newest first."""
+
+    def alarms(self, run_id: str, at_ns: int) -> list[Alarm]:
+        """The alarms that were not NORMAL after the newest tick at or before ``at_ns``."""
+
+    def health(self, run_id: str, at_ns: int) -> list[CameraHealth]:
+        """Every camera's health after the newest tick at or before ``at_ns``."""
+
+    def submit(self, command: Command) -> int:
+        """Queue what an operator did and return its id. Raises RunNotFound."""
+
+    def pending(self, run_id: str) -> list[Command]:
+        """Commands that the engine has not sequenced yet, oldest first."""
+
+    def sequenced(self, command_id: int, t_ns: int) -> None:
+        """Mark a command as taken into the order of events at event time ``t_ns``."""
+
+    def add_audit(self, audit: Audit) -> int:
+        """Keep one hand count and return its id. Entries are never changed or removed, also not by ``rewind``.
+
+        Raises:
+            RunNotFound: no such run.
+            AuditRefused: the picture was counted before and the entry does not say which one it corrects, or what it
+                corrects does not stand (unknown, of another picture, corrected already).
+        """
+
+    def audits(self, *, run_id: str | None = None, event_id: str | None = None) -> list[Audit]:
+        """Every entry of a run, of all runs of an event, or of all, corrected ones too, oldest entry first."""
+
+    def rewind(self, run_id: str, after_ns: int) -> None:
+        """Go back to a tick (resume after a kill): forget what later ticks wrote, queue the acknowledgements that
+        were sequenced since again. Commands that steered the driver are not repeated."""
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""

@@ -1,0 +1,331 @@
+"""The nouns: plain frozen data that every layer takes and returns. Read this first.
+
+A noun knows nothing of its makers. Arrays are checked once, at construction, and made read-only. Units stand in
+the names: ``_px`` image pixels (x right, y down), ``_m`` metres on the ground (x east, y north), ``_ns``
+nanoseconds of UTC event time, ``_p_m2`` persons per square metre, ``_frac`` a share from 0 to 1. NaN means unknown,
+never zero.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdwatch.core.planes import FloatArray, GroundPlane, Lens, readonly
+from crowdwatch.errors import RecordError
+
+__all__ = [
+    "Anchor",
+    "Detections",
+    "Evidence",
+    "FloatArray",
+    "Frame",
+    "FramePair",
+    "GroundMass",
+    "GroundPlane",
+    "HeadMass",
+    "Lens",
+    "LogEvent",
+    "Observation",
+    "ObservationId",
+    "OperatorAction",
+    "Positions",
+    "Restart",
+    "Stamp",
+    "Tick",
+    "readonly",
+]
+
+ObservationId: TypeAlias = tuple[str, int]
+"""camera_id and frame sequence number."""
+
+
+class Anchor(StrEnum):
+    """The part of a person that a detection marks: it decides which plane the pixel is mapped through."""
+
+    FEET = "feet"
+    HEAD = "head"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When and by which camera a frame was exposed.
+
+    Args:
+        camera_id: the camera.
+        seq: number of the frame within its source, from 0, in decoding order.
+        t_ns: UTC exposure time.
+        t_source: where the time comes from: ``container``, ``capture_rate`` or ``arrival``.
+        t_sigma_s: standard deviation of ``t_ns``.
+    """
+
+    camera_id: str
+    seq: int
+    t_ns: int
+    t_source: str = "container"
+    t_sigma_s: float = 0.0
+
+    @property
+    def id(self) -> ObservationId:
+        """(camera_id, seq)."""
+        return (self.camera_id, self.seq)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture, ``image_bgr`` u8 of shape (H, W, 3). Never stored, never sent between processes."""
+
+    stamp: Stamp
+    image_bgr: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        shape = self.image_bgr.shape
+        if len(shape) != 3 or shape[2] != 3 or self.image_bgr.dtype != np.uint8 or 0 in shape:
+            raise RecordError(f"image_bgr: got {shape} {self.image_bgr.dtype}, need (H, W, 3) uint8.")
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image_bgr.shape[0], self.image_bgr.shape[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramePair:
+    """What a source delivers: the frame to analyse and the one decoded just before it, if there is one."""
+
+    previous: Frame | None
+    current: Frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Boxes in one frame, low scores included: limits on the score are applied after the seam.
+
+    Args:
+        stamp: the frame.
+        xyxy_px: (N, 4) left, top, right, bottom.
+        score: (N,) confidence in 0..1.
+        class_id: (N,) 0 is a person, 1 a head.
+        anchor: the part of a person that the box locates on the ground.
+        image_hw: size of the frame.
+        detector_id: name, runtime, precision and first digits of the weights' sha256.
+        saturated: the detector may have been cut off by one of its limits (candidates, boxes).
+    """
+
+    stamp: Stamp
+    xyxy_px: FloatArray
+    score: FloatArray
+    class_id: NDArray[np.int64]
+    anchor: Anchor
+    image_hw: tuple[int, int]
+    detector_id: str
+    saturated: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xyxy_px", readonly("xyxy_px", self.xyxy_px, (None, 4)))
+        n = len(self.xyxy_px)
+        object.__setattr__(self, "score", readonly("score", self.score, (n,)))
+        object.__setattr__(self, "class_id", readonly("class_id", self.class_id, (n,), np.int64))
+        if not np.isfinite(self.xyxy_px).all() or not np.isfinite(self.score).all():
+            raise RecordError("xyxy_px and score must be finite.")
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def anchor_px(self) -> FloatArray:
+        """(N, 2) the pixel that is mapped to the ground: bottom centre for FEET, box centre for HEAD."""
+        x = (self.xyxy_px[:, 0] + self.xyxy_px[:, 2]) / 2
+        if self.anchor is Anchor.FEET:
+            return np.stack([x, self.xyxy_px[:, 3]], axis=1)
+        return np.stack([x, (self.xyxy_px[:, 1] + self.xyxy_px[:, 3]) / 2], axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadMass:
+    """Expected number of heads in every pixel block of a frame: what a counter gives where people cannot be boxed.
+
+    Args:
+        stamp: the frame.
+        mass: (h, w) persons per block, not negative; row 0 is the top of the picture. Blocks at the right and bottom
+            edge may be cut by it: h = ceil(H / block_px), w = ceil(W / block_px).
+        block_px: side of a block in pixels of the frame; not always a whole number, since a counter may resize.
+        image_hw: size of the frame.
+        counter_id: name, input scale, runtime, precision and first digits of the weights' sha256.
+    """
+
+    stamp: Stamp
+    mass: FloatArray
+    block_px: float
+    image_hw: tuple[int, int]
+    counter_id: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mass", readonly("mass", self.mass, (None, None)))
+        if not np.isfinite(self.mass).all() or (self.mass < 0).any():
+            raise RecordError("mass must be finite and not negative.")
+        need = tuple(math.ceil(side / self.block_px - 1e-9) for side in self.image_hw)
+        if self.mass.shape != need:
+            raise RecordError(f"mass: got shape {self.mass.shape}, need {need} for {self.image_hw} pixels.")
+
+    @property
+    def total(self) -> float:
+        """Expected heads in the whole frame."""
+        return float(self.mass.sum())
+
+    def centres_px(self) -> FloatArray:
+        """(h, w, 2) x and y of every block's middle; of the part inside the frame where the edge cuts it."""
+        axes = []
+        for side in self.image_hw:
+            edges = np.minimum(np.arange(math.ceil(side / self.block_px - 1e-9) + 1) * self.block_px, side)
+            axes.append((edges[1:] + edges[:-1]) / 2)
+        return np.stack(np.meshgrid(axes[1], axes[0]), axis=-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroundMass:
+    """Head mass on the ground: what crosses the seam of a counter's answer. It holds no pixel.
+
+    ``mass.sum() + beyond + unseen`` is the mass that the counter gave, up to the rounding of ``mass``.
+
+    Args:
+        stamp: the frame.
+        origin_m: (2,) east and north of the south-west corner of cell (0, 0).
+        cell_m: side of a square cell.
+        mass: (rows, cols) persons per cell, not negative; row 0 is south, column 0 west.
+        beyond: persons on ground that the camera validly sees and the grid does not cover.
+        unseen: persons in pixels without valid ground: above the horizon, too far, outside the calibrated hull.
+        counter_id: as in :class:`HeadMass`.
+    """
+
+    stamp: Stamp
+    origin_m: FloatArray
+    cell_m: float
+    mass: FloatArray
+    beyond: float
+    unseen: float
+    counter_id: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin_m", readonly("origin_m", self.origin_m, (2,)))
+        object.__setattr__(self, "mass", readonly("mass", self.mass, (None, None)))
+        parts = (self.origin_m, self.mass, np.array([self.cell_m, self.beyond, self.unseen]))
+        if not all(np.isfinite(part).all() for part in parts) or (self.mass < 0).any():
+            raise RecordError("ground mass: every number must be finite, and no mass negative.")
+        if not self.cell_m > 0 or self.beyond < 0 or self.unseen < 0:
+            raise RecordError(f"ground mass: got cell_m {self.cell_m}, need > 0, and no negative remainder.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Positions:
+    """Where detections stand on the ground, row for row with :class:`Detections`.
+
+    Args:
+        stamp: the frame.
+        xy_m: (N, 2) east and north; NaN where the pixel has no valid ground point.
+        sigma_m: (N,) standard error of the position (root of the summed variances of both axes); NaN likewise.
+        score: (N,) as detected.
+    """
+
+    stamp: Stamp
+    xy_m: FloatArray
+    sigma_m: FloatArray
+    score: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xy_m", readonly("xy_m", self.xy_m, (None, 2)))
+        n = len(self.xy_m)
+        object.__setattr__(self, "sigma_m", readonly("sigma_m", self.sigma_m, (n,)))
+        object.__setattr__(self, "score", readonly("score", self.score, (n,)))
+
+    @property
+    def dropped(self) -> int:
+        """How many detections have no valid ground point."""
+        return int(np.isnan(self.xy_m).any(axis=1).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a frame says of its camera's health. ``advance`` judges it; ``observe`` only measures.
+
+    Args:
+        frame_hash: 16 hex digits of the picture's content.
+        luma: mean brightness, 0..255.
+        contrast: standard deviation of brightness.
+        sharpness: variance of the Laplacian of brightness.
+        change: mean absolute difference to the previous decoded frame; NaN without one.
+    """
+
+    frame_hash: str
+    luma: float
+    contrast: float
+    sharpness: float
+    change: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """All that is kept of one frame. It holds no image: this is what crosses the seam.
+
+    ``mass`` is None where no counter ran on this frame; ``counter_fault`` says in words why one that should have run
+    gave nothing, and is empty otherwise.
+    """
+
+    detections: Detections
+    positions: Positions
+    evidence: Evidence
+    plane_id: str
+    mass: GroundMass | None = None
+    counter_fault: str = ""
+
+    def __post_init__(self) -> None:
+        if self.detections.stamp != self.positions.stamp or len(self.detections) != len(self.positions.xy_m):
+            raise RecordError("detections and positions of an observation must belong to one frame, row for row.")
+        if self.mass is not None and self.mass.stamp != self.detections.stamp:
+            raise RecordError("the head mass of an observation must belong to its frame.")
+
+    @property
+    def stamp(self) -> Stamp:
+        """The frame's stamp."""
+        return self.detections.stamp
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAction:
+    """What an operator did, once the engine has put it into the order of events.
+
+    ``seen_level`` is the alarm level that the operator saw: an alarm that has risen above it meanwhile is not
+    acknowledged, because nobody has seen it.
+    """
+
+    command_id: int
+    t_ns: int
+    kind: str
+    zone_id: str
+    alarm: str
+    actor: str
+    seen_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The beat of ``advance``: it folds exactly the observations that it names, so that a lateness decided live is
+    replayed. ``included`` is in the order in which they are folded: by time, then camera, then number."""
+
+    t_ns: int
+    included: tuple[ObservationId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The engine started again at this event time: alarms stay, what a camera was doing is forgotten."""
+
+    t_ns: int
+
+
+LogEvent: TypeAlias = Observation | Tick | OperatorAction | Restart
+"""Everything that ``advance`` reacts to and that the observation log holds, in one order."""

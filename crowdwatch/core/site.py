@@ -1,0 +1,212 @@
+"""The place and its rules, as the plain values that the core works with. :mod:`crowdwatch.config` writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from crowdwatch.core.intervals import UNMEASURED, IntervalTable
+from crowdwatch.core.outcomes import Level
+from crowdwatch.core.records import Anchor, FloatArray, GroundPlane, readonly
+from crowdwatch.errors import RecordError
+
+__all__ = [
+    "BAND_P_M2",
+    "FACTOR_RANGE",
+    "MOST_P_M2",
+    "Bias",
+    "Camera",
+    "Gate",
+    "HandOver",
+    "Limit",
+    "Phase",
+    "Quantity",
+    "Site",
+    "Zone",
+    "ZoneKind",
+    "ZoneLimits",
+]
+
+
+class ZoneKind(StrEnum):
+    """What people do in a zone: it decides the default limits (domain bands)."""
+
+    MOVING = "moving"
+    STANDING = "standing"
+    STAIRS = "stairs"
+
+
+class Quantity(StrEnum):
+    """What a limit is compared with."""
+
+    DENSITY = "density"
+    COUNT = "count"
+    OCCUPANCY = "occupancy"
+
+
+BAND_P_M2 = (0.3, 0.6)
+"""The hand-over's band: the highest of those tried at which packing never lowers the number of people who are at least
+64 px tall in the picture (at the detector's 640 px), by the recall of ``crowd-n`` on the training photographs. See
+``pipelines.recall``, and ``tests/property/test_handover.py``, which packs a crowd with it."""
+
+MOST_P_M2 = 10.0
+"""Means over 10 m2 do not exceed it: about 9 in the densest crowd that was measured, at Mina in 2006 (Helbing,
+Johansson and Al-Abideen 2007, PRE 75:046109). A limit or a band above it would never be reached."""
+
+UNITS = {Quantity.DENSITY: "p/m2", Quantity.COUNT: "persons", Quantity.OCCUPANCY: "of capacity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One step of one ladder: raise at ``raise_at`` after ``on_delay_s``, clear below ``clear_below`` after
+    ``off_delay_s``. Values carry the unit of the quantity (p/m2, persons, share of capacity)."""
+
+    quantity: Quantity
+    level: Level
+    raise_at: float
+    clear_below: float
+    on_delay_s: float
+    off_delay_s: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.clear_below <= self.raise_at and self.on_delay_s >= 0 and self.off_delay_s >= 0):
+            raise RecordError(
+                f"limit {self.quantity} {self.level.name}: need 0 <= clear_below <= raise_at, delays >= 0."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneLimits:
+    """All limits of one zone in one phase, and whether being blind there raises an alarm."""
+
+    zone_id: str
+    limits: tuple[Limit, ...]
+    watch_blindness: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the event with its own limits: from ``start_ns`` on, until the next phase starts."""
+
+    phase_id: str
+    start_ns: int
+    zone_limits: tuple[ZoneLimits, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zone:
+    """A polygon on the ground for which readings are made.
+
+    ``usable_area_m2`` is the area people can stand on; by default that of the polygon within the walkable area.
+    """
+
+    zone_id: str
+    name: dict[str, str]
+    polygon_m: FloatArray
+    kind: ZoneKind
+    usable_area_m2: float
+    capacity: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "polygon_m", readonly("polygon_m", self.polygon_m, (None, 2)))
+        if not self.usable_area_m2 > 0:
+            raise RecordError(f"zone {self.zone_id!r} usable_area_m2: got {self.usable_area_m2}, need > 0.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gate:
+    """A line that people cross; ingress is from its left to its right, seen from the first point to the second."""
+
+    gate_id: str
+    name: dict[str, str]
+    line_m: FloatArray
+    usable_width_m: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "line_m", readonly("line_m", self.line_m, (2, 2)))
+
+
+FACTOR_RANGE = (0.5, 2.0)
+"""A factor beyond is no habit of a camera: ln 2 is three and a half of the standard deviations between cameras
+(:mod:`crowdwatch.analytics.audit`). A count was mistyped, or something else fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """True people for every one that a camera counts, and its 90 % interval: what so many hand counts have said."""
+
+    factor: float
+    low: float
+    high: float
+    audits: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low <= self.factor <= self.high:
+            raise RecordError(f"camera's bias: got {self.low} .. {self.factor} .. {self.high}, need 0 < low <= high.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Camera:
+    """A camera as the fold sees it: where it looks and how often it should speak.
+
+    ``heads_hold_s`` is how long head mass stands for what is there now; ``bias`` is None where nobody has counted.
+    With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all.
+    """
+
+    camera_id: str
+    name: dict[str, str]
+    plane: GroundPlane
+    anchor: Anchor
+    sample_interval_s: float
+    score_min: float
+    heads_hold_s: float = 5.0
+    bias: Bias | None = None
+    counts_heads: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Where the counter takes over from boxes: at densities from ``low_p_m2`` (all boxes) to ``high_p_m2`` (all heads).
+
+    ``boxes`` and ``heads`` say how far the counts of either may be off.
+    """
+
+    low_p_m2: float = BAND_P_M2[0]
+    high_p_m2: float = BAND_P_M2[1]
+    boxes: IntervalTable = UNMEASURED
+    heads: IntervalTable = UNMEASURED
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low_p_m2 < self.high_p_m2:
+            raise RecordError(f"hand-over band: got {self.low_p_m2} to {self.high_p_m2} p/m2, need 0 <= low < high.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """Everything ``advance`` knows about the place. Polygons of the walkable area are rings: outer ring, holes.
+
+    With ``alert_chance`` x, a limit is reached when it is exceeded with probability x; without, by the value itself.
+    """
+
+    event_id: str
+    name: dict[str, str]
+    notice: dict[str, str]
+    walkable_m: FloatArray
+    obstacles_m: tuple[FloatArray, ...]
+    zones: tuple[Zone, ...]
+    gates: tuple[Gate, ...]
+    cameras: tuple[Camera, ...]
+    phases: tuple[Phase, ...]
+    tick_s: float = 1.0
+    window_s: float = 10.0
+    cell_m: float = 0.5
+    bandwidth_m: float = 1.0
+    crs: str = "local"
+    labels: tuple[str, ...] = field(default=())
+    hand_over: HandOver = HandOver()
+    alert_chance: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "walkable_m", readonly("walkable_m", self.walkable_m, (None, 2)))
+        rings = tuple(readonly("obstacle", ring, (None, 2)) for ring in self.obstacles_m)
+        object.__setattr__(self, "obstacles_m", rings)

@@ -1,0 +1,24 @@
+"""How does an archive become one run? Footage is cut into chunks, observed apart, then folded once in time order.
+
+What is heavy (``observe`` over chunks) is driven from ``pipelines``. Here stands what a job is, what is said of its
+footage before hours are spent on it, and the fold.
+"""
+
+from crowdwatch.drivers.batch.folding import focus_spans, fold
+from crowdwatch.drivers.batch.footage import Footage, look_at
+from crowdwatch.drivers.batch.jobs import Job, Plan
+from crowdwatch.drivers.batch.opening import GPU_FRAMES, Settings, find, open_job, reopen
+
+__all__ = [
+    "GPU_FRAMES",
+    "Footage",
+    "Job",
+    "Plan",
+    "Settings",
+    "find",
+    "focus_spans",
+    "fold",
+    "look_at",
+    "open_job",
+    "reopen",
+]

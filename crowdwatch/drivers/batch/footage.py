@@ -1,0 +1,130 @@
+"""What is wrong with an event's footage, said before hours are spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from crowdwatch.config import EventFile
+from crowdwatch.config.schema import CameraFile, RecordingFile
+from crowdwatch.core.ports import Source
+from crowdwatch.core.site import Camera, Site
+from crowdwatch.drivers import build
+from crowdwatch.errors import SourceError, SourceUnavailable
+from crowdwatch.sources.recording import Recording
+from crowdwatch.sources.sequence import RecordingSequence
+
+__all__ = ["Footage", "look_at", "with_keyframes"]
+
+NS = 1_000_000_000
+LAST_NS = NS
+"""How much of a recording's end is decoded to see whether it is there."""
+
+BEYOND_NS = 2 * NS
+"""Frames are looked for this far behind a declared end: containers promise a frame or two too few at times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """What there is of every camera.
+
+    Args:
+        spans: per camera, event time of the first frame and of the declared end.
+        files: per camera, its files as (path, bytes, time of last change in ns).
+        notes: what is odd and does not stop the job: files that end early, variable rates, several codecs.
+    """
+
+    spans: dict[str, tuple[int, int]]
+    files: dict[str, list[tuple[str, int, int]]]
+    notes: tuple[str, ...]
+
+
+def look_at(event: EventFile, site: Site) -> Footage:
+    """Open every recording of every camera and decode its last second.
+
+    Raises:
+        SourceUnavailable: lists every recording that cannot be used, and every overlap.
+    """
+    spans, notes, faults = {}, [], []
+    for camera, entry in zip(site.cameras, event.cameras, strict=True):
+        try:
+            with closing(build.open_source(event, site, camera)) as source:
+                spans[camera.camera_id] = source.span_ns
+                notes += list(_notes(camera.camera_id, source))
+        except SourceUnavailable as fault:
+            faults += list(_apart(event, site, camera, entry)) or [str(fault)]
+    if faults:
+        raise SourceUnavailable("\n".join(faults))
+    return Footage(spans, {camera.id: stamps(camera) for camera in event.cameras}, tuple(notes))
+
+
+def stamps(camera: CameraFile) -> list[tuple[str, int, int]]:
+    """A camera's files as (path, bytes, time of last change in ns): what tells whether they are still the same."""
+    found = []
+    for path in build.footage_files(camera):
+        status = path.stat()
+        found.append((str(path.resolve()), status.st_size, status.st_mtime_ns))
+    return found
+
+
+def with_keyframes(event: EventFile, site: Site) -> EventFile:
+    """The event with every camera analysed by keyframes alone, their longest distance measured.
+
+    Raises:
+        SourceUnavailable: a recording cannot be opened, or a scene is drawn and has no keyframes.
+    """
+    cameras = []
+    for camera, entry in zip(site.cameras, event.cameras, strict=True):
+        with closing(build.open_source(event, site, camera)) as source:
+            recordings = _recordings(source)
+            if not recordings:
+                raise SourceUnavailable(
+                    f"camera {camera.camera_id!r}: a drawn scene has no keyframes. Leave out --keyframes."
+                )
+            gap_s = max(each.keyframe_gap_s() for each in recordings)
+        cameras.append(entry.model_copy(update={"keyframe_interval_s": round(gap_s, 3), "sample_hz": None}))
+    return event.model_copy(update={"cameras": cameras})
+
+
+def _recordings(source: Source) -> tuple[Recording, ...]:
+    if isinstance(source, RecordingSequence):
+        return source.recordings
+    return (source,) if isinstance(source, Recording) else ()
+
+
+def _notes(camera_id: str, source: Source) -> Iterator[str]:
+    recordings = _recordings(source)
+    for each in recordings:
+        try:
+            for _ in each.pairs(each.span_ns[1] - LAST_NS, None):
+                pass
+        except SourceError as fault:
+            yield f"{fault} The time without footage will be UNKNOWN."
+        if each.variable_rate:
+            yield f"recording {each.path}: its frame rate varies. Every frame keeps its own time; nothing to do."
+    codecs = sorted({each.codec for each in recordings})
+    if len(codecs) > 1:
+        yield f"camera {camera_id!r}: its recordings use several codecs ({', '.join(codecs)}). Each is decoded."
+
+
+def _apart(event: EventFile, site: Site, camera: Camera, entry: CameraFile) -> Iterator[str]:
+    """The fault of every single recording of a camera that has several, then of those without one together."""
+    sound = []
+    for each in entry.source.recordings or []:
+        try:
+            _open(event, site, camera, entry, [each])
+            sound.append(each)
+        except SourceUnavailable as fault:
+            yield str(fault)
+    try:
+        if sound:
+            _open(event, site, camera, entry, sound)
+    except SourceUnavailable as fault:
+        yield str(fault)
+
+
+def _open(event: EventFile, site: Site, camera: Camera, entry: CameraFile, recordings: Sequence[RecordingFile]) -> None:
+    some = entry.source.model_copy(update={"recordings": list(recordings)})
+    cameras = [entry.model_copy(update={"source": some}) if c.id == entry.id else c for c in event.cameras]
+    build.open_source(event.model_copy(update={"cameras": cameras}), site, camera).close()

@@ -1,0 +1,371 @@
+"""The composition root: an event file becomes sources, detectors, a site and a store. Nothing else imports adapters."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+from pydantic import ValidationError
+
+from crowdwatch import config, counters, detectors
+from crowdwatch.analytics import audit
+from crowdwatch.assets import samples
+from crowdwatch.config import BiasSettings, EventFile, IntervalsSettings
+from crowdwatch.config.schema import CameraFile
+from crowdwatch.config.times import parse_time
+from crowdwatch.core.ports import Counter, Detector, Source, Store
+from crowdwatch.core.records import Anchor
+from crowdwatch.core.site import Camera, Site
+from crowdwatch.detectors import weights
+from crowdwatch.drivers.drive import Feed
+from crowdwatch.errors import ConfigError, ModelError, SourceUnavailable, WeightsNotFound
+from crowdwatch.ground import Grid, heads_fault, make_grid, polygon
+from crowdwatch.observation.observe import HeadCounter
+from crowdwatch.observation.schedule import Schedule
+from crowdwatch.sources.recording import Recording
+from crowdwatch.sources.sequence import RecordingSequence
+from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthCounter, TruthDetector, ebb_and_flow
+from crowdwatch.store.log import LogReader
+from crowdwatch.store.sql import SqlStore
+
+__all__ = [
+    "DEFAULT_RUNS",
+    "Models",
+    "as_logged",
+    "audited",
+    "footage_files",
+    "measured",
+    "open_counter",
+    "open_detector",
+    "open_feed",
+    "open_feeds",
+    "open_log",
+    "open_source",
+    "open_store",
+    "store_url",
+]
+
+DEFAULT_RUNS = Path("runs")
+
+SCENES = {"plaza": 120}
+"""Built-in synthetic scenes by name, and how many people take part in each."""
+
+MOST_STREAMS = 4
+"""Pictures that a detector looks at at once, at most: each holds its own features."""
+
+SPARE_THREADS = 1
+"""Frames that are prepared and judged while the detector is busy with others."""
+
+SCENE_S = 120
+SCENE_HZ = Fraction(5)
+
+
+def store_url(runs: Path, url: str | None = None) -> str:
+    """The store that is meant: given, else ``$CROWDWATCH_STORE``, else SQLite in the runs folder."""
+    return url or os.environ.get("CROWDWATCH_STORE") or f"sqlite:///{runs / 'crowdwatch.sqlite'}"
+
+
+def open_store(url: str, *, create: bool = True) -> Store:
+    """Open the store. Raises StoreUnavailable."""
+    return SqlStore(url, create=create)
+
+
+def open_log(folder: Path) -> LogReader:
+    """Open the observation log of a run. Raises LogCorrupt."""
+    return LogReader(folder)
+
+
+def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET, streams: int = 1) -> Detector:
+    """Load the detector that the event file asks for, or the best that this machine can run: of people or of heads.
+
+    Args:
+        event: says which.
+        anchor: what it finds.
+        streams: pictures that it looks at at once, where its runtime can.
+    """
+    wanted = event.detector
+    detector = detectors.load(
+        wanted.model,
+        wanted.runtime,
+        precision=wanted.precision,
+        image_px=wanted.image_px,
+        score_floor=wanted.score_floor,
+        nms_iou=wanted.nms_iou,
+        max_det=wanted.max_boxes,
+        threads=wanted.threads,
+        streams=streams,
+        anchor=anchor,
+    )
+    if wanted.tiles is None:
+        return detector
+    cut = wanted.tiles
+    return detectors.TiledDetector(detector, detectors.Tiling(cut.tile_px, cut.overlap_px, cut.overview))
+
+
+def open_counter(event: EventFile) -> tuple[Counter | None, str]:
+    """Load the counter that the event file asks for; what runs, or why none does, in words.
+
+    Raises:
+        ModelError: a counter is named and cannot be used, or the shipped one is damaged.
+    """
+    wanted = event.counter
+    if wanted.model == "none":
+        return None, "off: the event file says so"
+    try:
+        counter = counters.load(wanted.model, wanted.runtime, precision=wanted.precision, threads=wanted.threads)
+    except WeightsNotFound:
+        if wanted.demanded:
+            raise
+        return None, "off: no counter is shipped with this installation; boxes count alone"
+    return counter, counter.counter_id
+
+
+def measured(event: EventFile) -> EventFile:
+    """Put the measured intervals of the models that will run into the event file, so that its log holds them.
+
+    They stand in ``intervals.yaml`` in the model's folder; what the event file says itself is kept.
+
+    Raises:
+        ModelError: that file is damaged.
+    """
+    found: dict[str, IntervalsSettings | None] = {}
+    for key, task in (("detector", weights.DETECT), ("counter", weights.COUNT)):
+        settings = getattr(event, key)
+        found[key] = settings.intervals
+        if settings.intervals is not None or settings.model == "none":
+            continue
+        try:
+            name = weights.default_model(task=task) if settings.model == "auto" else settings.model
+        except WeightsNotFound:
+            continue
+        found[key] = _intervals(name)
+    parts = {key: getattr(event, key).model_copy(update={"intervals": table}) for key, table in found.items()}
+    return event.model_copy(update=parts)
+
+
+def _intervals(name: str) -> IntervalsSettings | None:
+    """What was measured of a shipped model; None where nothing was."""
+    paths = [path for folder in weights.shipped_dirs() if (path := folder / name / "intervals.yaml").is_file()]
+    if not paths:
+        return None
+    content = weights.read_yaml(paths[0])
+    try:
+        return IntervalsSettings.model_validate(
+            {key: content[key] for key in ("spread", "between", "bands") if key in content}
+        )
+    except ValidationError as error:
+        text = config.plainly(error)
+        raise ModelError(f"{paths[0]}: is no table of intervals ({text}). Restore it, or fit it again.") from error
+
+
+def audited(event: EventFile, store: Store, models: Models) -> EventFile:
+    """Put the factors that hand counts give into the event file, so that its log holds them.
+
+    A camera that nobody audited has none; counts beside another program are left aside; what the event file says
+    itself is kept. Models are loaded only where a camera has been audited.
+
+    Raises:
+        StoreUnavailable, ModelError, SourceUnavailable: what counts, or what was counted, cannot be told.
+    """
+    entries = [] if event.readings.hand_counts == "none" else store.audits(event_id=event.id)
+    known = {entry.camera_id for entry in entries}
+    cameras = []
+    for entry, camera in zip(event.cameras, models.site.cameras, strict=True):
+        if entry.bias is None and entry.id in known:
+            found = audit.of_program(entry.id, entries, models.program(camera))
+            if found.audited:
+                factor = audit.applied(found, lower=event.readings.hand_counts == "all")
+                entry = entry.model_copy(update={"bias": BiasSettings(**asdict(factor))})
+        cameras.append(entry)
+    return event.model_copy(update={"cameras": cameras})
+
+
+def as_logged(event: EventFile, logged: EventFile) -> EventFile:
+    """An event file with what was measured for an earlier run where it says nothing itself: the intervals of the
+    models that made the log, and the cameras' factors."""
+    parts: dict[str, object] = {}
+    for key in ("detector", "counter"):
+        settings = getattr(event, key)
+        table = settings.intervals or getattr(logged, key).intervals
+        parts[key] = settings.model_copy(update={"intervals": table})
+    if event.readings.hand_counts != "none":
+        factors = {camera.id: camera.bias for camera in logged.cameras}
+        parts["cameras"] = [
+            camera if camera.bias is not None else camera.model_copy(update={"bias": factors.get(camera.id)})
+            for camera in event.cameras
+        ]
+    return event.model_copy(update=parts)
+
+
+def _heads(event: EventFile, camera: Camera, counter: Counter | None, grid: Grid) -> HeadCounter | None:
+    """A counter on one camera; None without one, or where the event file leaves this camera to boxes."""
+    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    if counter is None or not entry.counter.use:
+        return None
+    settings = event.counter
+    every_s = entry.counter.every_s or settings.every_s
+    dense_s = entry.counter.dense_every_s or settings.dense_every_s or every_s
+    schedule = Schedule(
+        sample_hz=None if entry.sample_hz is None else Fraction(str(entry.sample_hz)),
+        every_s=Fraction(str(every_s)),
+        dense_every_s=Fraction(str(min(dense_s, every_s))),
+        dense_p_m2=settings.band_p_m2[0],
+        score_min=camera.score_min,
+    )
+    fault = heads_fault(camera.plane)
+    if fault is not None:
+        return HeadCounter(None, grid, schedule, "heads cannot be put on the ground with its calibration")
+    return HeadCounter(counter, grid, schedule)
+
+
+def _scene(name: str, camera: Camera, site: Site, start_ns: int, rate_hz: Fraction | None) -> Scene:
+    if name not in SCENES:
+        raise ConfigError(f"synthetic scene {name!r}: unknown, need one of {', '.join(SCENES)}.")
+    rate = rate_hz or SCENE_HZ
+    west, south, east, north = polygon(site.walkable_m, site.obstacles_m).bounds
+    people = ebb_and_flow(SCENES[name], SCENE_S, west, south, east, north)
+    return Scene(camera.plane, people, start_ns, int(SCENE_S * rate), rate)
+
+
+def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
+    """Open one camera's footage and hold its size against the calibration's.
+
+    Raises:
+        SourceUnavailable: missing, unreadable, or of another size than the calibration.
+        SampleUnavailable: it is a sample, and it can be had from nowhere.
+    """
+    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
+    sample_hz = None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
+    if entry.source.synthetic is not None:
+        scene = _scene(entry.source.synthetic, camera, site, entry.source.start_ns, rate)
+        return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
+
+    def recording(path: Path, start_ns: int) -> Recording:
+        only = entry.keyframe_interval_s is not None
+        return Recording(
+            path, camera_id=camera.camera_id, start_ns=start_ns, capture_rate_hz=rate, sample_hz=sample_hz,
+            keyframes_only=only,
+        )  # fmt: skip
+
+    footage: Recording | RecordingSequence
+    if entry.source.recordings is not None:
+        footage = RecordingSequence(
+            [recording(Path(r.file), parse_time(r.start_time)) for r in entry.source.recordings]
+        )
+    elif entry.source.sample is not None:
+        footage = recording(samples.fetch(entry.source.sample), entry.source.start_ns)
+    else:
+        footage = recording(Path(str(entry.source.file)), entry.source.start_ns)
+    if footage.image_hw != camera.plane.image_hw:
+        got, need = footage.image_hw, camera.plane.image_hw
+        where = " and ".join(str(path) for path in footage_files(entry)[:2])
+        turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
+        hint = turned if got == need[::-1] else ""
+        raise SourceUnavailable(
+            f"recording {where}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
+            f"{need[1]}x{need[0]}.{hint} Calibrate for this footage, or name the footage that was calibrated."
+        )
+    return footage
+
+
+def footage_files(camera: CameraFile) -> list[Path]:
+    """The video files of one camera; none for a scene that is drawn. Raises SampleUnavailable."""
+    source = camera.source
+    if source.sample is not None:
+        return [samples.fetch(source.sample)]
+    if source.recordings is not None:
+        return [Path(each.file) for each in source.recordings]
+    return [] if source.file is None else [Path(source.file)]
+
+
+@dataclass(slots=True)
+class Models:
+    """What feeds share: each network is loaded when the first feed needs it, and kept, as is the grid of the ground.
+
+    Where a camera's head mass goes is worked out once per plane and grid (8 s on a busy core), so who opens a camera
+    again and again keeps the models and the site.
+
+    Args:
+        event: says which.
+        site: the place.
+    """
+
+    event: EventFile
+    site: Site
+    _detectors: dict[Anchor, Detector] = field(default_factory=dict)
+    _counter: tuple[Counter | None, str] | None = None
+    _grid: Grid | None = None
+
+    def __post_init__(self) -> None:
+        # frames go side by side already: OpenCV's own threads would only wait for each other (ARCHITECTURE.md)
+        cv2.setNumThreads(1)
+
+    @property
+    def streams(self) -> int:
+        """Pictures that a detector looks at at once: one a core, each on one thread, as far as memory is no matter."""
+        return min(self.event.detector.threads or os.cpu_count() or 1, MOST_STREAMS)
+
+    def detector(self, anchor: Anchor) -> Detector:
+        """The detector of people or of heads. Raises ModelError."""
+        if anchor not in self._detectors:
+            self._detectors[anchor] = open_detector(self.event, anchor, self.streams)
+        return self._detectors[anchor]
+
+    def counter(self) -> tuple[Counter | None, str]:
+        """As of :func:`open_counter`. Raises ModelError."""
+        if self._counter is None:
+            self._counter = open_counter(self.event)
+        return self._counter
+
+    def program(self, camera: Camera) -> audit.Program:
+        """What counts on a camera. Raises ModelError."""
+        entry = next(entry for entry in self.event.cameras if entry.id == camera.camera_id)
+        if entry.source.synthetic is not None:
+            detector_id, counter_id = TruthDetector.detector_id, TruthCounter.counter_id
+            counter_id = "" if self.event.counter.model == "none" else counter_id
+        else:
+            detector_id = self.detector(camera.anchor).detector_id
+            counter = self.counter()[0]
+            counter_id = "" if counter is None else counter.counter_id
+        heads = entry.counter.use and heads_fault(camera.plane) is None
+        return audit.program(detector_id, camera.score_min, counter_id if heads else "")
+
+    def grid(self) -> Grid:
+        """The cells that head mass goes to."""
+        if self._grid is None:
+            self._grid = make_grid(polygon(self.site.walkable_m, self.site.obstacles_m), self.site.cell_m)
+        return self._grid
+
+    def close(self) -> None:
+        """Close the detectors."""
+        for detector in self._detectors.values():
+            detector.close()
+
+
+def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
+    """Open one camera. A synthetic scene tells its own truth; elsewhere one detector serves all cameras that look for
+    the same part of a person.
+
+    Raises:
+        SourceUnavailable, SampleUnavailable, ModelError: as of :func:`open_source` and :class:`Models`.
+    """
+    source = open_source(event, models.site, camera)
+    if isinstance(source, SyntheticSource):
+        truth = None if event.counter.model == "none" else TruthCounter(source.scene)
+        heads = _heads(event, camera, truth, models.grid())
+        return Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane, heads)
+    detector = models.detector(camera.anchor)
+    counter, note = models.counter()
+    heads = _heads(event, camera, counter, models.grid())
+    return Feed(source, detector, camera.plane, heads, note, threads=models.streams + SPARE_THREADS)
+
+
+def open_feeds(event: EventFile, site: Site | None = None, models: Models | None = None) -> list[Feed]:
+    """Open every camera of an event; see :func:`open_feed`."""
+    site = site or config.to_site(event)
+    models = models or Models(event, site)
+    return [open_feed(event, camera, models) for camera in site.cameras]

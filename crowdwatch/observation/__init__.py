@@ -1,0 +1,4 @@
+"""What does one picture show?
+
+``observe`` answers without memory: people and head mass on the ground, and evidence of health.
+"""

@@ -1,0 +1,71 @@
+"""Where a coarse pass over footage has to be looked at finely: around every moment of a zone near a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from crowdwatch.analytics.alerts import nearest_frac
+from crowdwatch.analytics.fuse import SiteView
+from crowdwatch.core.outcomes import Outcome
+
+__all__ = ["Focus", "merged"]
+
+NS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Focus:
+    """Collects spans of event time per camera.
+
+    Args:
+        view: the site.
+        near_frac: a reading from this share of a limit on is near it.
+        coarse_s: distance of the coarse pass's pictures: a crowd may have come and gone between two of them.
+    """
+
+    view: SiteView
+    near_frac: float
+    coarse_s: float
+    _spans: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in one tick of the coarse pass."""
+        for index, ground in enumerate(self.view.zones):
+            reading = next(r for r in outcome.readings if r.zone_id == ground.zone.zone_id)
+            if not nearest_frac(self.view.site, reading) >= self.near_frac:
+                continue
+            span = (outcome.t_ns - self.before_ns, outcome.t_ns + round(self.coarse_s * NS))
+            for camera_id in self.view.cameras:
+                if self.view.sees_zone(camera_id, index):
+                    spans = self._spans.setdefault(camera_id, [])
+                    spans.append(span)
+                    if len(spans) > 1000:
+                        self._spans[camera_id] = merged(spans)
+
+    @property
+    def before_ns(self) -> int:
+        """How far back a reading reaches: its window, the longest on-delay, and one coarse interval."""
+        delays = [
+            limit.on_delay_s for phase in self.view.site.phases for zone in phase.zone_limits for limit in zone.limits
+        ]
+        return round((self.view.site.window_s + max(delays, default=0.0) + self.coarse_s) * NS)
+
+    def spans(self) -> dict[str, list[tuple[int, int]]]:
+        """Per camera, the spans to look at finely, in order and apart from each other."""
+        return {camera_id: merged(spans) for camera_id, spans in sorted(self._spans.items())}
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans joined where they touch or overlap, in order.
+
+    >>> merged([(5, 9), (0, 3), (2, 5), (12, 13)])
+    [(0, 9), (12, 13)]
+    """
+    joined: list[tuple[int, int]] = []
+    for from_ns, to_ns in sorted(spans):
+        if joined and from_ns <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], to_ns))
+        else:
+            joined.append((from_ns, to_ns))
+    return joined

@@ -1,0 +1,1 @@
+"""How fast is it? Ratios of one run on one machine."""

@@ -1,0 +1,252 @@
+"""Accuracy against annotated truth: ``python -m pipelines.evaluate pets2009 DIR --json``, and ``shanghaitech DIR``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from crowdwatch import config
+from crowdwatch.assets.examples import example
+from crowdwatch.config import EventFile
+from crowdwatch.drivers import build
+from crowdwatch.errors import ConfigError
+from crowdwatch.ground import to_ground
+from crowdwatch.observation.observe import locate
+from pipelines.command_line import EventOption, print_json, progress, run
+from pipelines.evaluation import flat_path, photograph_counts, schedule_effect, whole_path
+from pipelines.evaluation.interval_boxes import CHOICES
+from pipelines.evaluation.scoring import FrameScore, Score, read_boxes, score, summarise
+
+GATE_M = 1.0
+
+app = typer.Typer(help="Measure accuracy against annotated footage.", no_args_is_help=True, add_completion=False)
+
+
+def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
+    """Score every frame of PETS2009 S2.L1 view 1 through the event file's detector, calibration and score limit.
+
+    A frame's count is everyone detected with at least the camera's ``score_min``; truth is every annotated box, its
+    feet (bottom centre) put on the ground through the same calibration.
+    """
+    site = config.to_site(event)
+    camera = site.cameras[0]
+    source = build.open_source(event, site, camera)
+    boxes = read_boxes(folder / "annotations_s2l1.xml")
+    detector = build.open_detector(event)
+    frames = []
+    for pair in progress(source.pairs(), "frames", len(boxes)):
+        (detections,) = detector.detect([pair.current])
+        keep = detections.score >= camera.score_min
+        found_m = locate(detections, camera.plane).xy_m[keep]
+        seq = pair.current.stamp.seq
+        if seq >= len(boxes):
+            raise ConfigError(f"annotations in {folder}: end before frame {seq} of the recording.")
+        truth = boxes[seq]
+        feet_px = (truth[:, [0, 3]] + truth[:, [2, 3]]) / 2
+        frames.append(score(to_ground(camera.plane, feet_px), found_m, GATE_M))
+    return frames, detector.detector_id
+
+
+@app.callback()
+def _root() -> None:
+    """Measure accuracy against annotated footage."""
+
+
+@app.command("pets2009")
+def pets2009_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi and annotations_s2l1.xml.")],
+    event_file: EventOption = None,
+    detector: Annotated[str | None, typer.Option(help="Another detector than the event file's.")] = None,
+    counter: Annotated[str | None, typer.Option(help="Another counter than the event file's; none for none.")] = None,
+    band: Annotated[str | None, typer.Option(help="Another hand-over band than the event file's, as 0.4,0.8.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Another precision of the detector: f32 or bf16.")] = None,
+    hand_counts: Annotated[
+        int, typer.Option(min=0, max=200, help="So many of the first 200 frames were counted by hand.")
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Count and position error on PETS2009 S2.L1 view 1 (vtest.avi): all frames, and frames 200 to 794 apart.
+
+    Boxes as they are, and the count of people on the walkable ground through the whole path, hand-over included.
+    """
+    event = _with_models(config.load(event_file or example("pets2009")), detector, counter, band, precision)
+    camera = event.cameras[0]
+    here = camera.source.model_copy(update={"sample": None, "file": str(folder / "vtest.avi")})
+    event = event.model_copy(update={"cameras": [camera.model_copy(update={"source": here})]})
+    frames, detector_id = pets2009(folder, event)
+    parts = {
+        "all frames": summarise(frames),
+        f"frames 0 to {CHOICES - 1} (choices)": summarise(frames[:CHOICES]),
+        f"frames {CHOICES} to {len(frames) - 1} (held out)": summarise(frames[CHOICES:]),
+    }
+    whole, choices, held_out = (part.to_dict() for part in parts.values())
+    counts = whole_path.pets_counts(folder, event, hand_counts)
+    spans = {"all": slice(None), "choices": slice(CHOICES), "held_out": slice(CHOICES, None)}
+    by_path = {name: whole_path.count_errors(counts, span) for name, span in spans.items()}
+    if as_json:
+        result = {
+            **whole, "gate_m": GATE_M, "score_min": camera.score_min, "detector": detector_id,
+            "choices": choices, "held_out": held_out, "whole_path": {"counter": counts.counter, **by_path},
+        }  # fmt: skip
+        print_json(result)
+        return
+    console = Console()
+    console.print(_table(parts, detector_id, camera.score_min))
+    table = Table("", *by_path, title=f"People on the walkable ground through the whole path; counter {counts.counter}")
+    for key in by_path["all"]:
+        table.add_row(key, *(f"{figures[key]:g}" for figures in by_path.values()))
+    console.print(table)
+
+
+def _with_models(
+    event: EventFile,
+    detector: str | None,
+    counter: str | None,
+    band: str | None = None,
+    precision: str | None = None,
+) -> EventFile:
+    """The event with other models, another band and another precision of the detector where they are given."""
+    wanted = {key: value for key, value in (("model", detector), ("precision", precision)) if value is not None}
+    event = event.model_copy(update={"detector": event.detector.model_copy(update=wanted)})
+    if counter is not None:
+        event = event.model_copy(update={"counter": event.counter.model_copy(update={"model": counter})})
+    if band is not None:
+        low_high = list(_scales(band, "--band"))
+        event = event.model_copy(update={"counter": event.counter.model_copy(update={"band_p_m2": low_high})})
+    return event
+
+
+def _table(parts: dict[str, Score], detector_id: str, score_min: float) -> Table:
+    table = Table("", *parts, title=f"PETS2009 S2.L1 view 1, {detector_id}, score >= {score_min}, gate {GATE_M} m")
+    for key in next(iter(parts.values())).to_dict():
+        table.add_row(key, *(f"{part.to_dict()[key]:g}" for part in parts.values()))
+    return table
+
+
+class Split(StrEnum):
+    """Which photographs."""
+
+    TEST = "test"
+    TRAIN = "train"
+    VALIDATION = "validation"
+
+
+@app.command("shanghaitech")
+def shanghaitech_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B, or part_A_final ...")],
+    part: Annotated[str | None, typer.Option(help="A or B; default: one after the other.")] = None,
+    split: Annotated[Split, typer.Option(help="validation: of the training photographs, those not learned from.")] = (
+        Split.TEST
+    ),
+    model: Annotated[
+        str | None, typer.Option(help="A counter or a detector, several with commas; default: the shipped counter.")
+    ] = None,
+    scales: Annotated[
+        str, typer.Option(help="Sizes at which a counter sees each picture, such as 1.0,1.5; the mean counts.")
+    ] = "",
+    score_min: Annotated[
+        float, typer.Option("--score", min=0, max=1, help="Boxes of a detector below are not counted.")
+    ] = 0.25,
+    tile_px: Annotated[int, typer.Option(min=0, help="Side of a detector's tiles; 0: whole pictures.")] = 0,
+    overlap_px: Annotated[int, typer.Option(help="Overlap of the tiles.")] = 160,
+    runtime: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8; several with commas take turns.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
+    path_too: Annotated[
+        bool, typer.Option("--whole-path", help="The counter alone beside the whole path, heads boxed by the detector.")
+    ] = False,
+    crops: Annotated[
+        bool, typer.Option("--nested", help="Growing crops through the whole path: how often the count falls.")
+    ] = False,
+    every: Annotated[int, typer.Option(min=1, help="With --whole-path or --nested: one photograph in so many.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Counts of the ShanghaiTech photographs: error, where in the picture, bias by crowd size, speed."""
+    if part not in (None, "A", "B"):
+        raise ConfigError(f"--part: got {part!r}, need A or B.")
+    parts = (part,) if part else ("A", "B")
+    photos = {one: photograph_counts.of_split(folder, one, split) for one in parts}
+    if path_too or crops:
+        shown = {one: flat_path.figures(photos[one][::every], model, score_min, crops=crops) for one in parts}
+        if as_json:
+            print_json({"split": split, **shown})
+        else:
+            Console().print(_results_table(shown, f"ShanghaiTech, split {split}, through the whole path"))
+        return
+    given = photograph_counts.Settings(
+        runtime, "auto", _scales(scales, "--scales"), score_min, tile_px, overlap_px, threads
+    )
+    opened = [
+        photograph_counts.open_model(name, replace(given, precision=one.strip()))
+        for name in (model.split(",") if model else (None,))
+        for one in precision.split(",")
+    ]
+    results = {one: photograph_counts.score(opened, photos[one], f"part {one}") for one in parts}
+    if as_json:
+        whole = [{one: found[index] for one, found in results.items()} for index in range(len(opened))]
+        answers = [{"split": split, **({"part": part, **one[part]} if part else one)} for one in whole]
+        print_json(answers[0] if len(answers) == 1 else answers)
+        return
+    for index, one in enumerate(opened):
+        shown = {name: found[index] for name, found in results.items()}
+        Console().print(_results_table(shown, f"ShanghaiTech, split {split}, {one.model_id}"))
+
+
+@app.command("schedule")
+def schedule_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi.")],
+    event_file: EventOption = None,
+    counter: Annotated[str | None, typer.Option(help="Another counter than the event file's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What the counter's schedule saves, and how far readings are from those with a count of every frame: on PETS2009,
+    and on a drawn crowd that gathers and leaves within a minute."""
+    event = _with_models(config.load(event_file or example("pets2009")), None, counter)
+    results: dict[str, dict[str, Any]] = {
+        "pets2009": schedule_effect.effect(schedule_effect.recording(event, folder), "PETS2009"),
+        "drawn": schedule_effect.effect(schedule_effect.dense_scene(), "drawn crowd"),
+    }
+    if as_json:
+        print_json(results)
+        return
+    table = Table("", *results, title="The counter by its schedule against every frame")
+    for key in results["drawn"]:
+        table.add_row(key, *(f"{figures[key]:g}" for figures in results.values()))
+    Console().print(table)
+
+
+def _scales(text: str, option: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(one) for one in text.split(",")) if text else ()
+    except ValueError as err:
+        raise ConfigError(f"{option}: got {text!r}, need numbers with commas between, such as 1.0,1.5.") from err
+
+
+def _results_table(results: dict[str, dict[str, Any]], title: str) -> Table:
+    table = Table("", *(f"part {part}" for part in results), title=title)
+    for key in next(iter(results.values())):
+        if key not in ("model", "gflops_of"):
+            values = (result[key] for result in results.values())
+            table.add_row(key, *(_cell(value) for value in values))
+    return table
+
+
+def _cell(value: Any) -> str:
+    """A text as it is, numbers shortened.
+
+    >>> _cell("counter-n"), _cell([0.25, 3])
+    ('counter-n', '0.25 3')
+    """
+    return value if isinstance(value, str) else " ".join(f"{each:g}" for each in np.atleast_1d(value))
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)
