@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.engine import State, advance, start
-from crowdwatch.analytics.fuse import view_site
 from crowdwatch.core.outcomes import Level, Outcome
 from crowdwatch.core.records import (
     Anchor,

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdwatch.analytics import alerts
-from crowdwatch.analytics.density import smooth, smooth_mass
-from crowdwatch.analytics.fuse import SiteView
-from crowdwatch.analytics.handover import Heads, box_weights, heads_of
+from crowdwatch.analytics.counting import CameraNow, Entry, assign, entry_of
+from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, cover, first_cover, view_camera
+from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
-from crowdwatch.analytics.readings import CameraNow, Entry, read_zones, zone_counts
+from crowdwatch.analytics.readings import read_zones
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.records import FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Restart, Tick
 from crowdwatch.core.site import Camera
@@ -27,9 +27,10 @@ __all__ = ["State", "advance", "start"]
 
 @dataclass(frozen=True, slots=True)
 class _CameraState:
-    """One camera's memory: its pictures' health, the observations within the window, its counter's newest answer and
-    why that counter failed since, if it did."""
+    """One camera's memory: what it sees, its pictures' health, the observations within the window, its counter's newest
+    answer and why that counter failed since, if it did."""
 
+    view: CameraView | None = None
     watch: CameraWatch = field(default_factory=CameraWatch)
     window: tuple[Entry, ...] = ()
     heads: Heads | None = None
@@ -47,6 +48,8 @@ class State:
         cameras: per camera.
         fields: density fields of the ticks within the window, oldest first.
         book: the alarms.
+        coverage: who counts which ground, as of the last tick; None before the first.
+        seen_ns: per zone, the newest picture that showed any of it.
         started_ns: the first tick; silence of a camera that never spoke is counted from it.
     """
 
@@ -56,12 +59,15 @@ class State:
     cameras: Mapping[str, _CameraState] = field(default_factory=dict)
     fields: tuple[tuple[int, FloatArray], ...] = ()
     book: alerts.AlarmBook = field(default_factory=alerts.AlarmBook)
+    coverage: Coverage | None = None
+    seen_ns: Mapping[str, int] = field(default_factory=dict)
     started_ns: int | None = None
 
 
 def start(view: SiteView) -> State:
     """The state before the first event."""
-    return State(view, cameras={camera_id: _CameraState() for camera_id in sorted(view.cameras)})
+    ids = sorted(camera.camera_id for camera in view.site.cameras)
+    return State(view, cameras={camera_id: _CameraState(view.cameras.get(camera_id)) for camera_id in ids})
 
 
 def advance(state: State, event: LogEvent) -> tuple[State, Outcome | None]:
@@ -93,15 +99,6 @@ def _take(state: State, tick: Tick) -> tuple[list[Observation], dict[Observation
     return included, pending
 
 
-def _entry(view: SiteView, observation: Observation, heads: Heads | None) -> Entry:
-    """The people of one observation that score high enough; who counts is decided with the cameras' health."""
-    camera = view.cameras[observation.stamp.camera_id].camera
-    positions = observation.positions
-    keep = (positions.score >= camera.score_min) & np.isfinite(positions.xy_m).all(axis=1)
-    held = heads if heads is not None and _holds(heads, observation.stamp.t_ns, camera) else None
-    return Entry(observation.stamp.t_ns, positions.xy_m[keep], held)
-
-
 def _holds(heads: Heads, t_ns: int, camera: Camera) -> bool:
     """Does head mass still stand for what is there at a time?"""
     return (t_ns - heads.t_ns) / 1e9 <= camera.heads_hold_s
@@ -110,32 +107,47 @@ def _holds(heads: Heads, t_ns: int, camera: Camera) -> bool:
 def _see(state: State, included: list[Observation]) -> dict[str, _CameraState]:
     """Take the observations in: every picture's evidence, and the people of those that are fit to count from."""
     cameras = dict(state.cameras)
+    known = {camera.camera_id: camera for camera in state.view.site.cameras}
     for observation in included:
         camera_id = observation.stamp.camera_id
-        limit_s = stale_limit_s(state.view.cameras[camera_id].camera.sample_interval_s)
-        old = cameras[camera_id]
-        saturated = observation.detections.saturated
-        watch = old.watch.see(observation.stamp.t_ns, observation.evidence, saturated, limit_s)
-        if watch.picture is not Health.OK:
-            cameras[camera_id] = replace(old, watch=watch)
-            continue
-        mass, fault = observation.mass, observation.counter_fault
-        if not state.view.cameras[camera_id].camera.counts_heads:  # an event file that reads another one's log
-            mass, fault = None, ""
-        heads = old.heads if mass is None else heads_of(state.view, camera_id, mass)
-        fault = "" if mass is not None else fault or old.counter_fault
-        window = (*old.window, _entry(state.view, observation, heads))
-        cameras[camera_id] = _CameraState(watch, window, heads, fault)
+        cameras[camera_id] = _see_one(state.view, known[camera_id], cameras[camera_id], observation)
     return cameras
+
+
+def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Observation) -> _CameraState:
+    limit_s = stale_limit_s(camera.sample_interval_s)
+    t_ns, saturated = observation.stamp.t_ns, observation.detections.saturated
+    watch = old.watch.see(t_ns, observation.evidence, saturated, limit_s)
+    if watch.picture is not Health.OK:
+        return replace(old, watch=watch)
+    if observation.plane is not None and (old.view is None or old.view.plane_id != observation.plane_id):
+        old = _CameraState(
+            view_camera(view, camera, observation.plane)
+        )  # other ground: nothing of before stands for it
+    if old.view is None:
+        raise LogCorrupt(
+            f"camera {camera.camera_id!r} moves, and frame {observation.stamp.seq} of it does not say from where it "
+            "looked. Replay the recording again."
+        )
+    mass, fault = observation.mass, observation.counter_fault
+    if not camera.counts_heads:  # an event file that reads another one's log
+        mass, fault = None, ""
+    heads = old.heads
+    if mass is not None:
+        heads = heads_of(old.view, mass, view.grid, view.site.bandwidth_m, view.site.hand_over)
+    fault = "" if mass is not None else fault or old.counter_fault
+    held = heads if heads is not None and _holds(heads, t_ns, camera) else None
+    window = (*old.window, entry_of(view, old.view, observation, held))
+    return _CameraState(old.view, watch, window, heads, fault)
 
 
 def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_ns: int) -> dict[str, CameraNow]:
     """What every camera is at this tick, its window cut to size."""
     oldest_ns = t_ns - round(view.site.window_s * 1e9)
+    intervals = {camera.camera_id: camera.sample_interval_s for camera in view.site.cameras}
     now = {}
     for camera_id, camera in cameras.items():
-        limit_s = stale_limit_s(view.cameras[camera_id].camera.sample_interval_s)
-        health = camera.watch.health(t_ns, started_ns, limit_s)
+        health = camera.watch.health(t_ns, started_ns, stale_limit_s(intervals[camera_id]))
         # the newest entry stays until its camera is silent, however slowly it samples
         window = tuple(entry for entry in camera.window if entry.t_ns > oldest_ns) or camera.window[-1:]
         held = bool(window) and window[-1].heads is not None
@@ -147,38 +159,6 @@ def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_
     return now
 
 
-def _count(view: SiteView, camera_id: str, entry: Entry, healthy: frozenset[str]) -> Entry:
-    """Decide who of an entry counts for its camera, unless that was decided for the same healthy cameras before."""
-    if entry.counted_for == healthy:
-        return entry
-    xy_m = entry.candidates_m[view.counted(camera_id, entry.candidates_m, healthy)]
-    bias = view.cameras[camera_id].camera.bias
-    factor = 1.0 if bias is None else bias.factor
-    weight = factor * box_weights(view, entry.heads, xy_m)
-    masses = np.zeros(len(view.zones))
-    if entry.heads is not None:
-        counting = entry.heads.mass * entry.heads.weight
-        masses = factor * (view.cover(camera_id, healthy).zones @ counting.ravel())
-    boxes = zone_counts(view, xy_m, weight)
-    return replace(entry, counted_for=healthy, xy_m=xy_m, weight=weight, boxes=boxes, masses=masses)
-
-
-def _field(view: SiteView, now: Mapping[str, CameraNow], healthy: frozenset[str]) -> FloatArray:
-    """(rows, cols) density of the newest pictures: what boxes count, smoothed, and what head mass counts."""
-    share, bandwidth_m = view.seen(healthy).share, view.site.bandwidth_m
-    newest = {camera_id: now[camera_id].window[-1] for camera_id in sorted(healthy)}
-    people = np.concatenate([np.empty((0, 2)), *(entry.xy_m for entry in newest.values())])
-    weight = np.concatenate([np.empty(0), *(entry.weight for entry in newest.values())])
-    rho = smooth(view.grid, people, share, bandwidth_m, weight)
-    mass = np.zeros(view.grid.shape)
-    for camera_id, entry in newest.items():
-        if entry.heads is not None:
-            bias = view.cameras[camera_id].camera.bias
-            factor = 1.0 if bias is None else bias.factor
-            mass += factor * entry.heads.mass * entry.heads.weight * view.cover(camera_id, healthy).owned
-    return rho + smooth_mass(view.grid, mass, share, bandwidth_m) if mass.any() else rho
-
-
 def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     view, t_ns = state.view, tick.t_ns
     started_ns = t_ns if state.started_ns is None else state.started_ns
@@ -186,45 +166,58 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     cameras = _see(state, included)
     now = _judge(view, cameras, t_ns, started_ns)
     healthy = frozenset(c for c, camera in now.items() if camera.health is Health.OK and camera.window)
-    for camera_id in sorted(healthy):
-        window = tuple(_count(view, camera_id, entry, healthy) for entry in now[camera_id].window)
-        now[camera_id] = replace(now[camera_id], window=window)
-    cameras = {camera_id: replace(camera, window=now[camera_id].window) for camera_id, camera in cameras.items()}
+    views = {camera_id: camera.view for camera_id, camera in cameras.items() if camera.view is not None}
+    coverage = cover(view, state.coverage or first_cover(view), views, healthy)
+    assignment = assign(view, coverage, now)
+    cameras = {c: replace(camera, window=assignment.cameras[c].window) for c, camera in cameras.items()}
 
-    seen = view.seen(healthy)
-    rho = _field(view, now, healthy)
+    rho = assignment.density(view)
     oldest_ns = t_ns - round(view.site.window_s * 1e9)
     fields = (*(f for f in state.fields if f[0] > oldest_ns), (t_ns, rho))
-    mean_field = np.where(np.isfinite(seen.share), _nanmean([f[1] for f in fields]), np.nan)
+    mean_field = np.where(np.isfinite(coverage.kernel), _nanmean([f[1] for f in fields]), np.nan)
 
-    readings = read_zones(view, t_ns, now, healthy, mean_field)
-    book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view))
+    seen_ns = _seen_ns(state, coverage, cameras)
+    readings = read_zones(view, t_ns, assignment, mean_field, seen_ns)
+    book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
     readings = tuple(_with_level(reading, book) for reading in readings)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
-    new = State(view, pending, (), cameras, fields, book, started_ns)
+    new = State(view, pending, (), cameras, fields, book, coverage, seen_ns, started_ns)
     return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
 
 
 def _nanmean(fields: list[FloatArray]) -> FloatArray:
     """Mean over the known values of each cell; NaN where there is none."""
-    stack = np.stack(fields)
-    known = np.isfinite(stack)
-    total = np.where(known, stack, 0.0).sum(axis=0)
-    mean: FloatArray = np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
+    total, known = np.zeros(fields[0].shape), np.zeros(fields[0].shape)
+    for field_p_m2 in fields:
+        here = np.isfinite(field_p_m2)
+        np.add(total, field_p_m2, out=total, where=here)
+        known += here
+    mean: FloatArray = np.full(total.shape, np.nan)
+    np.divide(total, known, out=mean, where=known > 0)
     return mean
 
 
-def _bridges(view: SiteView) -> dict[str, float]:
+def _seen_ns(state: State, coverage: Coverage, cameras: Mapping[str, _CameraState]) -> dict[str, int]:
+    """Per zone, when it was last seen by a camera that looks at it."""
+    seen_ns = dict(state.seen_ns)
+    for camera_id, camera in coverage.views.items():
+        last_ns = cameras[camera_id].watch.last_ns
+        if last_ns is not None:
+            for index in np.flatnonzero(camera.zones_seen):
+                zone_id = state.view.zones.zones[index].zone_id
+                seen_ns[zone_id] = max(last_ns, seen_ns.get(zone_id, last_ns))
+    return seen_ns
+
+
+def _bridges(view: SiteView, coverage: Coverage) -> dict[str, float]:
     """Per zone, the longest stale limit of the cameras that see it: the gap an on-delay may bridge."""
-    bridges = {}
-    for index, ground in enumerate(view.zones):
-        limits = [
-            stale_limit_s(camera.camera.sample_interval_s)
-            for camera_id, camera in view.cameras.items()
-            if view.sees_zone(camera_id, index)
-        ]
-        bridges[ground.zone.zone_id] = max(limits, default=stale_limit_s(0.0))
+    bridges = {zone.zone_id: stale_limit_s(0.0) for zone in view.zones.zones}
+    for camera in coverage.views.values():
+        limit_s = stale_limit_s(camera.camera.sample_interval_s)
+        for index in np.flatnonzero(camera.zones_seen):
+            zone_id = view.zones.zones[index].zone_id
+            bridges[zone_id] = max(bridges[zone_id], limit_s)
     return bridges
 
 

@@ -13,27 +13,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crowdwatch.analytics.coverage import CameraView
 from crowdwatch.analytics.density import smooth_mass
-from crowdwatch.analytics.fuse import SiteView
 from crowdwatch.core.records import FloatArray, GroundMass
+from crowdwatch.core.site import HandOver
 from crowdwatch.ground import Grid
 
-__all__ = ["Heads", "box_weights", "heads_of", "on_grid", "weight_of"]
+__all__ = ["Heads", "heads_of", "on_grid", "weight_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heads:
-    """One answer of a camera's counter, on the site's grid.
+    """One answer of a camera's counter, on the cells that the camera's view reaches.
 
     Args:
         t_ns: exposure.
         mass: (rows, cols) persons per cell; 0 where no heads are seen on walkable ground.
         weight: (rows, cols) w, 0 where boxes count, 1 where the mass does.
+        counted: (rows, cols) w m, what the mass counts for.
     """
 
     t_ns: int
     mass: FloatArray
     weight: FloatArray
+    counted: FloatArray
 
 
 def weight_of(rho_p_m2: FloatArray, low_p_m2: float, high_p_m2: float) -> FloatArray:
@@ -55,9 +58,10 @@ def on_grid(mass: GroundMass, grid: Grid) -> FloatArray:
     >>> on_grid(two, Grid(np.array([0.5, 0.0]), 1.0, (1, 2))).tolist()
     [[3.0, 2.0]]
     """
-    same = mass.cell_m == grid.cell_m and mass.mass.shape == grid.shape
-    if same and np.array_equal(mass.origin_m, grid.origin_m):
-        return mass.mass
+    shift = (grid.origin_m - mass.origin_m) / grid.cell_m
+    whole = np.round(shift).astype(int)
+    if mass.cell_m == grid.cell_m and np.allclose(shift, whole, atol=1e-6):
+        return _moved(mass.mass, int(whole[1]), int(whole[0]), grid.shape)
     rows, cols = (
         _shares(mass.origin_m[axis], mass.cell_m, mass.mass.shape[side], grid.origin_m[axis], grid.cell_m, length)
         for axis, side, length in ((1, 0, grid.shape[0]), (0, 1, grid.shape[1]))
@@ -66,25 +70,34 @@ def on_grid(mass: GroundMass, grid: Grid) -> FloatArray:
     return moved
 
 
-def heads_of(view: SiteView, camera_id: str, mass: GroundMass) -> Heads:
+def heads_of(view: CameraView, mass: GroundMass, grid: Grid, bandwidth_m: float, band: HandOver) -> Heads:
     """Work out where an answer of a camera's counter counts; ground where it sees no heads is left to boxes.
 
     A cell's mass is taken as it is, however little of the cell the camera sees: it came from that part alone. Only the
     kernel's share knows how much ground that was.
+
+    Args:
+        view: of the camera when it took the picture.
+        mass: the answer.
+        grid: of the site.
+        bandwidth_m: of the kernel.
+        band: the densities between which heads take over.
     """
-    seen, share = view.heads(camera_id)
-    placed = np.where(seen > 0, on_grid(mass, view.grid), 0.0)
-    rho = smooth_mass(view.grid, placed, share, view.site.bandwidth_m)
-    band = view.site.hand_over
-    return Heads(mass.stamp.t_ns, placed, weight_of(rho, band.low_p_m2, band.high_p_m2))
+    own = grid.part(view.window)
+    placed = np.where(view.heads_share > 0, on_grid(mass, own), 0.0)
+    rho = smooth_mass(own, placed, view.heads_kernel, bandwidth_m)
+    weight = weight_of(rho, band.low_p_m2, band.high_p_m2)
+    return Heads(mass.stamp.t_ns, placed, weight, placed * weight)
 
 
-def box_weights(view: SiteView, heads: Heads | None, xy_m: FloatArray) -> FloatArray:
-    """(N,) what each box counts for: 1 - w of its cell; 1 without head mass."""
-    if heads is None:
-        return np.ones(len(xy_m))
-    weights: FloatArray = 1.0 - heads.weight[view.cells_at(xy_m)]
-    return weights
+def _moved(values: FloatArray, row: int, col: int, shape: tuple[int, int]) -> FloatArray:
+    """(rows, cols) of ``shape`` from row ``row`` and column ``col`` of an array on; 0 beyond it."""
+    moved: FloatArray = np.zeros(shape)
+    rows, cols = values.shape
+    top, left = max(0, -row), max(0, -col)
+    part = values[max(0, row) : min(rows, row + shape[0]), max(0, col) : min(cols, col + shape[1])]
+    moved[top : top + part.shape[0], left : left + part.shape[1]] = part
+    return moved
 
 
 def _shares(from_m: float, cell_m: float, count: int, to_from_m: float, to_cell_m: float, to_count: int) -> FloatArray:

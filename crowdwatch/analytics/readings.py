@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from crowdwatch import ground as geometry
-from crowdwatch.analytics.fuse import SiteView
-from crowdwatch.analytics.handover import Heads
+from crowdwatch.analytics.counting import Assignment, CameraNow, zone_mass
+from crowdwatch.analytics.coverage import CameraView, SiteView, cover, first_cover
 from crowdwatch.core import intervals
 from crowdwatch.core.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.core.records import FloatArray
-from crowdwatch.core.site import FACTOR_RANGE, Bias
+from crowdwatch.core.site import FACTOR_RANGE, Bias, Zone
+from crowdwatch.ground import heads_fault
 
-__all__ = ["CameraNow", "Entry", "foretold", "read_zones", "zone_counts"]
+__all__ = ["foretold", "read_zones"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
@@ -31,103 +31,117 @@ LOST_FRAC, LOST_P = 0.1, 1.0
 people, and for more than this many: the number would fall while the crowd stays. [design values]"""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """One observation within the window.
-
-    Args:
-        t_ns: exposure.
-        candidates_m: (N, 2) everyone whose score is high enough.
-        heads: the head mass that stands for this moment, if any.
-        counted_for: the set of healthy cameras for which the rest was worked out; it decides who owns what ground.
-        xy_m: (M, 2) those who count for this camera.
-        weight: (M,) what each of them counts for.
-        boxes, masses: (zones,) people in each zone by boxes, and by head mass, after the hand-over.
-    """
-
-    t_ns: int
-    candidates_m: FloatArray
-    heads: Heads | None = None
-    counted_for: frozenset[str] = frozenset()
-    xy_m: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
-    weight: FloatArray = field(default_factory=lambda: np.empty(0))
-    boxes: FloatArray = field(default_factory=lambda: np.empty(0))
-    masses: FloatArray = field(default_factory=lambda: np.empty(0))
-
-
-@dataclass(frozen=True, slots=True)
-class CameraNow:
-    """A camera at a tick.
-
-    Args:
-        health: of its picture.
-        age_s: of its newest picture.
-        saturated: whether a limit cut its newest boxes off.
-        window: its observations, oldest first.
-        counter_fault: why its counter gave nothing for the newest picture; empty when nothing is wrong.
-        silent: the newest head mass, when it is too old to stand for what is there now.
-    """
-
-    health: Health
-    age_s: float
-    saturated: bool
-    window: tuple[Entry, ...]
-    counter_fault: str = ""
-    silent: Heads | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class _Zone:
-    """What is known of one zone before it is judged: who watches it and who of them is well, and the people counted."""
+    """What is known of one zone before it is judged: who watches it, who of them is well, and the people counted."""
 
     index: int
+    zone: Zone
     visible_frac: float
     watching: tuple[str, ...]
     well: tuple[str, ...]
     boxes: float
     masses: float
+    peak_p_m2: float
+    crowding: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Masses:
+    """(zones,) of one camera: the head mass that it sees, the part of it where boxes count instead, and what it counted
+    before its counter fell silent."""
+
+    total: FloatArray
+    by_boxes: FloatArray
+    lost: FloatArray
 
 
 def foretold(view: SiteView) -> list[str]:
-    """What is known before any picture: zones of which too little is seen, and cameras that cannot place heads."""
+    """What is known before any picture: zones of which too little is seen, and cameras that cannot place heads.
+
+    Zones that a moving camera may come to see are not among them.
+    """
     said = []
-    visible = view.seen(frozenset(view.cameras)).visible_frac
-    for ground, frac in zip(view.zones, visible, strict=True):
-        if frac < DEGRADED_BELOW_FRAC:
+    everybody = cover(view, first_cover(view), view.cameras, frozenset(view.cameras))
+    moving = any(camera.moves for camera in view.site.cameras)
+    for zone, frac in zip(view.zones.zones, everybody.visible_frac, strict=True):
+        if frac < DEGRADED_BELOW_FRAC and not moving:
             becomes = "blind: it is never read" if frac < BLIND_BELOW_FRAC else "degraded"
-            said.append(f"zone {ground.zone.zone_id}: the cameras see {frac:.0%} of it, so it will be {becomes}.")
+            said.append(f"zone {zone.zone_id}: the cameras see {frac:.0%} of it, so it will be {becomes}.")
     for camera_id, seen in view.cameras.items():
-        fault = geometry.heads_fault(seen.camera.plane)
+        fault = heads_fault(seen.camera.plane)
         if seen.camera.counts_heads and fault is not None:
             said.append(f"camera {camera_id}: boxes count alone, and dense crowds are missed: {fault}")
     return said
 
 
-def zone_counts(view: SiteView, xy_m: FloatArray, weight: FloatArray) -> FloatArray:
-    """(zones,) how many of these people stand in each zone, each counted by its weight."""
-    return np.array([weight[geometry.inside(zone.ground, xy_m)].sum() for zone in view.zones], dtype=np.float64)
+def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray) -> list[_Zone]:
+    """Every zone with its people, and the densest place and the crowding of the mean density field on it."""
+    coverage, zones = assignment.coverage, view.zones
+    peaks, crowded = _peaks(view, field_p_m2), _crowding(view, field_p_m2, coverage.px2_m2)
+    watching: list[list[str]] = [[] for _ in zones.zones]
+    for camera_id in sorted(coverage.views):
+        for index in np.flatnonzero(coverage.views[camera_id].zones_seen):
+            watching[index].append(camera_id)
+    return [
+        _Zone(
+            index, zone, float(coverage.visible_frac[index]), tuple(watching[index]),
+            tuple(c for c in watching[index] if assignment.cameras[c].health is Health.OK),
+            float(assignment.boxes[index]), float(assignment.masses[index]), float(peaks[index]), float(crowded[index]),
+        )
+        for index, zone in enumerate(zones.zones)
+    ]  # fmt: skip
 
 
-def _zones(view: SiteView, cameras: Mapping[str, CameraNow], healthy: frozenset[str]) -> list[_Zone]:
-    """Every zone with the sums over the cameras of their mean counts over the window."""
-    boxes, masses = np.zeros(len(view.zones)), np.zeros(len(view.zones))
-    for camera_id in sorted(healthy):
-        window = cameras[camera_id].window
-        boxes += np.mean([entry.boxes for entry in window], axis=0)
-        masses += np.mean([entry.masses for entry in window], axis=0)
-    visible = view.seen(healthy).visible_frac
-    zones = []
-    for index in range(len(view.zones)):
-        watching = tuple(c for c in sorted(view.cameras) if view.sees_zone(c, index))
-        well = tuple(c for c in watching if cameras[c].health is Health.OK)
-        zones.append(_Zone(index, float(visible[index]), watching, well, float(boxes[index]), float(masses[index])))
-    return zones
+def _peaks(view: SiteView, field_p_m2: FloatArray) -> FloatArray:
+    """(zones,) the densest cell whose centre lies in each zone; NaN where none is known."""
+    zones = view.zones
+    known = np.nan_to_num(field_p_m2.ravel()[zones.peak_cells], nan=-1.0)
+    peaks = np.full(len(zones), -1.0)
+    held = zones.peak_first[:-1] < zones.peak_first[1:]
+    if held.any():
+        peaks[held] = np.maximum.reduceat(known, zones.peak_first[:-1][held])
+    return np.where(peaks < 0, np.nan, peaks)
 
 
-def _quality(
-    view: SiteView, zone: _Zone, cameras: Mapping[str, CameraNow], healthy: frozenset[str]
-) -> tuple[Quality, str]:
+def _crowding(view: SiteView, field_p_m2: FloatArray, px2_m2: FloatArray) -> FloatArray:
+    """(zones,) :func:`~crowdwatch.core.intervals.crowding` of the cells whose centres lie in each zone."""
+    zones, cell_m2 = view.zones, view.grid.cell_m**2
+    people = field_p_m2.ravel()[zones.peak_cells] * cell_m2
+    pixels = px2_m2.ravel()[zones.peak_cells] * cell_m2
+    known = np.isfinite(people) & np.isfinite(pixels) & (pixels > 0)
+    zone = np.repeat(np.arange(len(zones)), np.diff(zones.peak_first))[known]
+    here, counts = people[known], len(zones)
+    total = np.bincount(zone, here, counts)
+    close = np.bincount(zone, here**2 / pixels[known], counts)
+    nothing: FloatArray = np.full(counts, np.nan)
+    np.divide(close * intervals.PATCH_PX2, total, out=nothing, where=total > 0)
+    return nothing
+
+
+def _masses(view: SiteView, assignment: Assignment) -> dict[str, _Masses]:
+    """Of the healthy cameras whose boxes were cut off by a limit, or whose density estimator is silent."""
+    found, nothing = {}, np.zeros(len(view.zones))
+    for camera_id in sorted(assignment.coverage.healthy):
+        now = assignment.cameras[camera_id]
+        heads = now.window[-1].heads
+        if now.silent is None and not (now.saturated and heads is not None):
+            continue
+
+        def of(mass: FloatArray, camera_id: str = camera_id) -> FloatArray:
+            return zone_mass(view, assignment.coverage, camera_id, mass)
+
+        found[camera_id] = _Masses(
+            nothing if heads is None else of(heads.mass),
+            nothing if heads is None else of(heads.mass - heads.counted),
+            nothing if now.silent is None else of(now.silent.counted),
+        )
+    return found
+
+
+def _quality(view: SiteView, zone: _Zone, assignment: Assignment, masses: Mapping[str, _Masses]) -> tuple[Quality, str]:
     """How far to trust a zone's reading, and why not."""
+    cameras = assignment.cameras
     if not zone.watching:
         return Quality.BLIND, "no camera sees this zone"
     ill = [camera_id for camera_id in zone.watching if camera_id not in zone.well]
@@ -140,14 +154,15 @@ def _quality(
         return Quality.BLIND, "; ".join(filter(None, [seen, because]))
     if not any(cameras[camera_id].window for camera_id in zone.well):
         return Quality.BLIND, "no picture yet"
-    lost = [c for c in zone.well if _lost(view, c, cameras[c], zone, healthy)]
+    lost = [c for c in zone.well if c in masses and _lost(masses[c], zone)]
     if lost:
         return Quality.BLIND, "; ".join(f"camera {c}: the counter is silent where people stand close" for c in lost)
     doubts = [because] if because else []
     if zone.visible_frac < DEGRADED_BELOW_FRAC:
         doubts.append(seen)
-    doubts += [doubt for c in zone.well for doubt in _doubts(view, c, cameras[c], zone, healthy)]
-    notes = [note for c in zone.well for note in _notes(c, view.cameras[c].camera.bias)]
+    views = assignment.coverage.views
+    doubts += [doubt for c in zone.well for doubt in _doubts(view, views[c], cameras[c], zone, masses.get(c))]
+    notes = [note for c in zone.well for note in _notes(c, views[c].camera.bias)]
     return Quality.DEGRADED if doubts else Quality.GOOD, "; ".join([*doubts, *notes])
 
 
@@ -158,42 +173,34 @@ def _notes(camera_id: str, bias: Bias | None) -> list[str]:
     return [f"camera {camera_id}: counts times {bias.factor:.2f} after {bias.audits} hand counts"]
 
 
-def _doubts(view: SiteView, camera_id: str, now: CameraNow, zone: _Zone, healthy: frozenset[str]) -> list[str]:
+def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: _Zone, masses: _Masses | None) -> list[str]:
     """What one healthy camera's part of a reading suffers from."""
     heads = now.window[-1].heads if now.window else None
     found = []
-    if now.saturated and not _covered(view, camera_id, heads, zone.index, healthy):
+    if now.saturated and (heads is None or masses is None or not _covered(masses, zone)):
         found.append("detector limit reached, people may be missing")
     if now.counter_fault:
         found.append(now.counter_fault)
     if now.silent is not None:
         found.append("the counter is silent")
-    area_m2 = view.zones[zone.index].zone.usable_area_m2 * zone.visible_frac
+    area_m2 = zone.zone.usable_area_m2 * zone.visible_frac
     if heads is None and zone.boxes > view.site.hand_over.low_p_m2 * area_m2:
         found.append("people stand too close to be counted by boxes alone")
-    camera = view.cameras[camera_id].camera
-    if camera.bias is not None and not FACTOR_RANGE[0] < camera.bias.factor < FACTOR_RANGE[1]:
+    if seen.camera.bias is not None and not FACTOR_RANGE[0] < seen.camera.bias.factor < FACTOR_RANGE[1]:
         found.append("hand counts are too far from the program's")
-    if not math.isfinite(camera.plane.rmse_m):
+    if not math.isfinite(seen.plane.rmse_m):
         found.append("calibration error unknown")
-    return [f"camera {camera_id}: {each}" for each in found]
+    return [f"camera {seen.camera.camera_id}: {each}" for each in found]
 
 
-def _covered(view: SiteView, camera_id: str, heads: Heads | None, index: int, healthy: frozenset[str]) -> bool:
+def _covered(masses: _Masses, zone: _Zone) -> bool:
     """Whether head mass counts all but a few of a zone's people, so that missing boxes do not matter."""
-    if heads is None or camera_id not in healthy:
-        return False
-    here = view.cover(camera_id, healthy).zones[[index]]
-    total, by_boxes = (float((here @ part.ravel())[0]) for part in (heads.mass, heads.mass * (1 - heads.weight)))
-    return by_boxes <= COVERED_FRAC * total
+    return bool(masses.by_boxes[zone.index] <= COVERED_FRAC * masses.total[zone.index])
 
 
-def _lost(view: SiteView, camera_id: str, now: CameraNow, zone: _Zone, healthy: frozenset[str]) -> bool:
+def _lost(masses: _Masses, zone: _Zone) -> bool:
     """Whether too many people of a zone were last counted by a counter that is silent now."""
-    if now.silent is None or camera_id not in healthy:
-        return False
-    here = view.cover(camera_id, healthy).zones[[zone.index]]
-    people = float((here @ (now.silent.mass * now.silent.weight).ravel())[0])
+    people = float(masses.lost[zone.index])
     return people > LOST_P and people > LOST_FRAC * (people + zone.boxes + zone.masses)
 
 
@@ -201,14 +208,14 @@ def _unknown(view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Qual
     nan = math.nan
     site = view.site
     return ZoneReading(
-        zone_id=view.zones[zone.index].zone.zone_id, t_ns=t_ns, window_s=site.window_s, count=nan, count_low=nan,
+        zone_id=zone.zone.zone_id, t_ns=t_ns, window_s=site.window_s, count=nan, count_low=nan,
         count_high=nan, density_p_m2=nan, density_low=nan, density_high=nan, peak_p_m2=nan,
         bandwidth_m=site.bandwidth_m, visible_frac=zone.visible_frac, age_s=age_s, quality=quality,
         level=Level.UNKNOWN, occupancy_frac=nan, reason=why,
     )  # fmt: skip
 
 
-def _interval(view: SiteView, zone: _Zone, field_p_m2: FloatArray, px2_m2: FloatArray) -> tuple[float, float, float]:
+def _interval(view: SiteView, zone: _Zone, views: Mapping[str, CameraView]) -> tuple[float, float, float]:
     """Count of the seen part of a zone with the ends of its interval: errors of boxes, of head mass, of the cameras'
     own factors and of the calibrated area, as independent ones. A camera's factor is what hand counts say of it, else
     what is known of cameras in general.
@@ -216,17 +223,16 @@ def _interval(view: SiteView, zone: _Zone, field_p_m2: FloatArray, px2_m2: Float
     Each side of the zone, L long, is known to rmse_m / L (both of its ends are off by rmse_m / sqrt 2 along it), its
     area to sqrt 2 rmse_m / L.
     """
-    ground = view.zones[zone.index]
-    cell_m2 = view.grid.cell_m**2
-    crowded = intervals.crowding(field_p_m2[ground.cells] * cell_m2, px2_m2[ground.cells] * cell_m2)
+    crowded = zone.crowding
     tables = view.site.hand_over
     parts = [
         (n, *table.bounds(n, crowded)) for n, table in ((zone.boxes, tables.boxes), (zone.masses, tables.heads)) if n
     ]
     count, low, high = intervals.merged(parts or [(0.0, *tables.boxes.bounds(0.0, crowded))])
-    own = [view.cameras[camera_id].camera for camera_id in zone.well]
-    errors = [camera.plane.rmse_m for camera in own if math.isfinite(camera.plane.rmse_m)]
-    area = intervals.Z * math.sqrt(2) * max(errors, default=0.0) / math.sqrt(ground.ground.area) * count
+    own = [views[camera_id].camera for camera_id in zone.well]
+    errors = [views[c].plane.rmse_m for c in zone.well if math.isfinite(views[c].plane.rmse_m)]
+    side_m = math.sqrt(view.zones.ground_m2[zone.index])
+    area = intervals.Z * math.sqrt(2) * max(errors, default=0.0) / side_m * count
     general = zip(tables.boxes.factor, tables.heads.factor, strict=True)
     unknown = [zone.boxes * box + zone.masses * head for box, head in general]
     ends = [unknown if camera.bias is None else [share * count for share in _factor(camera.bias)] for camera in own]
@@ -240,7 +246,7 @@ def _factor(bias: Bias) -> tuple[float, float]:
 
 
 def read_zones(
-    view: SiteView, t_ns: int, cameras: Mapping[str, CameraNow], healthy: frozenset[str], field_p_m2: FloatArray
+    view: SiteView, t_ns: int, assignment: Assignment, field_p_m2: FloatArray, seen_ns: Mapping[str, int]
 ) -> tuple[ZoneReading, ...]:
     """Read every zone at a tick. The level is left NORMAL here: alarms decide it.
 
@@ -251,33 +257,30 @@ def read_zones(
     Args:
         view: the prepared site.
         t_ns: the tick.
-        cameras: every camera's state.
-        healthy: the cameras whose health is OK and whose window is not empty.
+        assignment: who is counted where.
         field_p_m2: (rows, cols) the window's mean density field.
+        seen_ns: per zone, the newest picture of a camera that looked at it.
     """
-    px2_m2 = view.seen(healthy).px2_m2
+    masses = _masses(view, assignment)
     readings = []
-    for zone in _zones(view, cameras, healthy):
-        age_s = min((cameras[c].age_s for c in zone.watching), default=math.inf)
-        quality, why = _quality(view, zone, cameras, healthy)
+    for zone in _zones(view, assignment, field_p_m2):
+        last_ns = seen_ns.get(zone.zone.zone_id)
+        age_s = math.inf if last_ns is None else (t_ns - last_ns) / 1e9
+        quality, why = _quality(view, zone, assignment, masses)
         if quality in (Quality.STALE, Quality.BLIND):
             readings.append(_unknown(view, zone, t_ns, age_s, quality, why))
         else:
-            readings.append(_known(view, zone, t_ns, age_s, quality, why, field_p_m2, px2_m2))
+            readings.append(_known(view, zone, t_ns, age_s, quality, why, assignment.coverage.views))
     return tuple(readings)
 
 
 def _known(
-    view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Quality, why: str,
-    field_p_m2: FloatArray, px2_m2: FloatArray,
-) -> ZoneReading:  # fmt: skip
-    ground = view.zones[zone.index]
-    of = ground.zone
+    view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Quality, why: str, views: Mapping[str, CameraView]
+) -> ZoneReading:
+    of = zone.zone
     area_m2 = of.usable_area_m2 * zone.visible_frac
-    count, low, high = _interval(view, zone, field_p_m2, px2_m2)
-    cells = field_p_m2[ground.cells]
-    peak = float(np.nanmax(cells)) if np.isfinite(cells).any() else math.nan
-    unseen = of.usable_area_m2 * (1 - zone.visible_frac) * float(np.fmax(peak, count / area_m2))
+    count, low, high = _interval(view, zone, views)
+    unseen = of.usable_area_m2 * (1 - zone.visible_frac) * float(np.fmax(zone.peak_p_m2, count / area_m2))
     return ZoneReading(
         zone_id=of.zone_id,
         t_ns=t_ns,
@@ -288,7 +291,7 @@ def _known(
         density_p_m2=count / area_m2,
         density_low=low / area_m2,
         density_high=high / area_m2,
-        peak_p_m2=peak,
+        peak_p_m2=zone.peak_p_m2,
         bandwidth_m=view.site.bandwidth_m,
         visible_frac=zone.visible_frac,
         age_s=age_s,

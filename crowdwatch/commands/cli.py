@@ -110,7 +110,7 @@ def check(
     from rich.table import Table
 
     from crowdwatch import config
-    from crowdwatch.analytics.fuse import view_site
+    from crowdwatch.analytics.coverage import view_site
     from crowdwatch.analytics.readings import foretold
 
     loaded = config.load(event)

@@ -15,7 +15,6 @@ import shapely
 from pydantic import ValidationError
 from shapely.geometry.base import BaseGeometry
 
-from crowdwatch.analytics.fuse import ground_seen
 from crowdwatch.config.calibrations import WAYS, ground_plane
 from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.footage import check_footage
@@ -35,7 +34,7 @@ from crowdwatch.config.sites import counts_heads
 from crowdwatch.config.times import parse_time
 from crowdwatch.core.site import Quantity
 from crowdwatch.errors import CalibrationError, RecordError
-from crowdwatch.ground import heads_fault, polygon
+from crowdwatch.ground import ground_seen, heads_fault, polygon
 
 __all__ = ["check"]
 

@@ -28,6 +28,7 @@ from crowdwatch.errors import RecordError
 __all__ = [
     "BETWEEN_CAMERAS",
     "COVERAGE",
+    "PATCH_PX2",
     "UNMEASURED",
     "IntervalBand",
     "IntervalTable",

@@ -272,7 +272,7 @@ class Observation:
     """All that is kept of one frame. It holds no image: this is what crosses the seam.
 
     ``mass`` is None where no counter ran on this frame; ``counter_fault`` says in words why one that should have run
-    gave nothing, and is empty otherwise.
+    gave nothing, and is empty otherwise. ``plane`` is where a camera that moves looked from, None for one that stands.
     """
 
     detections: Detections
@@ -281,6 +281,7 @@ class Observation:
     plane_id: str
     mass: GroundMass | None = None
     counter_fault: str = ""
+    plane: GroundPlane | None = None
 
     def __post_init__(self) -> None:
         if self.detections.stamp != self.positions.stamp or len(self.detections) != len(self.positions.xy_m):

@@ -150,7 +150,8 @@ class Camera:
     """A camera as the fold sees it: where it looks and how often it should speak.
 
     ``heads_hold_s`` is how long head mass stands for what is there now; ``bias`` is None where nobody has counted.
-    With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all.
+    With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all. A
+    camera that ``moves`` (a drone) says with every observation from where it looked; ``plane`` is then only an example.
     """
 
     camera_id: str
@@ -162,6 +163,7 @@ class Camera:
     heads_hold_s: float = 5.0
     bias: Bias | None = None
     counts_heads: bool = True
+    moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

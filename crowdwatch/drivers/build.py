@@ -22,7 +22,7 @@ from crowdwatch.core.site import Camera, Site
 from crowdwatch.detectors import weights
 from crowdwatch.drivers.drive import Feed
 from crowdwatch.errors import ConfigError, ModelError, SourceUnavailable, WeightsNotFound
-from crowdwatch.ground import Grid, heads_fault, make_grid, polygon
+from crowdwatch.ground import Ground, heads_fault, polygon, site_ground
 from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.observation.schedule import Schedule
 from crowdwatch.sources.recording import Recording
@@ -200,7 +200,7 @@ def as_logged(event: EventFile, logged: EventFile) -> EventFile:
     return event.model_copy(update=parts)
 
 
-def _heads(event: EventFile, camera: Camera, counter: Counter | None, grid: Grid) -> HeadCounter | None:
+def _heads(event: EventFile, camera: Camera, counter: Counter | None, ground: Ground) -> HeadCounter | None:
     """A counter on one camera; None without one, or where the event file leaves this camera to boxes."""
     entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
     if counter is None or not entry.counter.use:
@@ -217,8 +217,8 @@ def _heads(event: EventFile, camera: Camera, counter: Counter | None, grid: Grid
     )
     fault = heads_fault(camera.plane)
     if fault is not None:
-        return HeadCounter(None, grid, schedule, "heads cannot be put on the ground with its calibration")
-    return HeadCounter(counter, grid, schedule)
+        return HeadCounter(None, ground, schedule, "heads cannot be put on the ground with its calibration")
+    return HeadCounter(counter, ground, schedule)
 
 
 def _scene(name: str, camera: Camera, site: Site, start_ns: int, rate_hz: Fraction | None) -> Scene:
@@ -284,10 +284,10 @@ def footage_files(camera: CameraFile) -> list[Path]:
 
 @dataclass(slots=True)
 class Models:
-    """What feeds share: each network is loaded when the first feed needs it, and kept, as is the grid of the ground.
+    """What feeds share: each network is loaded when the first feed needs it, and kept, as is the ground.
 
-    Where a camera's head mass goes is worked out once per plane and grid (8 s on a busy core), so who opens a camera
-    again and again keeps the models and the site.
+    Where a camera's head mass goes is remembered by its plane and the ground, so who opens a camera again and again
+    keeps the models and the site.
 
     Args:
         event: says which.
@@ -298,7 +298,7 @@ class Models:
     site: Site
     _detectors: dict[Anchor, Detector] = field(default_factory=dict)
     _counter: tuple[Counter | None, str] | None = None
-    _grid: Grid | None = None
+    _ground: Ground | None = None
 
     def __post_init__(self) -> None:
         # frames go side by side already: OpenCV's own threads would only wait for each other (ARCHITECTURE.md)
@@ -334,11 +334,11 @@ class Models:
         heads = entry.counter.use and heads_fault(camera.plane) is None
         return audit.program(detector_id, camera.score_min, counter_id if heads else "")
 
-    def grid(self) -> Grid:
-        """The cells that head mass goes to."""
-        if self._grid is None:
-            self._grid = make_grid(polygon(self.site.walkable_m, self.site.obstacles_m), self.site.cell_m)
-        return self._grid
+    def ground(self) -> Ground:
+        """The cells that head mass goes to. Raises ConfigError where there are too many."""
+        if self._ground is None:
+            self._ground = site_ground(self.site)
+        return self._ground
 
     def close(self) -> None:
         """Close the detectors."""
@@ -356,11 +356,11 @@ def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
     source = open_source(event, models.site, camera)
     if isinstance(source, SyntheticSource):
         truth = None if event.counter.model == "none" else TruthCounter(source.scene)
-        heads = _heads(event, camera, truth, models.grid())
+        heads = _heads(event, camera, truth, models.ground())
         return Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane, heads)
     detector = models.detector(camera.anchor)
     counter, note = models.counter()
-    heads = _heads(event, camera, counter, models.grid())
+    heads = _heads(event, camera, counter, models.ground())
     return Feed(source, detector, camera.plane, heads, note, threads=models.streams + SPARE_THREADS)
 
 

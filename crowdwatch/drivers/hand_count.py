@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from crowdwatch import config
-from crowdwatch.analytics.fuse import view_site
-from crowdwatch.analytics.handover import box_weights, heads_of
+from crowdwatch.analytics.counting import entry_of
+from crowdwatch.analytics.coverage import cover, first_cover, view_site
+from crowdwatch.analytics.handover import heads_of
 from crowdwatch.config.times import format_time
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.ports import Store
@@ -25,7 +24,6 @@ from crowdwatch.core.runs import Audit, Run, RunState
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers import build
 from crowdwatch.errors import AuditRefused
-from crowdwatch.ground import inside
 
 __all__ = ["ABSURD", "Log", "Picture", "add", "analysed", "check_count", "nearest", "people_found", "shown"]
 
@@ -114,12 +112,12 @@ def people_found(site: Site, camera: Camera, observation: Observation, mass: Gro
     if mass is None:
         return float(keep.sum())
     view = view_site(site)
-    heads = heads_of(view, camera.camera_id, mass)
-    xy_m = observation.positions.xy_m[keep]
-    seen = inside(view.cameras[camera.camera_id].visible, xy_m)
-    boxes = np.where(seen, box_weights(view, heads, xy_m), 1.0).sum()
-    owned = view.cover(camera.camera_id, frozenset({camera.camera_id})).owned
-    return float(boxes + (heads.mass * heads.weight * owned).sum())
+    alone = cover(view, first_cover(view), view.cameras, frozenset({camera.camera_id}))
+    seen = alone.views[camera.camera_id]
+    heads = heads_of(seen, mass, view.grid, site.bandwidth_m, site.hand_over)
+    there = entry_of(view, seen, observation, heads)
+    boxes = keep.sum() - heads.weight.ravel()[there.place].sum()
+    return float(boxes + (heads.counted * alone.owned_shares[camera.camera_id]).sum())
 
 
 def _mass(place: _Place, found: Observation) -> GroundMass | None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from crowdwatch import config
+from crowdwatch.analytics.coverage import SiteView, view_site
 from crowdwatch.analytics.engine import State, advance, start
-from crowdwatch.analytics.fuse import SiteView, view_site
 from crowdwatch.config import EventFile
 from crowdwatch.core.outcomes import Outcome
 from crowdwatch.core.ports import Store

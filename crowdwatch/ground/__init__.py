@@ -1,13 +1,17 @@
-"""Where on the ground is it? The only homography, lens, pose and polygon code, and the grid of cells.
+"""Where on the ground is it, and who sees it there? Pixels to metres and back, and the cells that a view reaches.
 
 Everything here is a pure function of :class:`~crowdwatch.core.records.GroundPlane` and arrays: ``lens`` straightens the
 picture, ``homography`` fits control points, ``plane`` maps pixels to the ground and says how well, ``view`` finds the
-ground that a camera sees, ``polygons`` checks areas, and ``grid`` cuts the ground into cells.
+area that a camera sees, ``polygons`` checks areas. ``grid`` cuts the ground into cells and ``parts`` each cell into 16
+bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and ``walkable`` the place itself.
 """
 
-from crowdwatch.ground.grid import Grid, cell_cover, make_grid
+from crowdwatch.ground.cells import AreaCells, cell_shares, cells_of
+from crowdwatch.ground.footprint import Footprint, footprint, reach_m
+from crowdwatch.ground.grid import Grid, IntArray, Window, make_grid
 from crowdwatch.ground.homography import Fit, fit_homography, leave_one_out
 from crowdwatch.ground.lens import distort, opencv_lens, undistort, undistort_jacobian
+from crowdwatch.ground.parts import SIDE, Masks, parts_at, share_of, unpacked
 from crowdwatch.ground.plane import (
     anchor_height_m,
     heads_fault,
@@ -23,16 +27,27 @@ from crowdwatch.ground.plane import (
     valid_px,
 )
 from crowdwatch.ground.polygons import inside, polygon, polygon_fault
-from crowdwatch.ground.view import areas_only, head_size_px, visible_area
+from crowdwatch.ground.view import areas_only, ground_seen, head_size_px, visible_area
+from crowdwatch.ground.walkable import Ground, site_ground, walkable_ground
 
 __all__ = [
+    "SIDE",
+    "AreaCells",
     "Fit",
+    "Footprint",
     "Grid",
+    "Ground",
+    "IntArray",
+    "Masks",
+    "Window",
     "anchor_height_m",
     "areas_only",
-    "cell_cover",
+    "cell_shares",
+    "cells_of",
     "distort",
     "fit_homography",
+    "footprint",
+    "ground_seen",
     "head_size_px",
     "heads_fault",
     "hull_area",
@@ -40,18 +55,24 @@ __all__ = [
     "leave_one_out",
     "make_grid",
     "opencv_lens",
+    "parts_at",
     "picture_edges_px",
     "plane_from_pose",
     "polygon",
     "polygon_fault",
     "position_sigma_m",
+    "reach_m",
     "rotation_matrix",
     "sees_ground",
+    "share_of",
+    "site_ground",
     "to_ground",
     "to_image",
     "undistort",
     "undistort_jacobian",
+    "unpacked",
     "valid_ground",
     "valid_px",
     "visible_area",
+    "walkable_ground",
 ]

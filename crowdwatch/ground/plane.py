@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -59,11 +59,14 @@ def to_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> F
     >>> [to_ground(down, np.array([[50.0, 0.0]]), height).round(9).tolist() for height in (0.0, 2.0)]
     [[[5.0, 0.0]], [[4.0, 0.0]]]
     """
-    ideal = undistort(plane.lens, uv_px)
-    q: FloatArray = np.column_stack([ideal, np.ones(len(ideal))]) @ plane.image_to_ground.T
-    w = np.where(q[:, 2] > 0, q[:, 2], np.nan)[:, None]
+    x, y, w = _homogeneous(plane, undistort(plane.lens, uv_px))
+    ground = np.empty((len(w), 2))
+    shrink = _shrink(plane, height_m)
+    centre = np.zeros(2) if plane.camera_centre_m is None else plane.camera_centre_m[:2]
     with np.errstate(over="ignore", invalid="ignore"):
-        return _lowered(plane, q[:, :2] / w, height_m)
+        for axis, value in enumerate((x, y)):
+            ground[:, axis] = value / w if height_m == 0 else centre[axis] + (value / w - centre[axis]) * shrink
+    return ground
 
 
 def to_image(plane: GroundPlane, xy_m: FloatArray, height_m: float | FloatArray = 0.0) -> FloatArray:
@@ -89,15 +92,17 @@ def to_image(plane: GroundPlane, xy_m: FloatArray, height_m: float | FloatArray 
     [[50.0, 0.0]]
     """
     xy = np.asarray(xy_m, dtype=np.float64).reshape(-1, 2)
-    height = np.broadcast_to(np.asarray(height_m, dtype=np.float64), (len(xy),))[:, None]
+    height = np.asarray(height_m, dtype=np.float64)
+    x, y = xy[:, 0], xy[:, 1]
+    up_to: float | FloatArray = 1.0
     if np.any(height != 0):
         centre, up = _camera(plane)
-        shadow = np.column_stack([xy * up - height * centre, up - height]) / up
-    else:
-        shadow = np.column_stack([xy, np.ones(len(xy))])
-    p: FloatArray = shadow @ np.linalg.inv(plane.image_to_ground).T
-    ideal = p[:, :2] / np.where(p[:, 2] > 0, p[:, 2], np.nan)[:, None]
-    return distort(plane.lens, ideal)
+        x, y = (x * up - height * centre[0]) / up, (y * up - height * centre[1]) / up
+        up_to = (up - height) / up
+    g = np.linalg.inv(plane.image_to_ground)
+    u, v, w = (row[0] * x + row[1] * y + row[2] * up_to for row in g)
+    w = np.where(w > 0, w, np.nan)
+    return distort(plane.lens, np.stack([u / w, v / w], axis=1))
 
 
 def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> FloatArray:
@@ -127,27 +132,43 @@ def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.
     """
     uv = np.asarray(uv_px, dtype=np.float64).reshape(-1, 2)
     ideal = undistort(plane.lens, uv)
-    p = np.column_stack([ideal, np.ones(len(ideal))])
-    q: FloatArray = p @ plane.image_to_ground.T
-    w = np.where(q[:, 2] > 0, q[:, 2], np.nan)
-    xy = q[:, :2] / w[:, None]
+    x, y, w = _homogeneous(plane, ideal)
     shrink = _shrink(plane, height_m)
     with np.errstate(over="ignore", invalid="ignore"):
+        x, y, scale = x / w, y / w, shrink / w
         g = plane.image_to_ground
-        to_metres = shrink * (g[None, :2, :2] - xy[:, :, None] * g[None, None, 2, :2]) / w[:, None, None]
-        jacobian = to_metres @ undistort_jacobian(plane.lens, uv)
-        variance = np.sum(jacobian**2, axis=(1, 2)) * plane.pixel_sigma_px**2
+        to_metres = [[scale * (row[axis] - at * g[2, axis]) for axis in (0, 1)] for row, at in ((g[0], x), (g[1], y))]
+        variance = _spread(to_metres, plane, uv) * plane.pixel_sigma_px**2
         if plane.homography_cov is not None:
-            scaled = shrink * p / w[:, None]
+            scaled = np.column_stack([ideal, np.ones(len(ideal))]) * scale[:, None]
             zero = np.zeros_like(scaled)
-            for axis in (0, 1):
+            for axis, at in enumerate((x, y)):
                 parts = [scaled, zero] if axis == 0 else [zero, scaled]
-                b = np.concatenate([*parts, -xy[:, axis, None] * scaled], axis=1)
-                variance = variance + np.maximum(np.einsum("ni,ij,nj->n", b, plane.homography_cov, b), 0.0)
+                b = np.concatenate([*parts, -at[:, None] * scaled], axis=1)
+                variance = variance + np.maximum(np.einsum("ni,ni->n", b @ plane.homography_cov, b), 0.0)
         elif np.isfinite(plane.rmse_m):
             variance = variance + plane.rmse_m**2
         sigma: FloatArray = np.sqrt(variance)
     return sigma
+
+
+def _homogeneous(plane: GroundPlane, ideal: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The three homogeneous ground coordinates of undistorted pixels, each (N,); the third NaN where none is seen."""
+    u, v = ideal[:, 0], ideal[:, 1]
+    x, y, w = (row[0] * u + row[1] * v + row[2] for row in plane.image_to_ground)
+    return x, y, np.where(w > 0, w, np.nan)
+
+
+def _spread(to_metres: list[list[FloatArray]], plane: GroundPlane, uv: FloatArray) -> FloatArray:
+    """(N,) trace(J J^T) of the derivative by the undistorted pixel, carried on through the lens to the shown one."""
+    if plane.lens is None:
+        return sum((each**2 for row in to_metres for each in row), np.zeros(len(uv)))
+    by_lens = undistort_jacobian(plane.lens, uv)
+    total = np.zeros(len(uv))
+    for row in to_metres:
+        for axis in (0, 1):
+            total += (row[0] * by_lens[:, 0, axis] + row[1] * by_lens[:, 1, axis]) ** 2
+    return total
 
 
 def valid_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> tuple[FloatArray, FloatArray]:
@@ -333,13 +354,6 @@ def _shrink(plane: GroundPlane, height_m: float) -> float:
         return 1.0
     _, up = _camera(plane)
     return (up - height_m) / up if height_m < up else float("nan")
-
-
-def _lowered(plane: GroundPlane, shadow: Any, height_m: float) -> FloatArray:
-    if height_m == 0:
-        return np.asarray(shadow)
-    centre, _ = _camera(plane)
-    return np.asarray(centre + (shadow - centre) * _shrink(plane, height_m))
 
 
 def anchor_height_m(anchor: Anchor, plane: GroundPlane) -> float:

@@ -8,11 +8,19 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from crowdwatch.core.records import FloatArray, GroundPlane
+from crowdwatch.core.records import Anchor, FloatArray, GroundPlane
 from crowdwatch.ground.lens import undistort
-from crowdwatch.ground.plane import BoolArray, hull_area, picture_edges_px, position_sigma_m, to_ground, to_image
+from crowdwatch.ground.plane import (
+    BoolArray,
+    heads_fault,
+    hull_area,
+    picture_edges_px,
+    position_sigma_m,
+    to_ground,
+    to_image,
+)
 
-__all__ = ["areas_only", "head_size_px", "visible_area"]
+__all__ = ["areas_only", "ground_seen", "head_size_px", "visible_area"]
 
 # The picture is cut into this many cells along its longer side. A straight chord of 1/96 of the picture departs from
 # a lens-curved edge by less than 0.05 px even at 4K.
@@ -68,6 +76,24 @@ def visible_area(plane: GroundPlane, height_m: float = 0.0, within: BaseGeometry
     for limit in (hull_area(plane), within):
         seen = seen if limit is None else seen.intersection(limit)
     return areas_only(seen)
+
+
+def ground_seen(
+    plane: GroundPlane, anchor: Anchor, counts_heads: bool, walkable: BaseGeometry
+) -> tuple[BaseGeometry, BaseGeometry]:
+    """The walkable ground that a camera sees, and the part of all of it on which it sees heads.
+
+    Where a counter counts, ground is seen only if the heads of who stands there are: the picture's edge cuts them off
+    before the feet, and boxes alone would make a dense crowd there few people. Without a counter the second is empty.
+
+    Raises:
+        AnchorRefused: heads are the anchor, and the camera's position is unknown.
+    """
+    anchors = visible_area(plane, plane.head_plane_m if anchor is Anchor.HEAD else 0.0, within=walkable)
+    if not counts_heads or heads_fault(plane) is not None:
+        return anchors, shapely.Polygon()
+    heads = anchors if anchor is Anchor.HEAD else visible_area(plane, plane.head_plane_m, within=walkable)
+    return areas_only(anchors & heads), heads
 
 
 def head_size_px(plane: GroundPlane, head_m: float = 0.25, step_px: int = 16) -> FloatArray:

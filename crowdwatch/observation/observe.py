@@ -22,7 +22,7 @@ from crowdwatch.core.records import (
     Positions,
 )
 from crowdwatch.errors import CalibrationError, ModelError
-from crowdwatch.ground import Grid, anchor_height_m, valid_ground
+from crowdwatch.ground import Ground, anchor_height_m, valid_ground
 from crowdwatch.observation.schedule import Schedule
 from crowdwatch.observation.splat import splat
 
@@ -74,13 +74,13 @@ class HeadCounter:
 
     Args:
         counter: None where this camera cannot use the counter that the site has.
-        grid: cells of the ground that its mass goes to.
+        ground: that its mass goes to.
         schedule: when it runs.
         fault: why ``counter`` is None; a sentence without its full stop.
     """
 
     counter: Counter | None
-    grid: Grid
+    ground: Ground
     schedule: Schedule
     fault: str = ""
 
@@ -120,7 +120,7 @@ def count_heads(
         return None, ""
     try:
         (seen,) = heads.counter.count([pair.current])
-        return splat(seen, plane, heads.grid), ""
+        return splat(seen, plane, heads.ground), ""
     except (ModelError, CalibrationError) as error:
         _log.warning("camera %s: %s", pair.current.stamp.camera_id, error)
         return None, "the counter failed"

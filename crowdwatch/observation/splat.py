@@ -1,8 +1,12 @@
 """Head mass from pixel blocks to ground cells, without gain or loss.
 
-A block's mass is spread evenly over k x k points of the block; each point is mapped through the head plane and gives
-its share to the cell it falls into. So the sum on the ground, plus what is stated as beyond and unseen, is the sum in
-the picture. The picture of a density is never interpolated: that would multiply people where the ground is far.
+A block is cut into pieces that are no larger than a cell; each is mapped through the head plane, and what falls on a
+cell is the part of the piece that lies on it. Within a block people are taken to stand evenly on the ground. So the sum
+on the ground, plus what is stated as beyond and unseen, is the sum in the picture. The picture of a density is never
+interpolated: that would multiply people where the ground is far.
+
+Nobody stands beyond a wall: what a block that lies across the edge of the walkable area would put there goes to its
+part on this side.
 """
 
 from __future__ import annotations
@@ -13,26 +17,30 @@ from functools import lru_cache
 from threading import Lock
 
 import numpy as np
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
 
 from crowdwatch.core.records import FloatArray, GroundMass, GroundPlane, HeadMass
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.ground import Grid, heads_fault, to_ground, valid_ground
+from crowdwatch.ground import Grid, Ground, IntArray, Window, heads_fault, to_ground, valid_ground, valid_px
 
 __all__ = ["Splat", "check_plane", "splat", "splat_of"]
 
-LEAST_POINTS, MOST_POINTS = 2, 64
-"""Points along a block's side. The fewest put every point of a block that is smaller than a cell within a quarter block
-of its place; the most make a block that covers 16 m still fine for cells of half a metre."""
+MOST_PIECES = 32
+"""Pieces along a block's side: with a block that covers 16 m they are still as fine as cells of half a metre."""
 
-POINTS_A_CELL = 2.0
-"""Points along a block's side for every cell that the block covers there."""
+EDGE_PIECES = 4
+"""The fewest pieces along the side of a block that may be partly valid."""
 
-CHUNK = 50_000
-"""Points that are mapped at once: 15 MB."""
+MOST_PULL = 4.0
+"""How many times its own share the part of a block on walkable ground may take. Of a crowd up to a wall only a part of
+the blocks is lost of which less than a quarter lies on this side. And where the area was drawn through a crowd, the
+people outside are not heaped up along its edge."""
 
 DIGITS = np.float32
 """Masses on the ground are rounded to 24 bits (6e-8 of a cell's mass), which halves the observation log."""
+
+KEPT = 16
+"""Cameras whose shares are remembered: 6 MB each at 1080p. To work them out anew takes less than a counter does."""
 
 _WORKING_OUT = Lock()
 """Held while shares are looked up: frames that are observed at once would work them out once each."""
@@ -43,12 +51,18 @@ class Splat:
     """Where the mass of every block of a picture goes.
 
     Args:
-        to_ground: (cells, blocks) sparse shares; cells and blocks by row. A column sums to 1 less the other two.
-        beyond: (blocks,) share on valid ground outside the grid.
+        window: the cells of the grid that get any.
+        cell: (P,) cells within the window, row by row.
+        block: (P,) blocks that give to them.
+        share: (P,) of the block's mass that it gives.
+        beyond: (blocks,) share on valid ground where nobody can be or that the grid does not cover.
         unseen: (blocks,) share in pixels without valid ground.
     """
 
-    to_ground: csr_array
+    window: Window
+    cell: IntArray
+    block: IntArray
+    share: FloatArray
     beyond: FloatArray
     unseen: FloatArray
 
@@ -64,9 +78,8 @@ def check_plane(plane: GroundPlane) -> None:
         raise AnchorRefused(f"head mass cannot be put on the ground: {fault}")
 
 
-@lru_cache(maxsize=512)
-def splat_of(plane: GroundPlane, block_px: float, grid: Grid) -> Splat:
-    """Work out where the mass of blocks goes; remembered by plane, side of a block and grid.
+def splat_of(plane: GroundPlane, block_px: float, ground: Ground) -> Splat:
+    """Work out where the mass of blocks goes.
 
     Raises:
         AnchorRefused: see :func:`check_plane`.
@@ -74,52 +87,66 @@ def splat_of(plane: GroundPlane, block_px: float, grid: Grid) -> Splat:
     check_plane(plane)
     height, width = plane.image_hw
     down, across = (_edges(side, block_px) for side in (height, width))
-    left, top = np.meshgrid(across[:-1], down[:-1])
-    right, bottom = np.meshgrid(across[1:], down[1:])
-    ltrb = np.stack([left, top, right, bottom], axis=2).reshape(-1, 4)
-    points = _points_along(plane, ltrb, grid.cell_m)
-    cells = grid.shape[0] * grid.shape[1]
-    moved = csr_array((cells, len(ltrb)))
-    unseen, beyond = np.zeros(len(ltrb)), np.zeros(len(ltrb))
-    for k in np.unique(points):
-        of_k = np.flatnonzero(points == k)
-        for blocks in np.array_split(of_k, max(1, math.ceil(len(of_k) * k * k / CHUNK))):
-            cell, valid = _cells(plane, ltrb[blocks], int(k), grid)
-            unseen[blocks] = (~valid).mean(axis=1)
-            beyond[blocks] = (valid & (cell < 0)).mean(axis=1)
-            hit = cell >= 0
-            where = cell[hit], np.repeat(blocks, hit.sum(axis=1))
-            shares = np.full(len(where[0]), 1.0 / (k * k))
-            moved = moved + csr_array((shares, where), shape=moved.shape)  # equal places are added
-    return Splat(moved, beyond, unseen)
+    pieces_v, pieces_u, sure = _pieces_along(plane, across, down, ground.grid.cell_m)
+    unseen, beyond = np.ones(sure.size), np.zeros(sure.size)
+    parts = []
+    for code in np.unique(pieces_v * (MOST_PIECES + 1) + pieces_u):
+        k_v, k_u = divmod(int(code), MOST_PIECES + 1)
+        if code == 0:
+            continue  # nothing near it is valid: all of it is unseen
+        rows, cols = np.nonzero((pieces_v == k_v) & (pieces_u == k_u))
+        block = rows * (len(across) - 1) + cols
+        corners = _lattice(across, down, rows, cols, np.arange(k_u + 1) / k_u, np.arange(k_v + 1) / k_v)
+        middles = _lattice(across, down, rows, cols, (np.arange(k_u) + 0.5) / k_u, (np.arange(k_v) + 0.5) / k_v)
+        on_ground = to_ground(plane, corners.reshape(-1, 2), plane.head_plane_m).reshape(corners.shape)
+        own, centre_m, size_m = _shapes(on_ground)
+        valid = _valid(plane, middles, sure[rows, cols])
+        cell, share = _on_cells(ground.grid, centre_m, size_m)
+        share = share * (own * valid)[:, :, None]
+        walks = _walkable(ground)[cell] & (cell >= 0)
+        seen, on = (own * valid).sum(axis=1), (share * walks).sum(axis=(1, 2))
+        pull = np.minimum(seen / np.maximum(on, 1e-12), MOST_PULL)
+        unseen[block], beyond[block] = np.maximum(0.0, 1.0 - seen), np.maximum(0.0, seen - pull * on)
+        kept = walks & (share > 0)
+        blocks = np.broadcast_to(block[:, None, None], kept.shape)
+        parts.append((cell[kept], blocks[kept], (share * pull[:, None, None])[kept]))
+    nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    cell, block, share = (np.concatenate(each) for each in zip(nothing, *parts, strict=True))
+    row, col = np.divmod(cell, ground.grid.shape[1])
+    window = _around(row, col)
+    return Splat(window, (row - window.row) * window.cols + col - window.col, block, share, beyond, unseen)
 
 
-def splat(mass: HeadMass, plane: GroundPlane, grid: Grid) -> GroundMass:
+_remembered = lru_cache(maxsize=KEPT)(splat_of)
+
+
+def splat(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = False) -> GroundMass:
     """Put a picture's head mass on the ground.
 
     Args:
         mass: from a counter.
         plane: of the camera, with its position.
-        grid: cells to fill.
+        ground: cells to fill, and where people can be.
+        moves: the plane will not come again; a fixed camera's shares are remembered.
 
     Returns:
-        Persons per cell, and what lies beyond the grid or where no ground is seen.
+        Persons per cell, and what lies beyond the ground or where none is seen.
 
     Raises:
         AnchorRefused: see :func:`check_plane`.
         CalibrationError: the picture is not the one that the calibration is for.
 
     >>> import shapely
-    >>> from crowdwatch.ground import make_grid, plane_from_pose
+    >>> from crowdwatch.ground.walkable import walkable_ground
     >>> from crowdwatch.core.records import Stamp
-    >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]),
+    >>> down = geometry.plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]),
     ...     np.array([0.0, 0.0, 10.0]), image_hw=(100, 100), head_plane_m=2.0)
     >>> one = np.zeros((10, 10))
     >>> one[0, 5] = 3.0  # heads are 8 m below the camera: 0.8 m a block
     >>> seen = splat(HeadMass(Stamp("c", 0, 0), one, 10.0, (100, 100), "n"), down,
-    ...     make_grid(shapely.box(0, -4, 8, 0), 0.8))
-    >>> seen.mass[4].round(6).tolist(), seen.unseen
-    ([0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0], 0.0)
+    ...     walkable_ground(shapely.box(0, -4, 8, 0), 0.8))
+    >>> seen.mass[-1].round(6).tolist(), seen.unseen
+    ([3.0, 0.0, 0.0, 0.0, 0.0], 0.0)
     """
     if mass.image_hw != plane.image_hw:
         got, need = mass.image_hw, plane.image_hw
@@ -127,15 +154,19 @@ def splat(mass: HeadMass, plane: GroundPlane, grid: Grid) -> GroundMass:
             f"head mass: the picture is {got[1]}x{got[0]}, the calibration is for {need[1]}x{need[0]}. Is it turned or "
             "resized? Calibrate for this footage."
         )
-    with _WORKING_OUT:
-        shares = splat_of(plane, mass.block_px, grid)
+    if moves:
+        shares = splat_of(plane, mass.block_px, ground)
+    else:
+        with _WORKING_OUT:
+            shares = _remembered(plane, mass.block_px, ground)
     flat = mass.mass.ravel()
-    on_ground = (shares.to_ground @ flat).astype(DIGITS).astype(np.float64).reshape(grid.shape)
+    rows, cols = shares.window.shape
+    on_ground = np.bincount(shares.cell, shares.share * flat[shares.block], rows * cols)
     return GroundMass(
         stamp=mass.stamp,
-        origin_m=grid.origin_m,
-        cell_m=grid.cell_m,
-        mass=on_ground,
+        origin_m=ground.grid.part(shares.window).origin_m,
+        cell_m=ground.grid.cell_m,
+        mass=on_ground.astype(DIGITS).astype(np.float64).reshape(rows, cols),
         beyond=float(shares.beyond @ flat),
         unseen=float(shares.unseen @ flat),
         counter_id=mass.counter_id,
@@ -148,29 +179,92 @@ def _edges(side: int, block_px: float) -> FloatArray:
     return edges
 
 
-def _points_along(plane: GroundPlane, ltrb: FloatArray, cell_m: float) -> np.ndarray:
-    """(blocks,) points along a block's side: a power of two that grows with the ground that the block covers."""
-    corners = ltrb[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    ground = to_ground(plane, corners.reshape(-1, 2), plane.head_plane_m).reshape(-1, 4, 2)
-    span_m = np.hypot(*np.ptp(ground, axis=1).T)  # NaN where the horizon cuts the block: the most points
-    wanted = np.nan_to_num(POINTS_A_CELL * span_m / cell_m, nan=MOST_POINTS, posinf=MOST_POINTS)
-    powers = np.ceil(np.log2(np.clip(wanted, LEAST_POINTS, MOST_POINTS)))
-    corner_above = np.isnan(ground[:, :, 0])
-    return np.where(np.all(corner_above, axis=1), LEAST_POINTS, 2**powers).astype(np.int64)
+def _pieces_along(
+    plane: GroundPlane, across: FloatArray, down: FloatArray, cell_m: float
+) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
+    """(rows, cols) pieces along the upright and the level side of each block, powers of two, so that none is larger
+    than a cell; 0 where the block and all around it is invalid. And whether it and all around it is valid."""
+    u, v = np.meshgrid(across, down)
+    ground, sigma = valid_ground(plane, np.column_stack([u.ravel(), v.ravel()]), plane.head_plane_m)
+    lattice = ground.reshape(len(down), len(across), 2)
+    good = np.isfinite(sigma).reshape(len(down), len(across)).astype(np.int64)
+    wide = np.pad(good[:-1, :-1] + good[:-1, 1:] + good[1:, :-1] + good[1:, 1:], 1, mode="edge")
+    rows, cols = len(down) - 1, len(across) - 1
+    near = np.sum([wide[r : r + rows, c : c + cols] for r in range(3) for c in range(3)], axis=0)
+    sides = []
+    for axis in (0, 1):
+        length = np.hypot(*np.moveaxis(np.diff(lattice, axis=axis), 2, 0))
+        both = (length[:, :-1], length[:, 1:]) if axis == 0 else (length[:-1], length[1:])
+        span_m = np.fmax(*both)
+        span_m = np.where(np.isnan(span_m), np.nanmax(span_m, initial=cell_m), span_m)  # no corner of it is valid
+        pieces = 2 ** np.ceil(np.log2(np.clip(span_m / cell_m, 1, MOST_PIECES)))
+        pieces = np.where(near == 36, pieces, np.maximum(pieces, EDGE_PIECES))
+        sides.append(np.where(near == 0, 0, pieces).astype(np.int64))
+    return sides[0], sides[1], near == 36
 
 
-def _cells(plane: GroundPlane, ltrb: FloatArray, k: int, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """(blocks, k * k) cell of every point, -1 outside the grid or without ground; and whether it has valid ground."""
-    step = (np.arange(k) + 0.5) / k
-    fx, fy = np.meshgrid(step, step)
-    x = ltrb[:, :1] + (ltrb[:, 2:3] - ltrb[:, :1]) * fx.ravel()
-    y = ltrb[:, 1:2] + (ltrb[:, 3:] - ltrb[:, 1:2]) * fy.ravel()
-    uv = np.stack([x, y], axis=2).reshape(-1, 2)
-    xy_m, sigma_m = valid_ground(plane, uv, plane.head_plane_m)
-    valid = np.isfinite(sigma_m)
-    place = np.floor((xy_m - grid.origin_m) / grid.cell_m)
+def _lattice(
+    across: FloatArray, down: FloatArray, rows: IntArray, cols: IntArray, at_u: FloatArray, at_v: FloatArray
+) -> FloatArray:
+    """(blocks, len(at_v), len(at_u), 2) pixels at these shares of the sides of some blocks."""
+    left, top = across[cols][:, None, None], down[rows][:, None, None]
+    wide, high = across[cols + 1][:, None, None] - left, down[rows + 1][:, None, None] - top
+    uv = np.empty((len(rows), len(at_v), len(at_u), 2))
+    uv[..., 0] = left + wide * at_u
+    uv[..., 1] = top + high * at_v[:, None]
+    return uv
+
+
+def _shapes(corners_m: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of the pieces between (blocks, k_v + 1, k_u + 1, 2) corners on the ground: (blocks, pieces) the share of the
+    block's ground, (blocks, pieces, 2) the middle, and the sides of an upright box of the same variance."""
+    a, b = corners_m[:, :-1, :-1], corners_m[:, :-1, 1:]
+    d, c = corners_m[:, 1:, :-1], corners_m[:, 1:, 1:]
+    across, along = (b + c - a - d) / 2, (d + c - a - b) / 2
+    area = np.nan_to_num(np.abs(across[..., 0] * along[..., 1] - across[..., 1] * along[..., 0]))
+    area = area.reshape(len(area), -1)
+    whole = area.sum(axis=1, keepdims=True)
+    share = np.divide(area, whole, out=np.zeros(area.shape), where=whole > 0)
+    shape = (len(area), -1, 2)
+    return share, ((a + b + c + d) / 4).reshape(shape), np.sqrt(across**2 + along**2).reshape(shape)
+
+
+def _valid(plane: GroundPlane, middles_px: FloatArray, sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(blocks, pieces) whether the middle of each piece shows valid ground; all of those of a block that is sure to."""
+    valid = np.repeat(sure[:, None], middles_px.shape[1] * middles_px.shape[2], axis=1)
+    unsure = middles_px[~sure].reshape(-1, 2)
+    valid[~sure] = valid_px(plane, unsure, plane.head_plane_m).reshape(-1, valid.shape[1])
+    return valid
+
+
+def _on_cells(grid: Grid, centre_m: FloatArray, size_m: FloatArray) -> tuple[IntArray, FloatArray]:
+    """(blocks, pieces, 4) the cells that upright boxes lie on, -1 outside the grid, and the share of each box there."""
+    size = np.clip(np.nan_to_num(size_m / grid.cell_m, nan=1.0), 1e-6, 1.0)
+    low = np.nan_to_num((centre_m - grid.origin_m) / grid.cell_m, nan=-2.0) - size / 2
+    first = np.floor(low)
+    in_first = np.minimum(1.0, (first + 1 - low) / size)
+    at = first.astype(np.int64)
     rows, cols = grid.shape
-    within = valid & (place >= 0).all(axis=1) & (place[:, 0] < cols) & (place[:, 1] < rows)
-    cell = np.full(len(uv), -1, dtype=np.int64)
-    cell[within] = (place[within, 1] * cols + place[within, 0]).astype(np.int64)
-    return cell.reshape(-1, k * k), valid.reshape(-1, k * k)
+    cell = np.empty((*size.shape[:2], 4), dtype=np.int64)
+    share = np.empty(cell.shape)
+    for corner, (east, north) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
+        col, row = at[..., 0] + east, at[..., 1] + north
+        within = (col >= 0) & (row >= 0) & (col < cols) & (row < rows)
+        cell[..., corner] = np.where(within, row * cols + col, -1)
+        across, along = ((in_first[..., axis], 1 - in_first[..., axis]) for axis in (0, 1))
+        share[..., corner] = across[east] * along[north]
+    return cell, share
+
+
+def _walkable(ground: Ground) -> NDArray[np.bool_]:
+    """(cells,) whether people can be there."""
+    walks = np.zeros(ground.grid.shape, dtype=np.bool_)
+    walks[ground.walkable.window.slices] = ground.walkable.share > 0
+    return walks.ravel()
+
+
+def _around(row: IntArray, col: IntArray) -> Window:
+    """The smallest rectangle around some cells; a single cell where there are none."""
+    if not len(row):
+        return Window(0, 0, 1, 1)
+    return Window(int(row.min()), int(col.min()), int(np.ptp(row)) + 1, int(np.ptp(col)) + 1)

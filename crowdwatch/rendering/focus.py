@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from crowdwatch.analytics.alerts import nearest_frac
-from crowdwatch.analytics.fuse import SiteView
+from crowdwatch.analytics.coverage import SiteView
 from crowdwatch.core.outcomes import Outcome
 
 __all__ = ["Focus", "merged"]
@@ -31,13 +31,14 @@ class Focus:
 
     def add(self, outcome: Outcome) -> None:
         """Take in one tick of the coarse pass."""
-        for index, ground in enumerate(self.view.zones):
-            reading = next(r for r in outcome.readings if r.zone_id == ground.zone.zone_id)
+        for index, zone in enumerate(self.view.zones.zones):
+            reading = next(r for r in outcome.readings if r.zone_id == zone.zone_id)
             if not nearest_frac(self.view.site, reading) >= self.near_frac:
                 continue
             span = (outcome.t_ns - self.before_ns, outcome.t_ns + round(self.coarse_s * NS))
-            for camera_id in self.view.cameras:
-                if self.view.sees_zone(camera_id, index):
+            for camera in self.view.site.cameras:
+                camera_id = camera.camera_id
+                if camera.moves or self.view.cameras[camera_id].zones_seen[index]:  # one that moves may see any zone
                     spans = self._spans.setdefault(camera_id, [])
                     spans.append(span)
                     if len(spans) > 1000:

@@ -1,4 +1,5 @@
-"""Speed and memory, side by side in one run: ``python -m pipelines.benchmark``, with ``--batch`` of batch jobs.
+"""Speed and memory, side by side in one run: ``python -m pipelines.benchmark``, with ``--batch`` of batch jobs, with
+``--fold`` of the fold alone on drawn sites.
 
 Repeats are interleaved and medians reported, so that a machine that slows down slows everything down alike.
 """
@@ -19,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from crowdwatch import config
+from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.engine import advance, start
-from crowdwatch.analytics.fuse import view_site
 from crowdwatch.assets.examples import example
 from crowdwatch.core.records import Observation, ObservationId, Tick
 from crowdwatch.core.runs import Mode, Run
@@ -33,6 +34,7 @@ from crowdwatch.store.log import LogWriter
 from crowdwatch.store.sql import SqlStore
 from pipelines.benchmarks import benchmark_runs as runs
 from pipelines.benchmarks.benchmark_batch import GPU_PARTS, PARTS, measure_batch
+from pipelines.benchmarks.benchmark_fold import OPTIONS, measure_fold, sizes_of
 from pipelines.benchmarks.benchmark_footage import footage_of, loop_recording, of_file
 from pipelines.benchmarks.process_watch import peak_mb
 from pipelines.command_line import EventOption, print_json, run
@@ -179,8 +181,23 @@ def main_command(
     parts: Annotated[list[str] | None, typer.Option("--part", help=f"--batch: some of {', '.join(PARTS)}.")] = None,
     torch_model: Annotated[str, typer.Option(help="--batch: weights for Ultralytics' own predict.")] = "yolo11n",
     gpus: Annotated[bool, typer.Option("--gpus", help="--batch: networks on the GPU, 16 frames in a pass.")] = False,
+    of_fold: Annotated[bool, typer.Option("--fold", help="Measure the fold alone on drawn sites instead.")] = False,
+    cameras: Annotated[list[int] | None, typer.Option(help="--fold: of a site; again for the next site.")] = None,
+    side_m: Annotated[list[float] | None, typer.Option(help="--fold: side of the square site.")] = None,
+    zones: Annotated[list[int] | None, typer.Option(help="--fold: of the site.")] = None,
+    people: Annotated[list[int] | None, typer.Option(help="--fold: on the site.")] = None,
+    hz: Annotated[int, typer.Option(min=1, max=60, help="--fold: pictures a second of each camera.")] = 1,
+    changes: Annotated[int, typer.Option(min=0, help="--fold: changes of health for memory; 0 for none.")] = 1000,
+    double: Annotated[bool, typer.Option("--double", help="--fold: a site of twice the last one too.")] = False,
 ) -> None:
     """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
+    if of_fold:
+        if of_batch:
+            raise ConfigError("--fold, --batch: are measured one at a time. Leave one out.")
+        measure_fold(sizes_of(cameras, side_m, zones, people, double), hz, changes, as_json=as_json)
+        return
+    if cameras or side_m or zones or people or double:
+        raise ConfigError(f"{', '.join(OPTIONS)}, --double: belong to drawn sites. Add --fold, or leave them out.")
     event = config.load(event_file or example("pets2009"))
     if of_batch:
         parts = parts or list(GPU_PARTS if gpus else PARTS)

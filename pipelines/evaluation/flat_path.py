@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from crowdwatch import config
+from crowdwatch.analytics.coverage import SiteView, view_site
 from crowdwatch.analytics.engine import advance, start
-from crowdwatch.analytics.fuse import SiteView, view_site
 from crowdwatch.assets.examples import example
 from crowdwatch.config import EventFile
 from crowdwatch.config.programs import CounterSettings, DetectorSettings
@@ -28,7 +28,7 @@ from crowdwatch.core.records import Anchor, Frame, FramePair, GroundPlane, Obser
 from crowdwatch.core.site import Camera, HandOver, Phase, Site, Zone, ZoneKind, ZoneLimits
 from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
-from crowdwatch.ground import plane_from_pose
+from crowdwatch.ground import Ground, plane_from_pose
 from crowdwatch.observation.observe import evidence, locate
 from crowdwatch.observation.splat import splat
 from pipelines.command_line import progress
@@ -95,8 +95,13 @@ def read_picture(frame: Frame, detector: Detector, counter: Counter, hand_over: 
     plane = view.site.cameras[0].plane
     stamp = replace(frame.stamp, camera_id="c")
     heads, mass = replace(heads, stamp=stamp), replace(mass, stamp=stamp)
+    on_ground = splat(mass, plane, Ground(view.grid, view.walkable))
     seen = Observation(
-        heads, locate(heads, plane), evidence(FramePair(None, frame)), plane.plane_id, splat(mass, plane, view.grid)
+        heads,
+        locate(heads, plane),
+        evidence(FramePair(None, frame)),
+        plane.plane_id,
+        on_ground,
     )
     reading = _reading(view, seen)
     return Read(mass.total, reading.count, reading.count_low, reading.count_high)

@@ -17,13 +17,13 @@ import shapely
 
 from crowdwatch import config
 from crowdwatch.analytics.density import smooth_mass
-from crowdwatch.analytics.handover import weight_of
+from crowdwatch.analytics.handover import on_grid, weight_of
 from crowdwatch.assets.examples import example
 from crowdwatch.core.ports import Counter, Detector
 from crowdwatch.core.records import FloatArray, Frame, GroundPlane, HeadMass, Stamp
 from crowdwatch.core.site import BAND_P_M2
 from crowdwatch.drivers import build
-from crowdwatch.ground import make_grid, to_ground, valid_px
+from crowdwatch.ground import to_ground, valid_px, walkable_ground
 from crowdwatch.observation.splat import splat
 from pipelines.command_line import progress
 from pipelines.evaluation.counting_score import PhotoCount, eighths_of_points
@@ -68,8 +68,9 @@ def _where_boxes_count(photo: Photograph, xyxy_px: FloatArray, plane: GroundPlan
     everybody = np.concatenate([feet_m, heads_m])
     if not len(everybody):
         return PhotoCount(*np.zeros((2, 8, 8)))
-    grid = make_grid(shapely.MultiPoint(everybody).envelope.buffer(AROUND_M), CELL_M)
-    rho = smooth_mass(grid, splat(mass, plane, grid).mass, np.ones(grid.shape), BANDWIDTH_M)
+    ground = walkable_ground(shapely.MultiPoint(everybody).envelope.buffer(AROUND_M).envelope, CELL_M)
+    grid = ground.grid
+    rho = smooth_mass(grid, on_grid(splat(mass, plane, ground), grid), np.ones(grid.shape), BANDWIDTH_M)
     weight = 1 - weight_of(rho, *BAND_P_M2)
 
     def at(xy_m: FloatArray) -> FloatArray:

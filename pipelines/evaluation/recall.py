@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.table import Table
 
 from crowdwatch import counters, detectors
-from crowdwatch.analytics.density import kernel_share, smooth, smooth_mass
-from crowdwatch.analytics.handover import weight_of
+from crowdwatch.analytics.density import area_share, smooth, smooth_mass
+from crowdwatch.analytics.handover import on_grid, weight_of
 from crowdwatch.core.records import Anchor, FloatArray, Frame, GroundPlane, HeadMass, Stamp
 from crowdwatch.errors import ConfigError
-from crowdwatch.ground import cell_cover, make_grid, to_ground, to_image, valid_px, visible_area
+from crowdwatch.ground import cell_shares, make_grid, to_ground, to_image, valid_px, visible_area, walkable_ground
 from crowdwatch.observation.splat import splat
 from pipelines.command_line import print_json, progress, run
 from pipelines.evaluation.perspective import HEAD_M, ground_of, statures_px
@@ -89,13 +89,14 @@ def densities(plane: GroundPlane, xy_m: FloatArray, mass: HeadMass | None = None
     """(N,) density of the cell in which each person stands, as the hand-over reads it; of head mass too, else NaN."""
     seen = visible_area(plane, within=shapely.MultiPoint(xy_m).convex_hull.buffer(AROUND_M))
     grid = make_grid(seen, CELL_M)
-    cover = cell_cover(grid, seen)
-    share = kernel_share(grid, seen, BANDWIDTH_M, cover > 0)
+    cover = cell_shares(grid, seen)
+    share = area_share(grid, seen, BANDWIDTH_M, cover > 0)
     col, row = np.floor((xy_m - grid.origin_m) / grid.cell_m).astype(np.int64).T
     true = smooth(grid, xy_m, share, BANDWIDTH_M)[row, col]
     if mass is None:
         return true, np.full(len(true), np.nan)
-    placed = np.where(cover > 0, splat(mass, plane, grid).mass, 0.0)  # as the hand-over takes it
+    anywhere = walkable_ground(shapely.box(*seen.bounds), CELL_M)
+    placed = np.where(cover > 0, on_grid(splat(mass, plane, anywhere), grid), 0.0)  # as the hand-over takes it
     return true, smooth_mass(grid, placed, share, BANDWIDTH_M)[row, col]
 
 

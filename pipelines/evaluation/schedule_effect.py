@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from crowdwatch import config
+from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.engine import advance, start
-from crowdwatch.analytics.fuse import view_site
 from crowdwatch.assets.examples import example
 from crowdwatch.config import EventFile
 from crowdwatch.core.outcomes import ZoneReading
@@ -23,7 +23,7 @@ from crowdwatch.core.site import Site
 from crowdwatch.drivers import build
 from crowdwatch.drivers.drive import Feed, ticked
 from crowdwatch.errors import ConfigError
-from crowdwatch.ground import make_grid, polygon
+from crowdwatch.ground import polygon, site_ground
 from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.observation.schedule import NS, Schedule
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthCounter, TruthDetector, ebb_and_flow
@@ -67,10 +67,9 @@ def dense_scene() -> Watched:
     west, south, east, north = polygon(site.walkable_m, site.obstacles_m).bounds
     people = ebb_and_flow(PEOPLE, SECONDS, west, south, east, north)
     scene = Scene(camera.plane, people, event.cameras[0].source.start_ns, SECONDS * HZ, Fraction(HZ))
-    grid = make_grid(polygon(site.walkable_m, site.obstacles_m), site.cell_m)
     feed = Feed(
         SyntheticSource(scene, camera_id=camera.camera_id), TruthDetector(scene, camera.anchor), camera.plane,
-        HeadCounter(TruthCounter(scene), grid, ALWAYS),
+        HeadCounter(TruthCounter(scene), site_ground(site), ALWAYS),
     )  # fmt: skip
     settings = event.counter
     every, dense = (Fraction(str(each)) for each in (settings.every_s, settings.dense_every_s or settings.every_s))

@@ -10,15 +10,15 @@ import numpy as np
 
 from crowdwatch import config
 from crowdwatch.analytics import audit
+from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.engine import advance, start
-from crowdwatch.analytics.fuse import view_site
 from crowdwatch.config import EventFile
 from crowdwatch.core.records import FloatArray, Observation, Tick
 from crowdwatch.core.runs import Audit
 from crowdwatch.core.site import HandOver, Site, Zone, ZoneKind
 from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
-from crowdwatch.ground import inside, polygon, to_ground
+from crowdwatch.ground import ground_seen, inside, polygon, to_ground
 from pipelines.command_line import progress
 from pipelines.evaluation.interval_boxes import CHOICES
 from pipelines.evaluation.scoring import read_boxes
@@ -78,7 +78,9 @@ def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCou
     site = walkable_zone(config.to_site(event))
     (feed,) = build.open_feeds(event, site)
     truth = read_boxes(folder / "annotations_s2l1.xml")
-    visible = view_site(site).cameras[site.cameras[0].camera_id].visible
+    camera = site.cameras[0]
+    walkable = polygon(site.walkable_m, site.obstacles_m)
+    visible, _ = ground_seen(camera.plane, camera.anchor, camera.counts_heads, walkable)
     true, seen = [], []
     for pair in progress(feed.source.pairs(), "frames", len(truth)):
         seq = pair.current.stamp.seq

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from crowdwatch.analytics.density import kernel_share, smooth
+from crowdwatch.analytics.density import area_share, smooth
 from crowdwatch.ground import make_grid
 
 PEOPLE = arrays(np.float64, st.tuples(st.integers(0, 30), st.just(2)), elements=st.floats(-5, 5))
 ROOM = shapely.box(-6, -6, 6, 6)
 GRID = make_grid(ROOM, 1.0)
-SHARE = kernel_share(GRID, ROOM, 1.0)
+SHARE = area_share(GRID, ROOM, 1.0)
 
 
 @given(PEOPLE, st.randoms(use_true_random=False))
@@ -37,7 +37,7 @@ def test_moving_everything_changes_nothing(xy, east, north):
 def test_a_world_twice_as_large_has_a_quarter_of_the_density(xy):
     big = shapely.box(-12, -12, 12, 12)
     grid = make_grid(big, 2.0)
-    share = kernel_share(grid, big, 2.0)
+    share = area_share(grid, big, 2.0)
     assert np.allclose(smooth(grid, xy * 2, share, 2.0), smooth(GRID, xy, SHARE, 1.0) / 4, atol=1e-9, equal_nan=True)
 
 

@@ -14,7 +14,7 @@ from crowdwatch.core.outcomes import Quality
 from crowdwatch.core.records import Frame, GroundMass, HeadMass, Stamp, Tick
 from crowdwatch.core.site import Bias, HandOver
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.ground import make_grid, polygon, polygons
+from crowdwatch.ground import polygon, polygons, site_ground
 from crowdwatch.observation.splat import splat
 from crowdwatch.sources.synthetic import Scene, TruthCounter, lattice, looking_down, standing
 
@@ -34,16 +34,16 @@ FIRST_P_M2 = {"32 to 48 px": 0.5, "48 to 64 px": 0.5}
 PACKING = np.concatenate([np.arange(0.05, 1.2, 0.05), np.arange(1.2, 7.1, 0.2)])
 
 
-def grid_of(site):
-    return make_grid(polygon(site.walkable_m, site.obstacles_m), site.cell_m)
+def ground_of(site):
+    return site_ground(site)
 
 
-def counted(plane, people, grid, block_px=8.0):
+def counted(plane, people, ground, block_px=8.0):
     """The true head mass of people, on the ground."""
     truth = TruthCounter(Scene(plane, standing(people), T0, 1), block_px)
     frame = Frame(Stamp("c", 0, T0), np.zeros((*plane.image_hw, 3), np.uint8))
     (mass,) = truth.count([frame])
-    return mass, splat(mass, plane, grid)
+    return mass, splat(mass, plane, ground)
 
 
 def read(site, people, mass):
@@ -65,7 +65,7 @@ def test_the_sum_stays_the_sum(mast_m, back_m, block_px, seed):
     shape = tuple(int(np.ceil(side / block_px - 1e-9)) for side in plane.image_hw)
     blocks = np.random.default_rng(seed).random(shape)
     site = square(cameras=[camera(plane=plane)])
-    on_ground = splat(HeadMass(Stamp("c", 0, 0), blocks, block_px, plane.image_hw, "n"), plane, grid_of(site))
+    on_ground = splat(HeadMass(Stamp("c", 0, 0), blocks, block_px, plane.image_hw, "n"), plane, ground_of(site))
     whole = on_ground.mass.sum() + on_ground.beyond + on_ground.unseen
     assert whole == pytest.approx(blocks.sum(), rel=1e-6)  # cells are rounded to 24 bits
     assert on_ground.mass.min() >= 0
@@ -78,7 +78,7 @@ def test_density_from_true_heads_at_every_height(density, mast_m):
     plane = looking_down((0, -12 - mast_m / 3, mast_m), (0, 3), focal_px=800.0)
     site = square(cameras=[camera(plane=plane)])
     people = lattice(density, *WALK)
-    mass, on_ground = counted(plane, people, grid_of(site))
+    mass, on_ground = counted(plane, people, ground_of(site))
     assert mass.total == len(people)  # everybody's head is in the picture
     reading, _ = read(site, np.empty((0, 2)), on_ground)
     assert reading.density_p_m2 == pytest.approx(density, rel=0.1)
@@ -94,7 +94,7 @@ def test_height_leaves_no_bias():
         for shift in np.linspace(0, 0.4, 5):
             people = lattice(4.0, *WALK) + shift - 0.2
             inside = polygons.inside(polygon(site.zones[0].polygon_m), people).sum()
-            _, on_ground = counted(plane, people, grid_of(site))
+            _, on_ground = counted(plane, people, ground_of(site))
             ratios.append(read(site, np.empty((0, 2)), on_ground)[0].count / inside)
         means[mast_m] = float(np.mean(ratios))
     assert list(means.values()) == pytest.approx([1.0] * 3, abs=0.03)
@@ -133,7 +133,7 @@ def test_a_higher_band_would_let_the_count_fall():
 def _counts(site, counter_share, height, packing):
     """What the zone reads of a crowd that packs evenly. Every cell of the ground holds its share of people, every box
     stands for its recall."""
-    grid = grid_of(site)
+    grid = ground_of(site).grid
     counts = []
     for density in packing:
         mass = GroundMass(
@@ -152,12 +152,12 @@ def _band(site):
 
 def test_people_are_counted_by_boxes_where_they_are_few_and_by_heads_where_they_are_many():
     site = square()
-    grid = grid_of(site)
+    ground = ground_of(site)
     few, many = lattice(0.1, *WALK), lattice(4.0, *WALK)
     inside = [polygons.inside(polygon(site.zones[0].polygon_m), each).sum() for each in (few, many)]
     nobody = np.empty((0, 2))
-    _, sparse = counted(site.cameras[0].plane, few, grid)
-    _, dense = counted(site.cameras[0].plane, many, grid)
+    _, sparse = counted(site.cameras[0].plane, few, ground)
+    _, dense = counted(site.cameras[0].plane, many, ground)
     assert read(site, few, sparse)[0].count == inside[0]
     assert read(site, nobody, sparse)[0].count == 0  # a counter's false mass on an empty square does not count
     full = read(site, nobody, dense)[0].count
@@ -171,7 +171,7 @@ def test_people_are_counted_by_boxes_where_they_are_few_and_by_heads_where_they_
 def test_the_weight_looks_at_the_counter_only(seed, density):
     rng = np.random.default_rng(seed)
     site = square()
-    mass = counted(site.cameras[0].plane, lattice(density, *WALK), grid_of(site))[1]
+    mass = counted(site.cameras[0].plane, lattice(density, *WALK), ground_of(site))[1]
     boxes = [rng.uniform((-6, -2), (6, 8), (n, 2)) for n in (0, 5, 60)]
     base = read(site, boxes[0], mass)[0].count
     for people in boxes[1:]:
@@ -191,7 +191,7 @@ def test_the_weight_rises_over_the_band():
 
 def test_another_band_is_tried_on_the_same_log():
     site = square()
-    mass = counted(site.cameras[0].plane, lattice(1.0, *WALK), grid_of(site))[1]
+    mass = counted(site.cameras[0].plane, lattice(1.0, *WALK), ground_of(site))[1]
     boxes_only = replace(site, hand_over=HandOver(5.0, 6.0, UNMEASURED, UNMEASURED))
     assert read(site, np.empty((0, 2)), mass)[0].count == pytest.approx(48, rel=0.1)
     assert read(boxes_only, np.empty((0, 2)), mass)[0].count == 0
@@ -200,7 +200,7 @@ def test_another_band_is_tried_on_the_same_log():
 def test_saturation_matters_only_where_boxes_count():
     site = square()
     many = lattice(4.0, *WALK)
-    mass = counted(site.cameras[0].plane, many, grid_of(site))[1]
+    mass = counted(site.cameras[0].plane, many, ground_of(site))[1]
     for held, quality in ((mass, Quality.GOOD), (None, Quality.DEGRADED)):
         observation = replace(see(T0, many, saturated=True, seq=0), mass=held)
         _, outcomes = fold(started(site), [observation, Tick(T0, (observation.stamp.id,))])
@@ -211,7 +211,7 @@ def test_saturation_matters_only_where_boxes_count():
 def test_a_silent_counter_is_not_zero():
     """Once heads counted a crowd, boxes alone may not stand for it: unknown, not few."""
     site = square()
-    mass = counted(site.cameras[0].plane, lattice(4.0, *WALK), grid_of(site))[1]
+    mass = counted(site.cameras[0].plane, lattice(4.0, *WALK), ground_of(site))[1]
     events = []
     for second in range(12):
         observation = see(T0 + second * S, np.empty((0, 2)))
@@ -232,7 +232,7 @@ def test_the_interval_holds_its_parts():
     widths = []
     for rmse_m in (0.0, 0.5):
         site = square(cameras=[camera(plane=replace(plane, rmse_m=rmse_m))])
-        mass = counted(plane, people, grid_of(site))[1]
+        mass = counted(plane, people, ground_of(site))[1]
         reading, _ = read(site, np.empty((0, 2)), mass)
         assert reading.count_low < reading.count < reading.count_high
         assert reading.density_low == pytest.approx(reading.count_low / 48)
@@ -245,7 +245,7 @@ def test_a_camera_s_factor_scales_boxes_and_head_mass_alike():
     """Half as many again, in the count, the density and the peak, and the factor's own interval is in the count's."""
     many, few = lattice(4.0, *WALK), lattice(0.1, *WALK)
     bias = Bias(1.5, 1.2, 1.8, 4)
-    for people, mass in ((np.empty((0, 2)), counted(camera().plane, many, grid_of(square()))[1]), (few, None)):
+    for people, mass in ((np.empty((0, 2)), counted(camera().plane, many, ground_of(square()))[1]), (few, None)):
         plain, scaled = (read(square(cameras=[replace(camera(), bias=each)]), people, mass)[0] for each in (None, bias))
         for name in ("count", "density_p_m2", "peak_p_m2"):
             assert getattr(scaled, name) == pytest.approx(1.5 * getattr(plain, name))
@@ -256,13 +256,13 @@ def test_a_camera_s_factor_scales_boxes_and_head_mass_alike():
 
 def test_a_camera_that_cannot_see_heads_is_refused():
     low = looking_down((0, -12, 1.0), (0, 3))  # below the head plane of 1.65 m
-    grid = grid_of(square())
+    ground = ground_of(square())
     mass = HeadMass(Stamp("c", 0, 0), np.ones((72, 96)), 8.0, (576, 768), "n")
     with pytest.raises(AnchorRefused, match="head mass cannot be put on the ground"):
-        splat(mass, low, grid)
+        splat(mass, low, ground)
     unknown = replace(camera().plane, camera_centre_m=None)
     with pytest.raises(AnchorRefused):
-        splat(mass, unknown, grid)
+        splat(mass, unknown, ground)
     turned = HeadMass(Stamp("c", 0, 0), np.ones((96, 72)), 8.0, (768, 576), "n")
     with pytest.raises(CalibrationError, match="turned or resized"):
-        splat(turned, camera().plane, grid)
+        splat(turned, camera().plane, ground)

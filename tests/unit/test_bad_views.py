@@ -9,7 +9,7 @@ import yaml
 from scenes import T0, fold, see, square, started
 
 from crowdwatch import config
-from crowdwatch.analytics.fuse import view_site
+from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.readings import foretold
 from crowdwatch.assets.examples import example
 from crowdwatch.core.outcomes import Level, Quality

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdwatch import config
-from crowdwatch.analytics.fuse import SiteView, view_site
+from crowdwatch.analytics.coverage import SiteView, view_site
 from crowdwatch.config import EventFile
 from crowdwatch.core.chunks import Chunk, cut
 from crowdwatch.core.runs import Run

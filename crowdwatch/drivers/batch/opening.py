@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crowdwatch import config
-from crowdwatch.analytics.fuse import view_site
+from crowdwatch.analytics.coverage import view_site
 from crowdwatch.config import EventFile
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Mode, Run, RunState

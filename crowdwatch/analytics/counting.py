@@ -1,0 +1,187 @@
+"""Who is counted: once a tick, for every camera, the people on the ground that it owns, by boxes or by head mass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView
+from crowdwatch.analytics.density import smooth, smooth_mass
+from crowdwatch.analytics.handover import Heads
+from crowdwatch.core.outcomes import Health
+from crowdwatch.core.records import FloatArray, Observation
+from crowdwatch.ground import IntArray, Masks, inside, parts_at
+
+__all__ = ["Assignment", "CameraNow", "Entry", "assign", "entry_of", "zone_mass"]
+
+NOBODY = np.empty((0, 2))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One observation within the window.
+
+    Args:
+        t_ns: exposure.
+        xy_m: (N, 2) everyone whose score is high enough, on walkable ground that the camera sees.
+        place: (N,) their cells in the camera's window, row by row.
+        bit: (N,) the part of the cell in which each stands.
+        person, zone: (P,) who stands in which zone.
+        heads: the head mass that stands for this moment, if any.
+        owned: what the camera owned when the rest was worked out; None before that.
+        weight: (N,) what each of them counts for; 0 on ground that another camera counts.
+        boxes, masses: (zones,) people in each zone by boxes, and by head mass, after the hand-over.
+    """
+
+    t_ns: int
+    xy_m: FloatArray
+    place: IntArray
+    bit: Masks
+    person: IntArray
+    zone: IntArray
+    heads: Heads | None = None
+    owned: Masks | None = None
+    weight: FloatArray = field(default_factory=lambda: np.empty(0))
+    boxes: FloatArray = field(default_factory=lambda: np.empty(0))
+    masses: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True, slots=True)
+class CameraNow:
+    """A camera at a tick.
+
+    Args:
+        health: of its picture.
+        age_s: of its newest picture.
+        saturated: whether a limit cut its newest boxes off.
+        window: its observations, oldest first.
+        counter_fault: why its counter gave nothing for the newest picture; empty when nothing is wrong.
+        silent: the newest head mass, when it is too old to stand for what is there now.
+    """
+
+    health: Health
+    age_s: float
+    saturated: bool
+    window: tuple[Entry, ...]
+    counter_fault: str = ""
+    silent: Heads | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """Everything that readings, the density field and doubts are made from at a tick.
+
+    Args:
+        coverage: which camera counts which ground.
+        cameras: every camera, its window counted for that coverage.
+        boxes, masses: (zones,) people by boxes and by head mass: the sums over the cameras of their means over the
+            window.
+    """
+
+    coverage: Coverage
+    cameras: Mapping[str, CameraNow]
+    boxes: FloatArray
+    masses: FloatArray
+
+    def density(self, view: SiteView) -> FloatArray:
+        """(rows, cols) p/m2 of the newest pictures: what boxes count, smoothed, and what head mass counts."""
+        grid, coverage = view.grid, self.coverage
+        newest = {camera_id: self.cameras[camera_id].window[-1] for camera_id in sorted(coverage.healthy)}
+        people = np.concatenate([NOBODY, *(entry.xy_m for entry in newest.values())])
+        weight = np.concatenate([np.empty(0), *(entry.weight for entry in newest.values())])
+        rho = smooth(grid, people, coverage.kernel, view.site.bandwidth_m, weight)
+        mass = np.zeros(grid.shape)
+        for camera_id, entry in newest.items():
+            if entry.heads is not None:
+                factor = _factor(coverage.views[camera_id])
+                here = coverage.views[camera_id].window.slices
+                mass[here] += factor * entry.heads.counted * coverage.owned_shares[camera_id]
+        return rho + smooth_mass(grid, mass, coverage.kernel, view.site.bandwidth_m) if mass.any() else rho
+
+
+def entry_of(view: SiteView, camera: CameraView, observation: Observation, heads: Heads | None) -> Entry:
+    """The people of one observation that may count: who does is decided with the cameras' health.
+
+    Args:
+        view: the prepared site.
+        camera: what the camera saw.
+        observation: what was found.
+        heads: the head mass that stands for this moment.
+    """
+    positions = observation.positions
+    xy_m = positions.xy_m[(positions.score >= camera.camera.score_min) & np.isfinite(positions.xy_m).all(axis=1)]
+    cell, bit = parts_at(view.grid, xy_m)
+    row, col = np.divmod(cell, view.grid.shape[1])
+    window = camera.window
+    row, col = row - window.row, col - window.col
+    kept = (cell >= 0) & (row >= 0) & (col >= 0) & (row < window.rows) & (col < window.cols)
+    place = np.where(kept, row * window.cols + col, 0)
+    if window:
+        kept &= camera.seen.ravel()[place] & bit != 0
+    xy_m, place, bit, cell = xy_m[kept], place[kept], bit[kept], cell[kept]
+    walks = _on_walkable(view, xy_m, cell)
+    xy_m, place, bit, cell = xy_m[walks], place[walks], bit[walks], cell[walks]
+    person, zone = view.zones.containing(xy_m, cell)
+    return Entry(observation.stamp.t_ns, xy_m, place, bit, person, zone, heads)
+
+
+def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow]) -> Assignment:
+    """Count everybody once: each entry of the window anew where its camera owns other ground than before."""
+    counted = dict(cameras)
+    boxes, masses = np.zeros(len(view.zones)), np.zeros(len(view.zones))
+    for camera_id in sorted(coverage.healthy):
+        window = _count(view, coverage, camera_id, cameras[camera_id].window)
+        counted[camera_id] = replace(cameras[camera_id], window=window)
+        boxes += np.mean([entry.boxes for entry in window], axis=0)
+        masses += np.mean([entry.masses for entry in window], axis=0)
+    return Assignment(coverage, counted, boxes, masses)
+
+
+def zone_mass(view: SiteView, coverage: Coverage, camera_id: str, mass: FloatArray) -> FloatArray:
+    """(zones,) how much of (rows, cols) head mass over a camera's window it counts in each zone."""
+    camera = coverage.views[camera_id]
+    here = coverage.zone_shares[camera_id] * mass.ravel()[camera.cells]
+    return np.bincount(view.zones.zone[camera.entries], here, len(view.zones)).astype(np.float64)
+
+
+def _on_walkable(view: SiteView, xy_m: FloatArray, cell: IntArray) -> np.ndarray:
+    """(N,) whether people stand on walkable ground, its edge included."""
+    walkable = view.walkable
+    row, col = np.divmod(cell, view.grid.shape[1])
+    row, col = row - walkable.window.row, col - walkable.window.col
+    rows, cols = walkable.window.shape
+    known = (row >= 0) & (col >= 0) & (row < rows) & (col < cols)
+    place = np.where(known, row * cols + col, 0)
+    cut = known & walkable.cut.ravel()[place]
+    on = known & (walkable.share.ravel()[place] > 0)
+    on[cut] = inside(walkable.area, xy_m[cut])
+    return on
+
+
+def _factor(camera: CameraView) -> float:
+    bias = camera.camera.bias
+    return 1.0 if bias is None else bias.factor
+
+
+def _count(view: SiteView, coverage: Coverage, camera_id: str, window: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The window with who counts for the camera, unless that was decided for the same ground before."""
+    owned = coverage.owned[camera_id]
+    factor = _factor(coverage.views[camera_id])
+    done: list[Entry] = []
+    for entry in window:
+        if entry.owned is owned:
+            done.append(entry)
+            continue
+        weight = factor * (owned.ravel()[entry.place] & entry.bit != 0)
+        masses = np.zeros(len(view.zones))
+        if entry.heads is not None:
+            weight = weight * (1.0 - entry.heads.weight.ravel()[entry.place])
+            if done and done[-1].heads is entry.heads:
+                masses = done[-1].masses
+            else:
+                masses = factor * zone_mass(view, coverage, camera_id, entry.heads.counted)
+        boxes = np.bincount(entry.zone, weight[entry.person], len(view.zones)).astype(np.float64)
+        done.append(replace(entry, owned=owned, weight=weight, boxes=boxes, masses=masses))
+    return tuple(done)

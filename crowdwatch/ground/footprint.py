@@ -1,0 +1,194 @@
+"""What one picture sees of the grid: the parts of cells that it validly sees, how well, and how large they appear.
+
+A camera that stands still has one footprint; a drone has one for every pose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdwatch.core.records import Anchor, FloatArray, GroundPlane
+from crowdwatch.ground.grid import Grid, Window
+from crowdwatch.ground.parts import EVERY_PART, SIDE, Masks, packed
+from crowdwatch.ground.plane import (
+    anchor_height_m,
+    heads_fault,
+    hull_area,
+    picture_edges_px,
+    position_sigma_m,
+    to_image,
+    valid_ground,
+)
+from crowdwatch.ground.polygons import inside
+
+__all__ = ["Footprint", "footprint", "reach_m"]
+
+LATTICE = 65
+"""Pixels along either side of the picture that are mapped to find how far it reaches: every 30 px at 1080p."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Footprint:
+    """A picture on a rectangle of cells.
+
+    Args:
+        window: the cells that it reaches.
+        seen: (rows, cols) the parts on which people are seen: their anchors and, where a density estimator runs, their
+            heads too.
+        heads: (rows, cols) the parts on which heads are seen, whether or not the feet below; none without an estimator.
+        sigma_m: (rows, cols) position error at the cell's centre; infinite where it is not valid.
+        px2_m2: (rows, cols) pixels that a square metre takes, at the height of heads where that is known; NaN behind
+            the camera.
+    """
+
+    window: Window
+    seen: Masks
+    heads: Masks
+    sigma_m: FloatArray
+    px2_m2: FloatArray
+
+
+def reach_m(plane: GroundPlane, heights_m: tuple[float, ...]) -> tuple[float, float, float, float] | None:
+    """Bounds (west, south, east, north) of the ground that a picture validly sees, with some room around it.
+
+    The room is one and a half times the largest step between neighbours of a lattice of pixels on the ground.
+
+    Args:
+        plane: the calibration.
+        heights_m: planes that count, as 0 for feet.
+
+    Returns:
+        None where nothing is validly seen.
+
+    Raises:
+        AnchorRefused: a height is not 0 and the camera's position is unknown.
+    """
+    left, top, right, bottom = picture_edges_px(plane.image_hw)
+    u, v = np.meshgrid(np.linspace(left, right, LATTICE), np.linspace(top, bottom, LATTICE))
+    pixels = np.column_stack([u.ravel(), v.ravel()])
+    bounds = []
+    for height_m in heights_m:
+        xy, _ = valid_ground(plane, pixels, height_m)
+        known = np.isfinite(xy).all(axis=1)
+        if not known.any():
+            continue
+        lattice = xy.reshape(LATTICE, LATTICE, 2)
+        steps = [np.abs(np.diff(lattice, axis=axis)) for axis in (0, 1)]
+        room = 1.5 * max(
+            (float(np.nanmax(step)) for step in steps if np.isfinite(step).any()), default=plane.max_sigma_m
+        )
+        bounds.append([*(xy[known].min(axis=0) - room), *(xy[known].max(axis=0) + room)])
+    if not bounds:
+        return None
+    west, south = np.min(bounds, axis=0)[:2]
+    east, north = np.max(bounds, axis=0)[2:]
+    return float(west), float(south), float(east), float(north)
+
+
+def footprint(plane: GroundPlane, anchor: Anchor, counts_heads: bool, grid: Grid) -> Footprint:
+    """Find what a picture sees of the grid.
+
+    Cells whose neighbours are all seen, or all unseen, are so themselves; of the others every part is looked at.
+
+    Args:
+        plane: of the picture.
+        anchor: the part of a person that its detections mark.
+        counts_heads: whether a density estimator looks at it: ground is then seen only with the heads of who stands
+            there, because the picture's edge cuts heads off before feet.
+        grid: the cells.
+
+    Raises:
+        AnchorRefused: heads are the anchor, and the camera's position is unknown.
+    """
+    height_m = anchor_height_m(anchor, plane)
+    with_heads = counts_heads and heads_fault(plane) is None
+    heights = (height_m, plane.head_plane_m) if with_heads and height_m == 0.0 else (height_m,)
+    bounds = reach_m(plane, heights)
+    window = Window(0, 0, 0, 0) if bounds is None else grid.around(*bounds)
+    if not window:
+        nothing = np.zeros(window.shape, dtype=np.uint16)
+        return Footprint(window, nothing, nothing, np.zeros(window.shape), np.zeros(window.shape))
+    while True:
+        anchors, sigma = _seen(plane, height_m, grid, window)
+        masks = [anchors] if len(heights) == 1 else [anchors, _seen(plane, plane.head_plane_m, grid, window)[0]]
+        larger = _grown(masks, grid, window)
+        if larger == window:
+            break
+        window = larger
+    heads = masks[-1] if with_heads else np.zeros(window.shape, dtype=np.uint16)
+    seen = anchors & heads if with_heads else anchors
+    kept = _cropped(seen | heads, window)
+    here = kept.within(window)
+    pixels = _px2_m2(plane, grid, kept)
+    sigma = np.where(np.isfinite(sigma), sigma, np.inf)[here]
+    return Footprint(kept, seen[here].copy(), heads[here].copy(), sigma, pixels)
+
+
+def _valid_sigma(plane: GroundPlane, xy_m: FloatArray, height_m: float) -> tuple[NDArray[np.bool_], FloatArray]:
+    """(N,) whether ground points are validly seen, and their position error."""
+    uv = to_image(plane, xy_m, height_m)
+    left, top, right, bottom = picture_edges_px(plane.image_hw)
+    valid: NDArray[np.bool_] = (uv[:, 0] >= left) & (uv[:, 0] <= right) & (uv[:, 1] >= top) & (uv[:, 1] <= bottom)
+    sigma = position_sigma_m(plane, uv, height_m)
+    valid &= sigma <= plane.max_sigma_m
+    hull = hull_area(plane)
+    if hull is not None:
+        valid[valid] = inside(hull, xy_m[valid])
+    return valid, sigma
+
+
+def _seen(plane: GroundPlane, height_m: float, grid: Grid, window: Window) -> tuple[Masks, FloatArray]:
+    """(rows, cols) masks of the parts that are validly seen at a height, and the position error at the centres."""
+    rows, cols = window.shape
+    around = Window(window.row - 1, window.col - 1, rows + 2, cols + 2)
+    east, north = np.meshgrid(*grid.centres(around))
+    valid, sigma = _valid_sigma(plane, np.column_stack([east.ravel(), north.ravel()]), height_m)
+    good = valid.reshape(around.shape)
+    near = np.zeros(window.shape, dtype=np.int64)
+    for south in range(3):
+        for west in range(3):
+            near += good[south : south + rows, west : west + cols]
+    masks = np.where(near == 9, EVERY_PART, np.uint16(0)).astype(np.uint16)
+    row, col = np.nonzero((near > 0) & (near < 9))
+    step = (np.arange(SIDE) + 0.5) / SIDE * grid.cell_m
+    x = grid.origin_m[0] + (window.col + col)[:, None] * grid.cell_m + np.tile(step, SIDE)
+    y = grid.origin_m[1] + (window.row + row)[:, None] * grid.cell_m + np.repeat(step, SIDE)
+    fine, _ = _valid_sigma(plane, np.column_stack([x.ravel(), y.ravel()]), height_m)
+    masks[row, col] = packed(fine.reshape(-1, SIDE, SIDE).transpose(1, 0, 2).reshape(SIDE, -1))[0] if len(row) else 0
+    return masks, sigma.reshape(around.shape)[1:-1, 1:-1]
+
+
+def _grown(masks: list[Masks], grid: Grid, window: Window) -> Window:
+    """The window with half of its size more on each side at which something is still seen."""
+    seen = np.any([mask != 0 for mask in masks], axis=0)
+    rows, cols = (max(2, side // 2) for side in window.shape)
+    south, north = rows * bool(seen[0].any()), rows * bool(seen[-1].any())
+    west, east = cols * bool(seen[:, 0].any()), cols * bool(seen[:, -1].any())
+    wanted = Window(window.row - south, window.col - west, window.rows + south + north, window.cols + west + east)
+    return wanted & grid.window
+
+
+def _cropped(masks: Masks, window: Window) -> Window:
+    """The smallest rectangle around the cells of which something is seen."""
+    rows, cols = np.flatnonzero(masks.any(axis=1)), np.flatnonzero(masks.any(axis=0))
+    if not len(rows):
+        return Window(window.row, window.col, 0, 0)
+    return Window(
+        window.row + int(rows[0]), window.col + int(cols[0]),
+        int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1,
+    )  # fmt: skip
+
+
+def _px2_m2(plane: GroundPlane, grid: Grid, window: Window) -> FloatArray:
+    """(rows, cols) pixels that a square metre takes, by the differences to the neighbours' centres."""
+    height_m = plane.head_plane_m if heads_fault(plane) is None else 0.0
+    around = Window(window.row - 1, window.col - 1, window.rows + 2, window.cols + 2)
+    east, north = np.meshgrid(*grid.centres(around))
+    uv = to_image(plane, np.column_stack([east.ravel(), north.ravel()]), height_m).reshape(*around.shape, 2)
+    across = (uv[1:-1, 2:] - uv[1:-1, :-2]) / (2 * grid.cell_m)
+    along = (uv[2:, 1:-1] - uv[:-2, 1:-1]) / (2 * grid.cell_m)
+    pixels: FloatArray = np.abs(across[..., 0] * along[..., 1] - across[..., 1] * along[..., 0])
+    return pixels

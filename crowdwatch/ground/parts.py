@@ -1,0 +1,81 @@
+"""What of a cell is meant: a mask of 16 bits, one for each of its 4 x 4 parts.
+
+Bit 4 r + c stands for the part in row r from the south and column c from the west. Who sees, owns and covers which part
+is then a matter of ``&``, ``|`` and ``~``, and how much of the cell that is, of counting bits.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdwatch.core.records import FloatArray
+from crowdwatch.ground.grid import Grid, IntArray, Window
+
+__all__ = ["EVERY_PART", "SIDE", "Masks", "packed", "part_centres", "parts_at", "share_of", "unpacked"]
+
+Masks: TypeAlias = NDArray[np.uint16]
+
+SIDE = 4
+"""Parts along a cell's side. A part of a cell of 0.5 m is 0.125 m wide, so an edge of a view is known to 0.06 m, which
+is less than a camera's position error."""
+
+EVERY_PART = np.uint16(0xFFFF)
+
+
+def part_centres(grid: Grid, window: Window) -> tuple[FloatArray, FloatArray]:
+    """East (4 cols,) and north (4 rows,) of the centres of all parts of a rectangle of cells."""
+    step = grid.cell_m / SIDE
+    east = grid.origin_m[0] + window.col * grid.cell_m + (np.arange(window.cols * SIDE) + 0.5) * step
+    north = grid.origin_m[1] + window.row * grid.cell_m + (np.arange(window.rows * SIDE) + 0.5) * step
+    return east, north
+
+
+def packed(parts: NDArray[np.bool_]) -> Masks:
+    """(rows, cols) masks of (4 rows, 4 cols) parts.
+
+    >>> [hex(each) for each in packed(np.eye(4, dtype=bool)).ravel()]
+    ['0x8421']
+    """
+    rows, cols = parts.shape[0] // SIDE, parts.shape[1] // SIDE
+    cells = parts.reshape(rows, SIDE, cols, SIDE).swapaxes(1, 2).reshape(rows, cols, SIDE * SIDE)
+    return np.ascontiguousarray(np.packbits(cells, axis=2, bitorder="little")).view("<u2")[:, :, 0]
+
+
+def unpacked(masks: Masks) -> NDArray[np.bool_]:
+    """(4 rows, 4 cols) parts of (rows, cols) masks: the inverse of :func:`packed`."""
+    rows, cols = masks.shape
+    bits = np.ascontiguousarray(masks.astype("<u2"))[:, :, None].view(np.uint8)
+    cells = np.unpackbits(bits, axis=2, bitorder="little").reshape(rows, cols, SIDE, SIDE)
+    return cells.swapaxes(1, 2).reshape(rows * SIDE, cols * SIDE).astype(np.bool_)
+
+
+def share_of(masks: Masks, of: Masks) -> FloatArray:
+    """Share of the parts in ``of`` that ``masks`` has too; 0 where ``of`` has none.
+
+    >>> share_of(np.array([0b0111], np.uint16), np.array([0b0110_0110], np.uint16)).tolist()
+    [0.5]
+    """
+    shares: FloatArray = np.bitwise_count(masks & of) / np.maximum(np.bitwise_count(of), 1)
+    return shares
+
+
+def parts_at(grid: Grid, xy_m: FloatArray) -> tuple[IntArray, Masks]:
+    """The cell of each of (N, 2) points, counted row by row, and the bit of the part in which it lies.
+
+    Returns:
+        (N,) cell, -1 outside the grid and for NaN; (N,) one bit each, 0 there.
+
+    >>> cell, bit = parts_at(Grid(np.zeros(2), 1.0, (2, 3)), np.array([[2.3, 1.0], [-0.1, 0.0], [np.nan, 0.0]]))
+    >>> cell.tolist(), bit.tolist()
+    ([5, -1, -1], [2, 0, 0])
+    """
+    rows, cols = grid.shape
+    part = np.floor((xy_m - grid.origin_m) / (grid.cell_m / SIDE))
+    within = (part >= 0).all(axis=1) & (part[:, 0] < cols * SIDE) & (part[:, 1] < rows * SIDE)
+    place: IntArray = np.where(within[:, None], part, 0).astype(np.int64)
+    cell = place // SIDE
+    bit = np.left_shift(1, place[:, 1] % SIDE * SIDE + place[:, 0] % SIDE)
+    return np.where(within, cell[:, 1] * cols + cell[:, 0], -1), np.where(within, bit, 0).astype(np.uint16)
