@@ -26,7 +26,7 @@ def test_mass_is_the_number_of_people_far_from_walls():
     grid = make_grid(shapely.box(-20, -20, 20, 20), 0.25)
     xy = np.random.default_rng(3).uniform(-8, 8, (137, 2))
     rho = smooth(grid, xy, np.ones(grid.shape), 1.0)
-    # 12 bandwidths to the border, cells a quarter of the bandwidth: the midpoint sum is exact to far below 1e-6, and 7e-6
+    # 12 bandwidths to the border, cells a quarter of the bandwidth: the midpoint sum is exact to far below 1e-6; 7e-6
     # of the kernel lies beyond its reach on each axis
     assert rho.sum() * grid.cell_m**2 == pytest.approx(137, rel=2e-5)
 
@@ -85,6 +85,6 @@ def test_helbing_kernel_agrees_with_pedpy():
     )
     grid = make_grid(shapely.box(0, 0, 12, 12), 0.5)
     ours = smooth(grid, xy, np.ones(grid.shape), 1 / math.sqrt(2))
-    # PedPy stores rows from north to south. A person's kernel is exact to 7e-5 of its peak, 1 / pi, with lines of 0.18 b,
-    # and cut off at 4.5 b, where it is 4e-5 of it
+    # PedPy stores rows from north to south. A person's kernel is exact to 7e-5 of its peak, 1 / pi, with lines of
+    # 0.18 b; it is cut off at 4.5 b, where it is 4e-5 of that
     assert ours[::-1] == pytest.approx(np.asarray(profile), rel=1e-4, abs=5e-5)
