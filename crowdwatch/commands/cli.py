@@ -115,6 +115,7 @@ def check(
 
     loaded = config.load(event)
     site = config.to_site(loaded)
+    view = view_site(site)
     if explain:
         table = Table("key", "value", "from", box=None, pad_edge=False)
         for row in config.explain(loaded):
@@ -122,7 +123,7 @@ def check(
         out.print(table)
     counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
     out.print(f"[green]{escape(str(event))} is sound[/]: {counts}, {len(site.phases)} phase(s).")
-    for text in foretold(view_site(site)):
+    for text in foretold(view):
         out.print(f"[yellow]{escape(text)}[/]")
 
 

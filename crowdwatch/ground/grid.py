@@ -134,7 +134,7 @@ def make_grid(area: BaseGeometry, cell_m: float) -> Grid:
         coarser = cell_m * np.sqrt(rows * cols / MOST_CELLS)
         raise ConfigError(
             f"site: the ground that cameras and zones reach is {size}, which is {rows * cols:,} cells of {cell_m:g} m, "
-            f"more than {MOST_CELLS:,}. Split the event into several, or set cell_m to {np.ceil(coarser * 10) / 10:g} "
-            "or more."
+            f"more than {MOST_CELLS:,}. Split the event into several, or use larger cells: "
+            f"readings: {{cell_m: {np.ceil(coarser * 10) / 10:g}}}."
         )
     return Grid(first * cell_m, cell_m, (int(rows), int(cols)))

@@ -116,7 +116,7 @@ def test_only_ground_that_is_reached_is_gridded():
 
 def test_ground_that_is_too_large_is_refused_with_the_number_of_cells_and_the_remedy():
     vast = polygon([[0, 0], [3000, 0], [3000, 3000], [0, 3000]])
-    with pytest.raises(ConfigError, match=r"3000 x 3000 m, which is 36,000,000 cells of 0.5 m.*set cell_m to 1\.1"):
+    with pytest.raises(ConfigError, match=r"3000 x 3000 m, which is 36,000,000 cells of 0.5 m.*cell_m: 1\.1"):
         make_grid(vast, 0.5)
     assert make_grid(vast, 1.1).shape == (2728, 2728)
 
