@@ -1,4 +1,4 @@
-"""Where log messages go and how they look: for people, or one JSON object a line. Nothing else configures logging."""
+"""Where the log messages of the command line go and how they look: for people, or one JSON object a line."""
 
 from __future__ import annotations
 
