@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from crowdwatch.commands.log_output import as_environment_says
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
     EXIT_FAULTS,
@@ -91,7 +92,7 @@ def batch(
     try:
         with stopping() as stop, _bars() as progress:
             options = observe_batch.BatchOptions(
-                settings, url, workers, scheduler, gpus, retry_failed, report, stop, say, progress
+                settings, url, workers, scheduler, gpus, retry_failed, report, stop, say, progress, as_environment_says
             )
             result = observe_batch.run_batch(loaded, options)
     except KeyboardInterrupt as interrupt:

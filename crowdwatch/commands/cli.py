@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-import crowdwatch
-from crowdwatch.commands import audit_commands, batch_command
+from crowdwatch.commands import audit_commands, batch_command, log_output
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
     EXIT_ERROR,
@@ -29,6 +28,7 @@ from crowdwatch.commands.terminal import (
     span,
     stopping,
 )
+from crowdwatch.core.version import __version__
 from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def main() -> None:
 
 def _version(asked: bool) -> None:
     if asked:
-        out.print(f"crowdwatch {crowdwatch.__version__}")
+        out.print(f"crowdwatch {__version__}")
         raise typer.Exit
 
 
@@ -73,8 +73,15 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    log_format: Annotated[
+        log_output.Format, typer.Option(envvar=log_output.FORMAT_VARIABLE, help="How log messages look.")
+    ] = log_output.Format.HUMAN,
+    log_level: Annotated[
+        log_output.Level, typer.Option(envvar=log_output.LEVEL_VARIABLE, help="From which on they are said.")
+    ] = log_output.Level.WARNING,
 ) -> None:
     """People per square metre from video, and alerts before a crush. It counts; it never identifies anyone."""
+    log_output.configure(log_format, log_level)
 
 
 @app.command()

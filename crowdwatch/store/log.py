@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from crowdwatch import __version__
 from crowdwatch.core.records import LogEvent, Observation, Tick
+from crowdwatch.core.version import __version__
 from crowdwatch.errors import LogCorrupt, StoreUnavailable
 from crowdwatch.store import files
 from crowdwatch.store.columns import (

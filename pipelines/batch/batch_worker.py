@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-import crowdwatch
 from crowdwatch import config
 from crowdwatch.config import EventFile
+from crowdwatch.core import version
 from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.records import Observation
 from crowdwatch.detectors.choose import has_gpu
@@ -67,17 +68,23 @@ class ModelPlugin(WorkerPlugin):
         run_id: names the plugin, so that two jobs on one cluster do not share models.
         config_json: the resolved event file.
         threads: of the networks on a CPU; None keeps what the event file says.
+        prepare: called first; a function of a module.
     """
 
-    def __init__(self, run_id: str, config_json: str, threads: int | None) -> None:
+    def __init__(
+        self, run_id: str, config_json: str, threads: int | None, prepare: Callable[[], None] | None = None
+    ) -> None:
         self.name = _name(run_id)
         self.config_json = config_json
         self.threads = threads
+        self.prepare = prepare
         self.event: EventFile | None = None
         self.models: Models | None = None
 
     def setup(self, worker: Worker) -> None:
         """Load what the cameras with filmed footage need."""
+        if self.prepare is not None:
+            self.prepare()
         self.event = config.from_json(self.config_json)
         site = config.to_site(self.event)
         self.models = Models(with_threads(self.event, self.threads), site)
@@ -169,7 +176,7 @@ def probe(files: list[tuple[str, int]], gpus: bool, dask_worker: Worker) -> Prob
     """
     limit = dask_worker.memory_manager.memory_limit or 0
     missing = tuple(path for path, size in files if not _seen(Path(path), size))
-    return Probe(crowdwatch.__version__, missing, int(limit), has_gpu() if gpus else None)
+    return Probe(version.__version__, missing, int(limit), has_gpu() if gpus else None)
 
 
 def _seen(path: Path, size: int) -> bool:

@@ -6,7 +6,7 @@ import importlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
-import crowdwatch
 from crowdwatch.config import EventFile
+from crowdwatch.core.version import __version__
 from crowdwatch.detectors.choose import has_gpu
 from crowdwatch.drivers.batch import Job
 from crowdwatch.errors import ClusterUnavailable, ConfigError, MissingPackage
@@ -149,15 +149,17 @@ def check_workers(client: Client, job: Job, *, gpus: bool = False) -> int:
 
 
 @contextmanager
-def models_on(client: Client, job: Job, workers: int, *, local: bool) -> Iterator[None]:
+def models_on(
+    client: Client, job: Job, workers: int, *, local: bool, prepare: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Load the models once on every worker, and take them away again: a cluster outlives the job, and whoever joins it
-    later would load them too. On this machine the workers share its cores.
+    later would load them too. On this machine the workers share its cores, and ``prepare`` is called in each.
 
     Raises:
         ModelError: as of the composition root, on a worker.
     """
     threads = max(1, len(os.sched_getaffinity(0)) // workers) if local else None
-    plugin = ModelPlugin(job.run.run_id, job.event.model_dump_json(), threads)
+    plugin = ModelPlugin(job.run.run_id, job.event.model_dump_json(), threads, prepare if local else None)
     client.register_plugin(plugin)
     try:
         yield
@@ -170,8 +172,8 @@ def models_on(client: Client, job: Job, workers: int, *, local: bool) -> Iterato
 def _fault(found: Probe | BaseException, gpus: bool) -> str:
     if isinstance(found, BaseException):
         return f"cannot run CrowdWatch ({found}). Install the same version there."
-    if found.version != crowdwatch.__version__:
-        return f"has CrowdWatch {found.version}, here is {crowdwatch.__version__}. Install the same version there."
+    if found.version != __version__:
+        return f"has CrowdWatch {found.version}, here is {__version__}. Install the same version there."
     if found.missing:
         more = f" and {len(found.missing) - 1} more" if len(found.missing) > 1 else ""
         return f"does not see {Path(found.missing[0])}{more} as it is here. Mount the same folder at the same path."

@@ -72,6 +72,7 @@ class BatchOptions:
         stop: set it, and the job stops cleanly.
         say: takes notes for people.
         progress: called with how far a stage has come.
+        prepare: called in every worker of this machine as it begins; a function of a module.
     """
 
     settings: Settings
@@ -84,6 +85,7 @@ class BatchOptions:
     stop: threading.Event = field(default_factory=threading.Event)
     say: Callable[[str], None] = lambda text: None
     progress: Callable[[Progress], None] = lambda progress: None
+    prepare: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def _observe(job: Job, store: Store, options: BatchOptions) -> int:
         )
         workers = check_workers(client, job, gpus=options.gpus)
         options.say(f"{workers} workers, dashboard: {client.dashboard_link}")
-        stack.enter_context(models_on(client, job, workers, local=options.scheduler is None))
+        stack.enter_context(models_on(client, job, workers, local=options.scheduler is None, prepare=options.prepare))
         if options.report is not None:
             stack.enter_context(performance_report(filename=str(options.report)))
         frames = _map(client, job, store, options, "observe", _left(job, job.planned()), None)

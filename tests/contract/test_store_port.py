@@ -580,7 +580,7 @@ def test_the_page_does_not_make_a_store(url: str) -> None:
 
 OPEN_AT_ONCE = """
 import sys
-from crowdwatch.runs import Mode, Run
+from crowdwatch.core.runs import Mode, Run
 from crowdwatch.store.sql import SqlStore
 print("ready", flush=True)
 sys.stdin.readline()

@@ -132,9 +132,9 @@ KILLED_IN_THE_FOLD = """
 import os, signal, sys
 from pathlib import Path
 from crowdwatch import config
-from crowdwatch.batch import Settings
-from crowdwatch.examples import example
-from pipelines.observe_batch import BatchOptions, run_batch
+from crowdwatch.drivers.batch import Settings
+from crowdwatch.assets.examples import example
+from pipelines.batch.observe_batch import BatchOptions, run_batch
 
 def reached(now):
     if now.stage == "fold" and now.done >= 40:

@@ -102,7 +102,7 @@ def test_a_running_cluster_does_the_job(event, tmp_path, scheduler, worker, monk
 
 def test_a_worker_of_another_version_is_named(event, tmp_path, scheduler, worker):
     other = tmp_path / "other.py"
-    other.write_text("import crowdwatch\ncrowdwatch.__version__ = '0.0.7'\n", encoding="utf-8")
+    other.write_text("from crowdwatch.core import version\nversion.__version__ = '0.0.7'\n", encoding="utf-8")
     worker("--preload", str(other))
     refused(event, tmp_path, scheduler, r"worker tcp://\S+: has CrowdWatch 0\.0\.7, here is")
 

@@ -1,0 +1,91 @@
+"""Where the log messages of the command line go and how they look: for people, or one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from crowdwatch.errors import redact
+
+__all__ = ["FORMAT_VARIABLE", "LEVEL_VARIABLE", "Format", "Level", "as_environment_says", "configure"]
+
+FORMAT_VARIABLE, LEVEL_VARIABLE = "CROWDWATCH_LOG_FORMAT", "CROWDWATCH_LOG_LEVEL"
+
+
+class Format(StrEnum):
+    """How a message looks."""
+
+    HUMAN = "human"
+    JSON = "json"
+
+
+class Level(StrEnum):
+    """The least that is said."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def configure(form: Format = Format.HUMAN, level: Level = Level.WARNING) -> None:
+    """Send the messages of this process to stderr, and those of the processes that it starts; safe to call again.
+
+    Args:
+        form: how they look.
+        level: from which on messages of CrowdWatch are said; of other packages, warnings and errors.
+    """
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, _Stderr)]:
+        root.removeHandler(handler)
+    handler = _Stderr()
+    handler.setFormatter(_Json() if form is Format.JSON else _Human())
+    root.addHandler(handler)
+    for name in ("crowdwatch", "pipelines"):
+        logging.getLogger(name).setLevel(level.upper())
+    os.environ.update({FORMAT_VARIABLE: form, LEVEL_VARIABLE: level})
+
+
+def as_environment_says() -> None:
+    """Configure a process that a command started, such as a worker of a batch, as that command is."""
+    configure(
+        Format(os.environ.get(FORMAT_VARIABLE, Format.HUMAN)), Level(os.environ.get(LEVEL_VARIABLE, Level.WARNING))
+    )
+
+
+class _Stderr(logging.Handler):
+    """Writes to the stderr of the moment: a progress bar puts its own there and draws itself again below."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except Exception:  # noqa: BLE001  as every handler of logging: a message never ends the run
+            self.handleError(record)
+
+
+class _Human(logging.Formatter):
+    """``warning: what happened``; a message cannot draw on the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = redact(f"{record.levelname.lower()}: {record.getMessage()}")
+        plain = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+        return f"{plain}\n{redact(self.formatException(record.exc_info))}" if record.exc_info else plain
+
+
+class _Json(logging.Formatter):
+    """An object with ``t_utc``, ``level``, ``logger``, ``message``, and ``traceback`` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = {
+            "t_utc": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if record.exc_info:
+            said["traceback"] = redact(self.formatException(record.exc_info))
+        return json.dumps(said, ensure_ascii=False)
