@@ -25,7 +25,7 @@ from crowdwatch.core.site import Site
 from crowdwatch.drivers import build
 from crowdwatch.drivers.drive import Feed, Footage, Steering, Tally, drive
 from crowdwatch.errors import ConfigError, CrowdWatchError, LogCorrupt, RunNotFound, SourceError
-from crowdwatch.ground import make_grid, polygon
+from crowdwatch.ground import polygon
 from crowdwatch.rendering.picture import Overlay
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.pictures import PictureFolder
@@ -299,11 +299,10 @@ def _must_fit(site: Site, logged: Site) -> None:
                 f"{what} has max_position_error_m {camera.plane.max_sigma_m:g}, the log was made with "
                 f"{before.plane.max_sigma_m:g}, and does not say who stood further away"
             )
-    grids = [make_grid(polygon(each.walkable_m, each.obstacles_m), each.cell_m) for each in (site, logged)]
-    (low, high), (held_low, held_high) = ((g.origin_m, g.origin_m + np.array(g.shape[::-1]) * g.cell_m) for g in grids)
-    beyond = float(max((held_low - low).max(), (high - held_high).max()))
+    bounds, held = (np.array(polygon(each.walkable_m, each.obstacles_m).bounds) for each in (site, logged))
+    beyond = float(max((held - bounds)[:2].max(), (bounds - held)[2:].max()))
     heads = all(any(camera.counts_heads for camera in each.cameras) for each in (site, logged))
-    if heads and beyond > max(grid.cell_m for grid in grids):
+    if heads and beyond > max(site.cell_m, logged.cell_m):
         wrong.append(
             f"the walkable area reaches {beyond:.1f} m beyond that of the log, which holds no head mass there "
             "(counter: {model: none} counts by boxes alone)"
