@@ -12,7 +12,7 @@ from crowdwatch.analytics.density import smooth, smooth_mass
 from crowdwatch.analytics.handover import Heads
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.records import FloatArray, Observation
-from crowdwatch.ground import IntArray, Masks, inside, parts_at
+from crowdwatch.ground import EVERY_PART, IntArray, Masks, inside, nearest_part, parts_at, sees
 
 __all__ = ["Assignment", "CameraNow", "Entry", "assign", "entry_of", "zone_mass"]
 
@@ -27,7 +27,7 @@ class Entry:
         t_ns: exposure.
         xy_m: (N, 2) everyone whose score is high enough, on walkable ground that the camera sees.
         place: (N,) their cells in the camera's window, row by row.
-        bit: (N,) the part of the cell in which each stands.
+        bit: (N,) the part of the cell by which each belongs to the camera's ground.
         person, zone: (P,) who stands in which zone.
         heads: the head mass that stands for this moment, if any.
         owned: what the camera owned when the rest was worked out; None before that.
@@ -112,14 +112,9 @@ def entry_of(view: SiteView, camera: CameraView, observation: Observation, heads
     """
     positions = observation.positions
     xy_m = positions.xy_m[(positions.score >= camera.camera.score_min) & np.isfinite(positions.xy_m).all(axis=1)]
-    cell, bit = parts_at(view.grid, xy_m)
-    row, col = np.divmod(cell, view.grid.shape[1])
-    window = camera.window
-    row, col = row - window.row, col - window.col
-    kept = (cell >= 0) & (row >= 0) & (col >= 0) & (row < window.rows) & (col < window.cols)
-    place = np.where(kept, row * window.cols + col, 0)
-    if window:
-        kept &= camera.seen.ravel()[place] & bit != 0
+    cell, _ = parts_at(view.grid, xy_m)
+    place, bit = _seen_parts(view, camera, xy_m)
+    kept = (cell >= 0) & (place >= 0)
     xy_m, place, bit, cell = xy_m[kept], place[kept], bit[kept], cell[kept]
     walks = _on_walkable(view, xy_m, cell)
     xy_m, place, bit, cell = xy_m[walks], place[walks], bit[walks], cell[walks]
@@ -144,6 +139,27 @@ def zone_mass(view: SiteView, coverage: Coverage, camera_id: str, mass: FloatArr
     camera = coverage.views[camera_id]
     here = coverage.zone_shares[camera_id] * mass.ravel()[camera.cells]
     return np.bincount(view.zones.zone[camera.entries], here, len(view.zones)).astype(np.float64)
+
+
+def _seen_parts(view: SiteView, camera: CameraView, xy_m: FloatArray) -> tuple[IntArray, Masks]:
+    """(N,) cell of the camera's window, row by row, and part by which each person belongs to its ground; -1 and 0 for
+    those whom it does not see.
+
+    At the edge of the view the person's own place decides: whoever is cut off by the picture's edge stands exactly on
+    it, where the middle of the part may lie beyond. They belong to the nearest part that the camera sees.
+    """
+    window = camera.window
+    own = view.grid.part(window)
+    place, bit = parts_at(own, xy_m)
+    if not window:
+        return place, bit
+    inner = (place >= 0) & (camera.seen.ravel()[place] == EVERY_PART)
+    edge = np.flatnonzero(~inner)
+    place[edge], bit[edge] = nearest_part(camera.seen, (xy_m[edge] - own.origin_m) / own.cell_m)
+    there = edge[place[edge] >= 0]
+    unseen = there[~sees(camera.plane, camera.camera.anchor, camera.camera.counts_heads, xy_m[there])]
+    place[unseen], bit[unseen] = -1, 0
+    return place, bit
 
 
 def _on_walkable(view: SiteView, xy_m: FloatArray, cell: IntArray) -> np.ndarray:

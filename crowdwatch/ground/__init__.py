@@ -7,11 +7,11 @@ bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and ``wal
 """
 
 from crowdwatch.ground.cells import AreaCells, cell_shares, cells_of
-from crowdwatch.ground.footprint import Footprint, footprint, reach_m
+from crowdwatch.ground.footprint import Footprint, footprint, reach_m, sees
 from crowdwatch.ground.grid import Grid, IntArray, Window, make_grid
 from crowdwatch.ground.homography import Fit, fit_homography, leave_one_out
 from crowdwatch.ground.lens import distort, opencv_lens, undistort, undistort_jacobian
-from crowdwatch.ground.parts import SIDE, Masks, parts_at, share_of, unpacked
+from crowdwatch.ground.parts import EVERY_PART, SIDE, Masks, nearest_part, parts_at, share_of, unpacked
 from crowdwatch.ground.plane import (
     anchor_height_m,
     heads_fault,
@@ -31,6 +31,7 @@ from crowdwatch.ground.view import areas_only, ground_seen, head_size_px, visibl
 from crowdwatch.ground.walkable import Ground, site_ground, walkable_ground
 
 __all__ = [
+    "EVERY_PART",
     "SIDE",
     "AreaCells",
     "Fit",
@@ -54,6 +55,7 @@ __all__ = [
     "inside",
     "leave_one_out",
     "make_grid",
+    "nearest_part",
     "opencv_lens",
     "parts_at",
     "picture_edges_px",
@@ -63,6 +65,7 @@ __all__ = [
     "position_sigma_m",
     "reach_m",
     "rotation_matrix",
+    "sees",
     "sees_ground",
     "share_of",
     "site_ground",

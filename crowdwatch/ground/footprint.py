@@ -24,7 +24,7 @@ from crowdwatch.ground.plane import (
 )
 from crowdwatch.ground.polygons import inside
 
-__all__ = ["Footprint", "footprint", "reach_m"]
+__all__ = ["Footprint", "footprint", "reach_m", "sees"]
 
 LATTICE = 65
 """Pixels along either side of the picture that are mapped to find how far it reaches: every 30 px at 1080p."""
@@ -125,6 +125,20 @@ def footprint(plane: GroundPlane, anchor: Anchor, counts_heads: bool, grid: Grid
     pixels = _px2_m2(plane, grid, kept)
     sigma = np.where(np.isfinite(sigma), sigma, np.inf)[here]
     return Footprint(kept, seen[here].copy(), heads[here].copy(), sigma, pixels)
+
+
+def sees(plane: GroundPlane, anchor: Anchor, counts_heads: bool, xy_m: FloatArray) -> NDArray[np.bool_]:
+    """(N,) whether people at (N, 2) places are validly seen: what the masks of :func:`footprint` say of parts of cells.
+
+    Args:
+        plane, anchor, counts_heads: as there.
+        xy_m: where they stand.
+    """
+    height_m = anchor_height_m(anchor, plane)
+    seen = _valid_sigma(plane, xy_m, height_m)[0]
+    if counts_heads and height_m == 0.0 and heads_fault(plane) is None:
+        seen &= _valid_sigma(plane, xy_m, plane.head_plane_m)[0]
+    return seen
 
 
 def _valid_sigma(plane: GroundPlane, xy_m: FloatArray, height_m: float) -> tuple[NDArray[np.bool_], FloatArray]:

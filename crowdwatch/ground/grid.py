@@ -122,6 +122,7 @@ def make_grid(area: BaseGeometry, cell_m: float) -> Grid:
     Raises:
         ConfigError: it would have more than :data:`MOST_CELLS` cells.
 
+    >>> import shapely
     >>> make_grid(shapely.box(0.2, 0, 3, 1.1), 0.5).shape
     (3, 6)
     """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crowdwatch.core.records import FloatArray
 from crowdwatch.ground.grid import Grid, IntArray, Window
 
-__all__ = ["EVERY_PART", "SIDE", "Masks", "packed", "part_centres", "parts_at", "share_of", "unpacked"]
+__all__ = ["EVERY_PART", "SIDE", "Masks", "nearest_part", "packed", "part_centres", "parts_at", "share_of", "unpacked"]
 
 Masks: TypeAlias = NDArray[np.uint16]
 
@@ -62,20 +62,55 @@ def share_of(masks: Masks, of: Masks) -> FloatArray:
     return shares
 
 
+def nearest_part(masks: Masks, at: FloatArray) -> tuple[IntArray, Masks]:
+    """The part in ``masks`` that is nearest to each of some places, of those in their cells and the cells around.
+
+    Args:
+        masks: (rows, cols).
+        at: (N, 2) columns and rows, counted in cells from the south-west corner.
+
+    Returns:
+        (N,) cell, row by row, -1 where no part near is in the masks; (N,) its one bit, 0 there.
+
+    >>> cell, bit = nearest_part(np.array([[0, 0b1_0000_0000_0001]], np.uint16), np.array([[0.9, 0.1], [5.0, 0.0]]))
+    >>> cell.tolist(), bit.tolist()
+    ([1, -1], [1, 0])
+    """
+    rows, cols = masks.shape
+    parts = np.pad(unpacked(masks), 2 * SIDE)
+    home = np.clip(np.floor(at).astype(np.int64), -1, np.array([cols, rows]))
+    steps = np.arange(-SIDE, 2 * SIDE)
+    col, row = (home[:, axis, None] * SIDE + steps for axis in (0, 1))
+    there = parts[row[:, :, None] + 2 * SIDE, col[:, None, :] + 2 * SIDE]
+    far = ((row + 0.5) / SIDE - at[:, 1, None])[:, :, None] ** 2 + ((col + 0.5) / SIDE - at[:, 0, None])[
+        :, None, :
+    ] ** 2
+    best = np.where(there, far, np.inf).reshape(len(at), len(steps) ** 2)
+    nearest = best.argmin(axis=1)
+    of_row, of_col = np.divmod(nearest, len(steps))
+    each = np.arange(len(at))
+    part_row, part_col = row[each, of_row], col[each, of_col]
+    found = np.isfinite(best[each, nearest]) & (np.abs(at - home - 0.5).max(axis=1) <= 1)
+    cell = part_row // SIDE * cols + part_col // SIDE
+    bit = np.left_shift(1, part_row % SIDE * SIDE + part_col % SIDE)
+    return np.where(found, cell, -1), np.where(found, bit, 0).astype(np.uint16)
+
+
 def parts_at(grid: Grid, xy_m: FloatArray) -> tuple[IntArray, Masks]:
     """The cell of each of (N, 2) points, counted row by row, and the bit of the part in which it lies.
 
     Returns:
-        (N,) cell, -1 outside the grid and for NaN; (N,) one bit each, 0 there.
+        (N,) cell, -1 outside the grid, whose edge belongs to it, and for NaN; (N,) one bit each, 0 there.
 
     >>> cell, bit = parts_at(Grid(np.zeros(2), 1.0, (2, 3)), np.array([[2.3, 1.0], [-0.1, 0.0], [np.nan, 0.0]]))
     >>> cell.tolist(), bit.tolist()
     ([5, -1, -1], [2, 0, 0])
     """
     rows, cols = grid.shape
-    part = np.floor((xy_m - grid.origin_m) / (grid.cell_m / SIDE))
-    within = (part >= 0).all(axis=1) & (part[:, 0] < cols * SIDE) & (part[:, 1] < rows * SIDE)
-    place: IntArray = np.where(within[:, None], part, 0).astype(np.int64)
+    part = (xy_m - grid.origin_m) / (grid.cell_m / SIDE)
+    within = (part >= 0).all(axis=1) & (part[:, 0] <= cols * SIDE) & (part[:, 1] <= rows * SIDE)
+    last = np.array([cols, rows]) * SIDE - 1
+    place: IntArray = np.minimum(np.floor(np.where(within[:, None], part, 0)), last).astype(np.int64)
     cell = place // SIDE
     bit = np.left_shift(1, place[:, 1] % SIDE * SIDE + place[:, 0] % SIDE)
     return np.where(within, cell[:, 1] * cols + cell[:, 0], -1), np.where(within, bit, 0).astype(np.uint16)

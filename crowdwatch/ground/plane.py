@@ -56,7 +56,7 @@ def to_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> F
 
     >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 10.0]),
     ...     image_hw=(100, 100))
-    >>> [to_ground(down, np.array([[50.0, 0.0]]), height).round(9).tolist() for height in (0.0, 2.0)]
+    >>> [(to_ground(down, np.array([[50.0, 0.0]]), height).round(9) + 0.0).tolist() for height in (0.0, 2.0)]
     [[[5.0, 0.0]], [[4.0, 0.0]]]
     """
     x, y, w = _homogeneous(plane, undistort(plane.lens, uv_px))
@@ -88,7 +88,7 @@ def to_image(plane: GroundPlane, xy_m: FloatArray, height_m: float | FloatArray 
 
     >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 10.0]),
     ...     image_hw=(100, 100))
-    >>> to_image(down, np.array([[4.0, 0.0]]), 2.0).round(9).tolist()
+    >>> (to_image(down, np.array([[4.0, 0.0]]), 2.0).round(9) + 0.0).tolist()
     [[50.0, 0.0]]
     """
     xy = np.asarray(xy_m, dtype=np.float64).reshape(-1, 2)

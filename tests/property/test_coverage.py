@@ -139,7 +139,7 @@ def test_memory_does_not_grow_with_changes_of_health():
 
 def test_people_at_the_edge_of_the_grid_have_a_cell():
     grid = make_grid(polygon(SQUARE), 0.5)
-    cell, bit = parts_at(grid, np.array([[-6.0, -2.0], [5.999, 7.999], [6.0, 8.0], [np.nan, 0.0]]))
+    cell, bit = parts_at(grid, np.array([[-6.0, -2.0], [6.0, 8.0], [6.001, 8.0], [np.nan, 0.0]]))
     assert cell.tolist() == [0, grid.shape[0] * grid.shape[1] - 1, -1, -1]
     assert bit.tolist() == [1, 1 << 15, 0, 0]
 
@@ -160,3 +160,16 @@ def test_a_factor_of_a_camera_belongs_to_its_own_ground():
         whole[view.cameras[name].window.slices] = both.owned[name]
         assert whole[:, side].any()
         assert not whole[:, ~side].any()
+
+
+@pytest.mark.parametrize("shift_m", [0.0, 0.03, 0.06, 0.09])
+def test_whoever_stands_on_the_very_edge_of_a_view_is_counted(shift_m):
+    """Boxes cut off by the picture's edge have their feet on it; the parts of cells there may be seen or not."""
+    edge = 2.0 + shift_m
+    hull = np.array([[-6.0, -2.0], [6.0, -2.0], [6.0, edge], [-6.0, edge]])
+    plane = replace(looking_down((0, -12, 10), (0, 3)), hull_m=hull, hull_reach=1.0)
+    people = np.column_stack([np.linspace(-3, 3, 7), np.full(7, edge)])
+    beyond = people + np.array([0.0, 0.01])
+    seen = see(T0, np.concatenate([people, beyond]), seq=0)
+    _, (outcome,) = fold(started(square(cameras=[camera(plane=plane)])), [seen, Tick(T0, (seen.stamp.id,))])
+    assert outcome.readings[0].count == 7
