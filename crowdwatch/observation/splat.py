@@ -139,7 +139,7 @@ def splat(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = F
     >>> import shapely
     >>> from crowdwatch.ground.walkable import walkable_ground
     >>> from crowdwatch.core.records import Stamp
-    >>> down = geometry.plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]),
+    >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]),
     ...     np.array([0.0, 0.0, 10.0]), image_hw=(100, 100), head_plane_m=2.0)
     >>> one = np.zeros((10, 10))
     >>> one[0, 5] = 3.0  # heads are 8 m below the camera: 0.8 m a block

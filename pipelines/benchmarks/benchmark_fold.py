@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import statistics
 import time
 import tracemalloc
@@ -39,6 +40,10 @@ SILENT_WITHIN = 10
 
 FIRST_CHANGES = 10
 """Memory after all changes of health is compared with memory after so many."""
+
+BUSY_FRAC = 0.25
+"""Load of each core before the benchmark begins, above which its times are said to be too long: at 2.5 a tick took
+eight times as long as alone."""
 
 ALIKE = 0.02
 """Two ratios are alike when they differ by less than this share."""
@@ -111,8 +116,12 @@ def measure_fold(sizes: list[SiteSize], hz: int, changes: int, *, as_json: bool)
     """
     if changes and changes <= FIRST_CHANGES:
         raise ConfigError(f"benchmark --changes: got {changes}, need more than {FIRST_CHANGES}, or 0 for none.")
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    if load > BUSY_FRAC * cores:
+        err.print(f"The load is {load:.1f} on {cores} cores before the benchmark begins: its times will be too long.")
     sites = [_measured(size, hz, changes) for size in sizes]
-    answer = {"hz": hz, "sites": sites, "growth": [_growth(*pair) for pair in pairwise(sites)]}
+    growth = [_growth(*pair) for pair in pairwise(sites)]
+    answer = {"hz": hz, "cores": cores, "load_before": load, "sites": sites, "growth": growth}
     if as_json:
         print_json(answer)
     else:

@@ -101,6 +101,14 @@ def test_what_cannot_be_measured_is_refused(words, said):
         run(*words)
 
 
+def test_a_busy_machine_is_said(monkeypatch):
+    monkeypatch.setattr(benchmark_fold, "measure", lambda *_: {})
+    monkeypatch.setattr(benchmark_fold.os, "getloadavg", lambda: (600.0, 0.0, 0.0))
+    said = run(*SMALL, "--json")
+    assert json.loads(said.stdout)["load_before"] == 600.0
+    assert "The load is 600.0 on" in said.stderr
+
+
 def test_memory_that_is_exhausted_is_said(monkeypatch):
     def exhausted(*_):
         raise MemoryError
