@@ -137,7 +137,7 @@ def splat(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = F
         CalibrationError: the picture is not the one that the calibration is for.
 
     >>> import shapely
-    >>> from crowdwatch.ground.walkable import walkable_ground
+    >>> from crowdwatch.ground import plane_from_pose, walkable_ground
     >>> from crowdwatch.core.records import Stamp
     >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]),
     ...     np.array([0.0, 0.0, 10.0]), image_hw=(100, 100), head_plane_m=2.0)
