@@ -145,8 +145,8 @@ def splat(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = F
     >>> one[0, 5] = 3.0  # heads are 8 m below the camera: 0.8 m a block
     >>> seen = splat(HeadMass(Stamp("c", 0, 0), one, 10.0, (100, 100), "n"), down,
     ...     walkable_ground(shapely.box(0, -4, 8, 0), 0.8))
-    >>> seen.mass[-1].round(6).tolist(), seen.unseen
-    ([3.0, 0.0, 0.0, 0.0, 0.0], 0.0)
+    >>> seen.mass[4].round(6).tolist(), seen.unseen
+    ([0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0], 0.0)
     """
     if mass.image_hw != plane.image_hw:
         got, need = mass.image_hw, plane.image_hw
