@@ -26,6 +26,9 @@ from crowdwatch.ground.polygons import inside
 
 __all__ = ["Footprint", "footprint", "reach_m", "sees"]
 
+THERE_AND_BACK_PX = 1e-3
+"""A pixel on the picture's edge that goes to the ground and back may come to lie this far beyond it, through a lens."""
+
 LATTICE = 65
 """Pixels along either side of the picture that are mapped to find how far it reaches: every 30 px at 1080p."""
 
@@ -144,7 +147,7 @@ def sees(plane: GroundPlane, anchor: Anchor, counts_heads: bool, xy_m: FloatArra
 def _valid_sigma(plane: GroundPlane, xy_m: FloatArray, height_m: float) -> tuple[NDArray[np.bool_], FloatArray]:
     """(N,) whether ground points are validly seen, and their position error."""
     uv = to_image(plane, xy_m, height_m)
-    left, top, right, bottom = picture_edges_px(plane.image_hw)
+    left, top, right, bottom = np.array(picture_edges_px(plane.image_hw)) + np.array([-1, -1, 1, 1]) * THERE_AND_BACK_PX
     valid: NDArray[np.bool_] = (uv[:, 0] >= left) & (uv[:, 0] <= right) & (uv[:, 1] >= top) & (uv[:, 1] <= bottom)
     sigma = position_sigma_m(plane, uv, height_m)
     valid &= sigma <= plane.max_sigma_m

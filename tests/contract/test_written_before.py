@@ -38,7 +38,7 @@ def test_a_log_written_before_gives_the_readings_and_alerts_of_then(tmp_path, st
     assert len(then) == len(now) == 42
     for t_ns, zone_id, count, low, high, peak in then:
         reading = now[t_ns, zone_id]
-            # what a view sees was a polygon then and is parts of cells now: counts are equal within 0.5 %
+        # what a view sees was a polygon then and is parts of cells now: counts are equal within 0.5 %
         assert reading.count == pytest.approx(count, rel=0.005, abs=0.05)
         assert reading.count_low == pytest.approx(low, rel=0.01, abs=0.1)
         assert reading.count_high == pytest.approx(high, rel=0.01, abs=0.1)
