@@ -301,7 +301,7 @@ class Models:
     _ground: Ground | None = None
 
     def __post_init__(self) -> None:
-        # frames go side by side already: OpenCV's own threads would only wait for each other (ARCHITECTURE.md)
+        # frames go side by side already: OpenCV's own threads would only wait for each other (docs/decisions.md)
         cv2.setNumThreads(1)
 
     @property

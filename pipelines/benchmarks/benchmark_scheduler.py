@@ -140,9 +140,7 @@ def simulate(tasks: int, task_s: float, workers: int, hosts: int) -> Simulated:
     return Simulated(tasks, task_s, workers, wall_s, ideal_s, submit_s, used_s, idle_mb, top_mb)
 
 
-def cameras(
-    found: Simulated, chunk_s: float, cost_s: float, log_mb: float, fold_s: float, mbit_s: float
-) -> list[dict[str, float]]:
+def cameras(found: Simulated, chunk_s: float, cost_s: float, log_mb: float, mbit_s: float) -> list[dict[str, float]]:
     """Work the measurements out for archives of a day.
 
     Args:
@@ -150,13 +148,12 @@ def cameras(
         chunk_s: event time of a chunk.
         cost_s: seconds of one core for an hour of one camera; a worker has one.
         log_mb: observation log of an hour of one camera.
-        fold_s: seconds of the fold for an hour of one camera.
         mbit_s: of a camera's footage.
 
     Returns:
         For each number of cameras: chunks, workers that finish in eight hours, what they read from the archive by then,
         the scheduler's load (share of one core), its memory (a job hands over at most IN_FLIGHT chunks at once), the
-        same with all of them at once, the log, and the fold if the whole were one site.
+        same with all of them at once, and the log. The fold grows with sites, not with cameras: ``benchmark --fold``.
     """
     rows = []
     for count in CAMERAS:
@@ -173,7 +170,6 @@ def cameras(
                 "scheduler_mb": found.idle_mb + min(chunks, IN_FLIGHT) * found.kb_per_task / 1024,
                 "all_at_once_mb": found.idle_mb + chunks * found.kb_per_task / 1024,
                 "log_gb": hours * log_mb / 1024,
-                "fold_h": hours * fold_s / 3600,
             }
         )
     return rows
@@ -188,13 +184,12 @@ def main_command(
     chunk_s: Annotated[float, typer.Option(min=1, help="Event time of a chunk, for the table.")] = 300.0,
     cost_s: Annotated[float | None, typer.Option(help="CPU seconds per camera-hour; prints the table.")] = None,
     log_mb: Annotated[float, typer.Option(help="Log of a camera-hour in MB, for the table.")] = 0.0,
-    fold_s: Annotated[float, typer.Option(help="Seconds of the fold per camera-hour, for the table.")] = 0.0,
     mbit_s: Annotated[float, typer.Option(help="A camera's footage in Mbit/s, for the table.")] = 6.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What a task costs the scheduler, and what follows for many cameras."""
     found = simulate(tasks, task_s, workers, hosts)
-    rows = [] if cost_s is None else cameras(found, chunk_s, cost_s=cost_s, log_mb=log_mb, fold_s=fold_s, mbit_s=mbit_s)
+    rows = [] if cost_s is None else cameras(found, chunk_s, cost_s=cost_s, log_mb=log_mb, mbit_s=mbit_s)
     if as_json:
         print_json({**asdict(found), "cpu_ms_per_task": found.cpu_ms_per_task, "kb_per_task": found.kb_per_task,
                     "cameras": rows})  # fmt: skip
