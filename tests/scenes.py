@@ -23,7 +23,8 @@ from crowdwatch.core.records import (
     Tick,
 )
 from crowdwatch.core.site import Camera, Limit, Phase, Quantity, Site, Zone, ZoneKind, ZoneLimits
-from crowdwatch.drivers.drive import Feed, Footage
+from crowdwatch.drivers.feed import Feed
+from crowdwatch.drivers.streams import RecordedStream
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthDetector, looking_down
 
 S = 1_000_000_000
@@ -118,5 +119,5 @@ def rendered(scene: Scene, site: Site) -> list[Outcome]:
     """The whole path over a synthetic scene, its truth as detections."""
     one = site.cameras[0]
     source = SyntheticSource(scene, camera_id=one.camera_id)
-    footage = Footage([Feed(source, TruthDetector(scene, one.anchor), one.plane)], *source.span_ns, S)
-    return fold(started(site), footage.events())[1]
+    stream = RecordedStream([Feed(source, TruthDetector(scene, one.anchor), one.plane)], *source.span_ns, S)
+    return fold(started(site), (event for event, _ in stream))[1]

@@ -98,27 +98,27 @@ def summarise(summary: Summary) -> None:
     """Print what a run found."""
     from rich.table import Table
 
-    tally, run = summary.tally, summary.run
+    totals, run = summary.totals, summary.run
     names = {zone.id: zone.name.en if zone.name else zone.id for zone in summary.event.zones}
     for line in (summary.event.notice.en if summary.event.notice else "", *summary.event.labels):
         if line:
             out.print(f"[bold yellow]{escape(line)}[/]")
     table = Table("zone", "highest density", "people then", "at (UTC)", "unknown", title=f"{summary.event.name.en}")
     for zone_id, name in names.items():
-        density, count, t_ns = tally.peaks.get(zone_id, (float("nan"), float("nan"), 0))
-        unknown = tally.unknown_ticks.get(zone_id, 0) / max(tally.ticks, 1)
+        density, count, t_ns = totals.peaks.get(zone_id, (float("nan"), float("nan"), 0))
+        unknown = totals.unknown_ticks.get(zone_id, 0) / max(totals.ticks, 1)
         highest = [f"{density:.2f} p/m2", f"{count:.1f}", clock(t_ns)[11:]] if t_ns else ["unknown", "unknown", "-"]
         table.add_row(name, *highest, f"{unknown:.0%}")
     out.print(table)
-    out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(tally.alerts.items())) or "none"))
+    out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(totals.alerts.items())) or "none"))
     out.print(
-        f"{tally.observations} frames, {tally.detections} detections ({tally.dropped} off the valid ground), "
-        f"{tally.ticks} readings per zone, {summary.wall_s:.1f} s"
+        f"{totals.observations} frames, {totals.detections} detections ({totals.dropped} off the valid ground), "
+        f"{totals.ticks} readings per zone, {summary.wall_s:.1f} s"
     )
     if summary.detector_ids:
         out.print(f"detector: {', '.join(summary.detector_ids)}", markup=False)
     if summary.counter_notes:
-        out.print(f"counter: {', '.join(summary.counter_notes)}; {tally.counted} frames", markup=False)
+        out.print(f"counter: {', '.join(summary.counter_notes)}; {totals.counted} frames", markup=False)
     for camera in summary.event.cameras:
         if camera.bias is not None:
             said = f"{camera.bias.factor:g} ({camera.bias.low:g} to {camera.bias.high:g})"
@@ -127,8 +127,8 @@ def summarise(summary: Summary) -> None:
                 "`readings: {hand_counts: none}` in the event file turns this off",
                 markup=False,
             )
-    if tally.saturated:
-        out.print(f"[yellow]{tally.saturated} frames reached a limit of the detector: people may be missing.[/]")
+    if totals.saturated:
+        out.print(f"[yellow]{totals.saturated} frames reached a limit of the detector: people may be missing.[/]")
     out.print(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}", markup=False)
 
 
@@ -140,7 +140,7 @@ def finish(summary: Summary, again: str) -> None:
         for fault in summary.faults:
             err.print(f"[bold red]error:[/] {escape(str(fault))}")
     if summary.stopped:
-        reached = summary.tally.last_tick_ns
+        reached = summary.totals.last_tick_ns
         err.print(f"Stopped cleanly{f' at {clock(reached)}' if reached else ''}. {escape(again)}")
         raise typer.Exit(EXIT_STOPPED)
     if summary.faults:

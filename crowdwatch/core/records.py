@@ -294,6 +294,11 @@ class Observation:
         """The frame's stamp."""
         return self.detections.stamp
 
+    @property
+    def t_ns(self) -> int:
+        """UTC exposure time."""
+        return self.detections.stamp.t_ns
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorAction:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
-from pydantic import ValidationError
 
 from crowdwatch import config, counters, detectors
 from crowdwatch.analytics import audit
 from crowdwatch.assets import samples
-from crowdwatch.config import BiasSettings, EventFile, IntervalsSettings
+from crowdwatch.config import EventFile
 from crowdwatch.config.schema import CameraFile
 from crowdwatch.config.times import parse_time
 from crowdwatch.core.ports import Counter, Detector, Source, Store
 from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import Camera, Site
-from crowdwatch.detectors import weights
-from crowdwatch.drivers.drive import Feed
-from crowdwatch.errors import ConfigError, ModelError, SourceUnavailable, WeightsNotFound
+from crowdwatch.drivers.feed import Feed
+from crowdwatch.errors import ConfigError, SourceUnavailable, WeightsNotFound
 from crowdwatch.ground import Ground, heads_fault, polygon, site_ground
 from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.observation.schedule import Schedule
@@ -34,10 +32,7 @@ from crowdwatch.store.sql import SqlStore
 __all__ = [
     "DEFAULT_RUNS",
     "Models",
-    "as_logged",
-    "audited",
     "footage_files",
-    "measured",
     "open_counter",
     "open_detector",
     "open_feed",
@@ -121,83 +116,6 @@ def open_counter(event: EventFile) -> tuple[Counter | None, str]:
             raise
         return None, "off: no counter is shipped with this installation; boxes count alone"
     return counter, counter.counter_id
-
-
-def measured(event: EventFile) -> EventFile:
-    """Put the measured intervals of the models that will run into the event file, so that its log holds them.
-
-    They stand in ``intervals.yaml`` in the model's folder; what the event file says itself is kept.
-
-    Raises:
-        ModelError: that file is damaged.
-    """
-    found: dict[str, IntervalsSettings | None] = {}
-    for key, task in (("detector", weights.DETECT), ("counter", weights.COUNT)):
-        settings = getattr(event, key)
-        found[key] = settings.intervals
-        if settings.intervals is not None or settings.model == "none":
-            continue
-        try:
-            name = weights.default_model(task=task) if settings.model == "auto" else settings.model
-        except WeightsNotFound:
-            continue
-        found[key] = _intervals(name)
-    parts = {key: getattr(event, key).model_copy(update={"intervals": table}) for key, table in found.items()}
-    return event.model_copy(update=parts)
-
-
-def _intervals(name: str) -> IntervalsSettings | None:
-    """What was measured of a shipped model; None where nothing was."""
-    paths = [path for folder in weights.shipped_dirs() if (path := folder / name / "intervals.yaml").is_file()]
-    if not paths:
-        return None
-    content = weights.read_yaml(paths[0])
-    try:
-        return IntervalsSettings.model_validate(
-            {key: content[key] for key in ("spread", "between", "bands") if key in content}
-        )
-    except ValidationError as error:
-        text = config.plainly(error)
-        raise ModelError(f"{paths[0]}: is no table of intervals ({text}). Restore it, or fit it again.") from error
-
-
-def audited(event: EventFile, store: Store, models: Models) -> EventFile:
-    """Put the factors that hand counts give into the event file, so that its log holds them.
-
-    A camera that nobody audited has none; counts beside another program are left aside; what the event file says
-    itself is kept. Models are loaded only where a camera has been audited.
-
-    Raises:
-        StoreUnavailable, ModelError, SourceUnavailable: what counts, or what was counted, cannot be told.
-    """
-    entries = [] if event.readings.hand_counts == "none" else store.audits(event_id=event.id)
-    known = {entry.camera_id for entry in entries}
-    cameras = []
-    for entry, camera in zip(event.cameras, models.site.cameras, strict=True):
-        if entry.bias is None and entry.id in known:
-            found = audit.of_program(entry.id, entries, models.program(camera))
-            if found.audited:
-                factor = audit.applied(found, lower=event.readings.hand_counts == "all")
-                entry = entry.model_copy(update={"bias": BiasSettings(**asdict(factor))})
-        cameras.append(entry)
-    return event.model_copy(update={"cameras": cameras})
-
-
-def as_logged(event: EventFile, logged: EventFile) -> EventFile:
-    """An event file with what was measured for an earlier run where it says nothing itself: the intervals of the
-    models that made the log, and the cameras' factors."""
-    parts: dict[str, object] = {}
-    for key in ("detector", "counter"):
-        settings = getattr(event, key)
-        table = settings.intervals or getattr(logged, key).intervals
-        parts[key] = settings.model_copy(update={"intervals": table})
-    if event.readings.hand_counts != "none":
-        factors = {camera.id: camera.bias for camera in logged.cameras}
-        parts["cameras"] = [
-            camera if camera.bias is not None else camera.model_copy(update={"bias": factors.get(camera.id)})
-            for camera in event.cameras
-        ]
-    return event.model_copy(update=parts)
 
 
 def _heads(event: EventFile, camera: Camera, counter: Counter | None, ground: Ground) -> HeadCounter | None:

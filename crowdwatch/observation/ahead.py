@@ -4,7 +4,7 @@ prepared."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(items: Iterable[Item], work: Callable[[Item], Made], threads: int) -> Iterator[Made]:
+def ahead(items: Iterable[Item], work: Callable[[Item], Made], threads: int) -> Generator[Made]:
     """``map(work, items)``, with up to ``threads`` items at work at once and one more waiting.
 
     What comes out, and in which order, is that of ``map``: a :class:`CrowdWatchError` of ``items`` is raised after what

@@ -18,7 +18,7 @@ from crowdwatch.config import EventFile
 from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import RunState
-from crowdwatch.drivers import batch, build
+from crowdwatch.drivers import batch, build, configuration
 from crowdwatch.drivers.batch import Job, Settings
 from crowdwatch.drivers.replay import Summary
 from crowdwatch.errors import ClusterUnavailable
@@ -110,7 +110,7 @@ def run_batch(event: EventFile, options: BatchOptions) -> Result:
         ClusterUnavailable: no scheduler, no worker, or one that cannot run the job.
         CrowdWatchError: whatever cannot be used; what was observed before stays.
     """
-    event = build.measured(for_gpus(event, options.scheduler) if options.gpus else event)
+    event = configuration.measured(for_gpus(event, options.scheduler) if options.gpus else event)
     began = time.monotonic()
     with closing(build.open_store(options.store_url)) as store:
         if options.retry_failed:  # the newest job as it was begun, whatever else is asked for
@@ -259,16 +259,16 @@ def _beat(store: Store, job: Job, state: RunState) -> None:
 
 def _facts(job: Job, summary: Summary, frames: int, wall_s: float) -> dict[str, Any]:
     standing = job.chunks.standing()
-    tally = summary.tally
+    totals = summary.totals
     return {
         "run_id": job.run.run_id,
         "event_id": job.run.event_id,
         "folder": job.run.folder,
         "alerts_digest": summary.digest,
-        "alerts": tally.alerts,
-        "observations": tally.observations,
-        "ticks": tally.ticks,
-        "unknown_ticks": tally.unknown_ticks,
+        "alerts": totals.alerts,
+        "observations": totals.observations,
+        "ticks": totals.ticks,
+        "unknown_ticks": totals.unknown_ticks,
         "detector_ids": list(summary.detector_ids),
         "factors": {camera.id: camera.bias.factor for camera in job.event.cameras if camera.bias is not None},
         "chunks": len(standing.done) + len(standing.failed),

@@ -127,7 +127,7 @@ def whole(event: config.EventFile, frames: int, folder: Path) -> float:
         to_ns=_frame_ns(event, frames),
     )  # fmt: skip
     summary = replay_recording(event, options)
-    return (time.perf_counter() - began[0]) / summary.tally.observations
+    return (time.perf_counter() - began[0]) / summary.totals.observations
 
 
 def bare(event: config.EventFile, frames: int) -> float:

@@ -25,7 +25,7 @@ from crowdwatch.assets.examples import example
 from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.records import Anchor
 from crowdwatch.detectors import weights
-from crowdwatch.drivers import batch, build
+from crowdwatch.drivers import batch, build, configuration
 from crowdwatch.drivers.batch import Job, Settings
 from crowdwatch.drivers.build import Models
 from crowdwatch.errors import ConfigError
@@ -169,7 +169,7 @@ def plain(event_json: str, folder: str, settings: Settings) -> Measured:
     began = time.perf_counter()
     url = f"sqlite:///{folder}/store.sqlite"
     with closing(build.open_store(url)) as store:
-        job, _ = batch.open_job(build.measured(config.from_json(event_json)), settings, store)
+        job, _ = batch.open_job(configuration.measured(config.from_json(event_json)), settings, store)
         models = _loaded(job, None)
         start_s = time.perf_counter() - began
         watch = Watch()
@@ -217,7 +217,7 @@ def two_processes(event_json: str, folder: str, settings: Settings) -> Measured:
     context = multiprocessing.get_context("spawn")
     url = f"sqlite:///{folder}/store.sqlite"
     with closing(build.open_store(url)) as store:
-        job, _ = batch.open_job(build.measured(config.from_json(event_json)), settings, store)
+        job, _ = batch.open_job(configuration.measured(config.from_json(event_json)), settings, store)
     begin, queue = context.Barrier(3), context.Queue()
     parts = [context.Process(target=_half, args=(job.run, number, begin, queue)) for number in range(2)]
     for part in parts:

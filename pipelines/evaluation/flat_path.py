@@ -26,7 +26,7 @@ from crowdwatch.core.outcomes import ZoneReading
 from crowdwatch.core.ports import Counter, Detector
 from crowdwatch.core.records import Anchor, Frame, FramePair, GroundPlane, Observation, Stamp, Tick
 from crowdwatch.core.site import Camera, HandOver, Phase, Site, Zone, ZoneKind, ZoneLimits
-from crowdwatch.drivers import build
+from crowdwatch.drivers import build, configuration
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import Ground, plane_from_pose
 from crowdwatch.observation.observe import evidence, locate
@@ -151,7 +151,7 @@ def figures(photos: Sequence[Photograph], model: str | None, score_min: float, *
     Raises:
         ModelError: a model cannot be used.
     """
-    event = build.measured(_plain(model))
+    event = configuration.measured(_plain(model))
     detector, (counter, note) = build.open_detector(event, Anchor.HEAD), build.open_counter(event)
     if counter is None:
         raise ConfigError(f"counter: {note}.")

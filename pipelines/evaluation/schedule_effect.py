@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from crowdwatch.config import EventFile
 from crowdwatch.core.outcomes import ZoneReading
 from crowdwatch.core.records import Observation
 from crowdwatch.core.site import Site
-from crowdwatch.drivers import build
-from crowdwatch.drivers.drive import Feed, ticked
+from crowdwatch.drivers import build, configuration
+from crowdwatch.drivers.feed import Feed
+from crowdwatch.drivers.streams import ObservedStream
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import polygon, site_ground
 from crowdwatch.observation.observe import HeadCounter
@@ -50,7 +50,7 @@ def recording(event: EventFile, folder: Path) -> Watched:
     """PETS2009 as the event file has it, counted on every frame."""
     source = event.cameras[0].source.model_copy(update={"sample": None, "file": str(folder / "vtest.avi")})
     event = event.model_copy(update={"cameras": [event.cameras[0].model_copy(update={"source": source})]})
-    event = build.measured(event)
+    event = configuration.measured(event)
     site = config.to_site(event)
     (feed,) = build.open_feeds(event, site)
     if feed.heads is None or feed.heads.counter is None:
@@ -61,7 +61,7 @@ def recording(event: EventFile, folder: Path) -> Watched:
 
 def dense_scene() -> Watched:
     """A drawn crowd of up to some 5 p/m2 with true boxes and true head mass, on the synthetic example's ground."""
-    event = build.measured(config.load(example("synthetic")))
+    event = configuration.measured(config.load(example("synthetic")))
     site = config.to_site(event)
     camera = site.cameras[0]
     west, south, east, north = polygon(site.walkable_m, site.obstacles_m).bounds
@@ -89,15 +89,10 @@ def thinned(seen: Sequence[Observation], schedule: Schedule) -> list[Observation
 
 def _readings(site: Site, seen: Sequence[Observation], to_ns: int) -> Iterator[ZoneReading]:
     state = start(view_site(site))
-    coming = ((each.stamp.t_ns, partial(_same, each)) for each in seen)
-    for event in ticked(coming, seen[0].stamp.t_ns, to_ns, round(site.tick_s * NS)):
+    for event, _ in ObservedStream(seen, seen[0].t_ns, to_ns, round(site.tick_s * NS), []):
         state, outcome = advance(state, event)
         if outcome is not None:
             yield from outcome.readings
-
-
-def _same(observation: Observation) -> Observation:
-    return observation
 
 
 def effect(watched: Watched, label: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ from crowdwatch.config import EventFile
 from crowdwatch.core.records import FloatArray, Observation, Tick
 from crowdwatch.core.runs import Audit
 from crowdwatch.core.site import HandOver, Site, Zone, ZoneKind
-from crowdwatch.drivers import build
+from crowdwatch.drivers import build, configuration
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import ground_seen, inside, polygon, to_ground
 from pipelines.command_line import progress
@@ -72,7 +72,7 @@ def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCou
     Raises:
         ConfigError: the annotations end before the recording.
     """
-    event = build.measured(event)
+    event = configuration.measured(event)
     settings = event.counter.model_copy(update={"every_s": 0.04, "dense_every_s": None})
     event = event.model_copy(update={"counter": settings})
     site = walkable_zone(config.to_site(event))

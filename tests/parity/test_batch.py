@@ -69,8 +69,8 @@ def stored(folder, run_id):
 def real_replay(real, tmp_path_factory, data_dir, models_dir):
     folder = tmp_path_factory.mktemp("replay")
     summary = replayed(folder, real, REAL_S)
-    assert summary.tally.alerts  # equal because nothing happened would be no evidence
-    assert summary.tally.observations == REAL_S * 7
+    assert summary.totals.alerts  # equal because nothing happened would be no evidence
+    assert summary.totals.observations == REAL_S * 7
     return folder, summary
 
 

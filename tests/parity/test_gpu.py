@@ -99,7 +99,7 @@ def test_a_batch_on_the_gpu_tells_what_a_replay_tells(tmp_path, chunk_s):
     replayed = replay_recording(event, Options(tmp_path / "replay", url, to_ns=to_ns, pictures=False))
     settings = Settings(tmp_path / "batch", chunk_s=chunk_s, to_ns=to_ns, batch_frames=CUDA_BATCH)
     result = run_batch(event, BatchOptions(settings, url, gpus=True))
-    assert result.facts["alerts"] == replayed.tally.alerts != {}
+    assert result.facts["alerts"] == replayed.totals.alerts != {}
     one, two = (list(build.open_log(next((tmp_path / name).iterdir())).observations()) for name in ("replay", "batch"))
     assert len(one) == len(two) == SECONDS * 7
     for a, b in zip(one, two, strict=True):

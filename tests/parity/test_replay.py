@@ -67,7 +67,7 @@ def test_it_walks_through_every_level(whole):
     levels = {alert.level for alert in store.alerts(summary.run.run_id)}
     assert levels >= {Level.WATCH, Level.CAUTION, Level.ALERT, Level.CRITICAL}
     assert store.run(summary.run.run_id).state is RunState.FINISHED
-    assert summary.tally.observations == SECONDS * 5
+    assert summary.totals.observations == SECONDS * 5
     assert {r.quality for r in store.readings(summary.run.run_id)} == {Quality.GOOD}
 
 
@@ -93,8 +93,8 @@ def test_the_log_answers_what_other_limits_would_have_done(whole, event, tmp_pat
     zones = [event.zones[0].model_copy(update={"limits": limits, "capacity_persons": None}), *event.zones[1:]]
     calm = event.model_copy(update={"zones": zones})
     again = replay_log(Path(summary.run.folder), options(tmp_path, event), calm)
-    assert again.tally.alerts == {}
-    assert summary.tally.alerts != {}
+    assert again.totals.alerts == {}
+    assert summary.totals.alerts != {}
 
 
 def test_a_stopped_run_resumes_to_the_same_result(whole, event, tmp_path):
@@ -164,7 +164,7 @@ def test_an_acknowledgement_is_sequenced_logged_and_replayed(event, tmp_path):
     summary = replay_recording(event, chosen)
     actions = [e for e in LogReader(Path(summary.run.folder)).events() if isinstance(e, OperatorAction)]
     assert [(a.actor, a.t_ns - start_ns) for a in actions] == [("ana", 61 * 10**9)]
-    assert summary.tally.alerts["crowding acknowledged"] == 1
+    assert summary.totals.alerts["crowding acknowledged"] == 1
     again = replay_log(Path(summary.run.folder), replace(chosen, progress=lambda t_ns: None))
     assert again.digest == summary.digest
 
@@ -193,8 +193,8 @@ def test_the_real_recording_repeats_and_its_log_gives_the_same(data_dir, models_
         chosen = replace(options(tmp_path / name, real), to_ns=end_ns)
         summaries.append(replay_recording(real, chosen))
     one, two = summaries
-    assert one.tally.observations == 140
-    assert one.tally.alerts  # equal because nothing happened would be no evidence
+    assert one.totals.observations == 140
+    assert one.totals.alerts  # equal because nothing happened would be no evidence
     assert log_bytes(one.run.folder) == log_bytes(two.run.folder)
     assert rows(tmp_path / "one", one) == rows(tmp_path / "two", two)
     again = replay_log(Path(one.run.folder), options(tmp_path, real))

@@ -95,7 +95,7 @@ def test_a_running_cluster_does_the_job(event, tmp_path, scheduler, worker, monk
     asked = options(tmp_path, {"to_ns": end_ns(event), "chunk_s": 10.0}, scheduler=scheduler, say=notes.append)
     facts = run_batch(event, asked).facts
     replayed = replay(event, tmp_path)
-    assert replayed.tally.alerts
+    assert replayed.totals.alerts
     assert facts["alerts_digest"] == replayed.digest
     assert any(note.startswith("2 workers") for note in notes)
 

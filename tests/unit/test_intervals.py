@@ -15,7 +15,7 @@ from crowdwatch.assets.examples import example
 from crowdwatch.core import intervals
 from crowdwatch.core.intervals import IntervalBand, IntervalTable
 from crowdwatch.detectors import weights
-from crowdwatch.drivers import build
+from crowdwatch.drivers import configuration
 from crowdwatch.errors import ModelError, RecordError
 from pipelines.evaluation import interval_cases
 from pipelines.evaluation import intervals as fitting
@@ -158,12 +158,12 @@ def test_the_command_writes_what_the_program_reads(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "shipped_dirs", lambda: [models])
     result = CliRunner().invoke(fitting.app, [str(data), "--out", str(card / "intervals.yaml")])
     assert result.exit_code == 0, result.output
-    event = build.measured(config.load(example("pets2009")))
+    event = configuration.measured(config.load(example("pets2009")))
     assert event.counter.intervals is not None
     assert event.counter.intervals.table().bands[-1].below == math.inf
     (card / "intervals.yaml").write_text("spread: -1\nbands: []\n")
     with pytest.raises(ModelError, match="no table of intervals"):
-        build.measured(config.load(example("pets2009")))
+        configuration.measured(config.load(example("pets2009")))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_damaged_table_is_said_in_one_sentence(tmp_path, monkeypatch, content,
     monkeypatch.setattr(weights, "shipped_dirs", lambda: [tmp_path / "models"])
     event = config.load(example("pets2009"))
     with pytest.raises(ModelError) as refused:
-        build.measured(event)
+        configuration.measured(event)
     text = str(refused.value)
     assert text.startswith(f"{folder / 'intervals.yaml'}: ")
     assert said in text

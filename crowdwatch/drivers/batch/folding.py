@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from crowdwatch.analytics.engine import advance, start
@@ -17,8 +16,11 @@ from crowdwatch.core.outcomes import Outcome
 from crowdwatch.core.ports import Store
 from crowdwatch.core.records import Observation
 from crowdwatch.drivers.batch.jobs import Job
-from crowdwatch.drivers.drive import Steering, Tally, drive, ticked
-from crowdwatch.drivers.replay import Sink, Summary, closing_run, leave_log, refold
+from crowdwatch.drivers.clock import PacedClock
+from crowdwatch.drivers.lifecycle import StoreSink, Summary, closing_run, leave_log, refold
+from crowdwatch.drivers.loop import Loop, Pictures
+from crowdwatch.drivers.streams import ObservedStream
+from crowdwatch.drivers.totals import RunTotals
 from crowdwatch.errors import SourceError, SourceTruncated
 from crowdwatch.rendering.focus import Focus
 from crowdwatch.rendering.products import Products
@@ -34,7 +36,7 @@ again."""
 
 
 @dataclass(slots=True)
-class _BatchSink(Sink):
+class _BatchSink(StoreSink):
     """A sink that writes many ticks in one transaction, and the products beside them."""
 
     products: Products | None = None
@@ -45,9 +47,9 @@ class _BatchSink(Sink):
         for outcome in outcomes:
             if self.products is not None:
                 self.products.add(outcome)
-        Sink.write(self, outcomes)
+        StoreSink.write(self, outcomes)
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, outcome: Outcome, pictures: Pictures) -> None:
         """Take one outcome; it is written with others."""
         self.waiting.append(outcome)
         if len(self.waiting) >= WRITE_TICKS:
@@ -83,21 +85,22 @@ def _pass(folder: ChunkFolder, chunks: Sequence[Chunk], from_ns: int) -> Iterato
         yield from folder.read(chunk, from_ns)
 
 
-def _same(observation: Observation) -> Observation:
-    return observation
-
-
 def focus_spans(job: Job, progress: Callable[[int], None] = lambda t_ns: None) -> dict[str, list[tuple[int, int]]]:
     """Fold the coarse pass in memory, and say where each camera has to be looked at finely."""
-    focus = Focus(job.view, job.plan.near_frac, max(c.camera.sample_interval_s for c in job.view.cameras.values()))
+    focus = Focus(job.view, job.plan.near_frac, max(camera.sample_interval_s for camera in job.view.site.cameras))
     state = start(job.view)
-    coming = ((o.stamp.t_ns, partial(_same, o)) for o in _observations(job, job.chunks.standing(), job.run.from_ns))
-    for event in ticked(coming, job.run.from_ns, job.run.to_ns, round(job.view.site.tick_s * NS)):
+    for event, _ in _stream(job, job.chunks.standing(), job.run.from_ns, []):
         state, outcome = advance(state, event)
         if outcome is not None:
             focus.add(outcome)
             progress(outcome.t_ns)
     return focus.spans()
+
+
+def _stream(job: Job, standing: Standing, from_ns: int, faults: list[SourceError]) -> ObservedStream:
+    """What was observed from a time on, with ticks to the end of the job's span."""
+    tick_ns = round(job.view.site.tick_s * NS)
+    return ObservedStream(_observations(job, standing, from_ns), from_ns, job.run.to_ns, tick_ns, faults)
 
 
 def fold(
@@ -126,7 +129,7 @@ def fold(
     site, run = job.view.site, job.run
     standing = job.chunks.standing()
     faults = _faults(standing)
-    tally, began = Tally(), time.monotonic()
+    totals, clock, began = RunTotals(), PacedClock(), time.monotonic()
     config_json = job.event.model_dump_json()
     with ExitStack() as stack:
         resume = (job.folder / "event.json").exists()
@@ -135,22 +138,20 @@ def fold(
         origin = job.event.site.origin_m or (0.0, 0.0)
         products = Products(job.folder / "products", site.tick_s, site.crs, (float(origin[0]), float(origin[1])))
         sink = _BatchSink(store, run.run_id, products=products)
-        steering = Steering(store, run.run_id, 0.0, stop)
-        stack.enter_context(closing_run(store, run, steering, tally, faults))
+        stack.enter_context(closing_run(store, run, clock, stop, totals, faults))
         state, first_ns = start(job.view), run.from_ns
         if resume:
             store.rewind(run.run_id, LogReader(job.folder).last_tick_ns or 0)
-            state = refold(job.folder, job.view, tally, sink)
-            first_ns = first_ns if tally.last_tick_ns is None else tally.last_tick_ns + 1
-        coming = ((o.stamp.t_ns, partial(_same, o)) for o in _observations(job, standing, first_ns))
-        events = ticked(coming, first_ns, run.to_ns, round(site.tick_s * NS))
-        state = drive(state, events, steering=steering, log=log, sink=sink, tally=tally, progress=progress)
+            state = refold(job.folder, job.view, totals, sink)
+            first_ns = first_ns if totals.last_tick_ns is None else totals.last_tick_ns + 1
+        loop = Loop(store, run.run_id, clock, stop, log, sink, totals, progress)
+        loop.run(state, _stream(job, standing, first_ns, faults), first_ns)
         sink.flush()
         log.close(complete=not stop.is_set())
         digest = sink.alerts.hexdigest()
-        ids = tuple(sorted(tally.detector_ids))
+        ids = tuple(sorted(totals.detector_ids))
         summary = Summary(
-            run, job.event, tally, digest, ids, (), tuple(faults), stop.is_set(), time.monotonic() - began
+            run, job.event, totals, digest, ids, (), tuple(faults), stop.is_set(), time.monotonic() - began
         )
         if not stop.is_set():
             products.close()

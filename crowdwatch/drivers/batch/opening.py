@@ -16,7 +16,8 @@ from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.drivers import build
 from crowdwatch.drivers.batch import footage
 from crowdwatch.drivers.batch.jobs import PLAN_JSON, SUMMARY_JSON, Job, Plan
-from crowdwatch.drivers.replay import new_run_id
+from crowdwatch.drivers.configuration import RunConfiguration
+from crowdwatch.drivers.lifecycle import new_run_id
 from crowdwatch.errors import ConfigError, RunNotFound
 from crowdwatch.store import files
 from crowdwatch.store.layout import Layout
@@ -146,8 +147,7 @@ def _empty_log(job: Job) -> None:
 
 def _difference(job: Job, event: EventFile, settings: Settings) -> str:
     """What a job was started with that is asked for differently now; empty when nothing is."""
-    began_with = build.as_logged(event, config.from_json(job.run.config_json))
-    if job.run.config_json != began_with.model_dump_json():
+    if job.run.config_json != RunConfiguration.for_log(event, job.run.config_json).json:
         return "another event file, or another sampling"
     plan = job.plan
     pairs = (
@@ -177,9 +177,8 @@ def _check_unchanged(job: Job) -> None:
 
 
 def _begin(event: EventFile, settings: Settings, store: Store, say: Callable[[str], None]) -> Job:
-    site = config.to_site(event)
-    event = build.audited(event, store, build.Models(event, site))
-    site = config.to_site(event)
+    configuration = RunConfiguration.for_footage(event, store, build.Models(event, config.to_site(event)))
+    event, site = configuration.event, configuration.site
     found = footage.look_at(event, site)
     for note in found.notes:
         say(note)
@@ -197,7 +196,7 @@ def _begin(event: EventFile, settings: Settings, store: Store, say: Callable[[st
     plan = Plan(settings.chunk_s, settings.batch_frames, spans, found.files, settings.fine_hz, settings.near_frac)
     run_id = new_run_id(event, settings.runs)
     folder = str((settings.runs / run_id).resolve())
-    run = Run(run_id, event.id, Mode.BATCH, event.model_dump_json(), folder, from_ns, to_ns, time.time_ns())
+    run = Run(run_id, event.id, Mode.BATCH, configuration.json, folder, from_ns, to_ns, time.time_ns())
     job = Job(run, event, plan, view_site(site))
     job.write_plan()  # first: a run in the store has its plan
     store.begin(run)

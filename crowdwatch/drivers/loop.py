@@ -1,0 +1,124 @@
+"""The run loop: events go through ``advance``, and what comes out goes to the sink.
+
+One loop for every driver, whatever its stream and its clock. What operators ask is put into the order of events just
+before the tick that folds it, and logged there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from crowdwatch.analytics.engine import State, advance
+from crowdwatch.core.outcomes import Outcome
+from crowdwatch.core.ports import Store
+from crowdwatch.core.records import Detections, Frame, LogEvent, Observation, OperatorAction, Tick
+from crowdwatch.core.runs import RunState
+from crowdwatch.drivers.clock import Clock
+from crowdwatch.drivers.heartbeat import Heartbeat
+from crowdwatch.drivers.inlet import CommandInlet
+from crowdwatch.drivers.streams import EventStream
+from crowdwatch.drivers.totals import RunTotals
+
+__all__ = ["EventLog", "Loop", "Pictures", "Sink"]
+
+POLL_S = 0.1
+
+Pictures: TypeAlias = Mapping[str, tuple[Frame, Detections]]
+"""Per camera, the newest frame that a tick includes, and what was found in it."""
+
+
+class EventLog(Protocol):
+    """Where events are kept in their order."""
+
+    def append(self, event: LogEvent) -> None:
+        """Add one event."""
+
+
+class Sink(Protocol):
+    """Takes what comes out of every tick, after the events behind it have been handed to the log."""
+
+    def __call__(self, outcome: Outcome, pictures: Pictures) -> None:
+        """Take one outcome, with the pictures that came since the tick before."""
+
+
+@dataclass(slots=True)
+class Loop:
+    """A run from its first event to its last.
+
+    Args:
+        store: where commands come from and heartbeats go to.
+        run_id: the run.
+        clock: when a tick is due.
+        stop: set it, and the loop ends cleanly at the next event.
+        log: where events are kept, or None when they come from a log.
+        sink: takes every outcome.
+        totals: counts for the summary.
+        progress: called with the event time reached.
+    """
+
+    store: Store
+    run_id: str
+    clock: Clock
+    stop: threading.Event
+    log: EventLog | None
+    sink: Sink
+    totals: RunTotals
+    progress: Callable[[int], None] = lambda t_ns: None
+
+    def run(self, state: State, stream: EventStream, from_ns: int) -> State:
+        """Fold events as they come, until they end or ``stop`` is set.
+
+        Args:
+            state: where to begin.
+            stream: the events.
+            from_ns: event time of the beginning.
+
+        Raises:
+            CrowdWatchError: an event, the log or the store cannot be used; what was written before stays.
+        """
+        inlet = CommandInlet(self.store, self.run_id, self.clock, self.stop)
+
+        def standing() -> tuple[RunState, float]:
+            return RunState.PAUSED if inlet.paused else RunState.RUNNING, self.clock.speed
+
+        newest: dict[str, tuple[Frame, Detections]] = {}
+        with Heartbeat(self.store, self.run_id, from_ns, standing) as heartbeat:
+            for event, frame in stream:
+                heartbeat.moved(event.t_ns)
+                actions = [] if self.stop.is_set() else self._actions(event, inlet, heartbeat)
+                if self.stop.is_set():
+                    break
+                if frame is not None and isinstance(event, Observation):
+                    newest[event.stamp.camera_id] = frame, event.detections
+                for each in (*actions, event):
+                    state, outcome = self._take(state, each)
+                    if outcome is not None:
+                        self.sink(outcome, newest)
+                        newest = {}
+                        self.progress(outcome.t_ns)
+        return state
+
+    def _take(self, state: State, event: LogEvent) -> tuple[State, Outcome | None]:
+        if self.log is not None:
+            self.log.append(event)
+        state, outcome = advance(state, event)
+        self.totals.add(event, outcome)
+        return state, outcome
+
+    def _actions(self, event: LogEvent, inlet: CommandInlet, heartbeat: Heartbeat) -> list[OperatorAction]:
+        """Wait until a tick is due; what operators did meanwhile."""
+        if not isinstance(event, Tick):
+            return []
+        paused, speed = inlet.paused, self.clock.speed
+        actions = inlet.take(event.t_ns)
+        while not self.stop.is_set() and (inlet.paused or self.clock.wait_s(event.t_ns) > 0):
+            if (inlet.paused, self.clock.speed) != (paused, speed):
+                paused, speed = inlet.paused, self.clock.speed
+                heartbeat.now()
+            self.stop.wait(POLL_S if inlet.paused else min(POLL_S, self.clock.wait_s(event.t_ns)))
+            actions += inlet.take(event.t_ns)
+            heartbeat.moved(event.t_ns)
+        return actions
