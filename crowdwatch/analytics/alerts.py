@@ -32,6 +32,8 @@ already.) Ten seconds of good sight end it. [design values]"""
 
 BLIND_LEVEL = Level.ALERT
 
+_BELOW_LIMITS, _SEEN_AGAIN = Reason.of(Code.BELOW_LIMITS), Reason.of(Code.SEEN_AGAIN)
+
 
 @dataclass(frozen=True, slots=True)
 class Timer:
@@ -142,8 +144,7 @@ def _crowding(
     chance: float | None,
 ) -> _Cause:
     """Step every timer of a zone and return what decides its level."""
-    below = Reason.of(Code.BELOW_LIMITS)
-    decided = _Cause(Level.NORMAL, "density", reading.density_p_m2, math.nan, "p/m2", below, "rule")
+    decided = _Cause(Level.NORMAL, "density", reading.density_p_m2, math.nan, "p/m2", _BELOW_LIMITS, "rule")
     kept = set()
     for limit in limits.limits:
         key = (reading.zone_id, limit.quantity.value, limit.level)
@@ -186,7 +187,7 @@ def _blindness(
     key = (reading.zone_id, BLINDNESS, BLIND_LEVEL)
     timers[key] = timers.get(key, Timer()).step(float(blind), reading.t_ns, limit, stale_s)
     level = BLIND_LEVEL if timers[key].active else Level.NORMAL
-    reason = Reason.of(Code.NOT_COUNTED, because=reading.reasons) if blind else Reason.of(Code.SEEN_AGAIN)
+    reason = Reason.of(Code.NOT_COUNTED, because=reading.reasons) if blind else _SEEN_AGAIN
     return _Cause(level, "visible_frac", reading.visible_frac, math.nan, "", reason, "rule blindness")
 
 

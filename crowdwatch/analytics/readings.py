@@ -17,7 +17,7 @@ from crowdwatch.core.records import FloatArray
 from crowdwatch.core.site import FACTOR_RANGE, Bias, Zone
 from crowdwatch.ground import heads_fault
 
-__all__ = ["foretold", "read_zones"]
+__all__ = ["known_gaps", "read_zones"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
@@ -57,7 +57,7 @@ class _Masses:
     lost: FloatArray
 
 
-def foretold(view: SiteView) -> list[str]:
+def known_gaps(view: SiteView) -> list[str]:
     """What is known before any picture: zones of which too little is seen, and cameras that cannot place heads.
 
     Zones that a moving camera may come to see are not among them.
@@ -72,7 +72,7 @@ def foretold(view: SiteView) -> list[str]:
     for camera_id, seen in view.cameras.items():
         fault = heads_fault(seen.camera.plane)
         if seen.camera.counts_heads and fault is not None:
-            said.append(f"camera {camera_id}: boxes count alone, and dense crowds are missed: {fault}")
+            said.append(f"camera {camera_id}: the detector counts alone, and dense crowds are missed: {fault}")
     return said
 
 
@@ -152,16 +152,15 @@ def _quality(
     if not zone.well:
         silent = all(health is Health.SILENT for health in healths.values())
         return (Quality.STALE if silent else Quality.BLIND), doubts
-    seen = Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac)
     if zone.visible_frac < BLIND_BELOW_FRAC:
-        return Quality.BLIND, [seen, *doubts]
+        return Quality.BLIND, [Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac), *doubts]
     if not any(cameras[camera_id].window for camera_id in zone.well):
         return Quality.BLIND, [Reason.of(Code.NO_PICTURE)]
     lost = [c for c in zone.well if c in masses and _lost(masses[c], zone)]
     if lost:
         return Quality.BLIND, [Reason.of(Code.NO_ESTIMATE_IN_CROWD, c) for c in lost]
     if zone.visible_frac < DEGRADED_BELOW_FRAC:
-        doubts.append(seen)
+        doubts.append(Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac))
     views = assignment.coverage.views
     doubts += [doubt for c in zone.well for doubt in _doubts(view, views[c], cameras[c], zone, masses.get(c))]
     notes = [note for c in zone.well for note in _notes(c, views[c].camera.bias)]

@@ -10,7 +10,7 @@ from scenes import T0, fold, see, square, started
 
 from crowdwatch import config
 from crowdwatch.analytics.coverage import view_site
-from crowdwatch.analytics.readings import foretold
+from crowdwatch.analytics.readings import known_gaps
 from crowdwatch.assets.examples import example
 from crowdwatch.core.outcomes import Level, Quality
 from crowdwatch.core.reasons import Code, Reason
@@ -85,13 +85,15 @@ def test_a_camera_below_the_heads_is_left_to_boxes_and_says_so(tmp_path):
     (feed,) = build.open_feeds(event)
     assert feed.heads.counter is None
     assert feed.heads.fault is Code.HEADS_NOT_PROJECTED
-    (said,) = foretold(view_site(config.to_site(event)))[-1:]
-    assert said.startswith("camera mast: boxes count alone, and dense crowds are missed: the camera is 1.20 m up")
+    (said,) = known_gaps(view_site(config.to_site(event)))[-1:]
+    assert said.startswith(
+        "camera mast: the detector counts alone, and dense crowds are missed: the camera is 1.20 m up"
+    )
 
 
-def test_what_no_camera_sees_is_foretold():
+def test_what_no_camera_sees_is_said_beforehand():
     site = square(walkable=LONG, zone=[[-4, -30], [4, -30], [4, 6], [-4, 6]])
-    assert re.fullmatch(r"zone z: the cameras see \d\d% of it, so it will be degraded\.", *foretold(view_site(site)))
+    assert re.fullmatch(r"zone z: the cameras see \d\d% of it, so it will be degraded\.", *known_gaps(view_site(site)))
     site = square(walkable=LONG, zone=[[-4, -50], [4, -50], [4, -40], [-4, -40]])
-    assert foretold(view_site(site)) == ["zone z: the cameras see 0% of it, so it will be blind: it is never read."]
-    assert foretold(view_site(square())) == []
+    assert known_gaps(view_site(site)) == ["zone z: the cameras see 0% of it, so it will be blind: it is never read."]
+    assert known_gaps(view_site(square())) == []
