@@ -21,8 +21,8 @@ from crowdwatch.core.site import Site, Zone
 from crowdwatch.ground import polygon
 from crowdwatch.rendering.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
 from crowdwatch.ui.view import Moment, worst_zone
-from crowdwatch.ui.writing import clock, columns, density_text, duration, interval, name_of, number, short
-from crowdwatch.words import reason_text, t
+from crowdwatch.ui.writing import clock, columns, duration, interval, name_of, number, service_text, short
+from crowdwatch.words import joined, reason_text, t
 
 __all__ = ["map_alt", "map_figure", "map_rows"]
 
@@ -104,9 +104,15 @@ def _plate(zone: Zone, reading: ZoneReading, language: str) -> tuple[str, str]:
     """The two lines of a zone's plate: its name; sign, level and density."""
     name = short(name_of(zone.name, zone.zone_id, language), 20)
     level = t(language, f"level.{reading.level.name.lower()}")
-    amount = density_text(language, zone.kind, reading.density_p_m2)
-    said = level if reading.level == Level.UNKNOWN else f"{level} {amount}"
+    amount = f" {number(reading.density_p_m2, 2)} {t(language, 'unit.density')}"
+    said = level if reading.level == Level.UNKNOWN else level + amount
     return name, f"{LEVEL_STYLES[reading.level].sign} {said}"
+
+
+def _hover(zone: Zone, reading: ZoneReading, language: str) -> str:
+    """What a plate has no room for: level of service, quality and reasons."""
+    service = service_text(language, zone.kind, reading.density_p_m2)
+    return joined(language, (service, _quality(language, reading), reason_text(language, reading.reasons)))
 
 
 def _spots(zone: Zone, wide_m: float, high_m: float) -> list[FloatArray]:
@@ -139,7 +145,7 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
             "x": float(spot[0]), "y": float(spot[1]), "showarrow": False, "opacity": 0.92, "align": "center",
             "text": f"{html.escape(name)}<br><b>{html.escape(said)}</b>", "bgcolor": style.colour,
             "bordercolor": "#000000", "borderpad": 3, "font": {"color": style.ink, "size": 18},
-            "hovertext": html.escape(f"{_quality(language, reading)} {reason_text(language, reading.reasons)}"),
+            "hovertext": html.escape(_hover(zone, reading, language)),
         })  # fmt: skip
     return plates
 
