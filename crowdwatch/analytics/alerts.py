@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from crowdwatch.core.intervals import exceeded
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, Level, Quality, ZoneReading
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import OperatorAction
 from crowdwatch.core.site import UNITS, Limit, Quantity, Site, ZoneLimits
 
@@ -30,6 +31,8 @@ BLIND_ON_DELAY_S, BLIND_OFF_DELAY_S = 3.0, 10.0
 already.) Ten seconds of good sight end it. [design values]"""
 
 BLIND_LEVEL = Level.ALERT
+
+_BELOW_LIMITS, _SEEN_AGAIN = Reason.of(Code.BELOW_LIMITS), Reason.of(Code.SEEN_AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class _Standing:
     state: AlarmState = AlarmState.NORMAL
     level: Level = Level.NORMAL
     since_ns: int = 0
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class AlarmBook:
     def alarms(self) -> tuple[Alarm, ...]:
         """Every alarm that is not NORMAL, by zone and name."""
         return tuple(
-            Alarm(alarm, zone_id, s.state, s.level, s.since_ns, s.reason)
+            Alarm(alarm, zone_id, s.state, s.level, s.since_ns, s.reasons)
             for (zone_id, alarm), s in sorted(self.standing.items())
             if s.state is not AlarmState.NORMAL
         )
@@ -95,7 +98,7 @@ class _Cause:
     value: float
     limit: float
     unit: str
-    reason: str
+    reason: Reason
     cause: str
 
 
@@ -141,7 +144,7 @@ def _crowding(
     chance: float | None,
 ) -> _Cause:
     """Step every timer of a zone and return what decides its level."""
-    decided = _Cause(Level.NORMAL, "density", reading.density_p_m2, math.nan, "p/m2", "below all limits", "rule")
+    decided = _Cause(Level.NORMAL, "density", reading.density_p_m2, math.nan, "p/m2", _BELOW_LIMITS, "rule")
     kept = set()
     for limit in limits.limits:
         key = (reading.zone_id, limit.quantity.value, limit.level)
@@ -150,14 +153,27 @@ def _crowding(
         timers[key] = timers.get(key, Timer()).step(value, reading.t_ns, limit, stale_s)
         if timers[key].active and limit.level > decided.level:
             unit = UNITS[limit.quantity]
-            said = "unknown" if math.isnan(value) else f"{value:.2f} {unit}"
-            said += "" if chance is None or math.isnan(value) else f" with probability {chance:g}"
-            reason = f"{limit.quantity.value} {said}, limit {limit.raise_at:g} {unit} for {limit.on_delay_s:g} s"
             rule = f"rule {limit.quantity.value} {limit.level.name.lower()}"
-            decided = _Cause(limit.level, limit.quantity.value, value, limit.raise_at, unit, reason, rule)
+            why = _reached(limit, value, chance)
+            decided = _Cause(limit.level, limit.quantity.value, value, limit.raise_at, unit, why, rule)
     for key in [k for k in timers if k[0] == reading.zone_id and k[1] != BLINDNESS and k not in kept]:
         del timers[key]  # a limit of an earlier phase
     return decided
+
+
+def _reached(limit: Limit, value: float, chance: float | None) -> Reason:
+    """Why a limit is active: the value that is compared with it now, NaN where it is unknown."""
+    against = [
+        ("quantity", limit.quantity.value),
+        ("limit", limit.raise_at),
+        ("unit", UNITS[limit.quantity]),
+        ("delay_s", limit.on_delay_s),
+    ]
+    if math.isnan(value):
+        return Reason(Code.LIMIT_UNKNOWN, values=tuple(against))
+    if chance is None:
+        return Reason(Code.LIMIT_REACHED, values=(*against, ("value", value)))
+    return Reason(Code.LIMIT_LIKELY, values=(*against, ("value", value), ("chance", chance)))
 
 
 def _blindness(
@@ -171,7 +187,7 @@ def _blindness(
     key = (reading.zone_id, BLINDNESS, BLIND_LEVEL)
     timers[key] = timers.get(key, Timer()).step(float(blind), reading.t_ns, limit, stale_s)
     level = BLIND_LEVEL if timers[key].active else Level.NORMAL
-    reason = f"people here are not counted: {reading.reason}" if blind else "the zone is seen again"
+    reason = Reason.of(Code.NOT_COUNTED, because=reading.reasons) if blind else _SEEN_AGAIN
     return _Cause(level, "visible_frac", reading.visible_frac, math.nan, "", reason, "rule blindness")
 
 
@@ -182,7 +198,7 @@ def _event(
     return AlertEvent(
         event_id=hashlib.sha256(identity.encode()).hexdigest()[:16], alarm=alarm, zone_id=zone_id, t_ns=t_ns,
         transition=transition, from_state=old.state, to_state=new.state, level=new.level, quantity=why.quantity,
-        value=why.value, limit=why.limit, unit=why.unit, reason=why.reason, cause=why.cause,
+        value=why.value, limit=why.limit, unit=why.unit, reasons=(why.reason,), cause=why.cause,
     )  # fmt: skip
 
 
@@ -193,11 +209,11 @@ def _move(old: _Standing, why: _Cause, t_ns: int) -> tuple[str, _Standing] | Non
     if why.level == Level.NORMAL:
         acknowledged = old.state is AlarmState.ACKNOWLEDGED
         state = AlarmState.NORMAL if acknowledged else AlarmState.CLEARED_UNACKNOWLEDGED
-        return "cleared", _Standing(state, Level.NORMAL, t_ns, why.reason)
+        return "cleared", _Standing(state, Level.NORMAL, t_ns, (why.reason,))
     if why.level > old.level:
         name = "raised" if old.level == Level.NORMAL else "level_up"
-        return name, _Standing(AlarmState.UNACKNOWLEDGED, why.level, t_ns, why.reason)
-    return "level_down", _Standing(old.state, why.level, t_ns, why.reason)
+        return name, _Standing(AlarmState.UNACKNOWLEDGED, why.level, t_ns, (why.reason,))
+    return "level_down", _Standing(old.state, why.level, t_ns, (why.reason,))
 
 
 def _acknowledge(old: _Standing, action: OperatorAction, t_ns: int) -> _Standing | None:
@@ -207,7 +223,7 @@ def _acknowledge(old: _Standing, action: OperatorAction, t_ns: int) -> _Standing
     if old.state is AlarmState.UNACKNOWLEDGED:
         return replace(old, state=AlarmState.ACKNOWLEDGED)
     if old.state is AlarmState.CLEARED_UNACKNOWLEDGED:
-        return _Standing(AlarmState.NORMAL, Level.NORMAL, t_ns, old.reason)
+        return _Standing(AlarmState.NORMAL, Level.NORMAL, t_ns, old.reasons)
     return None
 
 
@@ -237,7 +253,8 @@ def step(
         old = standing.get(key, _Standing())
         new = _acknowledge(old, action, t_ns)
         if new is not None:
-            by = _Cause(new.level, "", math.nan, math.nan, "", f"acknowledged by {action.actor}", action.actor)
+            reason = Reason.of(Code.ACKNOWLEDGED, actor=action.actor)
+            by = _Cause(new.level, "", math.nan, math.nan, "", reason, action.actor)
             events.append(_event(site, action.alarm, action.zone_id, t_ns, "acknowledged", old, new, by))
             standing[key] = new
     limits = phase_at(site, t_ns)

@@ -11,6 +11,7 @@ from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView
 from crowdwatch.analytics.density import smooth, smooth_mass
 from crowdwatch.analytics.handover import Heads
 from crowdwatch.core.outcomes import Health
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import FloatArray, Observation
 from crowdwatch.ground import EVERY_PART, IntArray, Masks, inside, nearest_part, parts_at, sees
 
@@ -57,7 +58,7 @@ class CameraNow:
         age_s: of its newest picture.
         saturated: whether a limit cut its newest boxes off.
         window: its observations, oldest first.
-        counter_fault: why its counter gave nothing for the newest picture; empty when nothing is wrong.
+        counter_fault: why its counter gave nothing for the newest picture; None when nothing is wrong.
         silent: the newest head mass, when it is too old to stand for what is there now.
     """
 
@@ -65,7 +66,7 @@ class CameraNow:
     age_s: float
     saturated: bool
     window: tuple[Entry, ...]
-    counter_fault: str = ""
+    counter_fault: Code | None = None
     silent: Heads | None = None
 
 

@@ -18,6 +18,7 @@ from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.readings import read_zones
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Restart, Tick
 from crowdwatch.core.site import Camera
 from crowdwatch.errors import LogCorrupt
@@ -34,7 +35,7 @@ class _CameraState:
     watch: CameraWatch = field(default_factory=CameraWatch)
     window: tuple[Entry, ...] = ()
     heads: Heads | None = None
-    counter_fault: str = ""
+    counter_fault: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,11 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
         )
     mass, fault = observation.mass, observation.counter_fault
     if not camera.counts_heads:  # an event file that reads another one's log
-        mass, fault = None, ""
+        mass, fault = None, None
     heads = old.heads
     if mass is not None:
         heads = heads_of(old.view, mass, view.grid, view.site.bandwidth_m, view.site.hand_over)
-    fault = "" if mass is not None else fault or old.counter_fault
+    fault = None if mass is not None else fault or old.counter_fault
     held = heads if heads is not None and _holds(heads, t_ns, camera) else None
     window = (*old.window, entry_of(view, old.view, observation, held))
     return _CameraState(old.view, watch, window, heads, fault)

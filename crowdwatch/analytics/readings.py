@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,12 @@ from crowdwatch.analytics.counting import Assignment, CameraNow, zone_mass
 from crowdwatch.analytics.coverage import CameraView, SiteView, cover, first_cover
 from crowdwatch.core import intervals
 from crowdwatch.core.outcomes import Health, Level, Quality, ZoneReading
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray
 from crowdwatch.core.site import FACTOR_RANGE, Bias, Zone
 from crowdwatch.ground import heads_fault
 
-__all__ = ["foretold", "read_zones"]
+__all__ = ["known_gaps", "read_zones"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
@@ -56,7 +57,7 @@ class _Masses:
     lost: FloatArray
 
 
-def foretold(view: SiteView) -> list[str]:
+def known_gaps(view: SiteView) -> list[str]:
     """What is known before any picture: zones of which too little is seen, and cameras that cannot place heads.
 
     Zones that a moving camera may come to see are not among them.
@@ -71,7 +72,7 @@ def foretold(view: SiteView) -> list[str]:
     for camera_id, seen in view.cameras.items():
         fault = heads_fault(seen.camera.plane)
         if seen.camera.counts_heads and fault is not None:
-            said.append(f"camera {camera_id}: boxes count alone, and dense crowds are missed: {fault}")
+            said.append(f"camera {camera_id}: the detector counts alone, and dense crowds are missed: {fault}")
     return said
 
 
@@ -139,58 +140,58 @@ def _masses(view: SiteView, assignment: Assignment) -> dict[str, _Masses]:
     return found
 
 
-def _quality(view: SiteView, zone: _Zone, assignment: Assignment, masses: Mapping[str, _Masses]) -> tuple[Quality, str]:
+def _quality(
+    view: SiteView, zone: _Zone, assignment: Assignment, masses: Mapping[str, _Masses]
+) -> tuple[Quality, list[Reason]]:
     """How far to trust a zone's reading, and why not."""
     cameras = assignment.cameras
     if not zone.watching:
-        return Quality.BLIND, "no camera sees this zone"
-    ill = [camera_id for camera_id in zone.watching if camera_id not in zone.well]
-    because = ", ".join(f"camera {camera_id} is {cameras[camera_id].health.value}" for camera_id in ill)
+        return Quality.BLIND, [Reason.of(Code.NO_CAMERA)]
+    healths = {camera_id: cameras[camera_id].health for camera_id in zone.watching if camera_id not in zone.well}
+    doubts = [Reason.of(Code.UNHEALTHY, camera_id, health=health.value) for camera_id, health in healths.items()]
     if not zone.well:
-        silent = all(cameras[camera_id].health is Health.SILENT for camera_id in ill)
-        return (Quality.STALE if silent else Quality.BLIND), because
-    seen = f"{zone.visible_frac * 100:.0f} % of the zone is seen"
+        silent = all(health is Health.SILENT for health in healths.values())
+        return (Quality.STALE if silent else Quality.BLIND), doubts
     if zone.visible_frac < BLIND_BELOW_FRAC:
-        return Quality.BLIND, "; ".join(filter(None, [seen, because]))
+        return Quality.BLIND, [Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac), *doubts]
     if not any(cameras[camera_id].window for camera_id in zone.well):
-        return Quality.BLIND, "no picture yet"
+        return Quality.BLIND, [Reason.of(Code.NO_PICTURE)]
     lost = [c for c in zone.well if c in masses and _lost(masses[c], zone)]
     if lost:
-        return Quality.BLIND, "; ".join(f"camera {c}: the counter is silent where people stand close" for c in lost)
-    doubts = [because] if because else []
+        return Quality.BLIND, [Reason.of(Code.NO_ESTIMATE_IN_CROWD, c) for c in lost]
     if zone.visible_frac < DEGRADED_BELOW_FRAC:
-        doubts.append(seen)
+        doubts.append(Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac))
     views = assignment.coverage.views
     doubts += [doubt for c in zone.well for doubt in _doubts(view, views[c], cameras[c], zone, masses.get(c))]
     notes = [note for c in zone.well for note in _notes(c, views[c].camera.bias)]
-    return Quality.DEGRADED if doubts else Quality.GOOD, "; ".join([*doubts, *notes])
+    return Quality.DEGRADED if doubts else Quality.GOOD, [*doubts, *notes]
 
 
-def _notes(camera_id: str, bias: Bias | None) -> list[str]:
+def _notes(camera_id: str, bias: Bias | None) -> list[Reason]:
     """What is worth saying of a camera's counts though it is no reason to doubt them."""
     if bias is None or bias.factor == 1.0:
         return []
-    return [f"camera {camera_id}: counts times {bias.factor:.2f} after {bias.audits} hand counts"]
+    return [Reason.of(Code.SCALED, camera_id, factor=bias.factor, audits=bias.audits)]
 
 
-def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: _Zone, masses: _Masses | None) -> list[str]:
+def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: _Zone, masses: _Masses | None) -> list[Reason]:
     """What one healthy camera's part of a reading suffers from."""
     heads = now.window[-1].heads if now.window else None
     found = []
     if now.saturated and (heads is None or masses is None or not _covered(masses, zone)):
-        found.append("detector limit reached, people may be missing")
+        found.append(Code.DETECTOR_LIMIT)
     if now.counter_fault:
         found.append(now.counter_fault)
     if now.silent is not None:
-        found.append("the counter is silent")
+        found.append(Code.NO_ESTIMATE)
     area_m2 = zone.zone.usable_area_m2 * zone.visible_frac
     if heads is None and zone.boxes > view.site.hand_over.low_p_m2 * area_m2:
-        found.append("people stand too close to be counted by boxes alone")
+        found.append(Code.TOO_CLOSE)
     if seen.camera.bias is not None and not FACTOR_RANGE[0] < seen.camera.bias.factor < FACTOR_RANGE[1]:
-        found.append("hand counts are too far from the program's")
+        found.append(Code.FACTOR_OUT_OF_RANGE)
     if not math.isfinite(seen.plane.rmse_m):
-        found.append("calibration error unknown")
-    return [f"camera {seen.camera.camera_id}: {each}" for each in found]
+        found.append(Code.CALIBRATION_ERROR_UNKNOWN)
+    return [Reason.of(code, seen.camera.camera_id) for code in found]
 
 
 def _covered(masses: _Masses, zone: _Zone) -> bool:
@@ -204,14 +205,16 @@ def _lost(masses: _Masses, zone: _Zone) -> bool:
     return people > LOST_P and people > LOST_FRAC * (people + zone.boxes + zone.masses)
 
 
-def _unknown(view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Quality, why: str) -> ZoneReading:
+def _unknown(
+    view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Quality, why: Sequence[Reason]
+) -> ZoneReading:
     nan = math.nan
     site = view.site
     return ZoneReading(
         zone_id=zone.zone.zone_id, t_ns=t_ns, window_s=site.window_s, count=nan, count_low=nan,
         count_high=nan, density_p_m2=nan, density_low=nan, density_high=nan, peak_p_m2=nan,
         bandwidth_m=site.bandwidth_m, visible_frac=zone.visible_frac, age_s=age_s, quality=quality,
-        level=Level.UNKNOWN, occupancy_frac=nan, reason=why,
+        level=Level.UNKNOWN, occupancy_frac=nan, reasons=tuple(why),
     )  # fmt: skip
 
 
@@ -275,7 +278,13 @@ def read_zones(
 
 
 def _known(
-    view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Quality, why: str, views: Mapping[str, CameraView]
+    view: SiteView,
+    zone: _Zone,
+    t_ns: int,
+    age_s: float,
+    quality: Quality,
+    why: Sequence[Reason],
+    views: Mapping[str, CameraView],
 ) -> ZoneReading:
     of = zone.zone
     area_m2 = of.usable_area_m2 * zone.visible_frac
@@ -298,5 +307,5 @@ def _known(
         quality=quality,
         level=Level.NORMAL,
         occupancy_frac=count / of.capacity if of.capacity else math.nan,
-        reason=why,
+        reasons=tuple(why),
     )

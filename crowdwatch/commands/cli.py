@@ -118,7 +118,7 @@ def check(
 
     from crowdwatch import config
     from crowdwatch.analytics.coverage import view_site
-    from crowdwatch.analytics.readings import foretold
+    from crowdwatch.analytics.readings import known_gaps
 
     loaded = config.load(event)
     site = config.to_site(loaded)
@@ -130,7 +130,7 @@ def check(
         out.print(table)
     counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
     out.print(f"[green]{escape(str(event))} is sound[/]: {counts}, {len(site.phases)} phase(s).")
-    for text in foretold(view):
+    for text in known_gaps(view):
         out.print(f"[yellow]{escape(text)}[/]")
 
 

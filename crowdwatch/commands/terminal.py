@@ -98,17 +98,24 @@ def summarise(summary: Summary) -> None:
     """Print what a run found."""
     from rich.table import Table
 
+    from crowdwatch.core.service import level_of_service
+    from crowdwatch.words import t
+
     totals, run = summary.totals, summary.run
-    names = {zone.id: zone.name.en if zone.name else zone.id for zone in summary.event.zones}
     for line in (summary.event.notice.en if summary.event.notice else "", *summary.event.labels):
         if line:
             out.print(f"[bold yellow]{escape(line)}[/]")
     table = Table("zone", "highest density", "people then", "at (UTC)", "unknown", title=f"{summary.event.name.en}")
-    for zone_id, name in names.items():
-        density, count, t_ns = totals.peaks.get(zone_id, (float("nan"), float("nan"), 0))
-        unknown = totals.unknown_ticks.get(zone_id, 0) / max(totals.ticks, 1)
-        highest = [f"{density:.2f} p/m2", f"{count:.1f}", clock(t_ns)[11:]] if t_ns else ["unknown", "unknown", "-"]
-        table.add_row(name, *highest, f"{unknown:.0%}")
+    for zone in summary.event.zones:
+        density, count, t_ns = totals.peaks.get(zone.id, (float("nan"), float("nan"), 0))
+        unknown = totals.unknown_ticks.get(zone.id, 0) / max(totals.ticks, 1)
+        letter = t("en", "service", letter=level_of_service(zone.kind, density))
+        highest = (
+            [f"{density:.2f} p/m2 ({letter})", f"{count:.1f}", clock(t_ns)[11:]]
+            if t_ns
+            else ["unknown", "unknown", "-"]
+        )
+        table.add_row(zone.name.en if zone.name else zone.id, *highest, f"{unknown:.0%}")
     out.print(table)
     out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(totals.alerts.items())) or "none"))
     out.print(

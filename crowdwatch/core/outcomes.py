@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from crowdwatch.core.reasons import Reason
 from crowdwatch.core.records import FloatArray, readonly
 
 __all__ = [
@@ -108,7 +109,7 @@ class ZoneReading:
         quality: how far to trust it.
         level: the zone's alarm level; UNKNOWN when quality is STALE or BLIND.
         occupancy_frac: count / declared capacity; NaN without one.
-        reason: why the quality is not GOOD, in English; empty when it is.
+        reasons: why the quality is not GOOD, and what else is worth saying of the count.
     """
 
     zone_id: str
@@ -127,7 +128,7 @@ class ZoneReading:
     quality: Quality
     level: Level
     occupancy_frac: float
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class AlertEvent:
         level: the level after the transition.
         quantity: what was compared: ``density``, ``count``, ``occupancy`` or ``visible_frac``.
         value, limit, unit: the measurement, the limit that decided, and their unit; NaN where none applies.
-        reason: one sentence, English.
+        reasons: why.
         cause: who or what caused it: a rule or an operator.
     """
 
@@ -171,7 +172,7 @@ class AlertEvent:
     value: float
     limit: float
     unit: str
-    reason: str
+    reasons: tuple[Reason, ...]
     cause: str
 
 
@@ -184,7 +185,7 @@ class Alarm:
     state: AlarmState
     level: Level
     since_ns: int
-    reason: str
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.core.planes import FloatArray, GroundPlane, Lens, readonly
+from crowdwatch.core.reasons import ESTIMATOR_FAULTS, Code
 from crowdwatch.errors import RecordError
 
 __all__ = [
@@ -271,8 +272,8 @@ class Evidence:
 class Observation:
     """All that is kept of one frame. It holds no image: this is what crosses the seam.
 
-    ``mass`` is None where no counter ran on this frame; ``counter_fault`` says in words why one that should have run
-    gave nothing, and is empty otherwise. ``plane`` is where a camera that moves looked from, None for one that stands.
+    ``mass`` is None where no counter ran on this frame; ``counter_fault`` says why one that should have run gave
+    nothing, and is None otherwise. ``plane`` is where a camera that moves looked from, None for one that stands.
     """
 
     detections: Detections
@@ -280,7 +281,7 @@ class Observation:
     evidence: Evidence
     plane_id: str
     mass: GroundMass | None = None
-    counter_fault: str = ""
+    counter_fault: Code | None = None
     plane: GroundPlane | None = None
 
     def __post_init__(self) -> None:
@@ -288,6 +289,8 @@ class Observation:
             raise RecordError("detections and positions of an observation must belong to one frame, row for row.")
         if self.mass is not None and self.mass.stamp != self.detections.stamp:
             raise RecordError("the head mass of an observation must belong to its frame.")
+        if self.counter_fault is not None and self.counter_fault not in ESTIMATOR_FAULTS:
+            raise RecordError(f"counter_fault: got {self.counter_fault!r}, need one of {sorted(ESTIMATOR_FAULTS)}.")
 
     @property
     def stamp(self) -> Stamp:

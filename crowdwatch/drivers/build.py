@@ -16,6 +16,7 @@ from crowdwatch.config import EventFile
 from crowdwatch.config.schema import CameraFile
 from crowdwatch.config.times import parse_time
 from crowdwatch.core.ports import Counter, Detector, Source, Store
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers.feed import Feed
@@ -135,7 +136,7 @@ def _heads(event: EventFile, camera: Camera, counter: Counter | None, ground: Gr
     )
     fault = heads_fault(camera.plane)
     if fault is not None:
-        return HeadCounter(None, ground, schedule, "heads cannot be put on the ground with its calibration")
+        return HeadCounter(None, ground, schedule, Code.HEADS_NOT_PROJECTED)
     return HeadCounter(counter, ground, schedule)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import xxhash
 
 from crowdwatch.core.ports import Counter, Detector
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import (
     Detections,
     Evidence,
@@ -76,13 +77,13 @@ class HeadCounter:
         counter: None where this camera cannot use the counter that the site has.
         ground: that its mass goes to.
         schedule: when it runs.
-        fault: why ``counter`` is None; a sentence without its full stop.
+        fault: why ``counter`` is None.
     """
 
     counter: Counter | None
     ground: Ground
     schedule: Schedule
-    fault: str = ""
+    fault: Code | None = None
 
 
 def observe(
@@ -109,18 +110,18 @@ def _observe(pair: FramePair, detections: Detections, plane: GroundPlane, heads:
 
 def count_heads(
     pair: FramePair, heads: HeadCounter | None, plane: GroundPlane, positions: Positions, saturated: bool
-) -> tuple[GroundMass | None, str]:
+) -> tuple[GroundMass | None, Code | None]:
     """Head mass on the ground if a counter is due, and why there is none if there should be."""
     if heads is None:
-        return None, ""
+        return None, None
     if heads.counter is None:
         return None, heads.fault
     before_ns = None if pair.previous is None else pair.previous.stamp.t_ns
     if not heads.schedule.due(before_ns, pair.current.stamp.t_ns, positions, saturated):
-        return None, ""
+        return None, None
     try:
         (seen,) = heads.counter.count([pair.current])
-        return splat(seen, plane, heads.ground), ""
+        return splat(seen, plane, heads.ground), None
     except (ModelError, CalibrationError) as error:
         _log.warning("camera %s: %s", pair.current.stamp.camera_id, error)
-        return None, "the counter failed"
+        return None, Code.ESTIMATOR_FAILED

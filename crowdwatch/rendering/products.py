@@ -6,7 +6,7 @@
     products/heatmap_maps.parquet        mean, maximum and percentiles of the whole
     products/mean.tif maximum.tif p50.tif p95.tif, and each as .png
     products/minutes/<YYYYMMDDTHH>.tif   a band a minute;  products/minutes/<YYYYMMDDTHHMM>.png
-    products/zones.csv                   every reading of every zone
+    products/zones.csv                   every reading of every zone, its reasons in English
 
 Percentiles are those of the minutes' means, each weighted by the time during which the cell was known.
 """
@@ -32,6 +32,7 @@ from crowdwatch.rendering import heatmap
 from crowdwatch.rendering.geotiff import MapFrame, geotiff, png
 from crowdwatch.rendering.heatmap import GroundMap, HeatState
 from crowdwatch.store import files
+from crowdwatch.words import reason_text
 
 __all__ = ["PERCENTILES", "Products"]
 
@@ -200,4 +201,4 @@ def _plain(value: Any) -> Any:
         return ""
     if isinstance(value, Enum):
         return value.name.lower()
-    return value
+    return reason_text("en", value) if isinstance(value, tuple) else value

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crowdwatch.core.reasons import ESTIMATOR_FAULTS, Code
 from crowdwatch.core.records import (
     Anchor,
     Detections,
@@ -27,6 +28,7 @@ from crowdwatch.core.records import (
     Stamp,
     Tick,
 )
+from crowdwatch.errors import RecordError
 
 __all__ = [
     "OBSERVATIONS",
@@ -114,6 +116,13 @@ TIMELINE = pa.schema(
     ]
 )
 
+_FAULTS: dict[str, Code | None] = {"": None} | {code.value: code for code in ESTIMATOR_FAULTS}
+_FAULTS |= {
+    "the counter failed": Code.ESTIMATOR_FAILED,
+    "heads cannot be put on the ground with its calibration": Code.HEADS_NOT_PROJECTED,
+}
+"""The column ``counter_fault``: codes, and the only sentences that were written before there were codes."""
+
 _FLOAT_LISTS = [field.name for field in OBSERVATIONS if field.type == _list(pa.float64())]
 _LISTS = [field.name for field in OBSERVATIONS if pa.types.is_list(field.type)]
 
@@ -161,7 +170,7 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         lists(each.xy_m[:, 1] for each in places),
         lists(each.sigma_m for each in places),
         lists((each.score for each in places), missing=same),
-        pa.array([each.counter_fault for each in found], pa.string()),
+        pa.array([each.counter_fault or "" for each in found], pa.string()),
         *_mass_columns([each.mass for each in found]),
     ]
     return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
@@ -236,7 +245,9 @@ def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], r
     )
     evidence = Evidence(fact["frame_hash"], fact["luma"], fact["contrast"], fact["sharpness"], fact["change"])
     mass = None if fact["counter_id"] is None else _mass(stamp, fact, lists, row)
-    return Observation(detections, positions, evidence, fact["plane_id"], mass, fact["counter_fault"])
+    if fact["counter_fault"] not in _FAULTS:
+        raise RecordError(f"counter_fault: got {fact['counter_fault']!r}, need one of {sorted(ESTIMATOR_FAULTS)}.")
+    return Observation(detections, positions, evidence, fact["plane_id"], mass, _FAULTS[fact["counter_fault"]])
 
 
 def _mass(stamp: Stamp, fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], row: int) -> GroundMass:

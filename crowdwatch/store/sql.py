@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.runs import Audit, Command, CommandKind, Run, RunState
-from crowdwatch.errors import AuditRefused, RunNotFound, StoreError, StoreUnavailable
+from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, shown, writes
 from crowdwatch.store.migrate import migrate
@@ -257,7 +257,11 @@ class SqlStore:
         """Rows as nouns: the columns are named as the noun's fields."""
         columns = [table.c[field.name] for field in fields(kind)]  # type: ignore[arg-type]
         with explained(self._where, "read"), self._reads.connect() as connection:
-            return [kind(*row) for row in connection.execute(sa.select(*columns).where(*wanted))]
+            try:
+                return [kind(*row) for row in connection.execute(sa.select(*columns).where(*wanted))]
+            except RecordError as error:
+                text = f"store {self._where}: {table.name}: {error} Replay the run from its observation log."
+                raise StoreUnavailable(text) from error
 
 
 def _not_this_one(audit: Audit, standing: int) -> str:

@@ -1,7 +1,8 @@
 """The tables of the store, one code path for SQLite and PostgreSQL.
 
 Columns are named as the fields of the nouns that they keep, so that a row *is* the noun. Floats are 64 bit; NaN
-(unknown) is kept as NULL, because SQLite has no NaN, and comes back as NaN; infinities are kept as they are.
+(unknown) is kept as NULL, because SQLite has no NaN, and comes back as NaN; infinities are kept as they are. Reasons
+are JSON of codes and values: the words stand in :mod:`crowdwatch.words`.
 
 The only binary column is ``grids.rho_zlib_f4``: densities on the ground as zlib-compressed little-endian 32 bit floats
 in row-major order, with their shape beside them. It is checked against that shape at every reading, so that it cannot
@@ -19,6 +20,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from crowdwatch.core.outcomes import AlarmState, Health, Level, Quality
+from crowdwatch.core.reasons import Reason, reasons_from_json, reasons_to_json
 from crowdwatch.core.runs import CommandKind, Mode, RunState
 
 __all__ = [
@@ -101,6 +103,21 @@ class LevelNumber(TypeDecorator[Level]):
         return None if value is None else Level(value)
 
 
+class Reasons(TypeDecorator[tuple[Reason, ...]]):
+    """Reasons, kept as JSON of their codes and values."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Reason, ...] | None, dialect: Dialect) -> str | None:
+        """Reasons -> JSON."""
+        return None if value is None else reasons_to_json(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Reason, ...]:
+        """JSON -> reasons."""
+        return () if value is None else reasons_from_json(value)
+
+
 def _run_id() -> sa.Column[str]:
     return sa.Column("run_id", sa.String, sa.ForeignKey("runs.run_id"), primary_key=True)
 
@@ -159,7 +176,7 @@ readings = sa.Table(
     _must("quality", Word(Quality)),
     _must("level", LevelNumber),
     _number("occupancy_frac"),
-    _must("reason", sa.Text),
+    _must("reasons", Reasons),
     sa.Index("readings_by_time", "run_id", "t_ns"),
     sqlite_with_rowid=False,
 )
@@ -194,7 +211,7 @@ alerts = sa.Table(
     _number("value"),
     _number("limit"),
     _must("unit", sa.String),
-    _must("reason", sa.Text),
+    _must("reasons", Reasons),
     _must("cause", sa.Text),
     sa.Index("alerts_by_time", "run_id", "t_ns"),
 )
@@ -209,7 +226,7 @@ alarms = sa.Table(
     _must("state", Word(AlarmState)),
     _must("level", LevelNumber),
     _must("since_ns", Whole),
-    _must("reason", sa.Text),
+    _must("reasons", Reasons),
     sqlite_with_rowid=False,
 )
 

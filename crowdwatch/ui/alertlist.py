@@ -12,10 +12,10 @@ from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Command, CommandKind
 from crowdwatch.errors import CrowdWatchError
 from crowdwatch.rendering.palette import LEVEL_STYLES
-from crowdwatch.ui.reasons import reason_text
 from crowdwatch.ui.style import badge, notice
 from crowdwatch.ui.view import Moment, Pulse
-from crowdwatch.ui.words import clock, duration, name_of, number, safe, short, t
+from crowdwatch.ui.writing import clock, duration, name_of, number, safe, service_text, short
+from crowdwatch.words import joined, reason_text, t, term
 
 __all__ = ["alert_rows", "send", "show_alerts", "show_recent"]
 
@@ -41,6 +41,20 @@ def _zone_name(moment: Moment, zone_id: str, language: str) -> str:
     return name_of(zone.name if zone else {}, zone_id, language)
 
 
+def _service(moment: Moment, zone_id: str, density_p_m2: float, language: str) -> str:
+    """The level of service of a density in a zone; empty where the site has no such zone."""
+    zone = moment.zone(zone_id)
+    return service_text(language, zone.kind, density_p_m2) if zone else ""
+
+
+def _why(moment: Moment, alarm: Alarm, language: str) -> str:
+    """The reasons of an alarm, and the level of service of the density that raised it."""
+    values = [dict(reason.values) for reason in alarm.reasons]
+    densities = [float(each["value"]) for each in values if each.get("quantity") == "density" and "value" in each]
+    letters = [_service(moment, alarm.zone_id, each, language) for each in densities]
+    return joined(language, [reason_text(language, alarm.reasons), *letters])
+
+
 def _card(moment: Moment, alarm: Alarm, language: str) -> str:
     name = _zone_name(moment, alarm.zone_id, language)
     colour = LEVEL_STYLES[alarm.level].colour
@@ -52,7 +66,7 @@ def _card(moment: Moment, alarm: Alarm, language: str) -> str:
         f'<div class="cw-alarm{"" if acked else " cw-open"}" style="border-left-color:{colour}" role="listitem">'
         f'{badge(language, alarm.level)} <span class="z" title="{safe(name)}">{safe(short(name, 24))}</span> '
         f"<b>{t(language, f'alarm.{alarm.alarm}')}: {state}</b>"
-        f'<div class="r">{safe(reason_text(language, alarm.reason))}; {safe(since)}</div></div>'
+        f'<div class="r">{safe(_why(moment, alarm, language))}; {safe(since)}</div></div>'
     )
 
 
@@ -135,15 +149,16 @@ def alert_rows(moment: Moment, language: str) -> list[dict[str, str]]:
     """Every transition as a table, newest first."""
     rows = []
     for alert in moment.alerts:
-        compared = math.isfinite(alert.value)
+        unit = term(language, "unit", alert.unit)
+        letter = _service(moment, alert.zone_id, alert.value, language) if alert.quantity == "density" else ""
         values = (
             f"{clock(alert.t_ns, date=True)} UTC",
             _zone_name(moment, alert.zone_id, language),
             f"{LEVEL_STYLES[alert.level].sign} {t(language, f'level.{alert.level.name.lower()}')}",
             f"{t(language, f'alarm.{alert.alarm}')} {t(language, f'transition.{alert.transition}')}",
-            f"{number(alert.value, 2)} {alert.unit}" if compared else "",
-            f"{alert.limit:g} {alert.unit}" if math.isfinite(alert.limit) else "",
-            reason_text(language, alert.reason),
+            f"{number(alert.value, 2)}{unit} {letter}".strip() if math.isfinite(alert.value) else "",
+            f"{alert.limit:g}{unit}" if math.isfinite(alert.limit) else "",
+            reason_text(language, alert.reasons),
             alert.cause,
         )
         keys = ("time", "zone", "level", "what", "value", "limit", "reason", "cause")

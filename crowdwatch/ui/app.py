@@ -6,7 +6,7 @@ import streamlit as st
 
 from crowdwatch.ui.controls import language
 from crowdwatch.ui.watch import hand_counts, journal, watch
-from crowdwatch.ui.words import t
+from crowdwatch.words import t
 
 __all__ = ["main"]
 

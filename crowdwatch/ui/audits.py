@@ -19,7 +19,8 @@ from crowdwatch.drivers import hand_count
 from crowdwatch.errors import CrowdWatchError
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import NS, Moment
-from crowdwatch.ui.words import clock, name_of, number, safe, short, t
+from crowdwatch.ui.writing import clock, name_of, number, safe, short
+from crowdwatch.words import t
 
 __all__ = ["bias_rows", "entry_rows", "held", "show_audits", "show_counting"]
 

@@ -10,7 +10,8 @@ from crowdwatch.core.outcomes import AlarmState, Level
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.style import badge, box, notice
 from crowdwatch.ui.view import Moment, Pulse, people_seen, worst_zone
-from crowdwatch.ui.words import clock, duration, interval, name_of, number, safe, short, t
+from crowdwatch.ui.writing import clock, density_text, duration, interval, name_of, number, safe, short
+from crowdwatch.words import t
 
 __all__ = ["show_banner", "show_strip"]
 
@@ -108,10 +109,10 @@ def _worst(moment: Moment, language: str) -> str:
         return box(
             t(language, "worst"), value, t(language, "worst.none"), LEVEL_STYLES[Level.UNKNOWN].colour, hatched=True
         )
-    zone = moment.zone(worst.zone_id)
-    name = name_of(zone.name if zone else {}, worst.zone_id, language)
-    reach = f"{number(worst.density_p_m2, 2)} {t(language, 'unit.density')}"
-    note = f"{badge(language, worst.level)} <b>{reach}</b>"
+    zone = next(zone for zone in moment.site.zones if zone.zone_id == worst.zone_id)
+    name = name_of(zone.name, worst.zone_id, language)
+    reach = density_text(language, zone.kind, worst.density_p_m2)
+    note = f"{badge(language, worst.level)} <b>{safe(reach)}</b>"
     colour = LEVEL_STYLES[worst.level].colour
     return box(
         t(language, "worst"), f'<span class="n" title="{safe(name)}">{safe(short(name, 24))}</span>', note, colour

@@ -11,7 +11,8 @@ from crowdwatch.core.outcomes import Health
 from crowdwatch.core.runs import Mode
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment
-from crowdwatch.ui.words import clock, duration, name_of, safe, short, t
+from crowdwatch.ui.writing import clock, duration, name_of, safe, short
+from crowdwatch.words import t
 
 __all__ = ["newest_picture", "show_camera"]
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 import plotly.graph_objects as go
 
 from crowdwatch.core.outcomes import AlertEvent, Level, ZoneReading
+from crowdwatch.core.service import level_of_service
 from crowdwatch.core.site import Limit, Zone
 from crowdwatch.rendering.palette import LEVEL_STYLES
-from crowdwatch.ui.words import clock, number, t
+from crowdwatch.ui.writing import clock, number, service_text
+from crowdwatch.words import t
 
 __all__ = ["POINTS", "Curve", "chart_figure", "chart_rows", "thin"]
 
@@ -171,11 +173,12 @@ def chart_figure(
     for axis, title, values, limits, least, domain in panels:
         top = max((value for value in values if math.isfinite(value)), default=0.0)
         near = min((limit.raise_at for limit in limits if limit.raise_at > top), default=top)
+        letters = [service_text(language, zone.kind, rho) for rho in values] if title == "chart.density" else []
         traces.append(
             go.Scatter(
                 x=times, y=values, mode="lines+markers", connectgaps=False, marker={"size": 4}, xaxis=f"x{axis}",
-                yaxis=f"y{axis}", line={"color": CURVE, "width": 3},
-                hovertemplate="%{x|%H:%M:%S} UTC<br>%{y:.2f}<extra></extra>",
+                yaxis=f"y{axis}", line={"color": CURVE, "width": 3}, text=letters,
+                hovertemplate="%{x|%H:%M:%S} UTC<br>%{y:.2f} %{text}<extra></extra>",
             )
         )  # fmt: skip
         _mark_limits(marks, axis, limits, language)
@@ -191,10 +194,18 @@ def chart_figure(
     return go.Figure(data=traces, layout={**look, **axes, "shapes": marks[0], "annotations": marks[1]})
 
 
-def chart_rows(curve: Curve, language: str) -> list[dict[str, str]]:
-    """The curve as a table, newest first."""
-    keys = [t(language, key) for key in ("col.time", "col.density", "col.count")]
+def chart_rows(curve: Curve, zone: Zone, language: str) -> list[dict[str, str]]:
+    """The curve of a zone as a table, newest first."""
+    keys = [t(language, key) for key in ("col.time", "col.density", "col.service", "col.count")]
     unknown = t(language, "unknown")
     rows = zip(curve.t_ns, curve.density_p_m2, curve.count, strict=True)
-    texts = [(f"{clock(t_ns)} UTC", number(rho, 2, unknown), number(count, 1, unknown)) for t_ns, rho, count in rows]
+    texts = [
+        (
+            f"{clock(t_ns)} UTC",
+            number(rho, 2, unknown),
+            level_of_service(zone.kind, rho) or unknown,
+            number(count, 1, unknown),
+        )
+        for t_ns, rho, count in rows
+    ]
     return [dict(zip(keys, row, strict=True)) for row in reversed(texts)]

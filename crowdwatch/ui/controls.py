@@ -13,7 +13,8 @@ from crowdwatch.core.runs import CommandKind, Run
 from crowdwatch.ui.alertlist import send
 from crowdwatch.ui.launch import Started, start_replay
 from crowdwatch.ui.view import Glance, Pulse
-from crowdwatch.ui.words import LANGUAGES, safe, short, t
+from crowdwatch.ui.writing import safe, short
+from crowdwatch.words import LANGUAGES, t
 
 __all__ = ["language", "pick_language", "pick_run", "pick_time", "show_playback"]
 

@@ -8,19 +8,21 @@ hatched by itself, and no colour shows through a zone whose number is not known.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
-from crowdwatch.core.outcomes import DensityGrid, Level, ZoneReading
+from crowdwatch.core.outcomes import DensityGrid, Level, Quality, ZoneReading
 from crowdwatch.core.records import FloatArray
+from crowdwatch.core.service import level_of_service
 from crowdwatch.core.site import Site, Zone
 from crowdwatch.ground import polygon
 from crowdwatch.rendering.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
-from crowdwatch.ui.reasons import quality_text, reason_text
 from crowdwatch.ui.view import Moment, worst_zone
-from crowdwatch.ui.words import clock, columns, duration, interval, name_of, number, short, t
+from crowdwatch.ui.writing import clock, columns, duration, interval, name_of, number, service_text, short
+from crowdwatch.words import joined, reason_text, t
 
 __all__ = ["map_alt", "map_figure", "map_rows"]
 
@@ -89,6 +91,15 @@ def _zone_layers(zone: Zone, reading: ZoneReading) -> list[go.Scatter]:
     return [fill, rim, edge]
 
 
+def _quality(language: str, reading: ZoneReading) -> str:
+    """The quality of a reading in words, with the age where it is stale."""
+    if reading.quality != Quality.STALE:
+        return t(language, f"quality.{reading.quality.value}")
+    if not math.isfinite(reading.age_s):
+        return t(language, "quality.stale.never")
+    return t(language, "quality.stale", age=duration(reading.age_s))
+
+
 def _plate(zone: Zone, reading: ZoneReading, language: str) -> tuple[str, str]:
     """The two lines of a zone's plate: its name; sign, level and density."""
     name = short(name_of(zone.name, zone.zone_id, language), 20)
@@ -96,6 +107,12 @@ def _plate(zone: Zone, reading: ZoneReading, language: str) -> tuple[str, str]:
     amount = f" {number(reading.density_p_m2, 2)} {t(language, 'unit.density')}"
     said = level if reading.level == Level.UNKNOWN else level + amount
     return name, f"{LEVEL_STYLES[reading.level].sign} {said}"
+
+
+def _hover(zone: Zone, reading: ZoneReading, language: str) -> str:
+    """What a plate has no room for: level of service, quality and reasons."""
+    service = service_text(language, zone.kind, reading.density_p_m2)
+    return joined(language, (service, _quality(language, reading), reason_text(language, reading.reasons)))
 
 
 def _spots(zone: Zone, wide_m: float, high_m: float) -> list[FloatArray]:
@@ -128,7 +145,7 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
             "x": float(spot[0]), "y": float(spot[1]), "showarrow": False, "opacity": 0.92, "align": "center",
             "text": f"{html.escape(name)}<br><b>{html.escape(said)}</b>", "bgcolor": style.colour,
             "bordercolor": "#000000", "borderpad": 3, "font": {"color": style.ink, "size": 18},
-            "hovertext": html.escape(f"{quality_text(language, reading)} {reason_text(language, reading.reason)}"),
+            "hovertext": html.escape(_hover(zone, reading, language)),
         })  # fmt: skip
     return plates
 
@@ -224,18 +241,19 @@ def map_rows(moment: Moment, language: str) -> list[dict[str, str]]:
             name_of(zone.name, zone.zone_id, language),
             f"{LEVEL_STYLES[reading.level].sign} {t(language, f'level.{reading.level.name.lower()}')}",
             number(reading.density_p_m2, 2),
+            level_of_service(zone.kind, reading.density_p_m2) or "?",
             number(reading.count, 1),
             interval(reading.count_low, reading.count_high),
             f"{number(reading.peak_p_m2, 2)} ({reading.bandwidth_m:g} m)",
             f"{number(reading.occupancy_frac * 100, 0)} %",
             f"{number(reading.visible_frac * 100, 0)} %",
             duration(reading.age_s),
-            quality_text(language, reading),
-            reason_text(language, reading.reason),
+            _quality(language, reading),
+            reason_text(language, reading.reasons),
             f"{clock(reading.t_ns)} UTC",
         )
-        keys = ("zone", "level", "density", "count", "interval", "peak", "occupancy", "seen", "age", "quality",
-                "reason", "time")  # fmt: skip
+        keys = ("zone", "level", "density", "service", "count", "interval", "peak", "occupancy", "seen", "age",
+                "quality", "reason", "time")  # fmt: skip
         rows.append({t(language, f"col.{key}"): value for key, value in zip(keys, values, strict=True)})
     return rows
 

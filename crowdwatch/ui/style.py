@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from crowdwatch.core.outcomes import Level
 from crowdwatch.rendering.palette import BAND_COLOURS, BAND_EDGES_P_M2, LEVEL_STYLES
-from crowdwatch.ui.words import safe, t
+from crowdwatch.ui.writing import safe
+from crowdwatch.words import t
 
 __all__ = ["CSS", "HATCH", "badge", "box", "legend", "notice"]
 

@@ -25,6 +25,7 @@ from crowdwatch.core.outcomes import (
     ZoneReading,
 )
 from crowdwatch.core.ports import Store
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Command, CommandKind, Mode, Run, RunState
 from crowdwatch.core.site import Limit, Quantity, Site, Zone
 from crowdwatch.ground import polygon
@@ -141,23 +142,23 @@ def glance_at(store: Store, run_id: str, *, now_ns: int) -> Glance:
     return Glance(run, pulse, beat_age_s, tuple(store.pending(run_id)))
 
 
-def _unknown(site: Site, zone: Zone, t_ns: int, reason: str) -> ZoneReading:
+def _unknown(site: Site, zone: Zone, t_ns: int, why: Code) -> ZoneReading:
     nan = math.nan
     return ZoneReading(
         zone_id=zone.zone_id, t_ns=t_ns, window_s=site.window_s, count=nan, count_low=nan, count_high=nan,
         density_p_m2=nan, density_low=nan, density_high=nan, peak_p_m2=nan, bandwidth_m=site.bandwidth_m,
         visible_frac=nan, age_s=math.inf,
-        quality=Quality.STALE, level=Level.UNKNOWN, occupancy_frac=nan, reason=reason,
+        quality=Quality.STALE, level=Level.UNKNOWN, occupancy_frac=nan, reasons=(Reason.of(why),),
     )  # fmt: skip
 
 
 def _readings(store: Store, run: Run, site: Site, t_ns: int, hidden: bool) -> tuple[ZoneReading, ...]:
     """The newest reading of every zone that is not older than the stale limit; UNKNOWN where there is none."""
     if hidden:
-        return tuple(_unknown(site, zone, t_ns, "reading.engine") for zone in site.zones)
+        return tuple(_unknown(site, zone, t_ns, Code.NO_ENGINE) for zone in site.zones)
     stale_ns = int(max(DEAD_AFTER_S, 3 * site.tick_s) * NS)
     newest = {r.zone_id: r for r in store.readings(run.run_id, from_ns=t_ns - stale_ns, to_ns=t_ns)}
-    found = [newest.get(zone.zone_id) or _unknown(site, zone, t_ns, "reading.none") for zone in site.zones]
+    found = [newest.get(zone.zone_id) or _unknown(site, zone, t_ns, Code.NO_READING) for zone in site.zones]
     return tuple(_distrust(reading) for reading in found)
 
 

@@ -17,7 +17,8 @@ from crowdwatch.ui import alertlist, audits, camera, chart, controls, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
 from crowdwatch.ui.style import CSS, legend, notice
 from crowdwatch.ui.view import Moment, Pulse, glance_at, limits_at, look
-from crowdwatch.ui.words import name_of, short, t
+from crowdwatch.ui.writing import name_of, short
+from crowdwatch.words import t
 
 __all__ = ["hand_counts", "journal", "store_url", "watch"]
 
@@ -219,7 +220,7 @@ def _history(store: Store, run_id: str, at_ns: int | None, language: str) -> Non
     bucket = t(language, "chart.bucket", s=f"{curve.bucket_s:g}")
     st.html(f'<div class="cw-note">{bucket}; {t(language, "chart.gap")}</div>')
     with st.expander(t(language, "chart.table")):
-        st.dataframe(chart.chart_rows(curve, language), hide_index=True)
+        st.dataframe(chart.chart_rows(curve, zone, language), hide_index=True)
 
 
 def journal() -> None:

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from crowdwatch import config
 from crowdwatch.analytics import alerts
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import OperatorAction
 from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.store.sql import SqlStore
@@ -195,14 +196,15 @@ def _reading(zone: Any, t_ns: int, rho: float, quality: Quality) -> ZoneReading:
     unknown = quality in (Quality.STALE, Quality.BLIND)
     nan = math.nan
     count = nan if unknown else rho * zone.usable_area_m2
-    reason = {Quality.STALE: "camera mast is silent", Quality.BLIND: "camera mast is covered"}.get(quality, "")
+    health = {Quality.STALE: "silent", Quality.BLIND: "covered"}.get(quality)
+    reasons = (Reason.of(Code.UNHEALTHY, "mast", health=health),) if health else ()
     return ZoneReading(
         zone_id=zone.zone_id, t_ns=t_ns, window_s=10.0, count=count, count_low=count, count_high=count * 1.1,
         density_p_m2=nan if unknown else rho, density_low=nan if unknown else rho * 0.9,
         density_high=nan if unknown else rho * 1.2, peak_p_m2=nan if unknown else rho * 1.4, bandwidth_m=1.0,
         visible_frac=0.0 if unknown else 0.95, age_s=12.0 if unknown else 0.2, quality=quality,
         level=Level.UNKNOWN if unknown else Level.NORMAL,
-        occupancy_frac=count / zone.capacity if zone.capacity else nan, reason=reason,
+        occupancy_frac=count / zone.capacity if zone.capacity else nan, reasons=reasons,
     )  # fmt: skip
 
 

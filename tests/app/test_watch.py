@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from crowdwatch.core.outcomes import Health, Level, Quality
 from crowdwatch.core.runs import CommandKind, Mode, RunState
 from crowdwatch.rendering.palette import BAND_COLOURS, LEVEL_STYLES
-from crowdwatch.ui.words import LANGUAGES
+from crowdwatch.words import LANGUAGES
 
 from .conftest import NS, START_NS, surge
 
@@ -119,6 +119,22 @@ def test_alert_is_shown_with_its_reason_and_a_button(seed: Any, open_page: Any) 
     assert any("✖ CRITICAL 5.20" in label for label in labels(page.figures[0]))
 
 
+def test_densities_carry_the_level_of_service_of_their_zones_kind(seed: Any, open_page: Any) -> None:
+    """The same 2.3 p/m2 is F where people walk, D where they queue and E on stairs."""
+    seed.run(density=lambda *_: 2.3)
+    page = open_page()
+    hovers = {note["text"].split("<br>")[0]: note.get("hovertext") for note in page.figures[0]["layout"]["annotations"]}
+    for name, letter in (("North gate", "F"), ("Stage front", "D"), ("Metro stairs", "E")):
+        assert hovers[name] == f"LOS {letter}; good"
+    assert "2.30 p/m² (LOS F)" in page.html, "the worst zone"
+    assert "density 2.30 p/m2, limit 2 p/m2 for 10 s; LOS F" in page.html
+    hover = next(trace["text"] for trace in page.figures[1]["data"] if "LOS" in str(trace.get("text")))
+    assert set(hover) == {"LOS D"}
+    of_map, of_chart = page.test.table[0].value, page.test.dataframe[0].value
+    assert list(of_map["Level of service (Fruin)"]) == ["D", "F", "E"]
+    assert set(of_chart["Level of service (Fruin)"]) == {"D"}
+
+
 def test_acknowledging_queues_a_command_and_waits_for_the_engine(seed: Any, open_page: Any) -> None:
     seed.run(density=surge)
     page = open_page()
@@ -143,7 +159,7 @@ def test_acknowledged(seed: Any, open_page: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quality", "says"), [(Quality.STALE, "camera mast is silent"), (Quality.BLIND, "camera mast is covered")]
+    ("quality", "says"), [(Quality.STALE, "no recent picture"), (Quality.BLIND, "the lens is covered")]
 )
 def test_a_zone_without_data_is_unknown_and_hatched(seed: Any, open_page: Any, quality: Quality, says: str) -> None:
     seed.run(quality={"stairs": quality}, health=Health.COVERED)
@@ -152,7 +168,7 @@ def test_a_zone_without_data_is_unknown_and_hatched(seed: Any, open_page: Any, q
     assert any("Metro stairs<br><b>? UNKNOWN</b>" in label for label in labels(site_map))
     assert hatched(site_map) == 2
     assert "at least; 1 of 3 zones unknown" in page.html
-    assert says in page.html, "blindness of a watched zone is an alert"
+    assert f"people here are not counted: camera mast: {says}" in page.html, "blindness of a watched zone is an alert"
     assert "camera health: COVERED" in page.html
     unknown = [n["bgcolor"] for n in site_map["layout"]["annotations"] if "UNKNOWN" in n["text"]]
     assert unknown == [LEVEL_STYLES[Level.UNKNOWN].colour]
@@ -269,7 +285,7 @@ def test_live_mode_says_live(seed: Any, open_page: Any) -> None:
 def test_chinese(seed: Any, open_page: Any) -> None:
     seed.run(density=surge, quality={"stairs": Quality.BLIND}, labels=["synthetic"])
     page = open_page(lang="zh")
-    for part in ("回放", "合成场景", "舞台前区", "危急", "未确认", "此处人数未统计：摄像机 mast 被遮挡"):
+    for part in ("回放", "合成场景", "舞台前区", "危急", "未确认", "此处人数未统计：摄像机 mast：镜头被遮挡"):
         assert part in page.html
     assert any("地铁楼梯<br><b>? 未知</b>" in label for label in labels(page.figures[0]))
     assert page.button("确认 舞台前区")

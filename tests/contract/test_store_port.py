@@ -38,6 +38,7 @@ from crowdwatch.core.outcomes import (
     ZoneReading,
 )
 from crowdwatch.core.ports import Store
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Audit, Command, CommandKind, Mode, Run, RunState
 from crowdwatch.errors import AuditRefused, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store.migrate import _config
@@ -167,14 +168,21 @@ BLIND = dict.fromkeys(UNKNOWN, NAN) | {
     "age_s": INF,
     "quality": Quality.BLIND,
     "level": Level.UNKNOWN,
-    "reason": "no camera sees 'nördliches Tor'",
+    "reasons": (
+        Reason.of(Code.UNHEALTHY, "'nördliches Tor'", health="frozen"),
+        Reason.of(Code.PARTLY_SEEN, visible_frac=0.1 + 0.2),
+    ),
 }
+
+
+DENSE = (Reason.of(Code.LIMIT_REACHED, quantity="density", value=4.75, limit=4, unit="p/m2", delay_s=10),)
+DARK = (Reason.of(Code.NOT_COUNTED, because=BLIND["reasons"]),)
 
 
 def alert(event_id: str, t_ns: int, zone_id: str = "a", **changes: object) -> AlertEvent:
     base = AlertEvent(
         event_id, "crowding", zone_id, t_ns, "raised", AlarmState.NORMAL, AlarmState.UNACKNOWLEDGED, Level.ALERT,
-        "density", 4.75, 4.0, "p/m2", "4.8 p/m2 for 10 s", "rule",
+        "density", 4.75, 4.0, "p/m2", DENSE, "rule",
     )  # fmt: skip
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -183,7 +191,7 @@ def outcome(t_ns: int, *, zones: int = 2, alarm: AlarmState | None = AlarmState.
     """A tick with everything in it."""
     readings = (*(reading(f"z{k}", t_ns) for k in range(zones)), reading("dark", t_ns, **BLIND))
     rho = np.array([[0.0, 1 / 3, NAN], [INF, 1e-30, 7.5]])
-    alarms = () if alarm is None else (Alarm("crowding", "z0", alarm, Level.ALERT, 5, "dense"),)
+    alarms = () if alarm is None else (Alarm("crowding", "z0", alarm, Level.ALERT, 5, DARK),)
     health = (CameraHealth("c0", t_ns, Health.OK, 0.1, True), CameraHealth("c1", t_ns, Health.SILENT, INF, False))
     grid = DensityGrid(t_ns, np.array([-3.5, 1e6 / 3]), 0.5, rho, 1.0)
     return Outcome(t_ns, readings, grid, (alert(f"e{t_ns}", t_ns),), alarms, health)
@@ -255,7 +263,10 @@ def test_any_reading_comes_back(
 ) -> None:
     run_id = uuid.uuid4().hex
     numbers = [number + 0.0 for number in numbers]  # SQLite has no -0.0, and the store writes 0.0 for it on both
-    wrote = ZoneReading(words[0], t_ns, *numbers[:11], quality, level, numbers[11], words[1])
+    said = Reason.of(Code.TEXT, text=words[1])
+    factor = Reason.of(Code.SCALED, words[0] or "c", factor=numbers[0], audits=abs(t_ns))
+    reasons = (Reason.of(Code.NO_PICTURE), said, factor)
+    wrote = ZoneReading(words[0], t_ns, *numbers[:11], quality, level, numbers[11], reasons)
     shared_store.begin(run(run_id))
     shared_store.write(run_id, [Outcome(t_ns, (wrote,), None, (), (), ())])
     # repr tells every float apart but the kinds of NaN
@@ -320,7 +331,7 @@ def test_a_tick_folded_again_replaces_what_it_said(store: SqlStore) -> None:
 def test_a_write_is_whole_or_not_there(store: SqlStore, url: str) -> None:
     store.write("r", [outcome(1)])
     before = rows(url)
-    bad = replace(outcome(3), alerts=(alert("x", 3, reason=None),))
+    bad = replace(outcome(3), alerts=(alert("x", 3, reasons=None),))
     with pytest.raises(StoreUnavailable, match="write"):
         store.write("r", [outcome(2), bad])
     assert rows(url) == before
@@ -505,6 +516,65 @@ def test_a_store_of_the_first_version_is_upgraded_in_place(url: str) -> None:
         assert len(store.audits()) == int(create)
         store.add_audit(audit(t_ns=int(create)))
         store.close()
+
+
+OLD_SENTENCES = ("", "camera c is dark; 4 % of the zone is seen", 'a "quoted" \\ back\nslash: 摄像机 {x} é')
+
+
+def test_sentences_of_an_earlier_version_are_kept_as_they_are(url: str) -> None:
+    """A store of schema 0003, with a reading, an alert and an alarm for each sentence."""
+    SqlStore(url).close()
+    engine = raw(url)
+    with engine.begin() as connection:
+        METADATA.drop_all(connection)
+        connection.execute(sa.text(f"DROP TABLE {VERSION_TABLE}"))
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        old = sa.MetaData()
+        old.reflect(connection)
+        made = {"run_id": "r", "event_id": "nye", "mode": "replay", "config_json": "{}", "folder": "", "message": ""}
+        made |= {"state": "running", "from_ns": 0, "to_ns": 1, "started_wall_ns": 0, "t_ns": 1, "beat_wall_ns": 0}
+        connection.execute(old.tables["runs"].insert(), [made])
+        connection.execute(old.tables["ticks"].insert(), [{"run_id": "r", "t_ns": 1}])
+        for number, sentence in enumerate(OLD_SENTENCES):
+            row = {"run_id": "r", "zone_id": f"z{number}", "t_ns": 1, "level": 0, "reason": sentence}
+            alarm = row | {"alarm": "crowding"}
+            event = {"event_id": f"e{number}", "transition": "raised", "from_state": "normal", "unit": "", "cause": ""}
+            connection.execute(old.tables["readings"].insert(), [row | {"quality": "good", "count": 3.5}])
+            connection.execute(old.tables["alarms"].insert(), [alarm | {"state": "unacknowledged", "since_ns": 0}])
+            more = event | {"to_state": "unacknowledged", "quantity": "density"}
+            connection.execute(old.tables["alerts"].insert(), [alarm | more])
+    engine.dispose()
+    expected = [() if not text else (Reason.of(Code.TEXT, text=text),) for text in OLD_SENTENCES]
+    for _ in range(2):  # the second finds the work done
+        store = SqlStore(url, create=False)
+        assert [each.reasons for each in store.readings("r")] == expected
+        assert [each.reasons for each in store.alerts("r")] == expected
+        assert [each.reasons for each in store.alarms("r", 1)] == expected
+        assert store.readings("r")[0].count == 3.5
+        store.close()
+
+
+def test_reasons_that_nobody_wrote_are_refused(store: SqlStore, url: str) -> None:
+    store.write("r", [outcome(1)])
+    with raw(url).begin() as connection:
+        connection.execute(sa.text("UPDATE readings SET reasons = 'it rains'"))
+    with pytest.raises(StoreUnavailable, match=r"reasons: 'it rains' cannot be read"):
+        store.readings("r")
+
+
+def test_equal_reasons_are_equal_texts(store: SqlStore, url: str) -> None:
+    """JSON with sorted keys, whatever the order in which values were named."""
+    pairs = [("quantity", "density"), ("unit", "p/m2"), ("value", 2.5), ("limit", 2), ("delay_s", 5)]
+    for t_ns, named in ((1, pairs), (2, pairs[::-1])):
+        why = (Reason.of(Code.LIMIT_REACHED, **dict(named)),)  # type: ignore[arg-type]
+        store.write("r", [Outcome(t_ns, (reading("a", t_ns, reasons=why),), None, (), (), ())])
+    with raw(url).connect() as connection:
+        (text,) = set(connection.execute(sa.text("SELECT reasons FROM readings")).scalars())
+    assert text == (
+        '[{"code":"limit_reached","values":{"delay_s":5.0,"limit":2.0,"quantity":"density","unit":"p/m2","value":2.5}}]'
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- schema

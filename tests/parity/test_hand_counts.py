@@ -11,6 +11,7 @@ from crowdwatch.analytics.audit import Audit, of_program
 from crowdwatch.assets.examples import example
 from crowdwatch.commands import audit_commands
 from crowdwatch.core.outcomes import Quality
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.drivers import build, hand_count
 from crowdwatch.drivers.batch import Settings
 from crowdwatch.drivers.replay import Options, replay_log, replay_recording
@@ -82,10 +83,10 @@ def test_counts_are_scaled_and_intervals_with_them(counted):
     for one, other in some:
         assert other.count == pytest.approx(factor.factor * one.count)
         assert other.density_p_m2 == pytest.approx(factor.factor * one.density_p_m2)
-        assert other.reason.endswith(f"camera mast: counts times {factor.factor:.2f} after 3 hand counts")
+        assert other.reasons[-1] == Reason.of(Code.SCALED, "mast", factor=factor.factor, audits=3)
         # the factor's own interval is in it, which is a part of the count
         assert other.count_high - other.count >= other.count * (factor.high / factor.factor - 1) - 1e-9
-        assert "counts times" not in one.reason
+        assert Code.SCALED not in {reason.code for reason in one.reasons}
 
 
 def test_a_log_keeps_its_factors(counted, tmp_path):
@@ -149,7 +150,7 @@ def test_an_absurd_count_is_bounded_and_degrades(tmp_path):
     assert after.event.cameras[0].bias.factor == 2.0
     some = readings(tmp_path, after)[-1]
     assert some.quality is Quality.DEGRADED
-    assert "camera mast: hand counts are too far from the program's" in some.reason
+    assert Reason.of(Code.FACTOR_OUT_OF_RANGE, "mast") in some.reasons
 
 
 def test_a_run_that_goes_on_keeps_the_factors_it_began_with(counted, tmp_path):

@@ -6,10 +6,11 @@ import yaml
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.core.intervals import above
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.drivers import build
 from crowdwatch.drivers.replay import Options, replay_recording
 from crowdwatch.errors import ConfigError
-from crowdwatch.ui.reasons import reason_text
+from crowdwatch.words import reason_text
 
 LIMIT_P_M2, ON_DELAY_S, CHANCE = 0.4, 3, 0.1
 S = 1_000_000_000
@@ -66,9 +67,12 @@ def test_the_alarm_comes_at_the_tick_at_which_the_probability_has_held(tmp_path)
     assert alert.t_ns == first_for(readings, likely)
     assert plain.t_ns == first_for(plain_readings, lambda reading: reading.density_p_m2 >= LIMIT_P_M2)
     assert alert.t_ns < plain.t_ns, "what may be so is said before what is so"
-    assert f"with probability {CHANCE:g}, limit {LIMIT_P_M2:g} p/m2 for {ON_DELAY_S:g} s" in alert.reason
-    assert "probability" not in plain.reason
-    assert f"概率 {CHANCE:g}" in reason_text("zh", alert.reason)
+    against = {"quantity": "density", "limit": LIMIT_P_M2, "unit": "p/m2", "delay_s": float(ON_DELAY_S)}
+    assert alert.reasons == (Reason.of(Code.LIMIT_LIKELY, value=alert.value, chance=CHANCE, **against),)
+    assert plain.reasons == (Reason.of(Code.LIMIT_REACHED, value=plain.value, **against),)
+    assert "with probability 0.1, limit 0.4 p/m2 for 3 s" in reason_text("en", alert.reasons)
+    assert "概率" in reason_text("zh", alert.reasons)
+    assert "概率" not in reason_text("zh", plain.reasons)
 
 
 @pytest.mark.parametrize("chance", [0, 1, -0.1, 1.5, "likely", True, [0.1]])

@@ -11,6 +11,7 @@ from scenes import T0, S, camera, fold, see, square, started
 from crowdwatch.analytics.handover import weight_of
 from crowdwatch.core.intervals import UNMEASURED
 from crowdwatch.core.outcomes import Quality
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Frame, GroundMass, HeadMass, Stamp, Tick
 from crowdwatch.core.site import Bias, HandOver
 from crowdwatch.errors import AnchorRefused, CalibrationError
@@ -205,7 +206,7 @@ def test_saturation_matters_only_where_boxes_count():
         observation = replace(see(T0, many, saturated=True, seq=0), mass=held)
         _, outcomes = fold(started(site), [observation, Tick(T0, (observation.stamp.id,))])
         assert outcomes[0].readings[0].quality is quality
-    assert "detector limit" in outcomes[0].readings[0].reason
+    assert Reason.of(Code.DETECTOR_LIMIT, "c") in outcomes[0].readings[0].reasons
 
 
 def test_a_silent_counter_is_not_zero():
@@ -222,7 +223,7 @@ def test_a_silent_counter_is_not_zero():
     assert readings[6].count == pytest.approx(192, rel=0.05)  # held for five seconds
     assert readings[-1].quality is Quality.BLIND
     assert np.isnan(readings[-1].count)
-    assert "counter is silent" in readings[-1].reason
+    assert readings[-1].reasons == (Reason.of(Code.NO_ESTIMATE_IN_CROWD, "c"),)
 
 
 def test_the_interval_holds_its_parts():
@@ -251,7 +252,7 @@ def test_a_camera_s_factor_scales_boxes_and_head_mass_alike():
             assert getattr(scaled, name) == pytest.approx(1.5 * getattr(plain, name))
         assert scaled.count_high >= scaled.count * 1.8 / 1.5
         assert scaled.count_low <= scaled.count * 1.2 / 1.5
-        assert "counts times 1.50 after 4 hand counts" in scaled.reason
+        assert Reason.of(Code.SCALED, "c", factor=1.5, audits=4) in scaled.reasons
 
 
 def test_a_camera_that_cannot_see_heads_is_refused():

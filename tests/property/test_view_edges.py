@@ -13,6 +13,7 @@ from scenes import SQUARE, T0, camera, fold, see, square, started
 
 from crowdwatch.analytics.coverage import cover, first_cover, view_site
 from crowdwatch.core.outcomes import Quality
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Anchor, HeadMass, Stamp, Tick
 from crowdwatch.core.site import Bias
 from crowdwatch.drivers.hand_count import people_found
@@ -187,7 +188,8 @@ def test_the_rest_of_a_reading_uses_the_same_shares():
     full = replace(see(T0, NOBODY, seq=0, saturated=True), mass=mass)
     reading = fold(started(site), [full, Tick(T0, (full.stamp.id,))])[1][0].readings[0]
     assert reading.quality is Quality.DEGRADED
-    assert reading.reason.endswith("of the zone is seen")  # and nothing of the limit
+    said = (Reason.of(Code.PARTLY_SEEN, visible_frac=reading.visible_frac),)
+    assert reading.reasons == said, "and nothing of the limit"
     assert reading.count_high > reading.count / reading.visible_frac  # up to the unseen ground, as dense as the seen
     scaled = read(replace(site, cameras=(replace(one, bias=Bias(1.5, 1.5, 1.5, 40)),)), [mass]).readings[0]
     assert scaled.count == pytest.approx(1.5 * reading.count)

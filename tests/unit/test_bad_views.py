@@ -10,9 +10,10 @@ from scenes import T0, fold, see, square, started
 
 from crowdwatch import config
 from crowdwatch.analytics.coverage import view_site
-from crowdwatch.analytics.readings import foretold
+from crowdwatch.analytics.readings import known_gaps
 from crowdwatch.assets.examples import example
 from crowdwatch.core.outcomes import Level, Quality
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Tick
 from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
@@ -31,7 +32,7 @@ def read(zone, area_m2, people=(), **more):
 
 def test_a_zone_outside_the_view_is_blind_and_says_so():
     found = read([[-4, -50], [4, -50], [4, -40], [-4, -40]], 80.0, lattice(1.0, -4, 0, 4, 6))
-    assert (found.quality, found.reason) == (Quality.BLIND, "no camera sees this zone")
+    assert (found.quality, found.reasons) == (Quality.BLIND, (Reason.of(Code.NO_CAMERA),))
     assert found.level is Level.UNKNOWN
     assert np.isnan([found.count, found.count_high, found.density_p_m2]).all(), "no data is not zero"
 
@@ -43,7 +44,7 @@ def test_a_zone_half_seen_states_both():
     found, whole = read(zone, area_m2, people), read([[-4, 0], [4, 0], [4, 6], [-4, 6]], 48.0, people)
     assert found.quality is Quality.DEGRADED
     assert 0.2 < found.visible_frac < 0.8
-    assert f"{found.visible_frac * 100:.0f} % of the zone is seen" in found.reason
+    assert Reason.of(Code.PARTLY_SEEN, visible_frac=found.visible_frac) in found.reasons
     seen_m2 = area_m2 * found.visible_frac
     assert found.density_p_m2 == pytest.approx(found.count / seen_m2)
     unseen = (area_m2 - seen_m2) * max(found.peak_p_m2, found.density_p_m2)
@@ -54,9 +55,9 @@ def test_a_zone_half_seen_states_both():
 
 
 def test_heads_that_cannot_be_put_on_the_ground_degrade_a_reading():
-    why = "heads cannot be put on the ground with its calibration"
+    why = Code.HEADS_NOT_PROJECTED
     found = read([[-4, 0], [4, 0], [4, 6], [-4, 6]], 48.0, lattice(0.2, -4, 0, 4, 6), counter_fault=why)
-    assert (found.quality, found.reason) == (Quality.DEGRADED, f"camera c: {why}")
+    assert (found.quality, found.reasons) == (Quality.DEGRADED, (Reason.of(why, "c"),))
 
 
 def low_camera(folder, anchor="feet", model="auto"):
@@ -83,14 +84,16 @@ def test_a_camera_below_the_heads_is_left_to_boxes_and_says_so(tmp_path):
     event = config.load(low_camera(tmp_path))
     (feed,) = build.open_feeds(event)
     assert feed.heads.counter is None
-    assert feed.heads.fault == "heads cannot be put on the ground with its calibration"
-    (said,) = foretold(view_site(config.to_site(event)))[-1:]
-    assert said.startswith("camera mast: boxes count alone, and dense crowds are missed: the camera is 1.20 m up")
+    assert feed.heads.fault is Code.HEADS_NOT_PROJECTED
+    (said,) = known_gaps(view_site(config.to_site(event)))[-1:]
+    assert said.startswith(
+        "camera mast: the detector counts alone, and dense crowds are missed: the camera is 1.20 m up"
+    )
 
 
-def test_what_no_camera_sees_is_foretold():
+def test_what_no_camera_sees_is_said_beforehand():
     site = square(walkable=LONG, zone=[[-4, -30], [4, -30], [4, 6], [-4, 6]])
-    assert re.fullmatch(r"zone z: the cameras see \d\d% of it, so it will be degraded\.", *foretold(view_site(site)))
+    assert re.fullmatch(r"zone z: the cameras see \d\d% of it, so it will be degraded\.", *known_gaps(view_site(site)))
     site = square(walkable=LONG, zone=[[-4, -50], [4, -50], [4, -40], [-4, -40]])
-    assert foretold(view_site(site)) == ["zone z: the cameras see 0% of it, so it will be blind: it is never read."]
-    assert foretold(view_site(square())) == []
+    assert known_gaps(view_site(site)) == ["zone z: the cameras see 0% of it, so it will be blind: it is never read."]
+    assert known_gaps(view_site(square())) == []

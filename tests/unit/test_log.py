@@ -12,17 +12,20 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crowdwatch.core.reasons import ESTIMATOR_FAULTS, Code
 from crowdwatch.core.records import (
     Anchor,
     Detections,
@@ -36,8 +39,10 @@ from crowdwatch.core.records import (
     Stamp,
     Tick,
 )
-from crowdwatch.errors import LogCorrupt, StoreUnavailable
+from crowdwatch.errors import LogCorrupt, RecordError, StoreUnavailable
 from crowdwatch.store import files
+from crowdwatch.store.columns import observation_table
+from crowdwatch.store.columns import observations as observations_of
 from crowdwatch.store.log import LogReader, LogWriter
 
 CONFIG = '{"id": "nye", "note": "1 µ"}'
@@ -160,7 +165,8 @@ def observations(draw: st.DrawFn) -> Observation:
     positions = Positions(stamp, places, draw(unknown), position_score)
     evidence = Evidence(draw(words), *(draw(wild) for _ in range(4)))
     mass = draw(st.one_of(st.none(), masses(stamp)))
-    return Observation(detections, positions, evidence, draw(words), mass, draw(words))
+    fault = draw(st.sampled_from([None, *sorted(ESTIMATOR_FAULTS)]))
+    return Observation(detections, positions, evidence, draw(words), mass, fault)
 
 
 @st.composite
@@ -672,6 +678,33 @@ def test_a_header_that_is_not_ours(tmp_path: Path, changes: dict[str, object], s
         LogReader(tmp_path)
     with pytest.raises(LogCorrupt, match=says):
         LogWriter(tmp_path, CONFIG, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("the counter failed", Code.ESTIMATOR_FAILED),
+        ("heads cannot be put on the ground with its calibration", Code.HEADS_NOT_PROJECTED),
+        ("estimator_failed", Code.ESTIMATOR_FAILED),
+        ("", None),
+    ],
+)
+def test_faults_that_were_written_as_sentences_are_read_as_codes(written: str, code: Code | None) -> None:
+    table = observation_table([(0, observation("a", 2, START))])
+    place = table.schema.get_field_index("counter_fault")
+    old = table.set_column(place, table.schema.field(place), pa.array([written], pa.string()))
+    ((_, found),) = observations_of(old)
+    assert found.counter_fault is code
+
+
+def test_a_fault_that_nobody_wrote_is_refused() -> None:
+    table = observation_table([(0, observation("a", 2, START))])
+    place = table.schema.get_field_index("counter_fault")
+    bad = table.set_column(place, table.schema.field(place), pa.array(["bad weather"], pa.string()))
+    with pytest.raises(RecordError, match="bad weather"):
+        list(observations_of(bad))
+    with pytest.raises(RecordError, match="counter_fault"):
+        replace(observation("a", 2, START), counter_fault=Code.TEXT)
 
 
 def test_a_folder_without_a_log(tmp_path: Path) -> None:

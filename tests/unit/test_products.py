@@ -12,15 +12,18 @@ import tifffile
 from scenes import T0, S, every_second, fold, square, started
 
 from crowdwatch.core.outcomes import DensityGrid
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.rendering.products import Products
 
 MINUTE_T0 = T0 // (60 * S) * 60 * S
 NAN = float("nan")
+WHY = (Reason.of(Code.UNHEALTHY, "c", health="frozen"), Reason.of(Code.PARTLY_SEEN, visible_frac=0.25))
 
 
 def ticks():
     """Two minutes: the west cell holds 2 then 4, the east cell is known in 15 s of the first minute alone."""
     _, (outcome,) = fold(started(square()), every_second(lambda second: np.array([[0.0, 3.0]]), 1))
+    outcome = replace(outcome, readings=tuple(replace(each, reasons=WHY) for each in outcome.readings))
     for second in range(1, 121):
         t_ns = MINUTE_T0 + second * S
         rho = np.array([[2.0 if second <= 60 else 4.0, 8.0 if second <= 15 else NAN]])
@@ -71,4 +74,5 @@ def test_pictures_can_be_read_and_every_reading_is_in_the_csv(made):
         rows = list(csv.DictReader(file))
     assert len(rows) == 120
     assert {row["zone_id"] for row in rows} == {"z"}
+    assert {row["reasons"] for row in rows} == {"camera c: the picture is frozen; 25% of the zone is seen"}
     assert not list(made.rglob("*.tmp"))

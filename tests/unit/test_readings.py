@@ -9,6 +9,7 @@ from scenes import FINE, T0, S, camera, every_second, fold, rendered, see, squar
 
 from crowdwatch.analytics.health import judge
 from crowdwatch.core.outcomes import Health, Level, Quality
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Anchor, Evidence, Frame, FramePair, Stamp, Tick
 from crowdwatch.core.site import Bias
 from crowdwatch.observation.observe import evidence
@@ -34,7 +35,7 @@ def test_rendered_crowd_reads_its_density_at_every_mast_height(height, anchor, d
     assert reading.count == inside
     assert reading.density_p_m2 == pytest.approx(density, rel=1e-9)  # the lattice's step divides the zone's sides
     assert reading.quality is Quality.DEGRADED  # boxes alone are not to be trusted at these densities
-    assert "too close to be counted by boxes alone" in reading.reason
+    assert reading.reasons == (Reason.of(Code.TOO_CLOSE, "c"),)
 
 
 def test_heads_through_the_ground_would_read_half():
@@ -92,7 +93,7 @@ def test_an_empty_zone_is_zero_and_an_unseen_one_is_unknown():
     assert math.isnan(stale.density_p_m2)
     assert math.isnan(stale.peak_p_m2)
     assert np.isnan(outcomes[8].grid.rho_p_m2).all()
-    assert "silent" in stale.reason
+    assert stale.reasons == (Reason.of(Code.UNHEALTHY, "c", health="silent"),)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ def test_an_ill_picture_is_blind_not_empty(evidence, health):
     seen = see(T0, np.empty((0, 2)), evidence=evidence)
     _, outcomes = fold(started(square()), [seen, Tick(T0, (seen.stamp.id,))])
     assert last(outcomes).quality is Quality.BLIND
+    assert last(outcomes).reasons == (Reason.of(Code.UNHEALTHY, "c", health=health.value),)
     assert math.isnan(last(outcomes).count)
     assert outcomes[-1].health[0].health is health
 
@@ -163,7 +165,7 @@ def test_half_a_zone_states_the_density_of_what_is_seen_and_an_interval_for_the_
     assert reading.count_high == pytest.approx(high + unseen, rel=0.03)
     assert reading.density_high == pytest.approx(high / 24, rel=0.02)
     assert reading.quality is Quality.DEGRADED
-    assert "50 %" in reading.reason
+    assert Reason.of(Code.PARTLY_SEEN, visible_frac=reading.visible_frac) in reading.reasons
 
 
 def test_hand_counts_take_the_place_of_what_is_known_of_cameras_in_general():
@@ -190,11 +192,11 @@ def test_saturation_and_unknown_calibration_error_degrade():
     seen = see(T0, CROWD, saturated=True)
     _, outcomes = fold(started(square()), [seen, Tick(T0, (seen.stamp.id,))])
     assert last(outcomes).quality is Quality.DEGRADED
-    assert "limit" in last(outcomes).reason
+    assert Reason.of(Code.DETECTOR_LIMIT, "c") in last(outcomes).reasons
     vague = square(cameras=[camera(plane=replace(looking_down((0, -12, 10), (0, 3)), rmse_m=math.nan))])
     _, outcomes = fold(started(vague), every_second(lambda _: CROWD, 2))
     assert last(outcomes).quality is Quality.DEGRADED
-    assert "error unknown" in last(outcomes).reason
+    assert Reason.of(Code.CALIBRATION_ERROR_UNKNOWN, "c") in last(outcomes).reasons
 
 
 def test_two_cameras_on_one_square_count_everyone_once():
@@ -210,9 +212,11 @@ def test_two_cameras_on_one_square_count_everyone_once():
         events += [*both, Tick(t_ns, tuple(o.stamp.id for o in both))]
     _, outcomes = fold(started(site), events)
     assert {o.readings[0].count for o in outcomes} == {192.0}
-    assert "north" not in outcomes[5].readings[0].reason.replace("camera north: people", "")
+    assert {reason.code for reason in outcomes[5].readings[0].reasons} == {Code.TOO_CLOSE}
     assert outcomes[15].readings[0].quality is Quality.DEGRADED
-    assert "north is silent" in outcomes[15].readings[0].reason
+    unhealthy, *others = outcomes[15].readings[0].reasons
+    assert unhealthy == Reason.of(Code.UNHEALTHY, "north", health="silent")
+    assert others == [Reason.of(Code.TOO_CLOSE, "south")]
 
 
 def test_the_peak_is_the_densest_place_of_the_mean_field():

@@ -1,0 +1,182 @@
+"""Why a reading or an alarm is as it is: a code and its values. The words stand in :mod:`crowdwatch.words`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from crowdwatch.errors import RecordError
+
+__all__ = [
+    "ESTIMATOR_FAULTS",
+    "NESTING",
+    "OF_CAMERA",
+    "VALUES",
+    "Code",
+    "Reason",
+    "reasons_from_json",
+    "reasons_to_json",
+]
+
+Value: TypeAlias = str | int | float
+
+
+class Code(StrEnum):
+    """What a reason says. A stored code is never renamed; write a new one instead."""
+
+    # readings: nothing is known
+    NO_CAMERA = "no_camera"
+    NO_PICTURE = "no_picture"
+    UNHEALTHY = "unhealthy"
+    NO_ESTIMATE_IN_CROWD = "no_estimate_in_crowd"
+    NO_READING = "no_reading"
+    NO_ENGINE = "no_engine"
+    # readings: doubts
+    PARTLY_SEEN = "partly_seen"
+    DETECTOR_LIMIT = "detector_limit"
+    ESTIMATOR_FAILED = "estimator_failed"
+    HEADS_NOT_PROJECTED = "heads_not_projected"
+    NO_ESTIMATE = "no_estimate"
+    TOO_CLOSE = "too_close"
+    FACTOR_OUT_OF_RANGE = "factor_out_of_range"
+    CALIBRATION_ERROR_UNKNOWN = "calibration_error_unknown"
+    # readings: worth saying, no doubt
+    SCALED = "scaled"
+    # alarms
+    BELOW_LIMITS = "below_limits"
+    LIMIT_REACHED = "limit_reached"
+    LIMIT_LIKELY = "limit_likely"
+    LIMIT_UNKNOWN = "limit_unknown"
+    NOT_COUNTED = "not_counted"
+    SEEN_AGAIN = "seen_again"
+    ACKNOWLEDGED = "acknowledged"
+    # a sentence that was written before reasons had codes
+    TEXT = "text"
+
+
+_LIMIT = {"quantity": str, "limit": float, "unit": str, "delay_s": float}
+
+VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} for code in Code} | {
+    Code.UNHEALTHY: {"health": str},
+    Code.PARTLY_SEEN: {"visible_frac": float},
+    Code.SCALED: {"factor": float, "audits": int},
+    Code.LIMIT_REACHED: _LIMIT | {"value": float},
+    Code.LIMIT_LIKELY: _LIMIT | {"value": float, "chance": float},
+    Code.LIMIT_UNKNOWN: _LIMIT,
+    Code.ACKNOWLEDGED: {"actor": str},
+    Code.TEXT: {"text": str},
+}
+"""The values that a reason of each code carries, all of them and no others. ``value`` and ``limit`` are in ``unit``;
+``chance`` is the probability that the quantity is at least ``value``; ``delay_s`` is the limit's on-delay."""
+
+OF_CAMERA = frozenset(
+    {
+        Code.UNHEALTHY,
+        Code.NO_ESTIMATE_IN_CROWD,
+        Code.DETECTOR_LIMIT,
+        Code.ESTIMATOR_FAILED,
+        Code.HEADS_NOT_PROJECTED,
+        Code.NO_ESTIMATE,
+        Code.TOO_CLOSE,
+        Code.FACTOR_OUT_OF_RANGE,
+        Code.CALIBRATION_ERROR_UNKNOWN,
+        Code.SCALED,
+    }
+)
+"""Codes that name a camera; the others name none."""
+
+ESTIMATOR_FAULTS = frozenset({Code.ESTIMATOR_FAILED, Code.HEADS_NOT_PROJECTED})
+"""Why a density estimator that should have run gave nothing: what an observation may say of it."""
+
+NESTING = frozenset({Code.NOT_COUNTED})
+"""Codes that carry further reasons; the others carry none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason. :meth:`of` is the short way to write one.
+
+    Args:
+        code: what it says.
+        camera_id: the camera that it is about; empty where the code is not in :data:`OF_CAMERA`.
+        values: (name, value) by name, as :data:`VALUES` lists them for the code.
+        because: the reasons for this one; empty where the code is not in :data:`NESTING`.
+
+    Raises:
+        RecordError: it carries other things than its code does.
+    """
+
+    code: Code
+    camera_id: str = ""
+    values: tuple[tuple[str, Value], ...] = ()
+    because: tuple[Reason, ...] = ()
+
+    def __post_init__(self) -> None:
+        kinds = VALUES[self.code]
+        names = [name for name, _ in self.values]
+        if sorted(names) != sorted(kinds) or bool(self.camera_id) != (self.code in OF_CAMERA):
+            raise RecordError(f"reason {self.code}: got camera {self.camera_id!r} and {names}, need {list(kinds)}.")
+        if self.because and self.code not in NESTING:
+            raise RecordError(f"reason {self.code}: it carries no further reasons.")
+        plain = tuple(sorted((name, kinds[name](value)) for name, value in self.values))
+        object.__setattr__(self, "values", plain)
+
+    @classmethod
+    def of(cls, code: Code, camera_id: str = "", *, because: Iterable[Reason] = (), **values: Value) -> Reason:
+        """Build a reason.
+
+        >>> Reason.of(Code.PARTLY_SEEN, visible_frac=0.4).values
+        (('visible_frac', 0.4),)
+        """
+        return cls(code, camera_id, tuple(values.items()), tuple(because))
+
+
+def reasons_to_json(reasons: Iterable[Reason]) -> str:
+    """Reasons as JSON with sorted keys: equal reasons give equal texts. NaN is null, infinities are strings.
+
+    >>> reasons_to_json([Reason.of(Code.SCALED, "north", factor=1.27, audits=3)])
+    '[{"camera_id":"north","code":"scaled","values":{"audits":3,"factor":1.27}}]'
+    """
+    return json.dumps([_plain(each) for each in reasons], sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(reason: Reason) -> dict[str, Any]:
+    found: dict[str, Any] = {"code": reason.code.value}
+    if reason.camera_id:
+        found["camera_id"] = reason.camera_id
+    if reason.values:
+        found["values"] = {name: _finite(value) for name, value in reason.values}
+    if reason.because:
+        found["because"] = [_plain(each) for each in reason.because]
+    return found
+
+
+def _finite(value: Value) -> Value | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+@lru_cache(maxsize=4096)
+def reasons_from_json(text: str) -> tuple[Reason, ...]:
+    """The inverse of :func:`reasons_to_json`.
+
+    Raises:
+        RecordError: the text is not one that it wrote.
+    """
+    try:
+        return tuple(_reason(each) for each in json.loads(text))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"reasons: {text[:80]!r} cannot be read. The row was not written by CrowdWatch.") from error
+
+
+def _reason(found: Mapping[str, Any]) -> Reason:
+    code = Code(found["code"])
+    values = {name: math.nan if value is None else value for name, value in found.get("values", {}).items()}
+    because = tuple(_reason(each) for each in found.get("because", ()))
+    return Reason(code, found.get("camera_id", ""), tuple(values.items()), because)

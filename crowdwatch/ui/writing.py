@@ -1,0 +1,137 @@
+"""How the page writes numbers, times and names. The texts stand in :mod:`crowdwatch.words`."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from crowdwatch.core.service import level_of_service
+from crowdwatch.core.site import ZoneKind
+from crowdwatch.words import t
+
+__all__ = [
+    "clock",
+    "columns",
+    "density_text",
+    "duration",
+    "interval",
+    "name_of",
+    "number",
+    "safe",
+    "service_text",
+    "short",
+]
+
+
+def number(value: float, digits: int = 1, unknown: str = "?") -> str:
+    """A number, or ``?`` when it is unknown; never an empty place that reads as zero.
+
+    >>> number(3.14159, 2), number(float("nan")), number(float("inf"))
+    ('3.14', '?', '?')
+    """
+    return f"{value:.{digits}f}" if math.isfinite(value) else unknown
+
+
+def service_text(language: str, kind: ZoneKind, density_p_m2: float) -> str:
+    """The level of service of a density in a zone of a kind; empty where nothing is known.
+
+    >>> service_text("en", ZoneKind.MOVING, 1.0), service_text("zh", ZoneKind.STAIRS, 1.0)
+    ('LOS D', '服务水平 C')
+    """
+    letter = level_of_service(kind, density_p_m2)
+    return t(language, "service", letter=letter) if letter else ""
+
+
+def density_text(language: str, kind: ZoneKind, density_p_m2: float) -> str:
+    """A density with its unit and its level of service.
+
+    >>> density_text("en", ZoneKind.STANDING, 4.2), density_text("en", ZoneKind.STANDING, float("nan"))
+    ('4.20 p/m² (LOS E)', '? p/m²')
+    """
+    said, letter = (
+        f"{number(density_p_m2, 2)} {t(language, 'unit.density')}",
+        service_text(language, kind, density_p_m2),
+    )
+    return f"{said} ({letter})" if letter else said
+
+
+def interval(low: float, high: float) -> str:
+    """An interval of persons, widened to whole persons.
+
+    >>> interval(7.4, 9.1), interval(7.4, float("nan"))
+    ('7 – 10', '7 – ?')
+    """
+    ends = (str(math.floor(low)) if math.isfinite(low) else "?", str(math.ceil(high)) if math.isfinite(high) else "?")
+    return " – ".join(ends)
+
+
+def duration(seconds: float) -> str:
+    """A time span in at most two units.
+
+    >>> duration(0.4), duration(75), duration(7265), duration(float("inf"))
+    ('0.4 s', '1 min 15 s', '2 h 01 min', '?')
+    """
+    if not math.isfinite(seconds):
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def clock(t_ns: int, *, local: bool = False, date: bool = False) -> str:
+    """Event time of day, in UTC or in this machine's time zone, with the zone's name when local.
+
+    >>> clock(1_262_304_000_000_000_000), clock(1_262_304_000_000_000_000, date=True)
+    ('00:00:00', '2010-01-01 00:00:00')
+    """
+    moment = datetime.fromtimestamp(t_ns // 1_000_000_000, UTC)
+    shape = "%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S"
+    if local:
+        return moment.astimezone().strftime(shape + " %Z")
+    return moment.strftime(shape)
+
+
+def columns(text: str) -> int:
+    """Width of a text in columns; a Chinese character is two wide.
+
+    >>> columns("ab城")
+    4
+    """
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def short(text: str, most: int = 18) -> str:
+    """Cut a name to a width in columns.
+
+    >>> short("north gate"), short("the very long name of a gate"), short("人民广场东北角出口通道")
+    ('north gate', 'the very long nam…', '人民广场东北角出…')
+    """
+    if columns(text) <= most:
+        return text
+    kept, used = "", 1
+    for character in text:
+        used += columns(character)
+        if used > most:
+            break
+        kept += character
+    return kept.rstrip() + "…"
+
+
+def name_of(names: Mapping[str, str], fallback: str, language: str) -> str:
+    """The name in the language, else in English, else any, else the id; without control characters.
+
+    >>> name_of({"en": "North gate"}, "g1", "zh")
+    'North gate'
+    """
+    name = names.get(language) or names.get("en") or next((v for v in names.values() if v), "") or fallback
+    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in name)).strip() or fallback
+
+
+def safe(text: str) -> str:
+    """Text from an event file or an engine, made harmless in HTML."""
+    return html.escape(text, quote=True)
