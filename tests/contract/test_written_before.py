@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import crowdwatch
+from crowdwatch.words import reason_text
 
 BEFORE = Path(__file__).resolve().parents[1] / "data" / "written_before"
 RUN = "synthetic-plaza-20261126T234537"
@@ -43,3 +44,17 @@ def test_a_log_written_before_gives_the_readings_and_alerts_of_then(tmp_path, st
         assert reading.count_low == pytest.approx(low, rel=0.01, abs=0.1)
         assert reading.count_high == pytest.approx(high, rel=0.01, abs=0.1)
         assert reading.peak_p_m2 == pytest.approx(peak, rel=0.01, abs=0.01)
+
+
+def test_a_store_written_before_is_read(store_before):
+    """Its reasons were sentences: they are kept as they are, and shown as such."""
+    store = crowdwatch.open_store(f"sqlite:///{store_before}")
+    (run,) = store.runs()
+    readings, alerts = store.readings(run.run_id), store.alerts(run.run_id)
+    store.close()
+    assert (run.run_id, len(readings)) == (RUN, 42)
+    said = {reason_text("en", alert.reasons) for alert in alerts}
+    assert said == {
+        "density 0.55 p/m2, limit 0.5 p/m2 for 3 s",
+        "density 0.92 p/m2, limit 0.8 p/m2 for 3 s",
+    }
