@@ -19,7 +19,7 @@ from crowdwatch.analytics.engine import State, advance, start
 from crowdwatch.config import EventFile
 from crowdwatch.core.outcomes import Outcome
 from crowdwatch.core.ports import Store
-from crowdwatch.core.records import GroundPlane, Tick
+from crowdwatch.core.records import FloatArray, Frame, GroundPlane, Tick
 from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.core.site import Site
 from crowdwatch.drivers import build
@@ -99,6 +99,7 @@ class Sink:
     run_id: str
     footage: Footage | None = None
     overlays: dict[str, Overlay] = field(default_factory=dict)
+    zones: dict[str, FloatArray] = field(default_factory=dict)
     score_min: dict[str, float] = field(default_factory=dict)
     pictures: PictureFolder | None = None
     alerts: hashlib._Hash = field(default_factory=hashlib.sha256)
@@ -117,11 +118,19 @@ class Sink:
             return
         levels = {reading.zone_id: reading.level for reading in outcome.readings}
         for camera_id, (frame, detections) in self.footage.newest.items():
-            jpeg = self.overlays[camera_id].render(
+            overlay = self._overlay(camera_id, frame)
+            if overlay is None:
+                continue
+            jpeg = overlay.render(
                 frame, grid=outcome.grid, detections=detections, score_min=self.score_min[camera_id], levels=levels
             )
             self.pictures.write(camera_id, outcome.t_ns, jpeg)
         self.footage.newest.clear()
+
+    def _overlay(self, camera_id: str, frame: Frame) -> Overlay | None:
+        """What draws on a picture. None where it is not known from where it was taken: nor is then how large heads are
+        in it, so that it could not be coarsened enough to be shown."""
+        return self.overlays.get(camera_id) if frame.plane is None else Overlay(frame.plane, self.zones)
 
 
 def new_run_id(event: EventFile, runs: Path, suffix: str = "") -> str:
@@ -213,9 +222,10 @@ def _new_run(event: EventFile, options: Options, feeds: list[Feed], config_json:
 
 def _draw_pictures(sink: Sink, site: Site, folder: Path) -> None:
     """Make the sink write a coarsened picture of every camera at every tick."""
-    zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
+    sink.zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
     sink.pictures = PictureFolder(folder / "pictures")
-    sink.overlays = {camera.camera_id: Overlay(camera.plane, zones) for camera in site.cameras}
+    fixed = [camera for camera in site.cameras if not camera.moves]
+    sink.overlays = {camera.camera_id: Overlay(camera.fixed_plane, sink.zones) for camera in fixed}
     sink.score_min = {camera.camera_id: camera.score_min for camera in site.cameras}
 
 
@@ -279,12 +289,13 @@ def leave_log(log: LogWriter) -> None:
         log.close(complete=False)
 
 
-def _must_fit(site: Site, logged: Site) -> None:
+def _must_fit(event: EventFile, logged_event: EventFile) -> None:
     """A log holds places on the ground and no picture: what moves them, or reaches further, needs the footage.
 
     Raises:
         ConfigError: with every difference.
     """
+    site, logged = config.to_site(event), config.to_site(logged_event)
     wrong = []
     cameras = {camera.camera_id: camera for camera in site.cameras}
     for before in logged.cameras:
@@ -294,6 +305,11 @@ def _must_fit(site: Site, logged: Site) -> None:
             wrong.append(f"{what} of the log is not in the event file, which has {', '.join(cameras)}")
         elif camera.anchor is not before.anchor or _mapping(camera.plane) != _mapping(before.plane):
             wrong.append(f"{what} has another calibration, head_plane_m or anchor than the log was made with")
+        elif camera.plane is None or before.plane is None:
+            if _by_pose(event, before.camera_id) != _by_pose(logged_event, before.camera_id):
+                wrong.append(
+                    f"{what} moves: its planes stand in the log, with its head_plane_m and max_position_error_m"
+                )
         elif camera.plane.max_sigma_m > before.plane.max_sigma_m:
             wrong.append(
                 f"{what} has max_position_error_m {camera.plane.max_sigma_m:g}, the log was made with "
@@ -312,11 +328,21 @@ def _must_fit(site: Site, logged: Site) -> None:
         raise ConfigError(f"--log: {'; '.join(wrong)}. Correct the event file, or replay the footage with it.")
 
 
-def _mapping(plane: GroundPlane) -> str:
-    """Equal for planes that put a pixel at the same place, however well either is known."""
-    return replace(
-        plane, rmse_m=0.0, hull_m=None, hull_reach=1.0, max_sigma_m=1.0, pixel_sigma_px=1.0, homography_cov=None
-    ).plane_id
+def _by_pose(event: EventFile, camera_id: str) -> tuple[float, float]:
+    """What an event file says of every plane of a camera that moves."""
+    entry = next(entry for entry in event.cameras if entry.id == camera_id)
+    return entry.head_plane_m, entry.max_position_error_m
+
+
+def _mapping(plane: GroundPlane | None) -> str:
+    """Equal for planes that put a pixel at the same place, however well either is known; empty without one."""
+    return (
+        ""
+        if plane is None
+        else replace(
+            plane, rmse_m=0.0, hull_m=None, hull_reach=1.0, max_sigma_m=1.0, pixel_sigma_px=1.0, homography_cov=None
+        ).plane_id
+    )
 
 
 def replay_log(folder: Path, options: Options, event: EventFile | None = None) -> Summary:
@@ -331,7 +357,7 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
     reader = LogReader(folder)
     logged = config.from_json(reader.config_json)
     if event is not None:
-        _must_fit(config.to_site(event), config.to_site(logged))
+        _must_fit(event, logged)
     event = logged if event is None else build.as_logged(event, logged)
     view = view_site(config.to_site(event))
     store = build.open_store(options.store_url)

@@ -3,6 +3,10 @@
 One row per observation; boxes and positions are lists in it, one column per coordinate with its unit in the name, so
 that any reader of Parquet can use them. Every float is 64 bit and keeps its bits, NaN included. There is no column that
 could hold an image.
+
+An observation of a camera that moves has its plane beside it, whole. The columns of planes are encoded by dictionary:
+a drone that stays where it is writes its plane once a part. A fixed camera's plane is not here: it follows from the
+event file, which the log holds once, in its header.
 """
 
 from __future__ import annotations
@@ -27,12 +31,15 @@ from crowdwatch.core.records import (
     Stamp,
     Tick,
 )
+from crowdwatch.store.plane_columns import PLANE, plane_columns, plane_of
 
 __all__ = [
     "OBSERVATIONS",
+    "READ_VERSIONS",
     "SCHEMA_VERSION",
     "TIMELINE",
     "EventRow",
+    "as_now",
     "event_row",
     "observation_table",
     "observations",
@@ -41,8 +48,11 @@ __all__ = [
     "write_parquet",
 ]
 
-SCHEMA_VERSION = 2
-"""1: boxes and positions; 2: head mass on the ground beside them."""
+SCHEMA_VERSION = 3
+"""1: boxes and positions; 2: head mass on the ground beside them; 3: the planes of cameras that move."""
+
+READ_VERSIONS = (2, SCHEMA_VERSION)
+"""What :func:`as_now` can read."""
 
 EventRow = dict[str, Any]
 
@@ -93,8 +103,11 @@ OBSERVATIONS = pa.schema(
         pa.field("mass_unseen", pa.float64()),
         pa.field("mass_cell", _list(pa.int64())),
         pa.field("mass", _list(pa.float64())),
+        *PLANE,
     ]
 )
+
+_WITHOUT_PLANES = pa.schema(list(OBSERVATIONS)[: -len(PLANE)])
 
 TIMELINE = pa.schema(
     [
@@ -114,7 +127,8 @@ TIMELINE = pa.schema(
     ]
 )
 
-_FLOAT_LISTS = [field.name for field in OBSERVATIONS if field.type == _list(pa.float64())]
+_FLOAT_LISTS = [field.name for field in _WITHOUT_PLANES if field.type == _list(pa.float64())]
+_PLANE_LISTS = [field.name for field in PLANE if pa.types.is_list(field.type)]
 _LISTS = [field.name for field in OBSERVATIONS if pa.types.is_list(field.type)]
 
 
@@ -163,6 +177,7 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         lists((each.score for each in places), missing=same),
         pa.array([each.counter_fault for each in found], pa.string()),
         *_mass_columns([each.mass for each in found]),
+        *plane_columns([each.plane for each in found]),
     ]
     return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
 
@@ -198,6 +213,15 @@ def _mass_columns(masses: Sequence[GroundMass | None]) -> list[Any]:
         lists((cells for cells in filled if cells is not None), np.int64),
         lists(values, np.float64),
     ]
+
+
+def as_now(table: Any) -> Any | None:
+    """Observations of any version in :data:`READ_VERSIONS` as a table with the columns of this one; None for others."""
+    table = table.replace_schema_metadata(None)
+    if table.schema.equals(_WITHOUT_PLANES):
+        for field in PLANE:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table if table.schema.equals(OBSERVATIONS) else None
 
 
 def observations(table: Any) -> Iterator[tuple[int, Observation]]:
@@ -236,7 +260,8 @@ def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], r
     )
     evidence = Evidence(fact["frame_hash"], fact["luma"], fact["contrast"], fact["sharpness"], fact["change"])
     mass = None if fact["counter_id"] is None else _mass(stamp, fact, lists, row)
-    return Observation(detections, positions, evidence, fact["plane_id"], mass, fact["counter_fault"])
+    plane = None if fact["plane_height_px"] is None else plane_of(fact, lists, row)
+    return Observation(detections, positions, evidence, fact["plane_id"], mass, fact["counter_fault"], plane)
 
 
 def _mass(stamp: Stamp, fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], row: int) -> GroundMass:
@@ -305,7 +330,7 @@ def write_parquet(table: Any, file: BinaryIO, metadata: dict[str, str]) -> None:
 
     Floats are split into byte streams before zstd: boxes come from 32 bit models, so that half of their bytes are zero.
     """
-    leaves = {name: f"{name}.list.element" for name in (*_FLOAT_LISTS, "included_camera_id")}
+    leaves = {name: f"{name}.list.element" for name in (*_FLOAT_LISTS, *_PLANE_LISTS, "included_camera_id")}
     pq.write_table(
         table.replace_schema_metadata(metadata),
         file,

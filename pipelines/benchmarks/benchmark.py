@@ -72,7 +72,7 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> dict[str, floa
     source, detector = feed.source, build.open_detector(event, camera.anchor)
     if not isinstance(detector, runs.Network):
         raise ConfigError("benchmark: measures one network. Leave tiles out of the event file.")
-    overlay = Overlay(camera.plane, {zone.zone_id: zone.polygon_m for zone in site.zones})
+    overlay = Overlay(camera.fixed_plane, {zone.zone_id: zone.polygon_m for zone in site.zones})
     log = LogWriter(folder / "log", event.model_dump_json())
     store = SqlStore(f"sqlite:///{folder / 'stages.sqlite'}")
     run = _run(event, folder)
@@ -87,12 +87,12 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> dict[str, floa
         picture, _ = watch.time("prepare", detector.prepare, [pair.current.image_bgr])
         watch.time("inference", detector.forward, picture)
         (detections,) = watch.time("boxes", detector.detect, [pair.current])
-        positions = watch.time("ground", locate, detections, camera.plane)
+        positions = watch.time("ground", locate, detections, camera.fixed_plane)
         mass, fault = watch.time(
-            "counter", count_heads, pair, feed.heads, camera.plane, positions, detections.saturated
+            "counter", count_heads, pair, feed.heads, camera.fixed_plane, positions, detections.saturated
         )
         seen = watch.time("evidence", evidence, pair)
-        observation = Observation(detections, positions, seen, camera.plane.plane_id, mass, fault)
+        observation = Observation(detections, positions, seen, camera.fixed_plane.plane_id, mass, fault)
         events: list[Observation | Tick] = [observation]
         if observation.stamp.t_ns > due_ns:
             events.insert(0, Tick(due_ns, tuple(included)))

@@ -89,7 +89,7 @@ def _same(observation: Observation) -> Observation:
 
 def focus_spans(job: Job, progress: Callable[[int], None] = lambda t_ns: None) -> dict[str, list[tuple[int, int]]]:
     """Fold the coarse pass in memory, and say where each camera has to be looked at finely."""
-    focus = Focus(job.view, job.plan.near_frac, max(c.camera.sample_interval_s for c in job.view.cameras.values()))
+    focus = Focus(job.view, job.plan.near_frac, max(c.sample_interval_s for c in job.view.site.cameras))
     state = start(job.view)
     coming = ((o.stamp.t_ns, partial(_same, o)) for o in _observations(job, job.chunks.standing(), job.run.from_ns))
     for event in ticked(coming, job.run.from_ns, job.run.to_ns, round(job.view.site.tick_s * NS)):
