@@ -152,7 +152,7 @@ def readings_of(whole, zone_id):
 
 
 def test_its_zone_is_unknown_but_while_it_is_there(whole):
-    """Only the drone sees the east side. How old the last sight of it is counts from the last picture that showed it."""
+    """Only the drone sees the east side. The age of the last sight counts from the last picture that showed it."""
     readings = readings_of(whole, "east-side")
     assert {readings[t].quality for t in range(26, 80)} == {Quality.GOOD}
     assert {readings[t].quality for t in [*range(15), *range(88, 101)]} == {Quality.BLIND}
