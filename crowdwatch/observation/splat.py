@@ -106,22 +106,25 @@ def splat_of(plane: GroundPlane, block_px: float, ground: Ground) -> Splat:
         unsure = np.flatnonzero(~sure[rows, cols])
         middles = (np.arange(k_u) + 0.5) / k_u, (np.arange(k_v) + 0.5) / k_v
         valid = np.ones(own.shape, dtype=np.bool_)
-        valid[unsure] = _valid(plane, _lattice(across, down, rows[unsure], cols[unsure], *middles))
+        valid[:, unsure] = _valid(plane, _lattice(across, down, rows[unsure], cols[unsure], *middles))
         cell, share = _on_cells(ground.grid, centre_m, size_m)
         own *= valid
-        share *= own[:, :, None]
-        share[~walks[cell]] = 0.0
-        seen, on = own.sum(axis=1), share.sum(axis=(1, 2))
+        share *= own
+        share *= walks[cell]
+        seen, on = own.sum(axis=0), share.sum(axis=(0, 1))
         pull = np.minimum(seen / np.maximum(on, 1e-12), MOST_PULL)
         unseen[block], beyond[block] = np.maximum(0.0, 1.0 - seen), np.maximum(0.0, seen - pull * on)
         kept = np.flatnonzero(share)
-        giver = kept // (share.shape[1] * share.shape[2])
+        giver = kept % len(block)
         parts.append((cell.ravel()[kept], block[giver], share.ravel()[kept] * pull[giver]))
     nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
     cell, block, share = (np.concatenate(each) for each in zip(nothing, *parts, strict=True))
-    row, col = np.divmod(cell, ground.grid.shape[1])
-    window = _around(row, col)
-    return Splat(window, (row - window.row) * window.cols + col - window.col, block, share, beyond, unseen)
+    filled = np.zeros(ground.grid.shape, dtype=np.bool_)
+    filled.ravel()[cell] = True
+    window = _around(*np.nonzero(filled))
+    within = np.zeros(ground.grid.shape, dtype=np.int64)
+    within[window.slices] = np.arange(window.rows * window.cols).reshape(window.shape)
+    return Splat(window, within.ravel()[cell], block, share, beyond, unseen)
 
 
 _remembered = lru_cache(maxsize=KEPT)(splat_of)
@@ -213,40 +216,40 @@ def _pieces_along(
 def _lattice(
     across: FloatArray, down: FloatArray, rows: IntArray, cols: IntArray, at_u: FloatArray, at_v: FloatArray
 ) -> FloatArray:
-    """(blocks, len(at_v), len(at_u), 2) pixels at these shares of the sides of some blocks."""
-    left, top = across[cols][:, None, None], down[rows][:, None, None]
-    wide, high = across[cols + 1][:, None, None] - left, down[rows + 1][:, None, None] - top
-    uv = np.empty((len(rows), len(at_v), len(at_u), 2))
-    uv[..., 0] = left + wide * at_u
-    uv[..., 1] = top + high * at_v[:, None]
+    """(len(at_v), len(at_u), blocks, 2) pixels at these shares of the sides of some blocks."""
+    left, top = across[cols], down[rows]
+    uv = np.empty((len(at_v), len(at_u), len(rows), 2))
+    uv[..., 0] = left + (across[cols + 1] - left) * at_u[:, None]
+    uv[..., 1] = top + (down[rows + 1] - top) * at_v[:, None, None]
     return uv
 
 
 def _shapes(corners_m: FloatArray) -> tuple[FloatArray, EastNorth, EastNorth]:
-    """Of the pieces between (blocks, k_v + 1, k_u + 1, 2) corners on the ground, (blocks, pieces): the share of the
+    """Of the pieces between (k_v + 1, k_u + 1, blocks, 2) corners on the ground, (pieces, blocks): the share of the
     block's ground, the middle, and the sides of an upright box of the same variance."""
+    blocks = corners_m.shape[2]
     across, along, centre, size = [], [], [], []
     for axis in (0, 1):
         at = np.ascontiguousarray(corners_m[..., axis])
-        a, b, d, c = at[:, :-1, :-1], at[:, :-1, 1:], at[:, 1:, :-1], at[:, 1:, 1:]
+        a, b, d, c = at[:-1, :-1], at[:-1, 1:], at[1:, :-1], at[1:, 1:]
         across.append((b + c - a - d) / 2)
         along.append((d + c - a - b) / 2)
-        centre.append(((a + b + c + d) / 4).reshape(len(at), -1))
-        size.append(np.sqrt(across[axis] ** 2 + along[axis] ** 2).reshape(len(at), -1))
-    area = np.nan_to_num(np.abs(across[0] * along[1] - across[1] * along[0])).reshape(len(corners_m), -1)
-    whole = area.sum(axis=1, keepdims=True)
+        centre.append(((a + b + c + d) / 4).reshape(-1, blocks))
+        size.append(np.sqrt(across[axis] ** 2 + along[axis] ** 2).reshape(-1, blocks))
+    area = np.nan_to_num(np.abs(across[0] * along[1] - across[1] * along[0])).reshape(-1, blocks)
+    whole = np.broadcast_to(area.sum(axis=0), area.shape)
     share = np.divide(area, whole, out=np.zeros(area.shape), where=whole > 0)
     return share, (centre[0], centre[1]), (size[0], size[1])
 
 
 def _valid(plane: GroundPlane, middles_px: FloatArray) -> NDArray[np.bool_]:
-    """(blocks, pieces) whether the middle of each piece shows valid ground."""
+    """(pieces, blocks) whether the middle of each piece shows valid ground."""
     valid: NDArray[np.bool_] = valid_px(plane, middles_px.reshape(-1, 2), plane.head_plane_m)
-    return valid.reshape(len(middles_px), middles_px.shape[1] * middles_px.shape[2])
+    return valid.reshape(middles_px.shape[0] * middles_px.shape[1], middles_px.shape[2])
 
 
 def _on_cells(grid: Grid, centre_m: EastNorth, size_m: EastNorth) -> tuple[IntArray, FloatArray]:
-    """(blocks, pieces, 4) the cells that upright boxes lie on, -1 outside the grid, and the share of each box there."""
+    """(4, pieces, blocks) the cells that upright boxes lie on, -1 outside the grid, and the share of each box there."""
     places = []
     for axis in (0, 1):
         size = np.clip(np.nan_to_num(size_m[axis] / grid.cell_m, nan=1.0), 1e-6, 1.0)
@@ -257,13 +260,13 @@ def _on_cells(grid: Grid, centre_m: EastNorth, size_m: EastNorth) -> tuple[IntAr
         within = [(at >= 0) & (at < count), (at >= -1) & (at < count - 1)]
         places.append((at, within, (in_first, 1 - in_first)))
     (col, col_within, across), (row, row_within, along) = places
-    cell = np.empty((*row.shape, 4), dtype=np.int64)
+    cell = np.empty((4, *row.shape), dtype=np.int64)
     share = np.empty(cell.shape)
     southwest = row * grid.shape[1] + col
     for corner, (east, north) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
         step = north * grid.shape[1] + east
-        cell[..., corner] = np.where(col_within[east] & row_within[north], southwest + step, -1)
-        share[..., corner] = across[east] * along[north]
+        cell[corner] = np.where(col_within[east] & row_within[north], southwest + step, -1)
+        share[corner] = across[east] * along[north]
     return cell, share
 
 

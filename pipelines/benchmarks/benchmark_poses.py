@@ -74,9 +74,9 @@ def measure_poses(poses: int, *, as_json: bool) -> None:
     """Measure so many new poses and print the medians.
 
     Keys of the JSON: ``splat_ms``, where the blocks of a density map go; ``view_ms``, what the picture sees;
-    ``new_pose_ms``, both together. ``tick_ms``, a tick at which the drone has not moved, ``moved_tick_ms``, one at which
-    it has, with its view in it: who counts which ground is worked out anew, and the other cameras' windows are counted
-    again for it. ``new_pose_with_tick_ms``: ``splat_ms`` and the difference of the two ticks.
+    ``new_pose_ms``, both together. ``tick_ms``, a tick at which the drone has not moved, ``moved_tick_ms``, one at
+    which it has, with its view in it: who counts which ground is worked out anew, and the other cameras' windows are
+    counted again for it. ``new_pose_with_tick_ms``: ``splat_ms`` and the difference of the two ticks.
     """
     with err.status("draw"):
         flight = _flight()
