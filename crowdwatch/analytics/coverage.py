@@ -120,7 +120,7 @@ def view_site(site: Site) -> SiteView:
     ground = site_ground(site)
     zones = place_zones(ground.grid, site.zones, ground.walkable.area)
     empty = SiteView(site, ground.grid, ground.walkable, zones, {})
-    views = {c.camera_id: view_camera(empty, c, c.plane) for c in site.cameras if not c.moves}
+    views = {c.camera_id: view_camera(empty, c, c.plane) for c in site.cameras if c.plane is not None}
     return replace(empty, cameras=views)
 
 
@@ -167,7 +167,8 @@ def cover(view: SiteView, before: Coverage, views: Mapping[str, CameraView], hea
         return before
     seen, pixels = before.seen.copy(), before.px2_m2.copy()
     seen[changed.slices], pixels[changed.slices] = 0, np.nan
-    owners = sorted(c for c in healthy if c not in before.owned or views[c].window & changed)
+    moved = {c for c in healthy if views[c] is not before.views.get(c)}  # perhaps to where it sees no cell
+    owners = sorted(c for c in healthy if c in moved or c not in before.owned or views[c].window & changed)
     owned = {c: before.owned[c] for c in healthy if c in before.owned}
     for camera_id, mine in _owners(views, owners, changed, seen, pixels).items():
         owned[camera_id] = _patched(before.owned.get(camera_id), mine, views[camera_id], changed)

@@ -105,14 +105,28 @@ def _holds(heads: Heads, t_ns: int, camera: Camera) -> bool:
     return (t_ns - heads.t_ns) / 1e9 <= camera.heads_hold_s
 
 
-def _see(state: State, included: list[Observation]) -> dict[str, _CameraState]:
-    """Take the observations in: every picture's evidence, and the people of those that are fit to count from."""
-    cameras = dict(state.cameras)
+def _see(state: State, included: list[Observation]) -> tuple[dict[str, _CameraState], dict[str, int]]:
+    """Take the observations in: every picture's evidence, and the people of those that are fit to count from.
+
+    Returns:
+        The cameras, and when each zone was last seen, with what moving cameras saw between two ticks.
+    """
+    cameras, seen_ns = dict(state.cameras), dict(state.seen_ns)
     known = {camera.camera_id: camera for camera in state.view.site.cameras}
     for observation in included:
         camera_id = observation.stamp.camera_id
         cameras[camera_id] = _see_one(state.view, known[camera_id], cameras[camera_id], observation)
-    return cameras
+        if observation.plane is not None:
+            _note_zones(state.view, cameras[camera_id], seen_ns)
+    return cameras, seen_ns
+
+
+def _note_zones(view: SiteView, camera: _CameraState, seen_ns: dict[str, int]) -> None:
+    """Note when the zones were seen that a camera looks at."""
+    if camera.view is not None and camera.watch.last_ns is not None:
+        for index in np.flatnonzero(camera.view.zones_seen):
+            zone_id = view.zones.zones[index].zone_id
+            seen_ns[zone_id] = max(camera.watch.last_ns, seen_ns.get(zone_id, camera.watch.last_ns))
 
 
 def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Observation) -> _CameraState:
@@ -122,14 +136,10 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
     if watch.picture is not Health.OK:
         return replace(old, watch=watch)
     if observation.plane is not None and (old.view is None or old.view.plane_id != observation.plane_id):
-        old = _CameraState(
-            view_camera(view, camera, observation.plane)
-        )  # other ground: nothing of before stands for it
-    if old.view is None:
-        raise LogCorrupt(
-            f"camera {camera.camera_id!r} moves, and frame {observation.stamp.seq} of it does not say from where it "
-            "looked. Replay the recording again."
-        )
+        # other ground: nothing of before stands for it
+        old = _CameraState(view_camera(view, camera, observation.plane))
+    if old.view is None or (camera.moves and observation.plane is None):
+        return _CameraState(None, watch)  # nobody knows what it sees
     mass, fault = observation.mass, observation.counter_fault
     if not camera.counts_heads:  # an event file that reads another one's log
         mass, fault = None, None
@@ -164,7 +174,7 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     view, t_ns = state.view, tick.t_ns
     started_ns = t_ns if state.started_ns is None else state.started_ns
     included, pending = _take(state, tick)
-    cameras = _see(state, included)
+    cameras, seen_ns = _see(state, included)
     now = _judge(view, cameras, t_ns, started_ns)
     healthy = frozenset(c for c, camera in now.items() if camera.health is Health.OK and camera.window)
     views = {camera_id: camera.view for camera_id, camera in cameras.items() if camera.view is not None}
@@ -177,7 +187,8 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     fields = (*(f for f in state.fields if f[0] > oldest_ns), (t_ns, rho))
     mean_field = np.where(np.isfinite(coverage.kernel), _nanmean([f[1] for f in fields]), np.nan)
 
-    seen_ns = _seen_ns(state, coverage, cameras)
+    for camera in cameras.values():
+        _note_zones(view, camera, seen_ns)
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns)
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
     readings = tuple(_with_level(reading, book) for reading in readings)
@@ -197,18 +208,6 @@ def _nanmean(fields: list[FloatArray]) -> FloatArray:
     mean: FloatArray = np.full(total.shape, np.nan)
     np.divide(total, known, out=mean, where=known > 0)
     return mean
-
-
-def _seen_ns(state: State, coverage: Coverage, cameras: Mapping[str, _CameraState]) -> dict[str, int]:
-    """Per zone, when it was last seen by a camera that looks at it."""
-    seen_ns = dict(state.seen_ns)
-    for camera_id, camera in coverage.views.items():
-        last_ns = cameras[camera_id].watch.last_ns
-        if last_ns is not None:
-            for index in np.flatnonzero(camera.zones_seen):
-                zone_id = state.view.zones.zones[index].zone_id
-                seen_ns[zone_id] = max(last_ns, seen_ns.get(zone_id, last_ns))
-    return seen_ns
 
 
 def _bridges(view: SiteView, coverage: Coverage) -> dict[str, float]:

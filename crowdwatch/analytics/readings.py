@@ -70,7 +70,7 @@ def known_gaps(view: SiteView) -> list[str]:
             becomes = "blind: it is never read" if frac < BLIND_BELOW_FRAC else "degraded"
             said.append(f"zone {zone.zone_id}: the cameras see {frac:.0%} of it, so it will be {becomes}.")
     for camera_id, seen in view.cameras.items():
-        fault = heads_fault(seen.camera.plane)
+        fault = heads_fault(seen.plane)
         if seen.camera.counts_heads and fault is not None:
             said.append(f"camera {camera_id}: the detector counts alone, and dense crowds are missed: {fault}")
     return said

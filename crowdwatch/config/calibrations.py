@@ -111,6 +111,8 @@ def ground_plane(camera: CameraFile) -> GroundPlane:
 
 def _plane(camera: CameraFile) -> GroundPlane:
     calibration = camera.calibration
+    if calibration is None:
+        raise CalibrationError(f"camera {camera.id!r}: has no calibration. Give it one.")
     rmse_m = float("nan") if calibration.rmse_m is None else calibration.rmse_m
     if calibration.tsai is not None:
         model = TsaiModel(**calibration.tsai.model_dump())

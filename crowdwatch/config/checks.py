@@ -15,7 +15,8 @@ import shapely
 from pydantic import ValidationError
 from shapely.geometry.base import BaseGeometry
 
-from crowdwatch.config.calibrations import WAYS, ground_plane
+from crowdwatch.config.calibrations import ground_plane
+from crowdwatch.config.camera_keys import check_keys
 from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.footage import check_footage
 from crowdwatch.config.limits import LADDER_KEYS, Rung, rung_fault, rungs
@@ -43,8 +44,7 @@ ROUNDING = 1.01
 LEAST_GATE_M = 0.3
 """Narrower than a person (0.45 m between the shoulders): two clicks on one spot, not a gate."""
 
-SOURCE_KEYS = ("file", "recordings", "sample", "synthetic")
-DECISIVE = {"image_size_px", "capacity_persons"}
+DECISIVE = {"image_size_px", "capacity_persons", "calibration", "moves"}
 """Optional keys whose absence would be a fault of another kind."""
 
 M = TypeVar("M", bound=Model)
@@ -128,21 +128,9 @@ def _mappings(raw: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _exclusive(document: Document) -> None:
     """Exactly one of several keys."""
     for number, camera in _mappings(document.raw.get("cameras")):
-        _one_of(document, ("cameras", number, "source"), camera.get("source"), SOURCE_KEYS)
-        calibration = camera.get("calibration")
-        _one_of(document, ("cameras", number, "calibration"), calibration, WAYS)
-        if not isinstance(calibration, Mapping):
-            continue
-        from_points = bool({"points", "points_file"} & set(calibration))
-        if from_points and "rmse_m" in calibration:
-            text = "is calculated from the control points. Remove it."
-            document.fault(("cameras", number, "calibration", "rmse_m"), text)
-        if not from_points:
-            for key in sorted({"lens", "camera_position_m", "click_sigma_px"} & set(calibration)):
-                text = "belongs to control points; the other calibrations hold it themselves. Remove it."
-                document.fault(("cameras", number, "calibration", key), text)
+        check_keys(document, ("cameras", number), camera)
     for number, phase in _mappings(document.raw.get("phases")):
-        _one_of(document, ("phases", number), phase, ("start_time", "start_offset_s"))
+        document.one_of(("phases", number), phase, ("start_time", "start_offset_s"))
     site = document.raw.get("site")
     if isinstance(site, Mapping):
         mapped = str(site.get("crs", "local")).startswith("EPSG:")
@@ -151,15 +139,6 @@ def _exclusive(document: Document) -> None:
             document.fault(("site", "origin_m"), text)
         if not mapped and "origin_m" in site:
             document.fault(("site", "origin_m"), "means nothing with crs: local. Remove it, or give an EPSG code.")
-
-
-def _one_of(document: Document, path: KeyPath, raw: Any, keys: tuple[str, ...]) -> None:
-    if not isinstance(raw, Mapping):
-        return
-    given = [key for key in keys if raw.get(key) is not None]
-    if len(given) != 1:
-        got = " and ".join(given) if given else "none of them"
-        document.fault(path, f"got {got}, need exactly one of {', '.join(keys)}. Keep one.")
 
 
 def _unique(document: Document, key: str) -> None:
@@ -231,6 +210,8 @@ def _camera(
         text = f"got {camera.sample_hz:g} per second, need <= capture_rate_hz {source.capture_rate_hz:g}. Lower it."
         document.fault((*path, "sample_hz"), text)
     calibration = camera.calibration
+    if calibration is None or camera.moves:
+        return
     if calibration.tsai is None and calibration.pose is None and calibration.points is None:
         return  # no calibration, or one whose file could not be read: both have been listed
     use_heads = counts_heads(camera, counter)
@@ -272,7 +253,7 @@ def _heads(document: Document, parts: _Parts) -> None:
     if parts.counter is None or not parts.counter.demanded:
         return
     for number, camera in parts.cameras.items():
-        if not camera.counter.use:
+        if not camera.counter.use or camera.moves:
             continue
         try:
             fault = heads_fault(ground_plane(camera))

@@ -75,6 +75,13 @@ class Document:
         path = tuple(key)
         self.faults.append(Fault(self.line(path), self.show(path), text))
 
+    def one_of(self, path: KeyPath, raw: Any, keys: tuple[str, ...]) -> None:
+        """Add a fault unless a mapping has exactly one of some keys."""
+        given = [key for key in keys if raw.get(key) is not None] if isinstance(raw, Mapping) else None
+        if given is not None and len(given) != 1:
+            got = " and ".join(given) if given else "none of them"
+            self.fault(path, f"got {got}, need exactly one of {', '.join(keys)}. Keep one.")
+
 
 def refuse(path: Path, faults: Iterable[Fault]) -> ConfigError:
     """Build the error that lists every fault, by line, each once."""

@@ -151,7 +151,7 @@ def _calculated(event: EventFile, origins: dict[str, str]) -> EventFile:
     for gate in values["gates"]:
         fill(gate, f"gates[{gate['id']}]", "usable_width_m", math.dist(*gate["line_m"]), "the length of line_m")
     for camera in values["cameras"]:
-        tsai = camera["calibration"]["tsai"]
+        tsai = (camera["calibration"] or {}).get("tsai")
         if tsai is not None:
             size = [tsai["width_px"], tsai["height_px"]]
             fill(camera, f"cameras[{camera['id']}]", "image_size_px", size, "calibration.tsai")

@@ -267,6 +267,7 @@ class CameraFile(Model):
     """A camera: its footage, where it looks, and what of it is used.
 
     Args:
+        moves: it is a drone: no calibration, because its source says of every picture from where it was taken.
         image_size_px: width and height of the picture; calculated for Tsai's model, which holds it.
         anchor: the part of a person that its detections locate: ``feet`` or ``head``.
         sample_hz: pictures analysed per second of event time; absent: every one.
@@ -282,7 +283,8 @@ class CameraFile(Model):
     id: Ident
     name: Text | None = None
     source: SourceFile
-    calibration: CalibrationFile
+    moves: Truth = False
+    calibration: CalibrationFile | None = Field(default=None, json_schema_extra={"source": "moves: from the source"})
     image_size_px: (
         Annotated[list[Annotated[Whole, Field(gt=0, le=20_000)]], Field(min_length=2, max_length=2)] | None
     ) = None

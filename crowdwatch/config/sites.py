@@ -106,7 +106,7 @@ def _camera(camera: CameraFile, event: EventFile) -> Camera:
     return Camera(
         camera_id=camera.id,
         name=_both(camera.name, camera.id),
-        plane=ground_plane(camera),
+        plane=None if camera.moves else ground_plane(camera),
         anchor=camera.anchor,
         sample_interval_s=interval_s,
         score_min=camera.score_min,

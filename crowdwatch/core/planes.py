@@ -96,6 +96,10 @@ class GroundPlane:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_to_ground", readonly("image_to_ground", self.image_to_ground, (3, 3)))
+        # plain numbers, so that a plane that is read back from a log has the id of the one that was written
+        object.__setattr__(self, "image_hw", (int(self.image_hw[0]), int(self.image_hw[1])))
+        for name in ("head_plane_m", "rmse_m", "hull_reach", "max_sigma_m", "pixel_sigma_px"):
+            object.__setattr__(self, name, float(getattr(self, name)))
         for name, shape in (("camera_centre_m", (3,)), ("hull_m", (None, 2)), ("homography_cov", (9, 9))):
             value = getattr(self, name)
             if value is not None:

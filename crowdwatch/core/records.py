@@ -79,10 +79,14 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture, ``image_bgr`` u8 of shape (H, W, 3). Never stored, never sent between processes."""
+    """One picture, ``image_bgr`` u8 of shape (H, W, 3). Never stored, never sent between processes.
+
+    ``plane`` is where a camera that moves looked from; None for one that stands, and where the source does not know.
+    """
 
     stamp: Stamp
     image_bgr: NDArray[np.uint8]
+    plane: GroundPlane | None = None
 
     def __post_init__(self) -> None:
         shape = self.image_bgr.shape
@@ -273,7 +277,8 @@ class Observation:
     """All that is kept of one frame. It holds no image: this is what crosses the seam.
 
     ``mass`` is None where no counter ran on this frame; ``counter_fault`` says why one that should have run gave
-    nothing, and is None otherwise. ``plane`` is where a camera that moves looked from, None for one that stands.
+    nothing, and is None otherwise. ``plane`` is where a camera that moves looked from: None for one that stands, whose
+    plane the event file gives, and where it is not known, so that nobody has a position. ``plane_id`` is empty then.
     """
 
     detections: Detections

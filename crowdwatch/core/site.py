@@ -8,7 +8,7 @@ from enum import StrEnum
 from crowdwatch.core.intervals import UNMEASURED, IntervalTable
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.records import Anchor, FloatArray, GroundPlane, readonly
-from crowdwatch.errors import RecordError
+from crowdwatch.errors import ConfigError, RecordError
 
 __all__ = [
     "BAND_P_M2",
@@ -151,19 +151,30 @@ class Camera:
 
     ``heads_hold_s`` is how long head mass stands for what is there now; ``bias`` is None where nobody has counted.
     With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all. A
-    camera that ``moves`` (a drone) says with every observation from where it looked; ``plane`` is then only an example.
+    camera that moves (a drone) says with every observation from where it looked; it has no ``plane`` of its own.
     """
 
     camera_id: str
     name: dict[str, str]
-    plane: GroundPlane
+    plane: GroundPlane | None
     anchor: Anchor
     sample_interval_s: float
     score_min: float
     heads_hold_s: float = 5.0
     bias: Bias | None = None
     counts_heads: bool = True
-    moves: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether it has another plane with every picture."""
+        return self.plane is None
+
+    @property
+    def fixed_plane(self) -> GroundPlane:
+        """The plane of a camera that stands still. Raises ConfigError for one that moves."""
+        if self.plane is None:
+            raise ConfigError(f"camera {self.camera_id!r} moves: what was asked for needs one that stands still.")
+        return self.plane
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers.feed import Feed
-from crowdwatch.errors import ConfigError, SourceUnavailable, WeightsNotFound
-from crowdwatch.ground import Ground, heads_fault, polygon, site_ground
+from crowdwatch.drivers.scenes import drawn_scene
+from crowdwatch.errors import SourceUnavailable, WeightsNotFound
+from crowdwatch.ground import Ground, heads_fault, site_ground
 from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.observation.schedule import Schedule
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
-from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthCounter, TruthDetector, ebb_and_flow
+from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector
 from crowdwatch.store.log import LogReader
 from crowdwatch.store.sql import SqlStore
 
@@ -46,17 +47,11 @@ __all__ = [
 
 DEFAULT_RUNS = Path("runs")
 
-SCENES = {"plaza": 120}
-"""Built-in synthetic scenes by name, and how many people take part in each."""
-
 MOST_STREAMS = 4
 """Pictures that a detector looks at at once, at most: each holds its own features."""
 
 SPARE_THREADS = 1
 """Frames that are prepared and judged while the detector is busy with others."""
-
-SCENE_S = 120
-SCENE_HZ = Fraction(5)
 
 
 def store_url(runs: Path, url: str | None = None) -> str:
@@ -133,20 +128,11 @@ def _heads(event: EventFile, camera: Camera, counter: Counter | None, ground: Gr
         dense_every_s=Fraction(str(min(dense_s, every_s))),
         dense_p_m2=settings.band_p_m2[0],
         score_min=camera.score_min,
+        moves=camera.moves,
     )
-    fault = heads_fault(camera.plane)
-    if fault is not None:
+    if camera.plane is not None and heads_fault(camera.plane) is not None:
         return HeadCounter(None, ground, schedule, Code.HEADS_NOT_PROJECTED)
     return HeadCounter(counter, ground, schedule)
-
-
-def _scene(name: str, camera: Camera, site: Site, start_ns: int, rate_hz: Fraction | None) -> Scene:
-    if name not in SCENES:
-        raise ConfigError(f"synthetic scene {name!r}: unknown, need one of {', '.join(SCENES)}.")
-    rate = rate_hz or SCENE_HZ
-    west, south, east, north = polygon(site.walkable_m, site.obstacles_m).bounds
-    people = ebb_and_flow(SCENES[name], SCENE_S, west, south, east, north)
-    return Scene(camera.plane, people, start_ns, int(SCENE_S * rate), rate)
 
 
 def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
@@ -160,7 +146,7 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
     rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
     sample_hz = None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
     if entry.source.synthetic is not None:
-        scene = _scene(entry.source.synthetic, camera, site, entry.source.start_ns, rate)
+        scene = drawn_scene(entry.source.synthetic, event, site, camera, rate)
         return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
 
     def recording(path: Path, start_ns: int) -> Recording:
@@ -170,6 +156,7 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
             keyframes_only=only,
         )  # fmt: skip
 
+    plane = camera.fixed_plane
     footage: Recording | RecordingSequence
     if entry.source.recordings is not None:
         footage = RecordingSequence(
@@ -179,8 +166,8 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
         footage = recording(samples.fetch(entry.source.sample), entry.source.start_ns)
     else:
         footage = recording(Path(str(entry.source.file)), entry.source.start_ns)
-    if footage.image_hw != camera.plane.image_hw:
-        got, need = footage.image_hw, camera.plane.image_hw
+    if footage.image_hw != plane.image_hw:
+        got, need = footage.image_hw, plane.image_hw
         where = " and ".join(str(path) for path in footage_files(entry)[:2])
         turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
         hint = turned if got == need[::-1] else ""
@@ -250,7 +237,7 @@ class Models:
             detector_id = self.detector(camera.anchor).detector_id
             counter = self.counter()[0]
             counter_id = "" if counter is None else counter.counter_id
-        heads = entry.counter.use and heads_fault(camera.plane) is None
+        heads = entry.counter.use and (camera.plane is None or heads_fault(camera.plane) is None)
         return audit.program(detector_id, camera.score_min, counter_id if heads else "")
 
     def ground(self) -> Ground:

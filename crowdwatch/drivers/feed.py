@@ -24,7 +24,7 @@ class Feed:
     Args:
         source: its footage.
         detector: finds people.
-        plane: its calibration.
+        plane: its calibration; None for a camera that moves, whose source gives a plane with every picture.
         heads: None where boxes count alone.
         counter_note: for people: which counter runs, or why none does.
         threads: frames that are observed at once. Which frame is observed when changes nothing in what is observed.
@@ -32,7 +32,7 @@ class Feed:
 
     source: Source
     detector: Detector
-    plane: GroundPlane
+    plane: GroundPlane | None
     heads: HeadCounter | None = None
     counter_note: str = ""
     threads: int = 1

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from crowdwatch import config
 from crowdwatch.analytics.counting import entry_of
-from crowdwatch.analytics.coverage import cover, first_cover, view_site
+from crowdwatch.analytics.coverage import cover, first_cover, view_camera, view_site
 from crowdwatch.analytics.handover import heads_of
 from crowdwatch.config.times import format_time
 from crowdwatch.core.outcomes import Health
@@ -109,11 +109,12 @@ def people_found(site: Site, camera: Camera, observation: Observation, mass: Gro
     boxes there, of 1 over the other boxes, and of w m over the cells.
     """
     keep = observation.detections.score >= camera.score_min
-    if mass is None:
+    plane = observation.plane or camera.plane
+    if mass is None or plane is None:
         return float(keep.sum())
     view = view_site(site)
-    alone = cover(view, first_cover(view), view.cameras, frozenset({camera.camera_id}))
-    seen = alone.views[camera.camera_id]
+    seen = view_camera(view, camera, plane)
+    alone = cover(view, first_cover(view), {camera.camera_id: seen}, frozenset({camera.camera_id}))
     heads = heads_of(seen, mass, view.grid, site.bandwidth_m, site.hand_over)
     there = entry_of(view, seen, observation, heads)
     boxes = keep.sum() - heads.weight.ravel()[there.place].sum()
@@ -121,9 +122,12 @@ def people_found(site: Site, camera: Camera, observation: Observation, mass: Gro
 
 
 def _mass(place: _Place, found: Observation) -> GroundMass | None:
-    """The head mass that stood for a picture: the newest that was not older than the camera holds it."""
+    """The head mass that stood for a picture: the newest that was not older than the camera holds it; of a camera that
+    moves, the picture's own."""
     if not place.camera.counts_heads:
         return None
+    if place.camera.moves:
+        return found.mass
     t_ns = found.stamp.t_ns
     held = place.log.observations(place.camera.camera_id, t_ns - round(place.camera.heads_hold_s * NS), t_ns + 1)
     newest = max((each for each in held if each.mass is not None), key=lambda each: each.stamp.t_ns, default=None)

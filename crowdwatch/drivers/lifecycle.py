@@ -16,6 +16,7 @@ from crowdwatch.analytics.engine import State, advance, start
 from crowdwatch.config import EventFile
 from crowdwatch.core.outcomes import Outcome
 from crowdwatch.core.ports import Store
+from crowdwatch.core.records import Frame
 from crowdwatch.core.runs import Run, RunState
 from crowdwatch.core.site import Site
 from crowdwatch.drivers.clock import Clock
@@ -79,9 +80,10 @@ class PictureSink:
     """
 
     def __init__(self, store: StoreSink, site: Site, folder: Path) -> None:
-        zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
+        self._zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
         self._store, self._folder = store, PictureFolder(folder / "pictures")
-        self._overlays = {camera.camera_id: Overlay(camera.plane, zones) for camera in site.cameras}
+        fixed = [camera for camera in site.cameras if not camera.moves]
+        self._overlays = {camera.camera_id: Overlay(camera.fixed_plane, self._zones) for camera in fixed}
         self._score_min = {camera.camera_id: camera.score_min for camera in site.cameras}
 
     def __call__(self, outcome: Outcome, pictures: Pictures) -> None:
@@ -89,10 +91,18 @@ class PictureSink:
         self._store(outcome, pictures)
         levels = {reading.zone_id: reading.level for reading in outcome.readings}
         for camera_id, (frame, detections) in pictures.items():
-            jpeg = self._overlays[camera_id].render(
+            overlay = self._overlay(camera_id, frame)
+            if overlay is None:
+                continue
+            jpeg = overlay.render(
                 frame, grid=outcome.grid, detections=detections, score_min=self._score_min[camera_id], levels=levels
             )
             self._folder.write(camera_id, outcome.t_ns, jpeg)
+
+    def _overlay(self, camera_id: str, frame: Frame) -> Overlay | None:
+        """What draws on a picture. None where it is not known from where it was taken: nor is then how large heads are
+        in it, so that it could not be coarsened enough to be shown."""
+        return self._overlays.get(camera_id) if frame.plane is None else Overlay(frame.plane, self._zones)
 
 
 def new_run_id(event: EventFile, runs: Path, suffix: str = "") -> str:

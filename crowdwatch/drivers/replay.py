@@ -175,7 +175,7 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
     """
     reader = LogReader(folder)
     if event is not None:
-        must_fit(config.to_site(event), config.to_site(config.from_json(reader.config_json)))
+        must_fit(event, config.from_json(reader.config_json))
     configuration = RunConfiguration.for_log(event, reader.config_json)
     view = view_site(configuration.site)
     first_ns = next((each.t_ns for each in reader.events() if isinstance(each, Tick)), None)

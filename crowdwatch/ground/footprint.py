@@ -112,6 +112,7 @@ def footprint(plane: GroundPlane, anchor: Anchor, counts_heads: bool, grid: Grid
     bounds = reach_m(plane, heights)
     window = Window(0, 0, 0, 0) if bounds is None else grid.around(*bounds)
     if not window:
+        window = Window(0, 0, 0, 0)
         nothing = np.zeros(window.shape, dtype=np.uint16)
         return Footprint(window, nothing, nothing, np.zeros(window.shape), np.zeros(window.shape))
     while True:

@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from crowdwatch.core.records import GroundPlane
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.ground.cells import AreaCells, cells_of
 from crowdwatch.ground.footprint import reach_m
@@ -44,16 +45,17 @@ def site_ground(site: Site) -> Ground:
         AnchorRefused: heads are the anchor of a camera whose position is unknown.
     """
     walkable = polygon(site.walkable_m, site.obstacles_m)
-    if any(camera.moves for camera in site.cameras):
+    planes = [(camera.plane, camera) for camera in site.cameras if camera.plane is not None]
+    if len(planes) < len(site.cameras):
         return walkable_ground(walkable, site.cell_m)
     bounds = [polygon(zone.polygon_m).bounds for zone in site.zones]
-    bounds += [each for camera in site.cameras if (each := reach_m(camera.plane, _heights(camera))) is not None]
+    bounds += [each for plane, camera in planes if (each := reach_m(plane, _heights(plane, camera))) is not None]
     ends = np.array(bounds)
     return walkable_ground(walkable, site.cell_m, shapely.box(*ends[:, :2].min(axis=0), *ends[:, 2:].max(axis=0)))
 
 
-def _heights(camera: Camera) -> tuple[float, ...]:
+def _heights(plane: GroundPlane, camera: Camera) -> tuple[float, ...]:
     """Heights of the planes on which a camera's people are seen."""
-    feet = anchor_height_m(camera.anchor, camera.plane)
-    with_heads = camera.counts_heads and heads_fault(camera.plane) is None
-    return (feet, camera.plane.head_plane_m) if with_heads else (feet,)
+    feet = anchor_height_m(camera.anchor, plane)
+    with_heads = camera.counts_heads and heads_fault(plane) is None
+    return (feet, plane.head_plane_m) if with_heads else (feet,)

@@ -23,7 +23,7 @@ from crowdwatch.core.records import (
     Positions,
 )
 from crowdwatch.errors import CalibrationError, ModelError
-from crowdwatch.ground import Ground, anchor_height_m, valid_ground
+from crowdwatch.ground import Ground, anchor_height_m, heads_fault, valid_ground
 from crowdwatch.observation.schedule import Schedule
 from crowdwatch.observation.splat import splat
 
@@ -87,9 +87,12 @@ class HeadCounter:
 
 
 def observe(
-    pairs: Sequence[FramePair], detector: Detector, plane: GroundPlane, heads: HeadCounter | None = None
+    pairs: Sequence[FramePair], detector: Detector, plane: GroundPlane | None, heads: HeadCounter | None = None
 ) -> list[Observation]:
     """Detect people in the current frames, put them on the ground, and note the evidence of the camera's health.
+
+    A frame that says from where it was taken (a drone's) goes through its own plane, others through the camera's. Where
+    neither is known nobody has a position.
 
     Pairs that come together go through the detector together; what is observed of each is what it would be alone.
     Where a counter is due, its head mass goes to the ground too. One that fails is a fault of this observation, not the
@@ -102,10 +105,21 @@ def observe(
     return [_observe(pair, detections, plane, heads) for pair, detections in zip(pairs, found, strict=True)]
 
 
-def _observe(pair: FramePair, detections: Detections, plane: GroundPlane, heads: HeadCounter | None) -> Observation:
+def _observe(
+    pair: FramePair, detections: Detections, plane: GroundPlane | None, heads: HeadCounter | None
+) -> Observation:
+    own = pair.current.plane
+    plane = plane if own is None else own
+    if plane is None:
+        return Observation(detections, _nowhere(detections), evidence(pair), "")
     positions = locate(detections, plane)
     mass, fault = count_heads(pair, heads, plane, positions, detections.saturated)
-    return Observation(detections, positions, evidence(pair), plane.plane_id, mass, fault)
+    return Observation(detections, positions, evidence(pair), plane.plane_id, mass, fault, own)
+
+
+def _nowhere(detections: Detections) -> Positions:
+    unknown = np.full((len(detections), 2), np.nan)
+    return Positions(detections.stamp, unknown, unknown[:, 0], detections.score)
 
 
 def count_heads(
@@ -116,12 +130,15 @@ def count_heads(
         return None, None
     if heads.counter is None:
         return None, heads.fault
+    moves = pair.current.plane is not None
+    if moves and heads_fault(plane) is not None:
+        return None, Code.HEADS_NOT_PROJECTED
     before_ns = None if pair.previous is None else pair.previous.stamp.t_ns
     if not heads.schedule.due(before_ns, pair.current.stamp.t_ns, positions, saturated):
         return None, None
     try:
         (seen,) = heads.counter.count([pair.current])
-        return splat(seen, plane, heads.ground), None
+        return splat(seen, plane, heads.ground, moves=moves), None
     except (ModelError, CalibrationError) as error:
         _log.warning("camera %s: %s", pair.current.stamp.camera_id, error)
         return None, Code.ESTIMATOR_FAILED

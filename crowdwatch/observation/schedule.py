@@ -41,6 +41,8 @@ class Schedule:
         dense_every_s: the same where the frame's own detections stand close, or the detector is saturated.
         dense_p_m2: detections per square metre, in a square of 2 m, from which they stand close.
         score_min: detections below are not looked at.
+        moves: of a camera that moves every analysed frame is counted: a density map holds for the ground of its own
+            pose alone, and is never held over to the next.
     """
 
     sample_hz: Fraction | None
@@ -48,6 +50,7 @@ class Schedule:
     dense_every_s: Fraction
     dense_p_m2: float
     score_min: float
+    moves: bool = False
 
     def due(self, previous_ns: int | None, t_ns: int, positions: Positions, saturated: bool) -> bool:
         """Does the counter run on this analysed frame?
@@ -58,7 +61,7 @@ class Schedule:
             positions: where its detections stand.
             saturated: whether the detector reached one of its limits.
         """
-        if self._passes(self.every_s, previous_ns, t_ns):
+        if self.moves or self._passes(self.every_s, previous_ns, t_ns):
             return True
         return self._passes(self.dense_every_s, previous_ns, t_ns) and (saturated or self._dense(positions))
 

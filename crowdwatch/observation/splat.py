@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ DIGITS = np.float32
 
 KEPT = 16
 """Cameras whose shares are remembered: 6 MB each at 1080p. To work them out anew takes less than a counter does."""
+
+EastNorth: TypeAlias = tuple[FloatArray, FloatArray]
 
 _WORKING_OUT = Lock()
 """Held while shares are looked up: frames that are observed at once would work them out once each."""
@@ -89,6 +92,7 @@ def splat_of(plane: GroundPlane, block_px: float, ground: Ground) -> Splat:
     down, across = (_edges(side, block_px) for side in (height, width))
     pieces_v, pieces_u, sure = _pieces_along(plane, across, down, ground.grid.cell_m)
     unseen, beyond = np.ones(sure.size), np.zeros(sure.size)
+    walks = np.append(_walkable(ground), False)  # the last is for what lies outside the grid
     parts = []
     for code in np.unique(pieces_v * (MOST_PIECES + 1) + pieces_u):
         k_v, k_u = divmod(int(code), MOST_PIECES + 1)
@@ -97,24 +101,30 @@ def splat_of(plane: GroundPlane, block_px: float, ground: Ground) -> Splat:
         rows, cols = np.nonzero((pieces_v == k_v) & (pieces_u == k_u))
         block = rows * (len(across) - 1) + cols
         corners = _lattice(across, down, rows, cols, np.arange(k_u + 1) / k_u, np.arange(k_v + 1) / k_v)
-        middles = _lattice(across, down, rows, cols, (np.arange(k_u) + 0.5) / k_u, (np.arange(k_v) + 0.5) / k_v)
         on_ground = to_ground(plane, corners.reshape(-1, 2), plane.head_plane_m).reshape(corners.shape)
         own, centre_m, size_m = _shapes(on_ground)
-        valid = _valid(plane, middles, sure[rows, cols])
+        unsure = np.flatnonzero(~sure[rows, cols])
+        middles = (np.arange(k_u) + 0.5) / k_u, (np.arange(k_v) + 0.5) / k_v
+        valid = np.ones(own.shape, dtype=np.bool_)
+        valid[:, unsure] = _valid(plane, _lattice(across, down, rows[unsure], cols[unsure], *middles))
         cell, share = _on_cells(ground.grid, centre_m, size_m)
-        share = share * (own * valid)[:, :, None]
-        walks = _walkable(ground)[cell] & (cell >= 0)
-        seen, on = (own * valid).sum(axis=1), (share * walks).sum(axis=(1, 2))
+        own *= valid
+        share *= own
+        share *= walks[cell]
+        seen, on = own.sum(axis=0), share.sum(axis=(0, 1))
         pull = np.minimum(seen / np.maximum(on, 1e-12), MOST_PULL)
         unseen[block], beyond[block] = np.maximum(0.0, 1.0 - seen), np.maximum(0.0, seen - pull * on)
-        kept = walks & (share > 0)
-        blocks = np.broadcast_to(block[:, None, None], kept.shape)
-        parts.append((cell[kept], blocks[kept], (share * pull[:, None, None])[kept]))
+        kept = np.flatnonzero(share)
+        giver = kept % len(block)
+        parts.append((cell.ravel()[kept], block[giver], share.ravel()[kept] * pull[giver]))
     nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
     cell, block, share = (np.concatenate(each) for each in zip(nothing, *parts, strict=True))
-    row, col = np.divmod(cell, ground.grid.shape[1])
-    window = _around(row, col)
-    return Splat(window, (row - window.row) * window.cols + col - window.col, block, share, beyond, unseen)
+    filled = np.zeros(ground.grid.shape, dtype=np.bool_)
+    filled.ravel()[cell] = True
+    window = _around(*np.nonzero(filled))
+    within = np.zeros(ground.grid.shape, dtype=np.int64)
+    within[window.slices] = np.arange(window.rows * window.cols).reshape(window.shape)
+    return Splat(window, within.ravel()[cell], block, share, beyond, unseen)
 
 
 _remembered = lru_cache(maxsize=KEPT)(splat_of)
@@ -206,53 +216,57 @@ def _pieces_along(
 def _lattice(
     across: FloatArray, down: FloatArray, rows: IntArray, cols: IntArray, at_u: FloatArray, at_v: FloatArray
 ) -> FloatArray:
-    """(blocks, len(at_v), len(at_u), 2) pixels at these shares of the sides of some blocks."""
-    left, top = across[cols][:, None, None], down[rows][:, None, None]
-    wide, high = across[cols + 1][:, None, None] - left, down[rows + 1][:, None, None] - top
-    uv = np.empty((len(rows), len(at_v), len(at_u), 2))
-    uv[..., 0] = left + wide * at_u
-    uv[..., 1] = top + high * at_v[:, None]
+    """(len(at_v), len(at_u), blocks, 2) pixels at these shares of the sides of some blocks."""
+    left, top = across[cols], down[rows]
+    uv = np.empty((len(at_v), len(at_u), len(rows), 2))
+    uv[..., 0] = left + (across[cols + 1] - left) * at_u[:, None]
+    uv[..., 1] = top + (down[rows + 1] - top) * at_v[:, None, None]
     return uv
 
 
-def _shapes(corners_m: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Of the pieces between (blocks, k_v + 1, k_u + 1, 2) corners on the ground: (blocks, pieces) the share of the
-    block's ground, (blocks, pieces, 2) the middle, and the sides of an upright box of the same variance."""
-    a, b = corners_m[:, :-1, :-1], corners_m[:, :-1, 1:]
-    d, c = corners_m[:, 1:, :-1], corners_m[:, 1:, 1:]
-    across, along = (b + c - a - d) / 2, (d + c - a - b) / 2
-    area = np.nan_to_num(np.abs(across[..., 0] * along[..., 1] - across[..., 1] * along[..., 0]))
-    area = area.reshape(len(area), -1)
-    whole = area.sum(axis=1, keepdims=True)
+def _shapes(corners_m: FloatArray) -> tuple[FloatArray, EastNorth, EastNorth]:
+    """Of the pieces between (k_v + 1, k_u + 1, blocks, 2) corners on the ground, (pieces, blocks): the share of the
+    block's ground, the middle, and the sides of an upright box of the same variance."""
+    blocks = corners_m.shape[2]
+    across, along, centre, size = [], [], [], []
+    for axis in (0, 1):
+        at = np.ascontiguousarray(corners_m[..., axis])
+        a, b, d, c = at[:-1, :-1], at[:-1, 1:], at[1:, :-1], at[1:, 1:]
+        across.append((b + c - a - d) / 2)
+        along.append((d + c - a - b) / 2)
+        centre.append(((a + b + c + d) / 4).reshape(-1, blocks))
+        size.append(np.sqrt(across[axis] ** 2 + along[axis] ** 2).reshape(-1, blocks))
+    area = np.nan_to_num(np.abs(across[0] * along[1] - across[1] * along[0])).reshape(-1, blocks)
+    whole = np.broadcast_to(area.sum(axis=0), area.shape)
     share = np.divide(area, whole, out=np.zeros(area.shape), where=whole > 0)
-    shape = (len(area), -1, 2)
-    return share, ((a + b + c + d) / 4).reshape(shape), np.sqrt(across**2 + along**2).reshape(shape)
+    return share, (centre[0], centre[1]), (size[0], size[1])
 
 
-def _valid(plane: GroundPlane, middles_px: FloatArray, sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(blocks, pieces) whether the middle of each piece shows valid ground; all of those of a block that is sure to."""
-    valid = np.repeat(sure[:, None], middles_px.shape[1] * middles_px.shape[2], axis=1)
-    unsure = middles_px[~sure].reshape(-1, 2)
-    valid[~sure] = valid_px(plane, unsure, plane.head_plane_m).reshape(-1, valid.shape[1])
-    return valid
+def _valid(plane: GroundPlane, middles_px: FloatArray) -> NDArray[np.bool_]:
+    """(pieces, blocks) whether the middle of each piece shows valid ground."""
+    valid: NDArray[np.bool_] = valid_px(plane, middles_px.reshape(-1, 2), plane.head_plane_m)
+    return valid.reshape(middles_px.shape[0] * middles_px.shape[1], middles_px.shape[2])
 
 
-def _on_cells(grid: Grid, centre_m: FloatArray, size_m: FloatArray) -> tuple[IntArray, FloatArray]:
-    """(blocks, pieces, 4) the cells that upright boxes lie on, -1 outside the grid, and the share of each box there."""
-    size = np.clip(np.nan_to_num(size_m / grid.cell_m, nan=1.0), 1e-6, 1.0)
-    low = np.nan_to_num((centre_m - grid.origin_m) / grid.cell_m, nan=-2.0) - size / 2
-    first = np.floor(low)
-    in_first = np.minimum(1.0, (first + 1 - low) / size)
-    at = first.astype(np.int64)
-    rows, cols = grid.shape
-    cell = np.empty((*size.shape[:2], 4), dtype=np.int64)
+def _on_cells(grid: Grid, centre_m: EastNorth, size_m: EastNorth) -> tuple[IntArray, FloatArray]:
+    """(4, pieces, blocks) the cells that upright boxes lie on, -1 outside the grid, and the share of each box there."""
+    places = []
+    for axis in (0, 1):
+        size = np.clip(np.nan_to_num(size_m[axis] / grid.cell_m, nan=1.0), 1e-6, 1.0)
+        low = np.nan_to_num((centre_m[axis] - grid.origin_m[axis]) / grid.cell_m, nan=-2.0) - size / 2
+        first = np.floor(low)
+        in_first = np.minimum(1.0, (first + 1 - low) / size)
+        at, count = first.astype(np.int64), grid.shape[1 - axis]
+        within = [(at >= 0) & (at < count), (at >= -1) & (at < count - 1)]
+        places.append((at, within, (in_first, 1 - in_first)))
+    (col, col_within, across), (row, row_within, along) = places
+    cell = np.empty((4, *row.shape), dtype=np.int64)
     share = np.empty(cell.shape)
+    southwest = row * grid.shape[1] + col
     for corner, (east, north) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
-        col, row = at[..., 0] + east, at[..., 1] + north
-        within = (col >= 0) & (row >= 0) & (col < cols) & (row < rows)
-        cell[..., corner] = np.where(within, row * cols + col, -1)
-        across, along = ((in_first[..., axis], 1 - in_first[..., axis]) for axis in (0, 1))
-        share[..., corner] = across[east] * along[north]
+        step = north * grid.shape[1] + east
+        cell[corner] = np.where(col_within[east] & row_within[north], southwest + step, -1)
+        share[corner] = across[east] * along[north]
     return cell, share
 
 

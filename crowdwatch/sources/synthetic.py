@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from crowdwatch.ground import plane_from_pose, to_ground, to_image
 from crowdwatch.sources.sampling import NS, sample
 
 __all__ = [
+    "Flight",
     "Scene",
     "SyntheticSource",
     "TruthCounter",
@@ -29,7 +31,11 @@ __all__ = [
     "lattice",
     "looking_down",
     "standing",
+    "visit",
 ]
+
+Flight: TypeAlias = Callable[[float], GroundPlane]
+"""Seconds since the start -> where a camera that moves looks from."""
 
 PERSON_M, SHOULDER_M, HEAD_RADIUS_M = 1.75, 0.45, 0.12
 BUILTIN_RATE_HZ = Fraction(5)
@@ -40,7 +46,7 @@ class Scene:
     """People, ground and camera.
 
     Args:
-        plane: the camera.
+        plane: the camera; of one that moves, its flight.
         people: seconds since the start -> (N, 2) where everyone stands.
         start_ns: event time of the first frame.
         frames: how many frames there are.
@@ -48,7 +54,7 @@ class Scene:
         seed: of the sensor's noise.
     """
 
-    plane: GroundPlane
+    plane: GroundPlane | Flight
     people: Callable[[float], FloatArray]
     start_ns: int
     frames: int
@@ -62,6 +68,10 @@ class Scene:
     def truth(self, seq: int) -> FloatArray:
         """(N, 2) where everyone stands in a frame."""
         return self.people(float(seq / self.rate_hz))
+
+    def plane_at(self, seq: int) -> GroundPlane:
+        """The camera in a frame."""
+        return self.plane if isinstance(self.plane, GroundPlane) else self.plane(float(seq / self.rate_hz))
 
 
 def standing(xy_m: Sequence[Sequence[float]] | FloatArray) -> Callable[[float], FloatArray]:
@@ -120,6 +130,8 @@ def looking_down(
     target_m: tuple[float, float],
     image_hw: tuple[int, int] = (576, 768),
     focal_px: float = 700.0,
+    head_plane_m: float = 1.65,
+    max_sigma_m: float = 1.0,
 ) -> GroundPlane:
     """A level pinhole camera at ``centre_m`` that looks at a point of the ground."""
     eye = np.array(centre_m)
@@ -131,20 +143,59 @@ def looking_down(
     height, width = image_hw
     camera_matrix = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1.0]])
     return plane_from_pose(
-        camera_matrix, rotation, -rotation @ eye, lens=None, image_hw=image_hw, head_plane_m=1.65, rmse_m=0.0
-    )
+        camera_matrix, rotation, -rotation @ eye, image_hw=image_hw, head_plane_m=head_plane_m, rmse_m=0.0,
+        max_sigma_m=max_sigma_m,
+    )  # fmt: skip
 
 
-def _draw(scene: Scene, seq: int) -> NDArray[np.uint8]:
+def visit(
+    centre_m: tuple[float, float, float],
+    target_m: tuple[float, float],
+    away_m: tuple[float, float],
+    times_s: tuple[float, float, float, float],
+    *,
+    image_hw: tuple[int, int] = (540, 960),
+    focal_px: float = 720.0,
+    head_plane_m: float = 1.65,
+    max_sigma_m: float = 1.0,
+    sway_m: float = 0.2,
+) -> Flight:
+    """A drone that comes, hovers and leaves again; it never looks from quite the same place twice.
+
+    Args:
+        centre_m: where it hovers.
+        target_m: the point of the ground that it looks at there.
+        away_m: how far east and north of there it is before it comes and after it has left.
+        times_s: when it sets out, arrives, sets out again and has left.
+        image_hw, focal_px, head_plane_m, max_sigma_m: of its pictures; see :class:`GroundPlane`.
+        sway_m: how far the wind moves it, and what it looks at, to either side.
+    """
+    rates = np.array([0.7, 1.1, 0.4, 0.9, 1.3])
+
+    def at(t_s: float) -> GroundPlane:
+        share = np.interp(t_s, times_s, (0.0, 1.0, 1.0, 0.0))
+        far = 1 - share * share * (3 - 2 * share)
+        sway = sway_m * np.sin(rates * t_s + np.arange(5))
+        shift = np.array([far * away_m[0], far * away_m[1], 0.0])
+        east, north, up = (centre_m + shift + sway[:3]).tolist()
+        look = (target_m + shift[:2] + sway[3:]).tolist()
+        return looking_down(
+            (east, north, up), (look[0], look[1]), image_hw, focal_px, head_plane_m, max_sigma_m
+        )  # fmt: skip
+
+    return at
+
+
+def _draw(scene: Scene, seq: int, plane: GroundPlane) -> NDArray[np.uint8]:
     """The picture of one frame: paving, people from far to near, sensor noise."""
-    height, width = scene.plane.image_hw
-    image = _paving(scene.plane).copy()
+    height, width = plane.image_hw
+    image = _paving(plane).copy()
     xy = scene.truth(seq)
-    centre = scene.plane.camera_centre_m
+    centre = plane.camera_centre_m
     if len(xy) and centre is not None:
         xy = xy[np.argsort(-np.hypot(*(xy - centre[:2]).T), kind="stable")]
-    feet = to_image(scene.plane, xy)
-    heads = to_image(scene.plane, xy, PERSON_M - HEAD_RADIUS_M)
+    feet = to_image(plane, xy)
+    heads = to_image(plane, xy, PERSON_M - HEAD_RADIUS_M)
     for index, (foot, head) in enumerate(zip(feet, heads, strict=True)):
         if not (np.isfinite(foot).all() and np.isfinite(head).all()):
             continue
@@ -182,7 +233,7 @@ class SyntheticSource:
         self.scene = scene
         self._camera_id = camera_id
         self._sample_hz = sample_hz
-        self.image_hw = scene.plane.image_hw
+        self.image_hw = scene.plane_at(0).image_hw
 
     @property
     def camera_id(self) -> str:
@@ -210,7 +261,9 @@ class SyntheticSource:
             yield stamp, partial(self._frame, stamp)
 
     def _frame(self, stamp: Stamp) -> Frame:
-        return Frame(stamp, _draw(self.scene, stamp.seq))
+        plane = self.scene.plane_at(stamp.seq)
+        moves = not isinstance(self.scene.plane, GroundPlane)
+        return Frame(stamp, _draw(self.scene, stamp.seq, plane), plane if moves else None)
 
 
 class TruthDetector:
@@ -235,7 +288,7 @@ class TruthDetector:
         """Nothing to release."""
 
     def _truth(self, frame: Frame) -> Detections:
-        plane = self._scene.plane
+        plane = self._scene.plane_at(frame.stamp.seq)
         height, width = frame.image_hw
         xy = self._scene.truth(frame.stamp.seq)
         feet = to_image(plane, xy)
@@ -272,7 +325,7 @@ class TruthCounter:
         """Nothing to release."""
 
     def _truth(self, frame: Frame) -> HeadMass:
-        plane = self._scene.plane
+        plane = self._scene.plane_at(frame.stamp.seq)
         height, width = frame.image_hw
         heads = to_image(plane, self._scene.truth(frame.stamp.seq), plane.head_plane_m)
         with np.errstate(invalid="ignore"):

@@ -29,7 +29,7 @@ from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.records import Observation
 from crowdwatch.errors import LogCorrupt, RecordError
 from crowdwatch.store import files
-from crowdwatch.store.columns import OBSERVATIONS, SCHEMA_VERSION, observation_table, observations, write_parquet
+from crowdwatch.store.columns import SCHEMA_VERSION, as_now, observation_table, observations, write_parquet
 
 __all__ = ["ChunkFolder", "Standing"]
 
@@ -126,10 +126,10 @@ class ChunkFolder:
         path = self.path(chunk)
         try:
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                if not file.schema_arrow.remove_metadata().equals(OBSERVATIONS):
+                if as_now(file.schema_arrow.empty_table()) is None:
                     raise LogCorrupt(f"chunk {path}: its columns are not those of schema {SCHEMA_VERSION}. {_MEND}")
                 for batch in file.iter_batches(ROWS_AT_ONCE):
-                    for _, observation in observations(pa.Table.from_batches([batch])):
+                    for _, observation in observations(as_now(pa.Table.from_batches([batch]))):
                         if observation.stamp.t_ns >= from_ns:
                             yield observation
         except (OSError, pa.ArrowException, RecordError, ValueError) as error:

@@ -3,6 +3,10 @@
 One row per observation; boxes and positions are lists in it, one column per coordinate with its unit in the name, so
 that any reader of Parquet can use them. Every float is 64 bit and keeps its bits, NaN included. There is no column that
 could hold an image.
+
+An observation of a camera that moves has its plane beside it, whole. The columns of planes are encoded by dictionary:
+a drone that stays where it is writes its plane once a part. A fixed camera's plane is not here: it follows from the
+event file, which the log holds once, in its header.
 """
 
 from __future__ import annotations
@@ -29,12 +33,15 @@ from crowdwatch.core.records import (
     Tick,
 )
 from crowdwatch.errors import RecordError
+from crowdwatch.store.plane_columns import PLANE, plane_columns, plane_of
 
 __all__ = [
     "OBSERVATIONS",
+    "READ_VERSIONS",
     "SCHEMA_VERSION",
     "TIMELINE",
     "EventRow",
+    "as_now",
     "event_row",
     "observation_table",
     "observations",
@@ -43,8 +50,11 @@ __all__ = [
     "write_parquet",
 ]
 
-SCHEMA_VERSION = 2
-"""1: boxes and positions; 2: head mass on the ground beside them."""
+SCHEMA_VERSION = 3
+"""1: boxes and positions; 2: head mass on the ground beside them; 3: the planes of cameras that move."""
+
+READ_VERSIONS = (2, SCHEMA_VERSION)
+"""What :func:`as_now` can read."""
 
 EventRow = dict[str, Any]
 
@@ -95,8 +105,11 @@ OBSERVATIONS = pa.schema(
         pa.field("mass_unseen", pa.float64()),
         pa.field("mass_cell", _list(pa.int64())),
         pa.field("mass", _list(pa.float64())),
+        *PLANE,
     ]
 )
+
+_WITHOUT_PLANES = pa.schema(list(OBSERVATIONS)[: -len(PLANE)])
 
 TIMELINE = pa.schema(
     [
@@ -123,7 +136,8 @@ _FAULTS |= {
 }
 """The column ``counter_fault``: codes, and the only sentences that were written before there were codes."""
 
-_FLOAT_LISTS = [field.name for field in OBSERVATIONS if field.type == _list(pa.float64())]
+_FLOAT_LISTS = [field.name for field in _WITHOUT_PLANES if field.type == _list(pa.float64())]
+_PLANE_LISTS = [field.name for field in PLANE if pa.types.is_list(field.type)]
 _LISTS = [field.name for field in OBSERVATIONS if pa.types.is_list(field.type)]
 
 
@@ -172,6 +186,7 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         lists((each.score for each in places), missing=same),
         pa.array([each.counter_fault or "" for each in found], pa.string()),
         *_mass_columns([each.mass for each in found]),
+        *plane_columns([each.plane for each in found]),
     ]
     return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
 
@@ -207,6 +222,15 @@ def _mass_columns(masses: Sequence[GroundMass | None]) -> list[Any]:
         lists((cells for cells in filled if cells is not None), np.int64),
         lists(values, np.float64),
     ]
+
+
+def as_now(table: Any) -> Any | None:
+    """Observations of any version in :data:`READ_VERSIONS` as a table with the columns of this one; None for others."""
+    table = table.replace_schema_metadata(None)
+    if table.schema.equals(_WITHOUT_PLANES):
+        for field in PLANE:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table if table.schema.equals(OBSERVATIONS) else None
 
 
 def observations(table: Any) -> Iterator[tuple[int, Observation]]:
@@ -247,7 +271,9 @@ def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], r
     mass = None if fact["counter_id"] is None else _mass(stamp, fact, lists, row)
     if fact["counter_fault"] not in _FAULTS:
         raise RecordError(f"counter_fault: got {fact['counter_fault']!r}, need one of {sorted(ESTIMATOR_FAULTS)}.")
-    return Observation(detections, positions, evidence, fact["plane_id"], mass, _FAULTS[fact["counter_fault"]])
+    fault = _FAULTS[fact["counter_fault"]]
+    plane = None if fact["plane_height_px"] is None else plane_of(fact, lists, row)
+    return Observation(detections, positions, evidence, fact["plane_id"], mass, fault, plane)
 
 
 def _mass(stamp: Stamp, fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], row: int) -> GroundMass:
@@ -316,7 +342,7 @@ def write_parquet(table: Any, file: BinaryIO, metadata: dict[str, str]) -> None:
 
     Floats are split into byte streams before zstd: boxes come from 32 bit models, so that half of their bytes are zero.
     """
-    leaves = {name: f"{name}.list.element" for name in (*_FLOAT_LISTS, "included_camera_id")}
+    leaves = {name: f"{name}.list.element" for name in (*_FLOAT_LISTS, *_PLANE_LISTS, "included_camera_id")}
     pq.write_table(
         table.replace_schema_metadata(metadata),
         file,

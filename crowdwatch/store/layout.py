@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 
 from crowdwatch.core.records import Observation
 from crowdwatch.errors import LogCorrupt, RecordError, StoreError
-from crowdwatch.store.columns import OBSERVATIONS, SCHEMA_VERSION, TIMELINE, EventRow, observations
+from crowdwatch.store.columns import READ_VERSIONS, SCHEMA_VERSION, TIMELINE, EventRow, as_now, observations
 
 __all__ = ["Header", "Layout", "Part", "digest_of"]
 
@@ -161,9 +161,9 @@ class Layout:
             schema = found["schema"]
         except (ValueError, KeyError, TypeError) as error:
             raise LogCorrupt(f"{where}: not the header of an observation log. {_MEND}") from error
-        if schema != SCHEMA_VERSION:
+        if schema not in READ_VERSIONS:
             raise LogCorrupt(
-                f"{where}: got schema {schema!r}, this CrowdWatch reads {SCHEMA_VERSION}. "
+                f"{where}: got schema {schema!r}, this CrowdWatch reads {' and '.join(map(str, READ_VERSIONS))}. "
                 "Use the version of CrowdWatch that wrote it, named in the file."
             )
         try:
@@ -212,8 +212,9 @@ class Layout:
     def _describe(self, path: Path) -> Part:
         with _readable(path, _MEND):
             found = pq.read_metadata(path).metadata or {}
-        if found.get(b"crowdwatch_log", b"").decode() != str(SCHEMA_VERSION):
-            raise LogCorrupt(f"observation log {path}: not a timeline part of schema {SCHEMA_VERSION}. {_MEND}")
+        if found.get(b"crowdwatch_log", b"").decode() not in map(str, READ_VERSIONS):
+            known = " or ".join(map(str, READ_VERSIONS))
+            raise LogCorrupt(f"observation log {path}: not a timeline part of schema {known}. {_MEND}")
         try:
             return Part(path, **json.loads(found[b"crowdwatch_part"]))
         except (ValueError, KeyError, TypeError) as error:
@@ -221,7 +222,10 @@ class Layout:
 
     def read_timeline(self, part: Part) -> list[EventRow]:
         """The rows of one timeline part."""
-        rows: list[EventRow] = _read(part.path, TIMELINE).to_pylist()
+        table = _read(part.path)
+        if not table.schema.equals(TIMELINE):
+            raise _other_columns(part.path)
+        rows: list[EventRow] = table.to_pylist()
         return rows
 
     def read_observations(self, path: Path, wanted: set[int]) -> dict[int, Observation]:
@@ -230,7 +234,7 @@ class Layout:
         Raises:
             LogCorrupt: the part is damaged or missing, or lacks one of them.
         """
-        table = _read(path, OBSERVATIONS)
+        table = _read_observations(path)
         try:
             found = {log_seq: each for log_seq, each in observations(table) if log_seq in wanted}
         except (RecordError, ValueError, IndexError) as error:
@@ -245,16 +249,24 @@ class Layout:
         with _readable(path, _MEND):
             if pq.read_metadata(path).num_rows == len(kept):
                 return None
-        table = _read(path, OBSERVATIONS)
+        table = _read_observations(path)
         return table.filter(pa.array([log_seq in kept for log_seq in table["log_seq"].to_pylist()], pa.bool_()))
 
 
-def _read(path: Path, schema: Any) -> Any:
+def _read(path: Path) -> Any:
     with _readable(path, _MEND), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        table = file.read()
-    if not table.schema.equals(schema):
-        raise LogCorrupt(f"observation log {path}: its columns are not those of schema {SCHEMA_VERSION}. {_MEND}")
+        return file.read()
+
+
+def _read_observations(path: Path) -> Any:
+    table = as_now(_read(path))
+    if table is None:
+        raise _other_columns(path)
     return table
+
+
+def _other_columns(path: Path) -> LogCorrupt:
+    return LogCorrupt(f"observation log {path}: its columns are not those of schema {SCHEMA_VERSION}. {_MEND}")
 
 
 @contextmanager

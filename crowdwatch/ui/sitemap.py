@@ -151,7 +151,7 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
 
 
 def _fixtures(site: Site, language: str) -> list[go.Scatter]:
-    """Obstacles, gates and cameras."""
+    """Obstacles, gates and cameras; a camera that moves has no place of its own to be drawn at."""
     layers = [
         _area(ring, 4, line={"color": "#5b6671", "width": 2}, fillcolor=HOLE) for ring in site.obstacles_m
     ]  # fmt: skip
@@ -167,9 +167,9 @@ def _fixtures(site: Site, language: str) -> list[go.Scatter]:
             )
         )  # fmt: skip
     for camera in site.cameras:
-        centre = camera.plane.camera_centre_m
-        if centre is None:
+        if camera.plane is None or camera.plane.camera_centre_m is None:
             continue
+        centre = camera.plane.camera_centre_m
         name = html.escape(short(name_of(camera.name, camera.camera_id, language), 16))
         layers.append(
             go.Scatter(
@@ -187,7 +187,7 @@ def _extent(site: Site) -> tuple[list[float], list[float]]:
     low, high = site.walkable_m.min(axis=0), site.walkable_m.max(axis=0)
     size = float((high - low).max())
     for camera in site.cameras:
-        if camera.plane.camera_centre_m is not None:
+        if camera.plane is not None and camera.plane.camera_centre_m is not None:
             at = camera.plane.camera_centre_m[:2]
             if ((at > low - size / 2) & (at < high + size / 2)).all():
                 low, high = np.minimum(low, at), np.maximum(high, at)

@@ -36,6 +36,7 @@ from pipelines.benchmarks import benchmark_runs as runs
 from pipelines.benchmarks.benchmark_batch import GPU_PARTS, PARTS, measure_batch
 from pipelines.benchmarks.benchmark_fold import OPTIONS, measure_fold, sizes_of
 from pipelines.benchmarks.benchmark_footage import footage_of, loop_recording, of_file
+from pipelines.benchmarks.benchmark_poses import measure_poses
 from pipelines.benchmarks.process_watch import peak_mb
 from pipelines.command_line import EventOption, print_json, run
 
@@ -72,7 +73,7 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> dict[str, floa
     source, detector = feed.source, build.open_detector(event, camera.anchor)
     if not isinstance(detector, runs.Network):
         raise ConfigError("benchmark: measures one network. Leave tiles out of the event file.")
-    overlay = Overlay(camera.plane, {zone.zone_id: zone.polygon_m for zone in site.zones})
+    overlay = Overlay(camera.fixed_plane, {zone.zone_id: zone.polygon_m for zone in site.zones})
     log = LogWriter(folder / "log", event.model_dump_json())
     store = SqlStore(f"sqlite:///{folder / 'stages.sqlite'}")
     run = _run(event, folder)
@@ -87,12 +88,12 @@ def stages(event: config.EventFile, frames: int, folder: Path) -> dict[str, floa
         picture, _ = watch.time("prepare", detector.prepare, [pair.current.image_bgr])
         watch.time("inference", detector.forward, picture)
         (detections,) = watch.time("boxes", detector.detect, [pair.current])
-        positions = watch.time("ground", locate, detections, camera.plane)
+        positions = watch.time("ground", locate, detections, camera.fixed_plane)
         mass, fault = watch.time(
-            "counter", count_heads, pair, feed.heads, camera.plane, positions, detections.saturated
+            "counter", count_heads, pair, feed.heads, camera.fixed_plane, positions, detections.saturated
         )
         seen = watch.time("evidence", evidence, pair)
-        observation = Observation(detections, positions, seen, camera.plane.plane_id, mass, fault)
+        observation = Observation(detections, positions, seen, camera.fixed_plane.plane_id, mass, fault)
         events: list[Observation | Tick] = [observation]
         if observation.stamp.t_ns > due_ns:
             events.insert(0, Tick(due_ns, tuple(included)))
@@ -189,15 +190,23 @@ def main_command(
     hz: Annotated[int, typer.Option(min=1, max=60, help="--fold: pictures a second of each camera.")] = 1,
     changes: Annotated[int, typer.Option(min=0, help="--fold: changes of health for memory; 0 for none.")] = 1000,
     double: Annotated[bool, typer.Option("--double", help="--fold: a site of twice the last one too.")] = False,
+    poses: Annotated[int, typer.Option(min=0, help="--fold: measure so many new poses of a drone instead.")] = 0,
 ) -> None:
     """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
     if of_fold:
         if of_batch:
             raise ConfigError("--fold, --batch: are measured one at a time. Leave one out.")
-        measure_fold(sizes_of(cameras, side_m, zones, people, double), hz, changes, as_json=as_json)
+        sizes = sizes_of(cameras, side_m, zones, people, double)
+        if poses and (cameras or double):
+            raise ConfigError("--poses: is measured on a site of its own. Leave out the sizes, or --poses.")
+        if poses:
+            measure_poses(poses, as_json=as_json)
+        else:
+            measure_fold(sizes, hz, changes, as_json=as_json)
         return
-    if cameras or side_m or zones or people or double:
-        raise ConfigError(f"{', '.join(OPTIONS)}, --double: belong to drawn sites. Add --fold, or leave them out.")
+    if cameras or side_m or zones or people or double or poses:
+        named = ", ".join((*OPTIONS, "--double", "--poses"))
+        raise ConfigError(f"{named}: belong to drawn sites. Add --fold, or leave them out.")
     event = config.load(event_file or example("pets2009"))
     if of_batch:
         parts = parts or list(GPU_PARTS if gpus else PARTS)

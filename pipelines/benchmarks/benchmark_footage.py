@@ -99,8 +99,9 @@ def made_event(event: config.EventFile, path: Path) -> config.EventFile:
     moved."""
     only = of_file(event, path)
     camera = only.cameras[0]
-    tsai = camera.calibration.tsai
-    if tsai is None:
+    held = camera.calibration
+    tsai = None if held is None else held.tsai
+    if held is None or tsai is None:
         raise ConfigError("benchmark: 1080p25 is made of the example pets2009. Leave out --event.")
     height, width = MADE_HW
     scale = height / tsai.height_px
@@ -110,7 +111,7 @@ def made_event(event: config.EventFile, path: Path) -> config.EventFile:
         "dpy_mm": tsai.dpy_mm / scale, "dy_mm": tsai.dy_mm / scale, "cx_px": tsai.cx_px * scale + left,
         "cy_px": tsai.cy_px * scale,
     }  # fmt: skip
-    calibration = camera.calibration.model_copy(update={"tsai": tsai.model_copy(update=numbers)})
+    calibration = held.model_copy(update={"tsai": tsai.model_copy(update=numbers)})
     source = camera.source.model_copy(update={"capture_rate_hz": float(MADE_RATE)})
     changes = {"calibration": calibration, "source": source, "image_size_px": [width, height]}
     return only.model_copy(update={"cameras": [camera.model_copy(update=changes)]})

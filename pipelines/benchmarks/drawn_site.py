@@ -183,7 +183,7 @@ class DrawnSite:
         return mean
 
     def _observe(self, index: int, stamp: Stamp, dark: bool) -> Observation:
-        look, plane = self.looks[index][stamp.seq % LOOKS], self.site.cameras[index].plane
+        look, plane = self.looks[index][stamp.seq % LOOKS], self.site.cameras[index].fixed_plane
         n = len(look.score)
         evidence = replace(DARK if dark else FINE, frame_hash=f"{stamp.seq:016x}")
         return Observation(

@@ -44,13 +44,13 @@ def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
     for pair in progress(source.pairs(), "frames", len(boxes)):
         (detections,) = detector.detect([pair.current])
         keep = detections.score >= camera.score_min
-        found_m = locate(detections, camera.plane).xy_m[keep]
+        found_m = locate(detections, camera.fixed_plane).xy_m[keep]
         seq = pair.current.stamp.seq
         if seq >= len(boxes):
             raise ConfigError(f"annotations in {folder}: end before frame {seq} of the recording.")
         truth = boxes[seq]
         feet_px = (truth[:, [0, 3]] + truth[:, [2, 3]]) / 2
-        frames.append(score(to_ground(camera.plane, feet_px), found_m, GATE_M))
+        frames.append(score(to_ground(camera.fixed_plane, feet_px), found_m, GATE_M))
     return frames, detector.detector_id
 
 

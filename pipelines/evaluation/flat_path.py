@@ -92,7 +92,7 @@ def read_picture(frame: Frame, detector: Detector, counter: Counter, hand_over: 
     (mass,) = counter.count([frame])
     (heads,) = detector.detect([frame])
     view = _view(frame.image_hw, mass.block_px, hand_over, score_min)
-    plane = view.site.cameras[0].plane
+    plane = view.site.cameras[0].fixed_plane
     stamp = replace(frame.stamp, camera_id="c")
     heads, mass = replace(heads, stamp=stamp), replace(mass, stamp=stamp)
     on_ground = splat(mass, plane, Ground(view.grid, view.walkable))

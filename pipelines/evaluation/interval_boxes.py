@@ -96,7 +96,7 @@ def of_pets(folder: Path, detector: Detector) -> list[Counted]:
     event = event.model_copy(update={"cameras": [event.cameras[0].model_copy(update={"source": source})]})
     site = config.to_site(event)
     truth = read_boxes(folder / "annotations_s2l1.xml")
-    counts, image_hw = [], site.cameras[0].plane.image_hw
+    counts, image_hw = [], site.cameras[0].fixed_plane.image_hw
     for pair in progress(build.open_source(event, site, site.cameras[0]).pairs(), "PETS2009", CHOICES):
         seq = pair.current.stamp.seq
         if seq >= CHOICES:

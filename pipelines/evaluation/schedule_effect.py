@@ -66,7 +66,7 @@ def dense_scene() -> Watched:
     camera = site.cameras[0]
     west, south, east, north = polygon(site.walkable_m, site.obstacles_m).bounds
     people = ebb_and_flow(PEOPLE, SECONDS, west, south, east, north)
-    scene = Scene(camera.plane, people, event.cameras[0].source.start_ns, SECONDS * HZ, Fraction(HZ))
+    scene = Scene(camera.fixed_plane, people, event.cameras[0].source.start_ns, SECONDS * HZ, Fraction(HZ))
     feed = Feed(
         SyntheticSource(scene, camera_id=camera.camera_id), TruthDetector(scene, camera.anchor), camera.plane,
         HeadCounter(TruthCounter(scene), site_ground(site), ALWAYS),

@@ -80,14 +80,14 @@ def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCou
     truth = read_boxes(folder / "annotations_s2l1.xml")
     camera = site.cameras[0]
     walkable = polygon(site.walkable_m, site.obstacles_m)
-    visible, _ = ground_seen(camera.plane, camera.anchor, camera.counts_heads, walkable)
+    visible, _ = ground_seen(camera.fixed_plane, camera.anchor, camera.counts_heads, walkable)
     true, seen = [], []
     for pair in progress(feed.source.pairs(), "frames", len(truth)):
         seq = pair.current.stamp.seq
         if seq >= len(truth):
             raise ConfigError(f"annotations in {folder}: end before frame {seq} of the recording.")
         feet_px = (truth[seq][:, [0, 3]] + truth[seq][:, [2, 3]]) / 2
-        true.append(float(inside(visible, to_ground(feed.plane, feet_px)).sum()))
+        true.append(float(inside(visible, to_ground(camera.fixed_plane, feet_px)).sum()))
         seen.append(feed.observe(pair))
     found, factor = _readings(site, seen), 1.0
     if hand_counts:

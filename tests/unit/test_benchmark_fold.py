@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from crowdwatch import ground
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import polygon
-from pipelines.benchmarks import benchmark_fold
+from pipelines.benchmarks import benchmark_fold, benchmark_poses
 from pipelines.benchmarks.benchmark import app
 from pipelines.benchmarks.benchmark_fold import sizes_of
 from pipelines.benchmarks.drawn_site import LOOKS, SiteSize, draw
@@ -90,6 +90,8 @@ def test_a_site_that_cannot_be_is_refused(words, said):
     [
         (SMALL[1:], "Add --fold"),
         (["--double"], "Add --fold"),
+        (["--poses", "3"], "Add --fold"),
+        ([*SMALL, "--poses", "3"], "on a site of its own"),
         ([*SMALL, "--batch"], "one at a time"),
         ([*SMALL, "--cameras", "3"], "got 2 x --cameras, 1 x --side-m, 1 x --zones, 1 x --people"),
         (SMALL[:-2], "0 x --people. Give all four"),
@@ -107,6 +109,17 @@ def test_a_busy_machine_is_said(monkeypatch):
     said = run(*SMALL, "--json")
     assert json.loads(said.stdout)["load_before"] == 600.0
     assert "The load is 600.0 on" in said.stderr
+
+
+def test_new_poses_of_a_drone_are_measured(monkeypatch):
+    monkeypatch.setattr(benchmark_poses, "SIZE", SiteSize(2, 60.0, 4, 200))
+    monkeypatch.setattr(benchmark_poses, "WARM", 1)
+    answer = json.loads(run("--fold", "--poses", "3", "--json").stdout)
+    assert (answer["poses"], answer["image_hw"], answer["side_m"]) == (3, [1080, 1920], 60.0)
+    for key in ("splat_ms", "view_ms", "new_pose_ms", "tick_ms", "moved_tick_ms"):
+        assert answer[key] > 0, key
+    assert answer["new_pose_ms"] >= max(answer["splat_ms"], answer["view_ms"])
+    assert answer["new_pose_with_tick_ms"] == answer["splat_ms"] + answer["moved_tick_ms"] - answer["tick_ms"]
 
 
 def test_memory_that_is_exhausted_is_said(monkeypatch):

@@ -29,6 +29,15 @@ def _set(path: str, value: Any) -> Callable[[dict], None]:
     return change
 
 
+def _drone(source: dict[str, str]) -> Callable[[dict], None]:
+    def change(event: dict) -> None:
+        camera = event["cameras"][0]
+        del camera["calibration"]
+        camera |= {"moves": True, "source": source}
+
+    return change
+
+
 PHASES = [
     {"id": "one", "kind": "doors", "start_offset_s": 60},
     {"id": "two", "kind": "egress", "start_offset_s": 30},
@@ -102,6 +111,9 @@ FAULTS: list[tuple[Callable[[dict], None], str]] = [
     (_set("cameras.0.source.capture_rate_hz", 0), "need > 0"),
     (_set("cameras.0.image_size_px", [100.5, 100]), "need a whole number"),
     (_set("cameras.0.calibration", {}), "got none of them, need exactly one of"),
+    (_set("cameras.0.calibration", None), "cameras[mast].calibration: is missing. Add it."),
+    (_set("cameras.0.moves", True), "calibration: belongs to a camera that stands still"),
+    (_drone({"file": "no.mp4", "start_time": "2026-01-01T00:00Z"}), "does not say from where its pictures were taken"),
     (_set("cameras.0.calibration.lens", {}), "belongs to control points"),
     (_set("cameras.0.calibration.pose.translation_m", [0, 0, -10]), "the camera lies -10.00 m above the ground"),
     (_set("cameras.0.calibration.pose.rotation", [[1, 0, 0], [0, 1, 0], [0, 0, 1]]), "camera"),

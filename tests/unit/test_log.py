@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from crowdwatch.core.records import (
     Detections,
     Evidence,
     GroundMass,
+    GroundPlane,
+    Lens,
     LogEvent,
     Observation,
     OperatorAction,
@@ -40,6 +42,7 @@ from crowdwatch.core.records import (
     Tick,
 )
 from crowdwatch.errors import LogCorrupt, RecordError, StoreUnavailable
+from crowdwatch.sources.synthetic import looking_down
 from crowdwatch.store import files
 from crowdwatch.store.columns import observation_table
 from crowdwatch.store.columns import observations as observations_of
@@ -97,6 +100,13 @@ def exact(event: LogEvent) -> tuple[Any, ...]:
     if mass is not None:
         floats = (*floats, *mass.origin_m, mass.cell_m, mass.beyond, mass.unseen)
         arrays, rest = (*arrays, mass.mass), (*rest, mass.counter_id)
+    plane = event.plane
+    if plane is not None:
+        floats = (*floats, plane.head_plane_m, plane.rmse_m, plane.hull_reach, plane.max_sigma_m, plane.pixel_sigma_px)
+        rest = (*rest, plane.image_hw, plane.plane_id, None if plane.lens is None else plane.lens.model)
+        lens = (None, None) if plane.lens is None else (plane.lens.camera_matrix, plane.lens.coefficients)
+        parts = (plane.image_to_ground, plane.camera_centre_m, plane.hull_m, plane.homography_cov, *lens)
+        arrays = (*arrays, *(np.empty((0, 0, 0)) if part is None else part for part in parts))
     return (
         (stamp.camera_id, stamp.seq, stamp.t_ns, stamp.t_source, evidence.frame_hash, *rest),
         struct.pack(f"{len(floats)}d", *floats),
@@ -165,8 +175,31 @@ def observations(draw: st.DrawFn) -> Observation:
     positions = Positions(stamp, places, draw(unknown), position_score)
     evidence = Evidence(draw(words), *(draw(wild) for _ in range(4)))
     mass = draw(st.one_of(st.none(), masses(stamp)))
+    plane = draw(st.one_of(st.none(), planes()))
     fault = draw(st.sampled_from([None, *sorted(ESTIMATOR_FAULTS)]))
-    return Observation(detections, positions, evidence, draw(words), mass, fault)
+    return Observation(detections, positions, evidence, draw(words), mass, fault, plane)
+
+
+@st.composite
+def planes(draw: st.DrawFn) -> GroundPlane:
+    def array(kind: st.SearchStrategy[float], *shape: int) -> np.ndarray:
+        size = int(np.prod(shape))
+        return np.reshape(draw(st.lists(kind, min_size=size, max_size=size)), shape)
+
+    def maybe(make: Callable[[], Any]) -> Any:
+        return make() if draw(st.booleans()) else None
+
+    def lens() -> Lens:
+        coefficients = draw(st.lists(wild, max_size=3))
+        return Lens(draw(st.sampled_from(["opencv", "tsai"])), array(wild, 3, 3), np.array(coefficients))
+
+    hw = draw(st.tuples(st.integers(1, 2**16), st.integers(1, 2**16)))
+    rest = [draw(wild) for _ in range(5)]
+    return GroundPlane(
+        array(calm, 3, 3), hw, maybe(lens), maybe(lambda: array(wild, 3)), rest[0], rest[1],
+        maybe(lambda: array(wild, draw(st.integers(0, 4)), 2)), *rest[2:],
+        maybe(lambda: np.tile(array(wild, 3), 27).reshape(9, 9)),
+    )  # fmt: skip
 
 
 @st.composite
@@ -205,6 +238,92 @@ def test_the_kind_of_nan_is_kept(tmp_path: Path) -> None:
     event = Observation(base.detections, places, Evidence("0" * 16, payload, payload, 0.0, -0.0), "p")
     write(tmp_path, [event])
     same(LogReader(tmp_path).events(), [event])
+
+
+def drone(seq: int, plane: GroundPlane | None) -> Observation:
+    base = observation("drone", seq, START + seq * SECOND)
+    plane_id = "" if plane is None else plane.plane_id
+    return Observation(base.detections, base.positions, base.evidence, plane_id, plane=plane)
+
+
+def looking(t_s: float) -> GroundPlane:
+    """A pose with everything that a plane can have."""
+    lens = Lens("opencv", np.array([[900.0, 0, 480], [0, 900, 270], [0, 0, 1]]), np.array([0.1, -0.02, 1e-4, 0.0]))
+    pose = looking_down((t_s, -20.0, 30.0 + t_s), (0.0, 5.0), (540, 960))
+    return replace(
+        pose, lens=lens, head_plane_m=2, rmse_m=1 / 3, hull_m=np.array([[0.0, 0], [9, 0], [t_s, 7]]),
+        hull_reach=1.25, max_sigma_m=0.7, pixel_sigma_px=3, homography_cov=np.eye(9) * (t_s + 1 / 7),
+    )  # fmt: skip
+
+
+def test_the_plane_of_a_camera_that_moves_comes_back_whole(tmp_path: Path) -> None:
+    poses = [looking(0.1 * seq) for seq in range(8)]
+    poses[3] = looking_down((0.0, -9.0, 30.0), (0.0, 5.0))  # no lens, no hull, no covariance
+    write(tmp_path, [*(drone(seq, plane) for seq, plane in enumerate(poses)), drone(8, None)])
+    found = [event for event in LogReader(tmp_path).events() if isinstance(event, Observation)]
+    same(found, [*(drone(seq, plane) for seq, plane in enumerate(poses)), drone(8, None)])
+    for event, plane in zip(found, poses, strict=False):
+        assert event.plane is not None
+        assert event.plane.plane_id == plane.plane_id == event.plane_id
+        for field in fields(GroundPlane):
+            ours, theirs = getattr(event.plane, field.name), getattr(plane, field.name)
+            if field.name == "lens":
+                assert (ours is None) == (theirs is None)
+            elif isinstance(theirs, np.ndarray):
+                assert ours.shape == theirs.shape
+                assert ours.tobytes() == theirs.tobytes()
+            else:
+                assert (ours, type(ours)) == (theirs, type(theirs))
+    assert found[-1].plane is None
+
+
+def test_a_drone_that_stays_where_it_is_writes_its_plane_once(tmp_path: Path) -> None:
+    sizes = {}
+    seqs = range(600)
+    for name, poses in (
+        ("none", [None for _ in seqs]),
+        ("one", [looking(0.0) for _ in seqs]),
+        ("many", [looking(0.1 * seq) for seq in seqs]),
+    ):
+        write(tmp_path / name, (drone(seq, plane) for seq, plane in enumerate(poses)), part_events=10**6)
+        sizes[name] = sum(len(content) for content in contents(tmp_path / name).values())
+    # one plane of 1 kB and the names of fifteen columns, whatever the number of pictures; each of its own is larger
+    assert sizes["one"] - sizes["none"] < 6_000
+    assert sizes["many"] - sizes["none"] > 60_000
+
+
+def make_older(folder: Path) -> None:
+    """Turn a log into one that was written before cameras could move: schema 2, without the columns of planes."""
+    header = json.loads((folder / "event.json").read_text())
+    (folder / "event.json").write_text(json.dumps(header | {"schema": 2}))
+    for path in folder.rglob("*.parquet"):
+        table = pq.read_table(path, partitioning=None)
+        facts = {**table.schema.metadata, b"crowdwatch_log": b"2"}
+        kept = [name for name in table.column_names if not name.startswith(("plane_", "lens_")) or name == "plane_id"]
+        pq.write_table(table.select(kept).replace_schema_metadata(facts), path, write_page_checksum=True)
+
+
+def test_a_log_from_before_cameras_could_move_is_read(tmp_path: Path) -> None:
+    write(tmp_path, night(30), part_s=7)
+    make_older(tmp_path)
+    assert "plane_head_m" not in pq.read_schema(sorted((tmp_path / "observations").rglob("*.parquet"))[0]).names
+    log = LogReader(tmp_path)
+    same(log.events(), night(30))
+    assert log.complete
+
+
+def test_a_log_from_before_cameras_could_move_is_gone_on_with(tmp_path: Path) -> None:
+    write(tmp_path, night(30), part_s=7, complete=False)
+    make_older(tmp_path)
+    writer = LogWriter(tmp_path, CONFIG, resume=True)
+    added = drone(7, looking(0.3))
+    tick = Tick(START + 40 * SECOND, (added.stamp.id,))
+    for event in (added, tick):
+        writer.append(event)
+    writer.close(True)
+    found = list(LogReader(tmp_path).events())
+    assert exact(found[-2]) == exact(added)
+    assert found[-1] == tick
 
 
 def test_an_empty_log(tmp_path: Path) -> None:
@@ -665,7 +784,7 @@ def test_a_foreign_parquet_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"schema": 1}, "got schema 1, this CrowdWatch reads 2"),
+        ({"schema": 1}, "got schema 1, this CrowdWatch reads 2 and 3"),
         ({"schema": None}, "got schema None"),
         ({"config_json": "{}"}, "was changed after it was written"),
         ({"config_json": 5}, "not the header"),
