@@ -18,6 +18,7 @@ import shapely
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.core.outcomes import Level, Quality
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Observation
 from crowdwatch.drivers import build
 from crowdwatch.drivers.batch import Settings
@@ -159,7 +160,7 @@ def test_its_zone_is_unknown_but_while_it_is_there(whole):
     assert {readings[t].level for t in [*range(15), *range(88, 101)]} == {Level.UNKNOWN}
     assert all(np.isnan(readings[t].density_p_m2) for t in range(88, 101))
     assert readings[10].age_s == np.inf
-    assert {readings[t].reason for t in range(88, 101)} == {"no camera sees this zone"}
+    assert {readings[t].reasons[0].code for t in range(88, 101)} == {Code.NO_CAMERA}
     last_s = 100 - readings[100].age_s
     assert 80 < last_s < 95
     assert [readings[t].age_s for t in range(88, 101)] == pytest.approx([t - last_s for t in range(88, 101)])
