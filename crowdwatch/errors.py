@@ -7,8 +7,7 @@
     ├── RecordError (ValueError)              a noun was built from values that break its rules
     ├── SourceError (OSError)                 footage
     │   ├── SourceUnavailable                 cannot be opened, read or reached
-    │   ├── SourceTruncated                   ends before it said it would
-    │   └── SourceEnded (EOFError)            came to its proper end
+    │   └── SourceTruncated                   ends before it said it would
     ├── ModelError (RuntimeError)             weights and the programs that run them
     │   ├── WeightsNotFound (FileNotFoundError)
     │   └── WeightsMismatch (ValueError)      the sha256 is not the one that is known
@@ -42,7 +41,6 @@ __all__ = [
     "RecordError",
     "RunNotFound",
     "SampleUnavailable",
-    "SourceEnded",
     "SourceError",
     "SourceTruncated",
     "SourceUnavailable",
@@ -84,10 +82,6 @@ class SourceUnavailable(SourceError):
 
 class SourceTruncated(SourceError):
     """Footage ends, or breaks, before the end that it declared."""
-
-
-class SourceEnded(SourceError, EOFError):
-    """Footage came to its proper end."""
 
 
 class ModelError(CrowdWatchError, RuntimeError):

@@ -19,7 +19,7 @@ from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.readings import read_zones
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.reasons import Code
-from crowdwatch.core.records import FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Restart, Tick
+from crowdwatch.core.records import FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Tick
 from crowdwatch.core.site import Camera
 from crowdwatch.errors import LogCorrupt
 
@@ -81,8 +81,6 @@ def advance(state: State, event: LogEvent) -> tuple[State, Outcome | None]:
         return replace(state, pending={**state.pending, event.stamp.id: event}), None
     if isinstance(event, OperatorAction):
         return replace(state, actions=(*state.actions, event)), None
-    if isinstance(event, Restart):
-        return replace(start(state.view), book=state.book), None
     return _tick(state, event)
 
 

@@ -36,7 +36,6 @@ __all__ = [
     "ObservationId",
     "OperatorAction",
     "Positions",
-    "Restart",
     "Stamp",
     "Tick",
     "readonly",
@@ -62,14 +61,12 @@ class Stamp:
         seq: number of the frame within its source, from 0, in decoding order.
         t_ns: UTC exposure time.
         t_source: where the time comes from: ``container``, ``capture_rate`` or ``arrival``.
-        t_sigma_s: standard deviation of ``t_ns``.
     """
 
     camera_id: str
     seq: int
     t_ns: int
     t_source: str = "container"
-    t_sigma_s: float = 0.0
 
     @property
     def id(self) -> ObservationId:
@@ -334,12 +331,5 @@ class Tick:
     included: tuple[ObservationId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """The engine started again at this event time: alarms stay, what a camera was doing is forgotten."""
-
-    t_ns: int
-
-
-LogEvent: TypeAlias = Observation | Tick | OperatorAction | Restart
+LogEvent: TypeAlias = Observation | Tick | OperatorAction
 """Everything that ``advance`` reacts to and that the observation log holds, in one order."""

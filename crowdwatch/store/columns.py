@@ -28,7 +28,6 @@ from crowdwatch.core.records import (
     Observation,
     OperatorAction,
     Positions,
-    Restart,
     Stamp,
     Tick,
 )
@@ -70,6 +69,7 @@ OBSERVATIONS = pa.schema(
         pa.field("seq", pa.int64(), nullable=False),
         pa.field("t_ns", pa.int64(), nullable=False),
         pa.field("t_source", pa.string(), nullable=False),
+        # 0: the times of recordings are exact
         pa.field("t_sigma_s", pa.float64(), nullable=False),
         pa.field("plane_id", pa.string(), nullable=False),
         pa.field("detector_id", pa.string(), nullable=False),
@@ -165,7 +165,7 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         pa.array([each.stamp.seq for each in found], pa.int64()),
         pa.array([each.stamp.t_ns for each in found], pa.int64()),
         pa.array([each.stamp.t_source for each in found], pa.string()),
-        floats(each.stamp.t_sigma_s for each in found),
+        floats(0.0 for _ in found),
         pa.array([each.plane_id for each in found], pa.string()),
         pa.array([each.detector_id for each in boxes], pa.string()),
         pa.array([each.anchor.value for each in boxes], pa.string()),
@@ -247,7 +247,7 @@ def observations(table: Any) -> Iterator[tuple[int, Observation]]:
 
 
 def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], row: int) -> Observation:
-    stamp = Stamp(fact["camera_id"], fact["seq"], fact["t_ns"], fact["t_source"], fact["t_sigma_s"])
+    stamp = Stamp(fact["camera_id"], fact["seq"], fact["t_ns"], fact["t_source"])
     sides = [lists[name](row) for name in ("left_px", "top_px", "right_px", "bottom_px")]
     score = lists["score"](row)
     detections = Detections(
@@ -310,11 +310,9 @@ def event_row(log_seq: int, event: LogEvent) -> EventRow:
             who = {"zone_id": event.zone_id, "alarm": event.alarm, "actor": event.actor}
             what = {"command_id": event.command_id, "action": event.kind, "seen_level": event.seen_level}
             return row | {"kind": "action", "t_ns": event.t_ns} | what | who
-        case Restart():
-            return row | {"kind": "restart", "t_ns": event.t_ns}
 
 
-def row_event(row: EventRow) -> Tick | OperatorAction | Restart:
+def row_event(row: EventRow) -> Tick | OperatorAction:
     """The inverse of :func:`event_row` for all but observations, whose rows are only references.
 
     Raises:
@@ -327,9 +325,7 @@ def row_event(row: EventRow) -> Tick | OperatorAction | Restart:
         case "action":
             where = row["zone_id"], row["alarm"]
             return OperatorAction(row["command_id"], t_ns, row["action"], *where, row["actor"], row["seen_level"])
-        case "restart":
-            return Restart(t_ns)
-    raise ValueError(f"an event of kind {row['kind']!r}")
+    raise ValueError(f"its kind is {row['kind']!r}, need observation, tick or action")
 
 
 def timeline_table(rows: Sequence[EventRow]) -> Any:

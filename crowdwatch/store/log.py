@@ -5,7 +5,7 @@ part. A part counts once its timeline file has its name, which is the last step;
 observations.
 
 Resuming continues after the last tick in the log. Everything logged for a later time than that tick (observations that
-no tick has included yet, actions and restarts) is taken out of the log first, because a resumed run makes it again:
+no tick has included yet, actions) is taken out of the log first, because a resumed run makes it again:
 it reads footage exposed after the tick, and queued commands are reopened after it. Late observations, exposed before
 the tick and never included, stay. Open the writer with ``resume=True`` first and fold what :class:`LogReader` then
 gives.

@@ -6,7 +6,7 @@ from scenes import T0, S, every_second, fold, ladder, square, started
 
 from crowdwatch.analytics.alerts import phase_at
 from crowdwatch.core.outcomes import AlarmState, Level
-from crowdwatch.core.records import OperatorAction, Restart, Tick
+from crowdwatch.core.records import OperatorAction, Tick
 from crowdwatch.core.site import Limit, Phase, Quantity, ZoneLimits
 from crowdwatch.sources.synthetic import lattice
 
@@ -136,15 +136,6 @@ def test_phases_change_the_limits():
     assert phase_at(site, T0 + 5 * S)["z"] is strict
     # in force from 5 on, for two seconds
     assert run([1.2] * 9, site=site)[1] == [(7, "crowding", "raised", "WATCH")]
-
-
-def test_a_restart_keeps_alarms():
-    state = started(square(limits=ladder(1.0)))
-    state, _ = fold(state, every_second(lambda _: crowd(1.2), 4))
-    assert state.book.level("z") is Level.WATCH
-    state, outcomes = fold(state, [Restart(T0 + 5 * S), Tick(T0 + 5 * S, ())])
-    assert outcomes[0].alarms[0].level is Level.WATCH
-    assert outcomes[0].readings[0].level is Level.UNKNOWN
 
 
 def test_event_ids_name_the_transition_and_repeat():

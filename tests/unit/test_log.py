@@ -37,7 +37,6 @@ from crowdwatch.core.records import (
     Observation,
     OperatorAction,
     Positions,
-    Restart,
     Stamp,
     Tick,
 )
@@ -57,7 +56,7 @@ def observation(camera_id: str, seq: int, t_ns: int, people: int | None = None) 
     """A frame with a few people, the same for the same arguments."""
     rng = np.random.default_rng([seq, len(camera_id)])
     n = seq % 4 if people is None else people
-    stamp = Stamp(camera_id, seq, t_ns, "capture_rate", 0.01)
+    stamp = Stamp(camera_id, seq, t_ns, "capture_rate")
     xyxy = rng.uniform(0, 700, (n, 4)).astype(np.float32)
     score = rng.uniform(0.05, 1, n).astype(np.float32)
     detections = Detections(stamp, xyxy, score, np.zeros(n), Anchor.FEET, (576, 768), "yolo11n/int8/abc", n == 3)
@@ -93,7 +92,7 @@ def exact(event: LogEvent) -> tuple[Any, ...]:
     if not isinstance(event, Observation):
         return (type(event).__name__, repr(event))
     boxes, places, evidence = event.detections, event.positions, event.evidence
-    floats = (event.stamp.t_sigma_s, evidence.luma, evidence.contrast, evidence.sharpness, evidence.change)
+    floats = (evidence.luma, evidence.contrast, evidence.sharpness, evidence.change)
     arrays = (boxes.xyxy_px, boxes.score, boxes.class_id, places.xy_m, places.sigma_m, places.score)
     stamp, rest = event.stamp, (boxes.anchor, boxes.image_hw, boxes.detector_id, boxes.saturated, event.plane_id)
     mass, rest = event.mass, (*rest, event.counter_fault)
@@ -162,7 +161,7 @@ def observations(draw: st.DrawFn) -> Observation:
     n = draw(st.integers(0, 4))
     array = st.lists(calm, min_size=n, max_size=n)
     unknown = st.lists(wild, min_size=n, max_size=n)
-    stamp = Stamp(draw(words), draw(numbers), draw(times), draw(words), draw(wild))
+    stamp = Stamp(draw(words), draw(numbers), draw(times), draw(words))
     xyxy = np.array([draw(array) for _ in range(4)]).T
     classes = draw(st.lists(st.integers(-5, 2**40), min_size=n, max_size=n))
     hw = draw(st.tuples(st.integers(1, 2**16), st.integers(1, 2**16)))
@@ -216,7 +215,6 @@ events_of_any_kind = st.one_of(
     observations(),
     st.builds(Tick, times, st.lists(st.tuples(words, numbers), max_size=3).map(tuple)),
     st.builds(OperatorAction, numbers, times, words, words, words, words, st.integers(-1, 4)),
-    st.builds(Restart, times),
 )
 
 
@@ -445,7 +443,7 @@ def test_late_observations_stay_and_the_future_is_cut(tmp_path: Path) -> None:
     ahead, late = observation("b", 1, START + 9 * SECOND), observation("c", 1, START - 9 * SECOND)
     action = OperatorAction(1, START + 1, "acknowledge", "n", "crowding", "Ada", 2)
     tick = Tick(START, ())
-    write(tmp_path, [ahead, late, tick, action, Restart(START + 1)], complete=False)
+    write(tmp_path, [ahead, late, tick, action], complete=False)
     LogWriter(tmp_path, CONFIG, resume=True).close(False)
     same(LogReader(tmp_path).events(), [late, tick])
     assert data_set(tmp_path) == [("c", 1)]
@@ -589,6 +587,17 @@ def _known(log: LogReader) -> list[LogEvent]:
 # ---------------------------------------------------------------------------------------------------- refusing to write
 
 
+def test_an_event_of_a_kind_that_nothing_makes_any_more_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        row = {"kind": "restart", "t_ns": START}
+        patched.setattr("crowdwatch.store.log.event_row", lambda log_seq, event: {"log_seq": log_seq, **row})
+        write(tmp_path, [Tick(START, ())])
+    with pytest.raises(LogCorrupt, match=r"event 0 is impossible: its kind is 'restart', need .* replay the footage"):
+        list(LogReader(tmp_path).events())
+
+
 def test_an_old_log_is_not_written_over(tmp_path: Path) -> None:
     write(tmp_path, night(5))
     before = contents(tmp_path)
@@ -614,7 +623,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     first.close(False)
     first.close(False)
     with pytest.raises(StoreUnavailable, match="closed"):
-        first.append(Restart(0))
+        first.append(Tick(0, ()))
     LogWriter(tmp_path, CONFIG, resume=True).close(False)
 
 
