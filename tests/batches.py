@@ -13,7 +13,7 @@ from films import HW
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.config import EventFile
-from crowdwatch.drivers.batch import Settings
+from crowdwatch.drivers.batch import JobSettings
 from pipelines.batch.observe_batch import BatchOptions
 
 NAME = "gate-20260101T1200{:02d}Z"
@@ -40,7 +40,7 @@ def event_of(folder: Path, source: str, hw=HW) -> EventFile:
 
 def options(folder: Path, settings: dict | None = None, **more) -> BatchOptions:
     """A job whose run and store lie in ``folder``."""
-    return BatchOptions(Settings(folder / "runs", **(settings or {})), f"sqlite:///{folder}/store.sqlite", **more)
+    return BatchOptions(JobSettings(folder / "runs", **(settings or {})), f"sqlite:///{folder}/store.sqlite", **more)
 
 
 @contextmanager

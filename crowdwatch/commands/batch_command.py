@@ -66,7 +66,7 @@ def batch(
     """Observe an archive of footage in chunks on many processes, then fold it once; goes on where it was stopped."""
     from crowdwatch import config
     from crowdwatch.drivers import build
-    from crowdwatch.drivers.batch import GPU_FRAMES, Settings
+    from crowdwatch.drivers.batch import GPU_FRAMES, JobSettings
     from pipelines.batch import observe_batch
 
     loaded = config.load(event)
@@ -82,7 +82,7 @@ def batch(
         raise ConfigError("--gpus: begins one process for each GPU, so --workers does not go with it. Leave one out.")
     batch_frames = batch_frames or (GPU_FRAMES if gpus else 1)
     from_ns, to_ns = span(loaded, from_, to)
-    settings = Settings(
+    settings = JobSettings(
         runs, chunk_s, batch_frames, from_ns, to_ns, keyframes, coarse_hz, fine_hz, near, new=new
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame
 from crowdwatch.errors import ConfigError, ModelError
 
-__all__ = ["SCALE", "Letterbox", "Limits", "ModelShape", "blob", "letterboxed", "people"]
+__all__ = ["SCALE", "BoxLimits", "Letterbox", "ModelShape", "blob", "letterboxed", "people"]
 
 PAD = 114
 """Grey of the border: what Ultralytics trains with."""
@@ -37,7 +37,7 @@ NEAR_LIMIT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BoxLimits:
     """What is cut off before the seam.
 
     Args:
@@ -102,7 +102,7 @@ class ModelShape:
         return "" if self.anchor is Anchor.FEET else f"/{CLASSES[self.anchor]}"
 
     def detections(
-        self, frame: Frame, output: NDArray[np.float32], fit: Letterbox, limits: Limits, detector_id: str
+        self, frame: Frame, output: NDArray[np.float32], fit: Letterbox, limits: BoxLimits, detector_id: str
     ) -> Detections:
         """One picture's network output as a record. Raises ModelError, see :func:`people`."""
         xyxy, score, saturated = people(output, self, fit, limits)
@@ -195,7 +195,7 @@ def letterboxed(
 
 
 def people(
-    output: NDArray[np.float32], shape: ModelShape, fit: Letterbox, limits: Limits
+    output: NDArray[np.float32], shape: ModelShape, fit: Letterbox, limits: BoxLimits
 ) -> tuple[FloatArray, FloatArray, bool]:
     """One picture's network output -> boxes of people.
 
@@ -226,7 +226,7 @@ def people(
     return xyxy[inside], score[inside], saturated
 
 
-def _raw(output: NDArray[np.float32], person: int, limits: Limits) -> tuple[FloatArray, FloatArray, bool]:
+def _raw(output: NDArray[np.float32], person: int, limits: BoxLimits) -> tuple[FloatArray, FloatArray, bool]:
     scores = output[4 + person]
     _refuse_nan(scores)
     rows = (scores >= limits.score_floor).nonzero()[0]
@@ -244,7 +244,7 @@ def _raw(output: NDArray[np.float32], person: int, limits: Limits) -> tuple[Floa
     return np.concatenate([corner[:, :2], corner[:, :2] + corner[:, 2:]], axis=1), score, crowded
 
 
-def _end_to_end(output: NDArray[np.float32], person: int, limits: Limits) -> tuple[FloatArray, FloatArray, bool]:
+def _end_to_end(output: NDArray[np.float32], person: int, limits: BoxLimits) -> tuple[FloatArray, FloatArray, bool]:
     _refuse_nan(output)
     above = output[output[:, 4] >= limits.score_floor]
     crowded = len(above) >= NEAR_LIMIT * min(len(output), limits.max_det)  # rows are shared with the other classes

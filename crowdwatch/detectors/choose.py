@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from crowdwatch.core.ports import Detector
 from crowdwatch.core.records import Anchor
 from crowdwatch.detectors import weights as weights_files
-from crowdwatch.detectors.boxes import NMS_IOU, Limits
+from crowdwatch.detectors.boxes import NMS_IOU, BoxLimits
 from crowdwatch.detectors.weights import OPENVINO, PT
 from crowdwatch.errors import ConfigError
 
@@ -53,7 +53,7 @@ def load(
     """
     if runtime not in RUNTIMES:
         raise ConfigError(f"runtime: got {runtime!r}, need one of {', '.join(RUNTIMES)}.")
-    limits = Limits(score_floor, nms_iou, max_det)
+    limits = BoxLimits(score_floor, nms_iou, max_det)
     name = weights_files.default_model() if model == "auto" else model
     if runtime == "torch" and precision != "f32":
         raise ConfigError(f"precision: got {precision!r} with runtime torch, need f32. Use runtime openvino.")

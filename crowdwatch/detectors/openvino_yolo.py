@@ -14,7 +14,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, Frame
-from crowdwatch.detectors.boxes import Letterbox, Limits, ModelShape, blob
+from crowdwatch.detectors.boxes import BoxLimits, Letterbox, ModelShape, blob
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
 from crowdwatch.errors import ConfigError, ModelError
 
@@ -44,7 +44,7 @@ class OpenVinoYolo:
         weights: WeightsFile,
         *,
         image_px: int | None = None,
-        limits: Limits | None = None,
+        limits: BoxLimits | None = None,
         anchor: Anchor = Anchor.FEET,
         precision: str = "f32",
         threads: int | None = None,
@@ -52,7 +52,7 @@ class OpenVinoYolo:
     ) -> None:
         if precision not in PRECISIONS:
             raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
-        self._limits = limits or Limits()
+        self._limits = limits or BoxLimits()
         folder = weights.path
         if weights.kind != OPENVINO:
             from crowdwatch.detectors.openvino_export import exported  # imports torch

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, Frame
 from crowdwatch.detectors import torch_device, ultralytics_models
-from crowdwatch.detectors.boxes import SCALE, Letterbox, Limits, ModelShape, blob, letterboxed
+from crowdwatch.detectors.boxes import SCALE, BoxLimits, Letterbox, ModelShape, blob, letterboxed
 from crowdwatch.detectors.recorded_pass import RecordedPass
 from crowdwatch.detectors.weights import WeightsFile
 from crowdwatch.errors import ConfigError, ModelError
@@ -46,7 +46,7 @@ class TorchYolo:
         weights: WeightsFile,
         *,
         image_px: int = 640,
-        limits: Limits | None = None,
+        limits: BoxLimits | None = None,
         anchor: Anchor = Anchor.FEET,
         device: str = "auto",
         threads: int | None = None,
@@ -55,7 +55,7 @@ class TorchYolo:
         device = torch_device.choose(device, threads)
         if image_px < 32 or image_px % 32:
             raise ConfigError(f"image_px: got {image_px}, need a multiple of 32.")
-        self._limits = limits or Limits()
+        self._limits = limits or BoxLimits()
         model, names = ultralytics_models.load(weights, max_det=self._limits.max_det)
         self._shape = ModelShape.of(str(weights.path), names, (image_px, image_px), anchor)
         # channels last: 49 ms a picture instead of 58 on 2 CPU cores (yolo11n, 640 pixels)

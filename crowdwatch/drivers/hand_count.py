@@ -25,7 +25,17 @@ from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers import build
 from crowdwatch.errors import AuditRefused
 
-__all__ = ["ABSURD", "Log", "Picture", "add", "analysed", "check_count", "nearest", "people_found", "shown"]
+__all__ = [
+    "ABSURD",
+    "ObservationLog",
+    "Picture",
+    "add",
+    "analysed",
+    "check_count",
+    "nearest",
+    "people_found",
+    "picture_at_tick",
+]
 
 NS = 1_000_000_000
 
@@ -35,7 +45,7 @@ ABSURD = 100_000
 ACTOR_LENGTH = 64
 
 
-class Log(Protocol):
+class ObservationLog(Protocol):
     """Where observations are read."""
 
     @property
@@ -85,7 +95,7 @@ class _Place:
     run: Run
     site: Site
     camera: Camera
-    log: Log
+    log: ObservationLog
 
 
 def check_count(counted: int) -> int:
@@ -134,7 +144,7 @@ def _mass(place: _Place, found: Observation) -> GroundMass | None:
     return None if newest is None else newest.mass
 
 
-def nearest(log: Log, camera_id: str, t_ns: int, within_ns: int) -> Observation | None:
+def nearest(log: ObservationLog, camera_id: str, t_ns: int, within_ns: int) -> Observation | None:
     """The observation of a camera that is nearest to a time and not further away than ``within_ns``; of two that are
     equally near the earlier."""
     found = log.observations(camera_id, t_ns - within_ns, t_ns + within_ns + 1)
@@ -183,7 +193,7 @@ def analysed(store: Store, run_id: str, camera_id: str, t_ns: int) -> Picture:
     return Picture(place.run, place.site, place.camera, found, _mass(place, found))
 
 
-def shown(store: Store, run_id: str, camera_id: str, tick_ns: int) -> Picture:
+def picture_at_tick(store: Store, run_id: str, camera_id: str, tick_ns: int) -> Picture:
     """The picture that the page shows for a tick: the newest one up to it.
 
     Raises:
@@ -224,7 +234,7 @@ def add(store: Store, picture: Picture, counted: int, *, wall_ns: int, actor: st
 
     Args:
         store: where it is kept.
-        picture: from :func:`analysed` or :func:`shown`.
+        picture: from :func:`analysed` or :func:`picture_at_tick`.
         counted: people counted by hand.
         wall_ns: clock time.
         actor: who counted.

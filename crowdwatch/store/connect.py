@@ -14,7 +14,7 @@ from sqlalchemy import event, exc
 
 from crowdwatch.errors import MissingPackage, StoreUnavailable, redact
 
-__all__ = ["BUSY_TIMEOUT_S", "connect", "explained", "shown"]
+__all__ = ["BUSY_TIMEOUT_S", "connect", "explained", "without_credentials"]
 
 BUSY_TIMEOUT_S = 5.0
 """How long a write waits for another process. A write takes milliseconds, so that only a stuck process reaches it."""
@@ -34,7 +34,7 @@ _SQLITE_REMEDIES = {
 }
 
 
-def shown(url: sa.URL) -> str:
+def without_credentials(url: sa.URL) -> str:
     """The URL as it may be shown: without credentials."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)

@@ -23,7 +23,7 @@ from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth
 from crowdwatch.core.runs import Audit, Command, CommandKind, Run, RunState
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
-from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, shown, writes
+from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, without_credentials, writes
 from crowdwatch.store.migrate import migrate
 
 __all__ = ["SqlStore"]
@@ -50,7 +50,7 @@ class SqlStore:
 
     def __init__(self, url: str, *, create: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         parsed = parse(url)
-        self._where = shown(parsed)
+        self._where = without_credentials(parsed)
         self._reads = connect(parsed, create=create, busy_timeout_s=busy_timeout_s)
         self._writes = writes(self._reads)
         try:

@@ -111,7 +111,7 @@ def _counted_before(store: Store, picture: _Held) -> Audit | None:
         entries = store.audits(run_id=picture.run_id)
         if not any(entry.camera_id == picture.camera_id for entry in entries):
             return None
-        t_ns = hand_count.shown(store, picture.run_id, picture.camera_id, picture.t_ns).t_ns
+        t_ns = hand_count.picture_at_tick(store, picture.run_id, picture.camera_id, picture.t_ns).t_ns
     except CrowdWatchError:
         return None  # said when it is saved
     same = [entry for entry in standing(entries) if (entry.camera_id, entry.t_ns) == (picture.camera_id, t_ns)]
@@ -126,7 +126,7 @@ def _save(store: Store, picture: _Held, corrects: int, language: str) -> None:
         st.session_state[FAULT] = t(language, "count.none")
         return
     try:
-        shown = hand_count.shown(store, picture.run_id, picture.camera_id, picture.t_ns)
+        shown = hand_count.picture_at_tick(store, picture.run_id, picture.camera_id, picture.t_ns)
         entry = hand_count.add(store, shown, int(counted), wall_ns=time.time_ns(), actor=actor, corrects=corrects)
         entries = store.audits(event_id=shown.run.event_id)
     except CrowdWatchError as error:

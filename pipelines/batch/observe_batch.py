@@ -19,7 +19,7 @@ from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import RunState
 from crowdwatch.drivers import batch, build, configuration
-from crowdwatch.drivers.batch import Job, Settings
+from crowdwatch.drivers.batch import Job, JobSettings
 from crowdwatch.drivers.replay import Summary
 from crowdwatch.errors import ClusterUnavailable
 from pipelines.batch.batch_worker import Observed, observe_chunk
@@ -75,7 +75,7 @@ class BatchOptions:
         prepare: called in every worker of this machine as it begins; a function of a module.
     """
 
-    settings: Settings
+    settings: JobSettings
     store_url: str
     workers: int = 1
     scheduler: str | None = None

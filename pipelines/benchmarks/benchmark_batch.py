@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from crowdwatch import config
-from crowdwatch.drivers.batch import GPU_FRAMES, Settings
+from crowdwatch.drivers.batch import GPU_FRAMES, JobSettings
 from crowdwatch.errors import ConfigError
 from pipelines.batch.cluster import for_gpus
 from pipelines.benchmarks import benchmark_runs as runs
@@ -186,8 +186,8 @@ def every_frame(
     return {"seconds": seconds, "repeats": repeats, "rows": rows, "ratios": ratios}
 
 
-def _settings(folder: str, **more: Any) -> Settings:
-    return Settings(Path(folder) / "runs", **more)
+def _settings(folder: str, **more: Any) -> JobSettings:
+    return JobSettings(Path(folder) / "runs", **more)
 
 
 def sampling(event: config.EventFile, repeats: int, folder: Path, gpus: bool) -> dict[str, Any]:

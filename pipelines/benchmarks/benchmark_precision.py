@@ -15,7 +15,7 @@ from crowdwatch import config
 from crowdwatch.core.records import Detections, FloatArray
 from crowdwatch.detectors import weights
 from crowdwatch.drivers import build
-from crowdwatch.drivers.batch import GPU_FRAMES, Settings
+from crowdwatch.drivers.batch import GPU_FRAMES, JobSettings
 from pipelines.benchmarks import benchmark_runs as runs
 from pipelines.benchmarks.benchmark_footage import footage_of
 from pipelines.benchmarks.benchmark_runs import Measured, alone
@@ -106,7 +106,7 @@ def _with(event: config.EventFile, key: str, **changes: Any) -> config.EventFile
 def _run(way: _Way, folder: Path, to_ns: int) -> tuple[Measured, list[Detections]]:
     """What a way measured, and the boxes of every frame."""
     folder.mkdir()
-    settings = Settings(folder / "runs", batch_frames=way.frames, to_ns=to_ns)
+    settings = JobSettings(folder / "runs", batch_frames=way.frames, to_ns=to_ns)
     measured = alone(way.work, way.event.model_dump_json(), str(folder), settings)
     log = build.open_log(next((folder / "runs").iterdir()))
     return measured, [each.detections for each in log.observations()]

@@ -26,7 +26,7 @@ from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.records import Anchor
 from crowdwatch.detectors import weights
 from crowdwatch.drivers import batch, build, configuration
-from crowdwatch.drivers.batch import Job, Settings
+from crowdwatch.drivers.batch import Job, JobSettings
 from crowdwatch.drivers.build import Models
 from crowdwatch.errors import ConfigError
 from crowdwatch.observation.ahead import ahead
@@ -164,7 +164,7 @@ def ultralytics(model: str, path: str, image_px: int, device: str) -> Measured:
     return Measured(frames, watch.stop())
 
 
-def plain(event_json: str, folder: str, settings: Settings) -> Measured:
+def plain(event_json: str, folder: str, settings: JobSettings) -> Measured:
     """The whole job without Dask, in this process: observe every chunk, then fold."""
     began = time.perf_counter()
     url = f"sqlite:///{folder}/store.sqlite"
@@ -187,7 +187,7 @@ def plain(event_json: str, folder: str, settings: Settings) -> Measured:
     return Measured(frames, cost, fold_s, start_s, counts, alerts, _size_mb(job.folder))
 
 
-def plain_on_cpu(event_json: str, folder: str, settings: Settings) -> Measured:
+def plain_on_cpu(event_json: str, folder: str, settings: JobSettings) -> Measured:
     """As :func:`plain`, where torch finds no GPU. For a process of its own."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     return plain(event_json, folder, settings)
@@ -212,7 +212,7 @@ def _observe(job: Job, models: Models, chunk: Chunk, sample_hz: float | None) ->
     return observe_and_keep(job.event, models, job.folder, chunk, job.plan.batch_frames, sample_hz).frames
 
 
-def two_processes(event_json: str, folder: str, settings: Settings) -> Measured:
+def two_processes(event_json: str, folder: str, settings: JobSettings) -> Measured:
     """Observe the chunks in two processes without Dask, every other one in each; no fold."""
     context = multiprocessing.get_context("spawn")
     url = f"sqlite:///{folder}/store.sqlite"
@@ -243,7 +243,7 @@ def _half(run: Any, number: int, begin: Any, queue: Any) -> None:
     begin.wait()  # its figures are read from /proc before it ends
 
 
-def dask(event_json: str, folder: str, settings: Settings, workers: int, gpus: bool = False) -> Measured:
+def dask(event_json: str, folder: str, settings: JobSettings, workers: int, gpus: bool = False) -> Measured:
     """The whole job as ``crowdwatch batch`` does it; the cost is of the chunks, the rest is start and fold."""
     began = time.perf_counter()
     watches: list[Watch] = []

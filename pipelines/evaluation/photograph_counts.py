@@ -24,7 +24,7 @@ from pipelines.evaluation.counting_score import PhotoCount, eighths_of_mass, eig
 from pipelines.evaluation.network_size import network_size
 from pipelines.evaluation.shanghaitech import Photograph, kept_aside, photographs, read_image, read_list
 
-__all__ = ["Counted", "Model", "Settings", "count_all", "of_split", "open_model", "score"]
+__all__ = ["CountedPhotograph", "Model", "Settings", "count_all", "of_split", "open_model", "score"]
 
 PICTURE_HW = (768, 1024)
 """The size for which operations are stated: that of part B's photographs."""
@@ -93,24 +93,24 @@ def open_model(name: str | None, settings: Settings) -> Model:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counted:
+class CountedPhotograph:
     """One photograph's count, and the seconds that it took."""
 
     count: PhotoCount
     seconds: float
 
 
-def count_all(models: Sequence[Model], photos: Sequence[Photograph], label: str) -> list[list[Counted]]:
+def count_all(models: Sequence[Model], photos: Sequence[Photograph], label: str) -> list[list[CountedPhotograph]]:
     """Every model over every photograph. The models take turns photograph by photograph, so that their speeds can be
     compared; reading the files is left out."""
-    counted: list[list[Counted]] = [[] for _ in models]
+    counted: list[list[CountedPhotograph]] = [[] for _ in models]
     for index, photo in enumerate(progress(photos, label, len(photos))):
         frame = Frame(Stamp(photo.name, index, 0), read_image(photo.path))
         true = eighths_of_points(photo.heads_px, photo.image_hw)
         for model, counts in zip(models, counted, strict=True):
             began = time.perf_counter()
             found = model.count(frame)
-            counts.append(Counted(PhotoCount(true, found), time.perf_counter() - began))
+            counts.append(CountedPhotograph(PhotoCount(true, found), time.perf_counter() - began))
     return counted
 
 
@@ -119,7 +119,7 @@ def score(models: Sequence[Model], photos: Sequence[Photograph], label: str) -> 
     return [_figures(*one) for one in zip(models, count_all(models, photos, label), strict=True)]
 
 
-def _figures(model: Model, counted: Sequence[Counted]) -> dict[str, object]:
+def _figures(model: Model, counted: Sequence[CountedPhotograph]) -> dict[str, object]:
     spent = [one.seconds for one in counted[1:] or counted]
     return {
         **{key: np.round(value, 4).tolist() for key, value in summarise([one.count for one in counted]).items()},

@@ -58,7 +58,7 @@ app = typer.Typer(help="Measure a detector's recall by height and by density on 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heads:
+class AnnotatedHeads:
     """Heads of people whose feet are in the picture; (N,) each.
 
     Args:
@@ -73,8 +73,8 @@ class Heads:
     tall_px: FloatArray
     counted: FloatArray
 
-    def __getitem__(self, which: BoolArray) -> Heads:
-        return Heads(self.density[which], self.boxed[which], self.tall_px[which], self.counted[which])
+    def __getitem__(self, which: BoolArray) -> AnnotatedHeads:
+        return AnnotatedHeads(self.density[which], self.boxed[which], self.tall_px[which], self.counted[which])
 
 
 def standing(plane: GroundPlane, heads_px: FloatArray) -> tuple[BoolArray, FloatArray]:
@@ -115,7 +115,7 @@ def matched(heads_px: FloatArray, xyxy_px: FloatArray, anchor: Anchor) -> BoolAr
     return ~free
 
 
-def _one(photo: Photograph, detector: Any, people: Any, counter: Any, score_min: float) -> Heads | None:
+def _one(photo: Photograph, detector: Any, people: Any, counter: Any, score_min: float) -> AnnotatedHeads | None:
     """The heads of a photograph, or None when its perspective cannot be fitted."""
     frame = Frame(Stamp(photo.name, 0, 0), read_image(photo.path))
     boxes, bodies = (one.xyxy_px[one.score >= score_min] for each in (detector, people) for one in each.detect([frame]))
@@ -127,11 +127,11 @@ def _one(photo: Photograph, detector: Any, people: Any, counter: Any, score_min:
         return None
     true, mass = densities(plane, xy_m[here], None if counter is None else counter.count([frame])[0])
     tall = statures_px(plane, photo.heads_px[here]) * NETWORK_PX / max(photo.image_hw)
-    found = Heads(true, matched(photo.heads_px, boxes, detector.anchor)[here], tall, mass / true)
+    found = AnnotatedHeads(true, matched(photo.heads_px, boxes, detector.anchor)[here], tall, mass / true)
     return found[np.isfinite(true)]
 
 
-def by_density(heads: Heads) -> list[dict[str, float]]:
+def by_density(heads: AnnotatedHeads) -> list[dict[str, float]]:
     """Recall and counted over true, class by class of density; classes of hardly anybody are left out."""
     rows = []
     for low, high in pairwise(EDGES_P_M2):
@@ -164,7 +164,7 @@ def worst_fall(rows: Sequence[Mapping[str, float]], band_p_m2: tuple[float, floa
     return float(((highest - number) / np.maximum(highest, 1e-9)).max())
 
 
-def of_height(heads: Heads, low: float, high: float) -> dict[str, Any]:
+def of_height(heads: AnnotatedHeads, low: float, high: float) -> dict[str, Any]:
     """People of one height in the picture: their recall, and how far the number falls by band and counter."""
     rows = by_density(heads[(heads.tall_px >= low) & (heads.tall_px < high)])
     bands = BANDS_P_M2 if rows else ()
@@ -208,7 +208,7 @@ def main_command(
     if not seen:
         raise ConfigError(f"none of {len(photos)} photographs shows a perspective. Give more, or other --bodies.")
     parts = ("density", "boxed", "tall_px", "counted")
-    heads = Heads(*(np.concatenate([getattr(one, part) for one in seen]) for part in parts))
+    heads = AnnotatedHeads(*(np.concatenate([getattr(one, part) for one in seen]) for part in parts))
     heights = [of_height(heads, low, high) for low, high in pairwise(HEIGHTS_PX)]
     if as_json:
         print_json({"detector": detector.detector_id, "photographs": len(seen), "of": len(photos), "heights": heights})

@@ -87,7 +87,7 @@ def _exported(found: WeightsFile, task: str, to: Path) -> int:
         exporting.export(found, to)
         return CROP_PX
     image_px = 640
-    source = openvino_export.exported(found, image_px=image_px, max_det=boxes.Limits().max_det)
+    source = openvino_export.exported(found, image_px=image_px, max_det=boxes.BoxLimits().max_det)
     for file in source.iterdir():
         shutil.copy(file, to / file.name)
     return image_px

@@ -14,7 +14,7 @@ import pytest
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.drivers import build
-from crowdwatch.drivers.batch import Job, Settings
+from crowdwatch.drivers.batch import Job, JobSettings
 from crowdwatch.drivers.replay import Options, replay_log, replay_recording
 from crowdwatch.errors import ClusterUnavailable, ConfigError
 from crowdwatch.store.log import LogReader
@@ -41,7 +41,7 @@ def url(folder):
 
 def batch_options(folder, event, seconds, *, workers=1, chunk_s=7.0, **more):
     end_ns = event.cameras[0].source.start_ns + seconds * NS
-    settings = Settings(Path(folder), chunk_s=chunk_s, to_ns=end_ns)
+    settings = JobSettings(Path(folder), chunk_s=chunk_s, to_ns=end_ns)
     return BatchOptions(settings, url(folder), workers, **more)
 
 
@@ -132,7 +132,7 @@ KILLED_IN_THE_FOLD = """
 import os, signal, sys
 from pathlib import Path
 from crowdwatch import config
-from crowdwatch.drivers.batch import Settings
+from crowdwatch.drivers.batch import JobSettings
 from crowdwatch.assets.examples import example
 from pipelines.batch.observe_batch import BatchOptions, run_batch
 
@@ -143,7 +143,7 @@ def reached(now):
 if __name__ == "__main__":
     event = config.load(example("synthetic"))
     to_ns = event.cameras[0].source.start_ns + 70_000_000_000
-    settings = Settings(Path(sys.argv[1]), chunk_s=35.0, to_ns=to_ns, batch_frames=8)
+    settings = JobSettings(Path(sys.argv[1]), chunk_s=35.0, to_ns=to_ns, batch_frames=8)
     run_batch(event, BatchOptions(settings, f"sqlite:///{sys.argv[1]}/store.sqlite", progress=reached))
 """
 

@@ -21,7 +21,7 @@ from crowdwatch.core.outcomes import Level, Quality
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Observation
 from crowdwatch.drivers import build
-from crowdwatch.drivers.batch import Settings
+from crowdwatch.drivers.batch import JobSettings
 from crowdwatch.drivers.replay import Options, replay_log, replay_recording
 from crowdwatch.drivers.scenes import drawn_scene
 from crowdwatch.errors import ConfigError
@@ -134,7 +134,7 @@ def test_a_killed_run_resumes_to_the_same_result(whole, event, path, tmp_path):
 @pytest.mark.parametrize(("workers", "chunk_s"), [(1, 5.0), (2, 20.0)])
 def test_a_batch_equals_the_replay(whole, event, tmp_path, workers, chunk_s):
     folder, summary = whole
-    settings = Settings(tmp_path, chunk_s=chunk_s, to_ns=event.start_ns + SECONDS * NS)
+    settings = JobSettings(tmp_path, chunk_s=chunk_s, to_ns=event.start_ns + SECONDS * NS)
     result = run_batch(event, BatchOptions(settings, url(tmp_path), workers))
     assert result.facts["alerts_digest"] == summary.digest
     assert log_bytes(result.summary.run.folder) == log_bytes(summary.run.folder)

@@ -18,7 +18,7 @@ from crowdwatch.counters.torch_counter import TorchCounter
 from crowdwatch.detectors import weights
 from crowdwatch.detectors.torch_yolo import CUDA_BATCH, TorchYolo
 from crowdwatch.drivers import build
-from crowdwatch.drivers.batch import Settings
+from crowdwatch.drivers.batch import JobSettings
 from crowdwatch.drivers.replay import Options, replay_recording
 from crowdwatch.sources.recording import Recording
 from pipelines.batch.observe_batch import BatchOptions, run_batch
@@ -97,7 +97,7 @@ def test_a_batch_on_the_gpu_tells_what_a_replay_tells(tmp_path, chunk_s):
     to_ns = event.cameras[0].source.start_ns + SECONDS * 10**9
     url = f"sqlite:///{tmp_path}/store.sqlite"
     replayed = replay_recording(event, Options(tmp_path / "replay", url, to_ns=to_ns, pictures=False))
-    settings = Settings(tmp_path / "batch", chunk_s=chunk_s, to_ns=to_ns, batch_frames=CUDA_BATCH)
+    settings = JobSettings(tmp_path / "batch", chunk_s=chunk_s, to_ns=to_ns, batch_frames=CUDA_BATCH)
     result = run_batch(event, BatchOptions(settings, url, gpus=True))
     assert result.facts["alerts"] == replayed.totals.alerts != {}
     one, two = (list(build.open_log(next((tmp_path / name).iterdir())).observations()) for name in ("replay", "batch"))

@@ -13,7 +13,7 @@ from crowdwatch.commands import audit_commands
 from crowdwatch.core.outcomes import Quality
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.drivers import build, hand_count
-from crowdwatch.drivers.batch import Settings
+from crowdwatch.drivers.batch import JobSettings
 from crowdwatch.drivers.replay import Options, replay_log, replay_recording
 from pipelines.batch.observe_batch import BatchOptions, run_batch
 
@@ -113,7 +113,7 @@ def test_a_factor_can_be_turned_off_or_given(counted):
 
 def test_a_batch_applies_the_same(counted):
     folder, _, _, after = counted
-    settings = Settings(folder, chunk_s=20.0, to_ns=START + SECONDS * S)
+    settings = JobSettings(folder, chunk_s=20.0, to_ns=START + SECONDS * S)
     done = run_batch(EVENT, BatchOptions(settings, options(folder).store_url))
     assert done.facts["factors"] == {"mast": after.event.cameras[0].bias.factor}
     assert done.facts["alerts_digest"] == after.digest

@@ -14,7 +14,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from crowdwatch.detectors import weights
-from crowdwatch.detectors.boxes import Limits
+from crowdwatch.detectors.boxes import BoxLimits
 from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 from crowdwatch.detectors.torch_yolo import TorchYolo
 from crowdwatch.sources.recording import Recording
@@ -35,7 +35,7 @@ def without_partner(one, two):
 def test_every_frame_of_the_recording(data_dir, models_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("CROWDWATCH_CACHE", str(tmp_path))
     found = weights.find(models_dir / "yolo11n_recovered.pt")
-    torch_yolo, openvino_yolo = TorchYolo(found, limits=Limits(FLOOR)), OpenVinoYolo(found, limits=Limits(FLOOR))
+    torch_yolo, openvino_yolo = TorchYolo(found, limits=BoxLimits(FLOOR)), OpenVinoYolo(found, limits=BoxLimits(FLOOR))
     source = Recording(data_dir / "pets2009" / "vtest.avi", camera_id="c", start_ns=0)
     frames = boxes = 0
     pairs = source.pairs()

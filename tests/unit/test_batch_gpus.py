@@ -13,7 +13,7 @@ from distributed import LocalCluster
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.detectors import torch_yolo
-from crowdwatch.drivers.batch import GPU_FRAMES, Settings
+from crowdwatch.drivers.batch import GPU_FRAMES, JobSettings
 from crowdwatch.errors import ClusterUnavailable, ConfigError, MissingPackage
 from pipelines.batch.cluster import for_gpus
 from pipelines.batch.observe_batch import BatchOptions, run_batch
@@ -25,7 +25,7 @@ def event():
 
 
 def options(folder, **more):
-    return BatchOptions(Settings(Path(folder)), f"sqlite:///{folder}/store.sqlite", gpus=True, **more)
+    return BatchOptions(JobSettings(Path(folder)), f"sqlite:///{folder}/store.sqlite", gpus=True, **more)
 
 
 @pytest.fixture

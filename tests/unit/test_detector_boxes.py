@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crowdwatch.core.records import Anchor
-from crowdwatch.detectors.boxes import PAD, Letterbox, Limits, ModelShape, blob, letterboxed, people
+from crowdwatch.detectors.boxes import PAD, BoxLimits, Letterbox, ModelShape, blob, letterboxed, people
 from crowdwatch.detectors.torch_yolo import of_bytes
 from crowdwatch.errors import ConfigError, ModelError
 
@@ -75,7 +75,7 @@ def test_bytes_for_a_gpu_are_number_for_number_the_blob():
 def test_only_the_counted_class_above_the_floor():
     answer = output([(100, 100, 20, 40, 0.9), (300, 300, 20, 40, 0.04), (500, 300, 20, 40, 0.3)])
     answer[4, 3], answer[:4, 3] = 0.99, (200, 200, 20, 40)  # another class
-    xyxy, score, saturated = people(answer, SHAPE, FIT, Limits())
+    xyxy, score, saturated = people(answer, SHAPE, FIT, BoxLimits())
     assert xyxy.tolist() == [[90, 80, 110, 120], [490, 280, 510, 320]]
     np.testing.assert_allclose(score, [0.9, 0.3], rtol=1e-7)  # f32
     assert not saturated
@@ -87,7 +87,7 @@ def test_suppression_is_the_definition(limit):
     rows = np.column_stack(
         [rng.uniform(50, 250, (300, 2)), rng.uniform(20, 60, 300), rng.uniform(40, 90, 300), rng.uniform(0.1, 1, 300)]
     ).astype(np.float32)
-    xyxy, score, _ = people(output(rows), SHAPE, FIT, Limits(nms_iou=limit))
+    xyxy, score, _ = people(output(rows), SHAPE, FIT, BoxLimits(nms_iou=limit))
     box, given_score = rows[:, :4].astype(np.float64), rows[:, 4].astype(np.float64)
     corners = np.concatenate([box[:, :2] - box[:, 2:] / 2, box[:, :2] + box[:, 2:] / 2], axis=1)
     kept = brute_force(corners, given_score, limit)
@@ -98,13 +98,13 @@ def test_suppression_is_the_definition(limit):
 
 def test_saturation_is_flagged_at_nine_tenths_of_either_limit():
     rows = [(10 + 12 * (i % 50), 20 + 60 * (i // 50), 8, 40, 0.5) for i in range(90)]
-    assert people(output(rows), SHAPE, FIT, Limits(max_det=100))[2]
-    assert not people(output(rows[:89]), SHAPE, FIT, Limits(max_det=100))[2]
-    xyxy, _, saturated = people(output(rows), SHAPE, FIT, Limits(max_det=30))
+    assert people(output(rows), SHAPE, FIT, BoxLimits(max_det=100))[2]
+    assert not people(output(rows[:89]), SHAPE, FIT, BoxLimits(max_det=100))[2]
+    xyxy, _, saturated = people(output(rows), SHAPE, FIT, BoxLimits(max_det=30))
     assert len(xyxy) == 30
     assert saturated
     piled = [(300, 300, 20, 40, 0.5)] * 90
-    xyxy, _, saturated = people(output(piled), SHAPE, FIT, Limits(max_candidates=100))
+    xyxy, _, saturated = people(output(piled), SHAPE, FIT, BoxLimits(max_candidates=100))
     assert len(xyxy) == 1
     assert saturated
 
@@ -113,17 +113,17 @@ def test_end_to_end_rows():
     """Rows of left, top, right, bottom, score, class; the rows that other classes fill count towards the limit."""
     answer = np.zeros((300, 6), dtype=np.float32)
     answer[0], answer[1], answer[2] = (1, 2, 3, 4, 0.2, 1), (5, 6, 9, 9, 0.8, 1), (7, 7, 9, 9, 0.9, 2)
-    xyxy, score, saturated = people(answer, SHAPE, FIT, Limits())
+    xyxy, score, saturated = people(answer, SHAPE, FIT, BoxLimits())
     assert xyxy.tolist() == [[5, 6, 9, 9], [1, 2, 3, 4]]
     np.testing.assert_allclose(score, [0.8, 0.2], rtol=1e-7)  # f32
     assert not saturated
     answer[3:270] = (7, 7, 9, 9, 0.9, 2)
-    assert people(answer, SHAPE, FIT, Limits())[2]
+    assert people(answer, SHAPE, FIT, BoxLimits())[2]
 
 
 def test_boxes_wholly_in_the_border_are_nobody():
     fit = Letterbox.fit((320, 640), (640, 640))
-    xyxy, _, _ = people(output([(300, 60, 20, 40, 0.9), (300, 160, 20, 40, 0.8)]), SHAPE, fit, Limits())
+    xyxy, _, _ = people(output([(300, 60, 20, 40, 0.9), (300, 160, 20, 40, 0.8)]), SHAPE, fit, BoxLimits())
     assert xyxy.tolist() == [[290, 0, 310, 20]]  # the second reaches 20 px into the picture
 
 
@@ -132,14 +132,14 @@ def test_nan_is_an_error_not_nobody(row):
     answer = output([(100, 100, 20, 40, 0.9)])
     answer[row, 0] = np.nan
     with pytest.raises(ModelError, match="NaN"):
-        people(answer, SHAPE, FIT, Limits())
+        people(answer, SHAPE, FIT, BoxLimits())
 
 
 def test_another_shape_is_an_error():
     with pytest.raises(ModelError, match=r"need \(7, N\) or \(N, 6\)"):
-        people(np.zeros((12, 8400), dtype=np.float32), SHAPE, FIT, Limits())
+        people(np.zeros((12, 8400), dtype=np.float32), SHAPE, FIT, BoxLimits())
 
 
 def test_every_wrong_limit_is_named_at_once():
     with pytest.raises(ConfigError, match=r"score_floor: got 0.*nms_iou: got 2.*max_det"):
-        Limits(score_floor=0, nms_iou=2, max_det=0)
+        BoxLimits(score_floor=0, nms_iou=2, max_det=0)

@@ -81,17 +81,17 @@ def test_a_time_without_a_picture_names_the_nearest(store, off_ns, way):
 def test_the_picture_on_the_page_is_the_newest_up_to_the_tick(store):
     """The picture of a tick shows the frame before it, though that of the next second may be nearer."""
     tick = START + 3 * S
-    assert hand_count.shown(store, "r", "mast", tick).t_ns == tick - S // 5 + S // 20
+    assert hand_count.picture_at_tick(store, "r", "mast", tick).t_ns == tick - S // 5 + S // 20
     log = LogReader(Path(store.run("r").folder))
     assert hand_count.nearest(log, "mast", tick, S).stamp.t_ns == tick + S // 20
     with pytest.raises(AuditRefused, match=r"in the 1 s before.*12:00:09.85Z"):
-        hand_count.shown(store, "r", "mast", START + 12 * S)
+        hand_count.picture_at_tick(store, "r", "mast", START + 12 * S)
 
 
 def test_a_run_that_goes_on_says_how_far_its_log_is(store):
     store.beat("r", state=RunState.RUNNING, t_ns=START + 60 * S, wall_ns=0, speed=1)
     with pytest.raises(AuditRefused, match=r"goes on, and its log is written up to 2026-01-01T12:00:10Z.*in a minute"):
-        hand_count.shown(store, "r", "mast", START + 50 * S)
+        hand_count.picture_at_tick(store, "r", "mast", START + 50 * S)
     with pytest.raises(AuditRefused, match="no picture was analysed"):
         hand_count.analysed(store, "r", "mast", START + 70 * S)  # not even the engine was there
 

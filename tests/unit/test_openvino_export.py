@@ -6,7 +6,7 @@ import pytest
 
 from crowdwatch.core.records import Frame, Stamp
 from crowdwatch.detectors import openvino_export, ultralytics_models, ultralytics_setup, weights
-from crowdwatch.detectors.boxes import Limits
+from crowdwatch.detectors.boxes import BoxLimits
 from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 from crowdwatch.detectors.torch_yolo import TorchYolo
 from crowdwatch.errors import ModelError
@@ -49,7 +49,7 @@ def test_end_to_end_networks_agree_and_keep_more_than_300_rows(models_dir, tmp_p
     assert list(rows) == [1, 2100, 6]  # 40 x 40 + 20 x 20 + 10 x 10 candidates: all there are
     answer = ultralytics_models.load(found, max_det=900)[0](torch.zeros(1, 3, 320, 320))[0]
     assert list(answer.shape) == [1, 900, 6]
-    limits = Limits(score_floor=0.001)  # noise looks like people with low scores only
+    limits = BoxLimits(score_floor=0.001)  # noise looks like people with low scores only
     (one,) = TorchYolo(found, image_px=320, limits=limits).detect([noise((200, 300))])
     (two,) = OpenVinoYolo(found, image_px=320, limits=limits).detect([noise((200, 300))])
     assert len(one) > 0

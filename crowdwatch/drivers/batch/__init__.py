@@ -5,16 +5,16 @@ footage before hours are spent on it, and the fold.
 """
 
 from crowdwatch.drivers.batch.folding import focus_spans, fold
-from crowdwatch.drivers.batch.footage import Footage, look_at
+from crowdwatch.drivers.batch.footage import FootageReport, look_at
 from crowdwatch.drivers.batch.jobs import Job, Plan
-from crowdwatch.drivers.batch.opening import GPU_FRAMES, Settings, find, open_job, reopen
+from crowdwatch.drivers.batch.opening import GPU_FRAMES, JobSettings, find, open_job, reopen
 
 __all__ = [
     "GPU_FRAMES",
-    "Footage",
+    "FootageReport",
     "Job",
+    "JobSettings",
     "Plan",
-    "Settings",
     "find",
     "focus_spans",
     "fold",

@@ -15,7 +15,7 @@ from crowdwatch.errors import SourceError, SourceUnavailable
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
 
-__all__ = ["Footage", "look_at", "with_keyframes"]
+__all__ = ["FootageReport", "look_at", "with_keyframes"]
 
 NS = 1_000_000_000
 LAST_NS = NS
@@ -26,7 +26,7 @@ BEYOND_NS = 2 * NS
 
 
 @dataclass(frozen=True, slots=True)
-class Footage:
+class FootageReport:
     """What there is of every camera.
 
     Args:
@@ -40,7 +40,7 @@ class Footage:
     notes: tuple[str, ...]
 
 
-def look_at(event: EventFile, site: Site) -> Footage:
+def look_at(event: EventFile, site: Site) -> FootageReport:
     """Open every recording of every camera and decode its last second.
 
     Raises:
@@ -56,7 +56,7 @@ def look_at(event: EventFile, site: Site) -> Footage:
             faults += list(_apart(event, site, camera, entry)) or [str(fault)]
     if faults:
         raise SourceUnavailable("\n".join(faults))
-    return Footage(spans, {camera.id: stamps(camera) for camera in event.cameras}, tuple(notes))
+    return FootageReport(spans, {camera.id: stamps(camera) for camera in event.cameras}, tuple(notes))
 
 
 def stamps(camera: CameraFile) -> list[tuple[str, int, int]]:

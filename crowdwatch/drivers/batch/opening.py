@@ -22,14 +22,14 @@ from crowdwatch.errors import ConfigError, RunNotFound
 from crowdwatch.store import files
 from crowdwatch.store.layout import Layout
 
-__all__ = ["GPU_FRAMES", "Settings", "find", "open_job", "reopen"]
+__all__ = ["GPU_FRAMES", "JobSettings", "find", "open_job", "reopen"]
 
 GPU_FRAMES = 16
 """Frames that go to a GPU together unless told otherwise: as many as the torch detector passes at once there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class JobSettings:
     """How a job was asked for.
 
     Args:
@@ -70,7 +70,7 @@ def find(store: Store, event_id: str) -> Job:
 
 
 def open_job(
-    event: EventFile, settings: Settings, store: Store, say: Callable[[str], None] = lambda text: None
+    event: EventFile, settings: JobSettings, store: Store, say: Callable[[str], None] = lambda text: None
 ) -> tuple[Job, bool]:
     """Go on with the newest job of this event file, or begin one.
 
@@ -145,7 +145,7 @@ def _empty_log(job: Job) -> None:
             shutil.rmtree(old)
 
 
-def _difference(job: Job, event: EventFile, settings: Settings) -> str:
+def _difference(job: Job, event: EventFile, settings: JobSettings) -> str:
     """What a job was started with that is asked for differently now; empty when nothing is."""
     if job.run.config_json != RunConfiguration.for_log(event, job.run.config_json).json:
         return "another event file, or another sampling"
@@ -176,7 +176,7 @@ def _check_unchanged(job: Job) -> None:
             )
 
 
-def _begin(event: EventFile, settings: Settings, store: Store, say: Callable[[str], None]) -> Job:
+def _begin(event: EventFile, settings: JobSettings, store: Store, say: Callable[[str], None]) -> Job:
     configuration = RunConfiguration.for_footage(event, store, build.Models(event, config.to_site(event)))
     event, site = configuration.event, configuration.site
     found = footage.look_at(event, site)
