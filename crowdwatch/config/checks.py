@@ -19,7 +19,7 @@ from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.camera_keys import check_keys
 from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.footage import check_footage
-from crowdwatch.config.limits import LADDER_KEYS, Rung, rung_fault, rungs
+from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, limit_steps
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
 from crowdwatch.config.schema import (
     CameraFile,
@@ -338,7 +338,7 @@ def _limits(document: Document, parts: _Parts) -> None:
     said: set[tuple[object, str, str]] = set()
     for in_phase, phase_path in phases or [(None, ())]:
         for number, zone in parts.zones.items():
-            _ladders(document, rungs(zone, ("zones", number), in_phase, phase_path, parts.by_kind), said)
+            _ladders(document, limit_steps(zone, ("zones", number), in_phase, phase_path, parts.by_kind), said)
 
 
 def _zone_limits(parts: _Parts) -> Iterator[tuple[KeyPath, ZoneFile, Limits]]:
@@ -352,16 +352,16 @@ def _zone_limits(parts: _Parts) -> Iterator[tuple[KeyPath, ZoneFile, Limits]]:
                 yield ("phases", number, "limits_by_zone", zone_id), zones[zone_id], limits
 
 
-def _ladders(document: Document, found: Iterable[Rung], said: set[tuple[object, str, str]]) -> None:
+def _ladders(document: Document, found: Iterable[LimitStep], said: set[tuple[object, str, str]]) -> None:
     """Judge every ladder; a value that is wrong in many phases is listed once."""
-    below: dict[Quantity, Rung] = {}
-    for rung in found:
-        fault = rung_fault(rung, below.get(rung.quantity))
-        below[rung.quantity] = rung
+    below: dict[Quantity, LimitStep] = {}
+    for limit_step in found:
+        fault = limit_step_fault(limit_step, below.get(limit_step.quantity))
+        below[limit_step.quantity] = limit_step
         if fault is None:
             continue
         origin, text = fault
-        key = (origin, LADDER_KEYS[rung.quantity], rung.zone_id)
+        key = (origin, LADDER_KEYS[limit_step.quantity], limit_step.zone_id)
         if key not in said:
             said.add(key)
             document.fault(() if isinstance(origin, str) else origin, text)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from crowdwatch.config.document import KeyPath
-from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_rungs
+from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_limit_steps
 from crowdwatch.config.schema import EventFile
 
 __all__ = ["explain"]
@@ -63,13 +63,15 @@ def _origin(event: EventFile, key: str, field: FieldInfo | None) -> str:
 
 
 def _limits(event: EventFile) -> Iterator[tuple[str, str, str]]:
-    for rung in event_rungs(event):
-        key = f"in_force.{rung.phase_id}.{rung.zone_id}.{LADDER_KEYS[rung.quantity]}.{rung.step}"
+    for limit_step in event_limit_steps(event):
+        key = (
+            f"in_force.{limit_step.phase_id}.{limit_step.zone_id}.{LADDER_KEYS[limit_step.quantity]}.{limit_step.step}"
+        )
         for name, sourced in (
-            ("raise_at", rung.raise_at),
-            ("clear_below", rung.clear_below),
-            ("on_delay_s", rung.on_delay_s),
-            ("off_delay_s", rung.off_delay_s),
+            ("raise_at", limit_step.raise_at),
+            ("clear_below", limit_step.clear_below),
+            ("on_delay_s", limit_step.on_delay_s),
+            ("off_delay_s", limit_step.off_delay_s),
         ):
             yield f"{key}.{name}", f"{sourced.value:g}", _limit_origin(event, sourced)
 

@@ -12,7 +12,7 @@ from crowdwatch.config.schema import EventFile, Limits, LimitsByKind, PhaseFile,
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.site import MOST_P_M2, UNITS, Limit, Quantity, ZoneKind
 
-__all__ = ["STEPS", "Rung", "Sourced", "event_rungs", "rung_fault", "rungs", "to_limit"]
+__all__ = ["STEPS", "LimitStep", "Sourced", "event_limit_steps", "limit_step_fault", "limit_steps", "to_limit"]
 
 STEPS: tuple[Step, ...] = get_args(Step)
 LADDER_KEYS: dict[Quantity, str] = {
@@ -61,7 +61,7 @@ class Sourced:
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class LimitStep:
     """One step of one ladder of one zone in one phase, with the origin of every number."""
 
     phase_id: str
@@ -78,13 +78,13 @@ _Layer: TypeAlias = tuple[KeyPath, Limits]
 _Field: TypeAlias = Literal["on_delay_s", "off_delay_s"]
 
 
-def rungs(
+def limit_steps(
     zone: ZoneFile,
     zone_path: KeyPath,
     phase: PhaseFile | None,
     phase_path: KeyPath,
     by_kind: LimitsByKind,
-) -> Iterator[Rung]:
+) -> Iterator[LimitStep]:
     """Combine default, kind, zone, phase and kind, phase and zone, in this order, into the steps in force.
 
     A later layer that sets where a step raises also sets where it clears: given there, else calculated anew.
@@ -105,7 +105,7 @@ def rungs(
             raise_at, clear_below = _step(quantity, step, _default(zone.kind, quantity, number), layers)
             if raise_at is None:
                 continue
-            yield Rung(
+            yield LimitStep(
                 phase_id=phase.id if phase else "event",
                 zone_id=zone.id,
                 quantity=quantity,
@@ -117,28 +117,28 @@ def rungs(
             )
 
 
-def to_limit(rung: Rung) -> Limit:
+def to_limit(limit_step: LimitStep) -> Limit:
     """The plain limit that the core works with."""
     return Limit(
-        quantity=rung.quantity,
-        level=Level[rung.step.upper()],
-        raise_at=rung.raise_at.value,
-        clear_below=rung.clear_below.value,
-        on_delay_s=rung.on_delay_s.value,
-        off_delay_s=rung.off_delay_s.value,
+        quantity=limit_step.quantity,
+        level=Level[limit_step.step.upper()],
+        raise_at=limit_step.raise_at.value,
+        clear_below=limit_step.clear_below.value,
+        on_delay_s=limit_step.on_delay_s.value,
+        off_delay_s=limit_step.off_delay_s.value,
     )
 
 
-def rung_fault(rung: Rung, below: Rung | None) -> tuple[Origin, str] | None:
+def limit_step_fault(limit_step: LimitStep, below: LimitStep | None) -> tuple[Origin, str] | None:
     """Say what is wrong with a step, given the step below it in the same ladder: (where, sentence), or None."""
-    unit = UNITS[rung.quantity]
-    what = f"zone {rung.zone_id}, phase {rung.phase_id}, {rung.quantity.value} {rung.step}"
-    raise_at, clear = rung.raise_at, rung.clear_below
-    if rung.quantity is Quantity.OCCUPANCY and raise_at.value > MOST_OCCUPANCY_FRAC:
+    unit = UNITS[limit_step.quantity]
+    what = f"zone {limit_step.zone_id}, phase {limit_step.phase_id}, {limit_step.quantity.value} {limit_step.step}"
+    raise_at, clear = limit_step.raise_at, limit_step.clear_below
+    if limit_step.quantity is Quantity.OCCUPANCY and raise_at.value > MOST_OCCUPANCY_FRAC:
         return raise_at.origin, (
             f"{what}: got {raise_at.value:g}, need a share of capacity <= {MOST_OCCUPANCY_FRAC:g}. Write 80 % as 0.8."
         )
-    if rung.quantity is Quantity.DENSITY and raise_at.value > MOST_P_M2:
+    if limit_step.quantity is Quantity.DENSITY and raise_at.value > MOST_P_M2:
         return raise_at.origin, (
             f"{what}: got {raise_at.value:g} {unit}, need <= {MOST_P_M2:g}: nobody can stand closer, so it would "
             "never be reached. Lower it, or write 'off' to do without this step."
@@ -158,10 +158,10 @@ def rung_fault(rung: Rung, below: Rung | None) -> tuple[Origin, str] | None:
             "Lower the clear limit."
         )
     if not clear.value > 0:
-        key = f"clear_{LADDER_KEYS[rung.quantity]}"
+        key = f"clear_{LADDER_KEYS[limit_step.quantity]}"
         return raise_at.origin, (
             f"{what}: got {raise_at.value:g} {unit}, which would clear below {clear.value:g}, that is never. "
-            f"Give {key}: {{{rung.step}: ...}} between 0 and {raise_at.value:g}."
+            f"Give {key}: {{{limit_step.step}: ...}} between 0 and {raise_at.value:g}."
         )
     return None
 
@@ -208,9 +208,9 @@ def _delay(key: _Field, step: Step, default: float, layers: list[_Layer]) -> Sou
     return found
 
 
-def event_rungs(event: EventFile) -> Iterator[Rung]:
+def event_limit_steps(event: EventFile) -> Iterator[LimitStep]:
     """Every step in force, phase by phase and zone by zone."""
     phases: list[tuple[PhaseFile | None, KeyPath]] = [(p, ("phases", i)) for i, p in enumerate(event.phases)]
     for phase, path in phases or [(None, ())]:
         for number, zone in enumerate(event.zones):
-            yield from rungs(zone, ("zones", number), phase, path, event.limits_by_kind)
+            yield from limit_steps(zone, ("zones", number), phase, path, event.limits_by_kind)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from crowdwatch.config.calibrations import ground_plane
-from crowdwatch.config.limits import event_rungs, to_limit
+from crowdwatch.config.limits import event_limit_steps, to_limit
 from crowdwatch.config.programs import CounterSettings
 from crowdwatch.config.schema import CameraFile, EventFile, Text
 from crowdwatch.core.intervals import UNMEASURED
@@ -118,8 +118,8 @@ def _camera(camera: CameraFile, event: EventFile) -> Camera:
 
 def _phases(event: EventFile) -> tuple[Phase, ...]:
     limits: dict[tuple[str, str], list[Limit]] = {}
-    for rung in event_rungs(event):
-        limits.setdefault((rung.phase_id, rung.zone_id), []).append(to_limit(rung))
+    for limit_step in event_limit_steps(event):
+        limits.setdefault((limit_step.phase_id, limit_step.zone_id), []).append(to_limit(limit_step))
     starts = [(phase.id, event.phase_start_ns(phase)) for phase in event.phases] or [("event", event.start_ns)]
     return tuple(
         Phase(

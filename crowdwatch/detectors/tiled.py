@@ -24,7 +24,7 @@ from crowdwatch.core.ports import Detector
 from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame
 from crowdwatch.errors import ConfigError
 
-__all__ = ["LEAST_OVERLAP_PX", "Tile", "TiledDetector", "Tiling", "Told", "join", "merge", "stitch", "tiles"]
+__all__ = ["LEAST_OVERLAP_PX", "Tile", "TileBoxes", "TiledDetector", "Tiling", "join", "merge", "stitch", "tiles"]
 
 LEAST_OVERLAP_PX = 16
 """With less, everybody on a seam is seen in two halves, and no half shows whose it is."""
@@ -136,7 +136,7 @@ class TiledDetector:
         cut = tiles(frame.image_hw, self._tiling)
         if len(cut) == 1:
             (found,) = self._detector.detect([frame])
-            told, saturated = Told(found.xyxy_px, found.score, found.class_id), found.saturated
+            told, saturated = TileBoxes(found.xyxy_px, found.score, found.class_id), found.saturated
         else:
             whole = [frame] if self._tiling.overview else []
             parts = [Frame(frame.stamp, _part(frame, tile)) for tile in cut]
@@ -154,7 +154,7 @@ class TiledDetector:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
+class TileBoxes:
     """Boxes in the pixels of the whole picture, by falling score: (N, 4), (N,), (N,)."""
 
     xyxy_px: FloatArray
@@ -162,7 +162,7 @@ class Told:
     class_id: NDArray[np.int64]
 
 
-def join(answers: Sequence[Detections], cut: Sequence[Tile], image_hw: tuple[int, int], tiling: Tiling) -> Told:
+def join(answers: Sequence[Detections], cut: Sequence[Tile], image_hw: tuple[int, int], tiling: Tiling) -> TileBoxes:
     """What the overview and the tiles say, made one: everybody once.
 
     Args:
@@ -185,7 +185,7 @@ def join(answers: Sequence[Detections], cut: Sequence[Tile], image_hw: tuple[int
     rows = (xyxy[keep], score[keep], class_id[keep], maker[keep], np.concatenate(cut_off)[keep])
     rows = stitch(*rows, np.array([tile.box_px for tile in cut], dtype=float))
     kept = merge(*rows)
-    return Told(rows[0][kept], rows[1][kept], rows[2][kept])
+    return TileBoxes(rows[0][kept], rows[1][kept], rows[2][kept])
 
 
 def stitch(

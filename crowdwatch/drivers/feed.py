@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from crowdwatch.core.ports import Detector, Source
 from crowdwatch.core.records import FramePair, GroundPlane, Observation
 from crowdwatch.errors import SourceError
-from crowdwatch.observation.ahead import ahead
 from crowdwatch.observation.observe import HeadCounter, observe
+from crowdwatch.observation.prefetch import prefetch
 
 __all__ = ["Feed"]
 
@@ -51,7 +51,7 @@ class Feed:
         """
         groups = _groups(self.source.pairs(from_ns, to_ns), batch_frames)
         threads = self.threads if batch_frames == 1 else min(self.threads, GROUPS)
-        for observations in ahead(groups, self._observe, threads):
+        for observations in prefetch(groups, self._observe, threads):
             yield from observations
 
     def _observe(self, pairs: Sequence[FramePair]) -> list[Observation]:

@@ -26,7 +26,7 @@ from crowdwatch.drivers import build
 from crowdwatch.errors import AuditRefused
 
 __all__ = [
-    "ABSURD",
+    "MOST_COUNTED",
     "ObservationLog",
     "Picture",
     "add",
@@ -39,7 +39,7 @@ __all__ = [
 
 NS = 1_000_000_000
 
-ABSURD = 100_000
+MOST_COUNTED = 100_000
 """No picture shows more people that a person could count."""
 
 ACTOR_LENGTH = 64
@@ -107,8 +107,10 @@ def check_count(counted: int) -> int:
     >>> check_count(7)
     7
     """
-    if not 0 <= counted <= ABSURD:
-        raise AuditRefused(f"audit: count: got {counted}, need 0 to {ABSURD:,} people in one picture. Count again.")
+    if not 0 <= counted <= MOST_COUNTED:
+        raise AuditRefused(
+            f"audit: count: got {counted}, need 0 to {MOST_COUNTED:,} people in one picture. Count again."
+        )
     return counted
 
 

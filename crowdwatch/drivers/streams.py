@@ -14,7 +14,7 @@ from crowdwatch.core.records import Frame, FramePair, LogEvent, Observation, Obs
 from crowdwatch.drivers.feed import Feed
 from crowdwatch.drivers.reading import read_in_thread
 from crowdwatch.errors import SourceError
-from crowdwatch.observation.ahead import ahead
+from crowdwatch.observation.prefetch import prefetch
 
 __all__ = ["EventStream", "LoggedStream", "ObservedStream", "RecordedStream", "StreamItem", "ticked"]
 
@@ -58,7 +58,7 @@ class RecordedStream:
         """Yield every event of the span."""
         cameras = [self._camera(feed) for feed in self._feeds]
         merged = heapq.merge(*cameras, key=lambda item: (item[1].current.stamp.t_ns, item[0].source.camera_id))
-        observed = ahead(merged, _observed, max((feed.threads for feed in self._feeds), default=1))
+        observed = prefetch(merged, _observed, max((feed.threads for feed in self._feeds), default=1))
         try:
             yield from ticked(observed, self._from_ns, self._to_ns, self._tick_ns)
         finally:

@@ -24,8 +24,8 @@ from crowdwatch.core.records import (
 )
 from crowdwatch.errors import CalibrationError, ModelError
 from crowdwatch.ground import Ground, anchor_height_m, heads_fault, valid_ground
+from crowdwatch.observation.projection import project_to_ground
 from crowdwatch.observation.schedule import Schedule
-from crowdwatch.observation.splat import splat
 
 __all__ = ["HeadCounter", "count_heads", "evidence", "locate", "observe"]
 
@@ -138,7 +138,7 @@ def count_heads(
         return None, None
     try:
         (seen,) = heads.counter.count([pair.current])
-        return splat(seen, plane, heads.ground, moves=moves), None
+        return project_to_ground(seen, plane, heads.ground, moves=moves), None
     except (ModelError, CalibrationError) as error:
         _log.warning("camera %s: %s", pair.current.stamp.camera_id, error)
         return None, Code.ESTIMATOR_FAILED

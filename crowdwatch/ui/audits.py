@@ -93,7 +93,7 @@ def _form(store: Store, picture: _Held, language: str) -> None:
     with st.form(f"count-form-{picture.key}"):
         st.number_input(
             t(language, "count.people", time=f"{clock(picture.t_ns)} UTC"), min_value=0,
-            max_value=hand_count.ABSURD, value=None, step=1, key=f"count-people-{picture.key}",
+            max_value=hand_count.MOST_COUNTED, value=None, step=1, key=f"count-people-{picture.key}",
         )  # fmt: skip
         st.text_input(
             t(language, "count.actor"), value=str(st.session_state.get("operator") or "operator"), max_chars=64,

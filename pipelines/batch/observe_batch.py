@@ -33,7 +33,7 @@ IN_FLIGHT = 10_000
 """Chunks that the scheduler knows at once: what it keeps of each would otherwise grow with the archive (docs/scale.md).
 Enough for thousands of workers to find the next one waiting."""
 
-LONELY_S = 60.0
+NO_WORKER_S = 60.0
 """How long a job waits for a lost cluster to come back before it says so and stops."""
 
 
@@ -219,9 +219,9 @@ def _map(
             beaten = time.monotonic()
             _beat(store, job, RunState.RUNNING)
             company = beaten if _accompanied(client) else company
-            if beaten - company > LONELY_S:
+            if beaten - company > NO_WORKER_S:
                 raise ClusterUnavailable(
-                    f"scheduler: has had no worker for {LONELY_S:.0f} s. Start workers, then run the same command "
+                    f"scheduler: has had no worker for {NO_WORKER_S:.0f} s. Start workers, then run the same command "
                     f"again: it goes on where it was."
                 )
         options.stop.wait(POLL_S)

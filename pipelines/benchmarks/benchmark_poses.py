@@ -19,7 +19,7 @@ from crowdwatch.core.records import Anchor, Frame, GroundPlane, Observation, Sta
 from crowdwatch.core.site import Camera
 from crowdwatch.ground import Ground, site_ground
 from crowdwatch.observation.observe import locate
-from crowdwatch.observation.splat import splat, splat_of
+from crowdwatch.observation.projection import project_to_ground, projection_of
 from crowdwatch.sources.synthetic import Scene, TruthCounter, TruthDetector, standing, visit
 from pipelines.benchmarks.drawn_site import FINE, NS, SEED, START_NS, DrawnSite, SiteSize, draw
 from pipelines.command_line import err, print_json, progress
@@ -55,7 +55,7 @@ class _Flight:
         scene, frame = replace(self.people, plane=plane), Frame(stamp, BLANK, plane)
         (detections,) = TruthDetector(scene).detect([frame])
         (heads,) = TruthCounter(scene, BLOCK_PX).count([frame])
-        mass = splat(heads, plane, ground, moves=True)
+        mass = project_to_ground(heads, plane, ground, moves=True)
         evidence = replace(FINE, frame_hash=f"{stamp.t_ns:016x}")
         return Observation(detections, locate(detections, plane), evidence, plane.plane_id, mass, plane=plane)
 
@@ -73,28 +73,28 @@ class _Flight:
 def measure_poses(poses: int, *, as_json: bool) -> None:
     """Measure so many new poses and print the medians.
 
-    Keys of the JSON: ``splat_ms``, where the blocks of a density map go; ``view_ms``, what the picture sees;
+    Keys of the JSON: ``projection_ms``, where the blocks of a density map go; ``view_ms``, what the picture sees;
     ``new_pose_ms``, both together. ``tick_ms``, a tick at which the drone has not moved, ``moved_tick_ms``, one at
     which it has, with its view in it: who counts which ground is worked out anew, and the other cameras' windows are
-    counted again for it. ``new_pose_with_tick_ms``: ``splat_ms`` and the difference of the two ticks.
+    counted again for it. ``new_pose_with_tick_ms``: ``projection_ms`` and the difference of the two ticks.
     """
     with err.status("draw"):
         flight = _flight()
         ground = site_ground(flight.view.site)
-    splats: list[float] = []
-    views, moved, still = splats[:], splats[:], splats[:]
+    projections: list[float] = []
+    views, moved, still = projections[:], projections[:], projections[:]
     for number, plane in enumerate(progress(_poses(poses + WARM), "poses", poses + WARM)):
-        splat_s, _ = _timed(partial(splat_of, plane, BLOCK_PX, ground))
+        projection_s, _ = _timed(partial(projection_of, plane, BLOCK_PX, ground))
         view_s, _ = _timed(partial(view_camera, flight.view, flight.drone, plane))
         times = [flight.tick(flight.observation(plane, ground)) for _ in range(2)]  # it comes, and stays
         if number >= WARM:
-            for kept, took in zip((splats, views, moved, still), (splat_s, view_s, *times), strict=True):
+            for kept, took in zip((projections, views, moved, still), (projection_s, view_s, *times), strict=True):
                 kept.append(took)
-    names = ("splat_ms", "view_ms", "moved_tick_ms", "tick_ms")
-    kept_s = zip(names, (splats, views, moved, still), strict=True)
+    names = ("projection_ms", "view_ms", "moved_tick_ms", "tick_ms")
+    kept_s = zip(names, (projections, views, moved, still), strict=True)
     found = {name: statistics.median(times_s) * 1e3 for name, times_s in kept_s}
-    found["new_pose_ms"] = statistics.median(map(sum, zip(splats, views, strict=True))) * 1e3
-    found["new_pose_with_tick_ms"] = found["splat_ms"] + found["moved_tick_ms"] - found["tick_ms"]
+    found["new_pose_ms"] = statistics.median(map(sum, zip(projections, views, strict=True))) * 1e3
+    found["new_pose_with_tick_ms"] = found["projection_ms"] + found["moved_tick_ms"] - found["tick_ms"]
     answer = {"poses": poses, "image_hw": IMAGE_HW, "side_m": SIZE.side_m, **found}
     if as_json:
         print_json(answer)
@@ -102,7 +102,7 @@ def measure_poses(poses: int, *, as_json: bool) -> None:
         Console(width=150).print(
             f"a new pose of a drone at {IMAGE_HW[1]}x{IMAGE_HW[0]}, {SIZE}, medians of {poses}: "
             f"{found['new_pose_ms']:.1f} ms\n"
-            f"  where its density map goes {found['splat_ms']:.1f} ms, what it sees {found['view_ms']:.1f} ms\n"
+            f"  where its density map goes {found['projection_ms']:.1f} ms, what it sees {found['view_ms']:.1f} ms\n"
             f"  with who counts which ground {found['new_pose_with_tick_ms']:.1f} ms: its tick takes "
             f"{found['moved_tick_ms']:.1f} ms, where it stays {found['tick_ms']:.1f} ms"
         )

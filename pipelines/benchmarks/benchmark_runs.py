@@ -29,7 +29,7 @@ from crowdwatch.drivers import batch, build, configuration
 from crowdwatch.drivers.batch import Job, JobSettings
 from crowdwatch.drivers.build import Models
 from crowdwatch.errors import ConfigError
-from crowdwatch.observation.ahead import ahead
+from crowdwatch.observation.prefetch import prefetch
 from pipelines.batch.batch_worker import observe_and_keep, with_threads
 from pipelines.batch.observe_batch import BatchOptions, Progress, run_batch
 from pipelines.benchmarks.process_watch import Cost, Watch
@@ -139,10 +139,10 @@ def bare(event_json: str, path: str, frames: int, batch: int = 1) -> Measured:
         ]
     ready = [detector.prepare(images[at : at + batch])[0] for at in range(0, PRELOADED, batch)]
     threads = models.streams + 1
-    for _ in ahead(ready, detector.forward, threads):
+    for _ in prefetch(ready, detector.forward, threads):
         pass
     watch = Watch()
-    for _ in ahead(islice(cycle(ready), -(-frames // batch)), detector.forward, threads):
+    for _ in prefetch(islice(cycle(ready), -(-frames // batch)), detector.forward, threads):
         pass
     return Measured(-(-frames // batch) * batch, watch.stop())
 

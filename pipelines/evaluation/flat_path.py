@@ -2,8 +2,8 @@
 
 The "ground" is the picture itself, seen from straight above: a block is ``CELL_M`` wide, whatever its size in the
 picture, so that a head is some cells wide and its mass is far above the hand-over's band wherever the counter sees one.
-What boxes add is where it sees none. A difference from the counter alone is what the path itself does: the splat, the
-hand-over and the rounding of the log.
+What boxes add is where it sees none. A difference from the counter alone is what the path itself does: the projection
+to ground, the hand-over and the rounding of the log.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from crowdwatch.drivers import build, configuration
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import Ground, plane_from_pose
 from crowdwatch.observation.observe import evidence, locate
-from crowdwatch.observation.splat import splat
+from crowdwatch.observation.projection import project_to_ground
 from pipelines.command_line import progress
 from pipelines.evaluation.shanghaitech import Photograph, read_image
 
@@ -95,7 +95,7 @@ def read_picture(frame: Frame, detector: Detector, counter: Counter, hand_over: 
     plane = view.site.cameras[0].fixed_plane
     stamp = replace(frame.stamp, camera_id="c")
     heads, mass = replace(heads, stamp=stamp), replace(mass, stamp=stamp)
-    on_ground = splat(mass, plane, Ground(view.grid, view.walkable))
+    on_ground = project_to_ground(mass, plane, Ground(view.grid, view.walkable))
     seen = Observation(
         heads,
         locate(heads, plane),

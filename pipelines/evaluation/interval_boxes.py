@@ -24,7 +24,7 @@ from crowdwatch.core.records import FloatArray, Frame, GroundPlane, HeadMass, St
 from crowdwatch.core.site import BAND_P_M2
 from crowdwatch.drivers import build
 from crowdwatch.ground import to_ground, valid_px, walkable_ground
-from crowdwatch.observation.splat import splat
+from crowdwatch.observation.projection import project_to_ground
 from pipelines.command_line import progress
 from pipelines.evaluation.counting_score import PhotoCount, eighths_of_points
 from pipelines.evaluation.interval_cases import FOLDS, Counted
@@ -70,7 +70,7 @@ def _where_boxes_count(photo: Photograph, xyxy_px: FloatArray, plane: GroundPlan
         return PhotoCount(*np.zeros((2, 8, 8)))
     ground = walkable_ground(shapely.MultiPoint(everybody).envelope.buffer(AROUND_M).envelope, CELL_M)
     grid = ground.grid
-    rho = smooth_mass(grid, on_grid(splat(mass, plane, ground), grid), np.ones(grid.shape), BANDWIDTH_M)
+    rho = smooth_mass(grid, on_grid(project_to_ground(mass, plane, ground), grid), np.ones(grid.shape), BANDWIDTH_M)
     weight = 1 - weight_of(rho, *BAND_P_M2)
 
     def at(xy_m: FloatArray) -> FloatArray:

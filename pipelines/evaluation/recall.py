@@ -30,7 +30,7 @@ from crowdwatch.analytics.handover import on_grid, weight_of
 from crowdwatch.core.records import Anchor, FloatArray, Frame, GroundPlane, HeadMass, Stamp
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import cell_shares, make_grid, to_ground, to_image, valid_px, visible_area, walkable_ground
-from crowdwatch.observation.splat import splat
+from crowdwatch.observation.projection import project_to_ground
 from pipelines.command_line import print_json, progress, run
 from pipelines.evaluation.perspective import HEAD_M, ground_of, statures_px
 from pipelines.evaluation.photograph_counts import of_split
@@ -96,7 +96,9 @@ def densities(plane: GroundPlane, xy_m: FloatArray, mass: HeadMass | None = None
     if mass is None:
         return true, np.full(len(true), np.nan)
     anywhere = walkable_ground(shapely.box(*seen.bounds), CELL_M)
-    placed = np.where(cover > 0, on_grid(splat(mass, plane, anywhere), grid), 0.0)  # as the hand-over takes it
+    placed = np.where(
+        cover > 0, on_grid(project_to_ground(mass, plane, anywhere), grid), 0.0
+    )  # as the hand-over takes it
     return true, smooth_mass(grid, placed, share, BANDWIDTH_M)[row, col]
 
 

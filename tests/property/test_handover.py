@@ -16,7 +16,7 @@ from crowdwatch.core.records import Frame, GroundMass, HeadMass, Stamp, Tick
 from crowdwatch.core.site import Bias, HandOver
 from crowdwatch.errors import AnchorRefused, CalibrationError
 from crowdwatch.ground import polygon, polygons, site_ground
-from crowdwatch.observation.splat import splat
+from crowdwatch.observation.projection import project_to_ground
 from crowdwatch.sources.synthetic import Scene, TruthCounter, lattice, looking_down, standing
 
 WALK = (-6.0, -2.0, 6.0, 8.0)
@@ -44,7 +44,7 @@ def counted(plane, people, ground, block_px=8.0):
     truth = TruthCounter(Scene(plane, standing(people), T0, 1), block_px)
     frame = Frame(Stamp("c", 0, T0), np.zeros((*plane.image_hw, 3), np.uint8))
     (mass,) = truth.count([frame])
-    return mass, splat(mass, plane, ground)
+    return mass, project_to_ground(mass, plane, ground)
 
 
 def read(site, people, mass):
@@ -66,7 +66,9 @@ def test_the_sum_stays_the_sum(mast_m, back_m, block_px, seed):
     shape = tuple(int(np.ceil(side / block_px - 1e-9)) for side in plane.image_hw)
     blocks = np.random.default_rng(seed).random(shape)
     site = square(cameras=[camera(plane=plane)])
-    on_ground = splat(HeadMass(Stamp("c", 0, 0), blocks, block_px, plane.image_hw, "n"), plane, ground_of(site))
+    on_ground = project_to_ground(
+        HeadMass(Stamp("c", 0, 0), blocks, block_px, plane.image_hw, "n"), plane, ground_of(site)
+    )
     whole = on_ground.mass.sum() + on_ground.beyond + on_ground.unseen
     assert whole == pytest.approx(blocks.sum(), rel=1e-6)  # cells are rounded to 24 bits
     assert on_ground.mass.min() >= 0
@@ -260,10 +262,10 @@ def test_a_camera_that_cannot_see_heads_is_refused():
     ground = ground_of(square())
     mass = HeadMass(Stamp("c", 0, 0), np.ones((72, 96)), 8.0, (576, 768), "n")
     with pytest.raises(AnchorRefused, match="head mass cannot be put on the ground"):
-        splat(mass, low, ground)
+        project_to_ground(mass, low, ground)
     unknown = replace(camera().plane, camera_centre_m=None)
     with pytest.raises(AnchorRefused):
-        splat(mass, unknown, ground)
+        project_to_ground(mass, unknown, ground)
     turned = HeadMass(Stamp("c", 0, 0), np.ones((96, 72)), 8.0, (768, 576), "n")
     with pytest.raises(CalibrationError, match="turned or resized"):
-        splat(turned, camera().plane, ground)
+        project_to_ground(turned, camera().plane, ground)

@@ -18,7 +18,7 @@ from crowdwatch.core.records import Anchor, HeadMass, Stamp, Tick
 from crowdwatch.core.site import Bias
 from crowdwatch.drivers.hand_count import people_found
 from crowdwatch.ground import ground_seen, inside, polygon, site_ground, to_image
-from crowdwatch.observation.splat import splat
+from crowdwatch.observation.projection import project_to_ground
 from crowdwatch.sources.synthetic import looking_down
 
 RHO = 4.0
@@ -52,7 +52,7 @@ def site_of(cameras, walkable, zone):
 
 def masses_of(site):
     ground = site_ground(site)
-    return [splat(crowd(c.plane, site.walkable_m, c.camera_id), c.plane, ground) for c in site.cameras]
+    return [project_to_ground(crowd(c.plane, site.walkable_m, c.camera_id), c.plane, ground) for c in site.cameras]
 
 
 def read(site, masses=None):

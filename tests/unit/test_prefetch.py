@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from crowdwatch.errors import ModelError, SourceTruncated
-from crowdwatch.observation.ahead import ahead
+from crowdwatch.observation.prefetch import prefetch
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -16,14 +16,14 @@ def test_the_order_is_that_of_the_items(threads):
         time.sleep(0.01 * (number % 3 == 0))
         return number * number
 
-    assert list(ahead(range(20), slow_first, threads)) == [n * n for n in range(20)]
-    assert list(ahead([], slow_first, threads)) == []
+    assert list(prefetch(range(20), slow_first, threads)) == [n * n for n in range(20)]
+    assert list(prefetch([], slow_first, threads)) == []
 
 
 def test_so_many_are_at_work_at_once():
     """Each waits for two others: with fewer at work the barrier would break."""
     meet = threading.Barrier(3, timeout=20)
-    assert list(ahead(range(6), lambda n: (meet.wait(), n)[1], 3)) == list(range(6))
+    assert list(prefetch(range(6), lambda n: (meet.wait(), n)[1], 3)) == list(range(6))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -35,7 +35,7 @@ def test_no_more_are_taken_than_there_is_work_for(threads):
             taken.append(number)
             yield number
 
-    made = ahead(items(), lambda n: n, threads)
+    made = prefetch(items(), lambda n: n, threads)
     assert taken == []
     assert next(made) == 0
     assert len(taken) <= threads + 1
@@ -49,7 +49,7 @@ def test_a_fault_of_the_items_comes_after_what_was_before_it(threads):
         yield from range(5)
         raise SourceTruncated("recording x: ends early.")
 
-    made = ahead(items(), lambda n: n, threads)
+    made = prefetch(items(), lambda n: n, threads)
     assert list(islice(made, 5)) == list(range(5))
     with pytest.raises(SourceTruncated, match="ends early"):
         next(made)
@@ -62,7 +62,7 @@ def test_a_fault_of_the_work_comes_in_its_place(threads):
             raise ModelError("detector x: failed.")
         return number
 
-    made = ahead(range(9), work, threads)
+    made = prefetch(range(9), work, threads)
     assert list(islice(made, 3)) == [0, 1, 2]
     with pytest.raises(ModelError, match="failed"):
         next(made)
@@ -70,7 +70,7 @@ def test_a_fault_of_the_work_comes_in_its_place(threads):
 
 def test_no_thread_is_left_behind():
     before = threading.active_count()
-    made = ahead(range(50), lambda n: time.sleep(0.001), 4)
+    made = prefetch(range(50), lambda n: time.sleep(0.001), 4)
     next(made)
     made.close()
     assert threading.active_count() == before

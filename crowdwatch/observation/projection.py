@@ -24,7 +24,7 @@ from crowdwatch.core.records import FloatArray, GroundMass, GroundPlane, HeadMas
 from crowdwatch.errors import AnchorRefused, CalibrationError
 from crowdwatch.ground import Grid, Ground, IntArray, Window, heads_fault, to_ground, valid_ground, valid_px
 
-__all__ = ["Splat", "check_plane", "splat", "splat_of"]
+__all__ = ["Projection", "check_plane", "project_to_ground", "projection_of"]
 
 MOST_PIECES = 32
 """Pieces along a block's side: with a block that covers 16 m they are still as fine as cells of half a metre."""
@@ -50,7 +50,7 @@ _WORKING_OUT = Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Splat:
+class Projection:
     """Where the mass of every block of a picture goes.
 
     Args:
@@ -81,7 +81,7 @@ def check_plane(plane: GroundPlane) -> None:
         raise AnchorRefused(f"head mass cannot be put on the ground: {fault}")
 
 
-def splat_of(plane: GroundPlane, block_px: float, ground: Ground) -> Splat:
+def projection_of(plane: GroundPlane, block_px: float, ground: Ground) -> Projection:
     """Work out where the mass of blocks goes.
 
     Raises:
@@ -124,13 +124,13 @@ def splat_of(plane: GroundPlane, block_px: float, ground: Ground) -> Splat:
     window = _around(*np.nonzero(filled))
     within = np.zeros(ground.grid.shape, dtype=np.int64)
     within[window.slices] = np.arange(window.rows * window.cols).reshape(window.shape)
-    return Splat(window, within.ravel()[cell], block, share, beyond, unseen)
+    return Projection(window, within.ravel()[cell], block, share, beyond, unseen)
 
 
-_remembered = lru_cache(maxsize=KEPT)(splat_of)
+_remembered = lru_cache(maxsize=KEPT)(projection_of)
 
 
-def splat(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = False) -> GroundMass:
+def project_to_ground(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = False) -> GroundMass:
     """Put a picture's head mass on the ground.
 
     Args:
@@ -153,7 +153,7 @@ def splat(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = F
     ...     np.array([0.0, 0.0, 10.0]), image_hw=(100, 100), head_plane_m=2.0)
     >>> one = np.zeros((10, 10))
     >>> one[0, 5] = 3.0  # heads are 8 m below the camera: 0.8 m a block
-    >>> seen = splat(HeadMass(Stamp("c", 0, 0), one, 10.0, (100, 100), "n"), down,
+    >>> seen = project_to_ground(HeadMass(Stamp("c", 0, 0), one, 10.0, (100, 100), "n"), down,
     ...     walkable_ground(shapely.box(0, -4, 8, 0), 0.8))
     >>> seen.mass[4].round(6).tolist(), seen.unseen
     ([0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0], 0.0)
@@ -165,7 +165,7 @@ def splat(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = F
             "resized? Calibrate for this footage."
         )
     if moves:
-        shares = splat_of(plane, mass.block_px, ground)
+        shares = projection_of(plane, mass.block_px, ground)
     else:
         with _WORKING_OUT:
             shares = _remembered(plane, mass.block_px, ground)

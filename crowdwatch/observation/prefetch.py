@@ -10,13 +10,13 @@ from typing import TypeVar
 
 from crowdwatch.errors import CrowdWatchError
 
-__all__ = ["ahead"]
+__all__ = ["prefetch"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(items: Iterable[Item], work: Callable[[Item], Made], threads: int) -> Generator[Made]:
+def prefetch(items: Iterable[Item], work: Callable[[Item], Made], threads: int) -> Generator[Made]:
     """``map(work, items)``, with up to ``threads`` items at work at once and one more waiting.
 
     What comes out, and in which order, is that of ``map``: a :class:`CrowdWatchError` of ``items`` is raised after what
@@ -27,7 +27,7 @@ def ahead(items: Iterable[Item], work: Callable[[Item], Made], threads: int) -> 
         work: called in several threads at once.
         threads: 1 works in the thread that asks, without any ahead.
 
-    >>> list(ahead("abc", str.upper, 2))
+    >>> list(prefetch("abc", str.upper, 2))
     ['A', 'B', 'C']
     """
     if threads == 1:
@@ -35,7 +35,7 @@ def ahead(items: Iterable[Item], work: Callable[[Item], Made], threads: int) -> 
         return
     source, coming = iter(items), deque[Future[Made]]()
     fault: CrowdWatchError | None = None
-    with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="prefetch") as pool:
         try:
             while True:
                 try:
