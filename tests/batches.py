@@ -21,7 +21,10 @@ NAME = "gate-20260101T1200{:02d}Z"
 
 
 def event_of(folder: Path, source: str, hw=HW) -> EventFile:
-    """The drawn square, watched by a camera with footage of its own; boxes alone, so that one network runs."""
+    """The drawn square, watched by a camera with footage of its own; boxes alone, so that one network runs.
+
+    With ``synthetic: plaza`` as its source no network runs: ``TruthDetector``, a perfect model, finds everybody.
+    """
     text = example("synthetic").read_text(encoding="utf-8")
     pairs = [
         ("synthetic: plaza", source),

@@ -116,7 +116,7 @@ def started(site: Site) -> State:
 
 
 def rendered(scene: Scene, site: Site) -> list[Outcome]:
-    """The whole path over a synthetic scene, its truth as detections."""
+    """The whole path over a synthetic scene, seen by a perfect model: its truth as detections."""
     one = site.cameras[0]
     source = SyntheticSource(scene, camera_id=one.camera_id)
     stream = RecordedStream([Feed(source, TruthDetector(scene, one.anchor), one.plane)], *source.span_ns, S)

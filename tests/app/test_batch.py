@@ -1,4 +1,7 @@
-"""The watch page on a batch that was really run."""
+"""The watch page on a batch that was really run.
+
+Perfect models: its scene is drawn, and ``TruthDetector`` sees everybody in it.
+"""
 
 from __future__ import annotations
 

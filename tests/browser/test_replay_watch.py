@@ -1,4 +1,7 @@
-"""A real browser watches a real replay: an alert appears, is acknowledged by keyboard, and a killed engine is loud."""
+"""A real browser watches a real replay: an alert appears, is acknowledged by keyboard, and a killed engine is loud.
+
+Perfect models: the replays are of the synthetic example, where ``TruthDetector`` and ``TruthCounter`` see everybody.
+"""
 
 from __future__ import annotations
 

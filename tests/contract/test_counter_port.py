@@ -31,22 +31,33 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("counters")
 
 
-@pytest.fixture(params=["torch", "openvino", "torch-stride4", "openvino-stride4", "openvino-context", "shipped"])
-def make(request, folder, monkeypatch):
+KINDS = ["torch", "openvino", "torch-stride4", "openvino-stride4", "openvino-context", "shipped"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def make(request, folder):
     """A factory of counters."""
-    monkeypatch.setenv("CROWDWATCH_CACHE", str(folder / "cache"))
-    monkeypatch.setenv("CROWDWATCH_OFFLINE", "1")
-    if request.param == "shipped":
-        return lambda **more: counters.load("auto", **more)
     runtime, _, kind = request.param.partition("-")
     path = folder / f"net{kind}.pt"
-    if not path.exists():
+    if runtime != "shipped" and not path.exists():
         saved(path, 4 if kind == "stride4" else 8, (2, 3) if kind == "context" else ())
-    return lambda **more: counters.load(str(path), runtime, **more)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROWDWATCH_CACHE", str(folder / "cache"))
+        patch.setenv("CROWDWATCH_OFFLINE", "1")
+        if runtime == "shipped":
+            yield lambda **more: counters.load("auto", **more)
+        else:
+            yield lambda **more: counters.load(str(path), runtime, **more)
 
 
-def test_mass_does_not_depend_on_calls_from_other_threads(make):
-    counter, frames = make(), [noise((96, 128), seed) for seed in range(8)]
+@pytest.fixture(scope="module")
+def counter(make):
+    """One for all tests that leave it open: loading takes longer than counting."""
+    return make()
+
+
+def test_mass_does_not_depend_on_calls_from_other_threads(counter):
+    frames = [noise((96, 128), seed) for seed in range(8)]
     alone = [counter.count([frame])[0].mass for frame in frames]
     with ThreadPoolExecutor(4) as pool:
         together = [found.mass for (found,) in pool.map(lambda frame: counter.count([frame]), frames)]
@@ -58,8 +69,7 @@ def noise(hw, seed=0, seq=0):
     return Frame(Stamp("c", seq, seq), image)
 
 
-def test_it_fills_the_port(make):
-    counter = make()
+def test_it_fills_the_port(counter):
     assert isinstance(counter, Counter)
     assert counter.count([]) == []
     frames = [noise((96, 128), seq=seq) for seq in range(3)]
@@ -70,11 +80,9 @@ def test_it_fills_the_port(make):
         assert mass.image_hw == (96, 128)
         assert mass.mass.min() >= 0
         assert np.isfinite(mass.total)
-    counter.close()
 
 
-def test_a_picture_counts_the_same_in_any_company(make):
-    counter = make()
+def test_a_picture_counts_the_same_in_any_company(counter):
     frames = [noise((96, 128), seed) for seed in range(3)]
     together = counter.count(frames)
     alone = [counter.count([frame])[0] for frame in frames]
@@ -82,15 +90,15 @@ def test_a_picture_counts_the_same_in_any_company(make):
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (33, 31), (37, 700), (600, 5)])
-def test_any_size_of_picture(make, hw):
-    (mass,) = make().count([noise(hw)])
+def test_any_size_of_picture(counter, hw):
+    (mass,) = counter.count([noise(hw)])
     assert mass.image_hw == hw
     assert mass.mass.shape == tuple(int(np.ceil(side / mass.block_px - 1e-9)) for side in hw)
 
 
-def test_a_grey_picture_is_as_good_as_any(make):
+def test_a_grey_picture_is_as_good_as_any(counter):
     frame = Frame(Stamp("c", 0, 0), np.full((64, 64, 3), 128, np.uint8))
-    (mass,) = make().count([frame])
+    (mass,) = counter.count([frame])
     assert np.isfinite(mass.total)
 
 

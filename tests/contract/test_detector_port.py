@@ -28,18 +28,27 @@ def frames(data_dir):
     return found
 
 
-@pytest.fixture(params=["torch", "openvino", "openvino-int8", "shipped", "shipped-streams", "recorded"])
-def make(request, models_dir, tmp_path_factory, monkeypatch):
+@pytest.fixture(scope="module", params=["torch", "openvino", "openvino-int8", "shipped", "shipped-streams", "recorded"])
+def make(request, models_dir, tmp_path_factory):
     """A factory of detectors."""
     if request.param == "recorded":
-        return lambda: RecordedDetector(KNOWN)
-    monkeypatch.setenv("CROWDWATCH_CACHE", str(tmp_path_factory.getbasetemp() / "weights-cache"))
-    monkeypatch.setenv("CROWDWATCH_OFFLINE", "1")
+        yield lambda: RecordedDetector(KNOWN)
+        return
     runtime, _, kind = request.param.partition("-")
     name = "yolo11n_int8_openvino_model" if kind == "int8" else "yolo11n_recovered.pt"
-    if runtime == "shipped":
-        return lambda: load("auto", streams=3 if kind == "streams" else 1)
-    return lambda: load(str(models_dir / name), runtime)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROWDWATCH_CACHE", str(tmp_path_factory.getbasetemp() / "weights-cache"))
+        patch.setenv("CROWDWATCH_OFFLINE", "1")
+        if runtime == "shipped":
+            yield lambda: load("auto", streams=3 if kind == "streams" else 1)
+        else:
+            yield lambda: load(str(models_dir / name), runtime)
+
+
+@pytest.fixture(scope="module")
+def detector(make):
+    """One for all tests that leave it open: loading takes longer than looking."""
+    return make()
 
 
 def same(one, two):
@@ -51,8 +60,7 @@ def same(one, two):
     )
 
 
-def test_it_fills_the_port(make, frames):
-    detector = make()
+def test_it_fills_the_port(detector, frames):
     assert isinstance(detector, Detector)
     assert detector.anchor is Anchor.FEET
     assert detector.detect([]) == []
@@ -71,7 +79,6 @@ def test_it_fills_the_port(make, frames):
         assert one.xyxy_px.min() >= 0
         assert (one.xyxy_px <= np.array([768, 576, 768, 576])).all()
         assert not one.saturated
-    detector.close()
 
 
 def test_boxes_do_not_depend_on_the_company(make, frames, monkeypatch):
@@ -86,8 +93,7 @@ def test_boxes_do_not_depend_on_the_company(make, frames, monkeypatch):
     assert all(map(same, whole[1:3], again))
 
 
-def test_boxes_do_not_depend_on_calls_from_other_threads(make, frames):
-    detector = make()
+def test_boxes_do_not_depend_on_calls_from_other_threads(detector, frames):
     alone = [detector.detect([frame])[0] for frame in frames[:12]]
     with ThreadPoolExecutor(4) as pool:
         together = [found for (found,) in pool.map(lambda frame: detector.detect([frame]), frames[:12])]
@@ -103,10 +109,10 @@ def test_closed_is_closed(make, frames):
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (577, 31), (37, 1500), (1080, 1920)])
-def test_any_size_of_picture(make, hw):
+def test_any_size_of_picture(detector, hw):
     """Odd, tiny, grey and wide pictures neither fail nor put a box outside."""
     frame = Frame(Stamp("c", 0, 0), np.full((*hw, 3), 128, dtype=np.uint8))
-    found = make().detect([frame])[0]
+    found = detector.detect([frame])[0]
     assert found.image_hw == hw
     if "recorded" not in found.detector_id:  # the recorded one repeats what it was given
         assert (found.xyxy_px <= np.array([hw[1], hw[0], hw[1], hw[0]])).all()

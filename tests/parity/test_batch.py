@@ -1,4 +1,8 @@
-"""A batch on a real Dask cluster gives what a replay gives, whatever the workers and the length of its chunks."""
+"""A batch on a real Dask cluster gives what a replay gives, whatever the workers and the length of its chunks.
+
+``real`` is the real recording, seen by the shipped models. ``drawn`` is the synthetic example, seen by perfect models:
+``TruthDetector`` and ``TruthCounter``.
+"""
 
 import json
 import os

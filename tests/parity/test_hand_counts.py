@@ -1,4 +1,8 @@
-"""Hand counts reach the readings of the next run, of every driver alike, and stay with its log."""
+"""Hand counts reach the readings of the next run, of every driver alike, and stay with its log.
+
+A perfect model: the runs are of the synthetic example, where ``TruthDetector`` finds everybody. The tests make up by
+how much a hand count differs from it.
+"""
 
 import threading
 from pathlib import Path

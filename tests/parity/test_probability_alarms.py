@@ -1,4 +1,7 @@
-"""Alarms on a probability, from the event file to the alert: P(density > limit) of at least x for the on-delay."""
+"""Alarms on a probability, from the event file to the alert: P(density > limit) of at least x for the on-delay.
+
+A perfect model: the replays are of the synthetic example, where ``TruthDetector`` finds everybody.
+"""
 
 import pytest
 import yaml

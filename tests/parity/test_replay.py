@@ -1,4 +1,8 @@
-"""Two runs are equal; a log gives what the footage gave; a stopped or killed run goes on as if nothing had been."""
+"""Two runs are equal; a log gives what the footage gave; a stopped or killed run goes on as if nothing had been.
+
+Perfect models: all but the test of the real recording run the synthetic example, where ``TruthDetector`` and
+``TruthCounter`` see everybody.
+"""
 
 import os
 import signal

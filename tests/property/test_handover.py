@@ -1,4 +1,8 @@
-"""Boxes and head mass on the ground: mass is kept, height leaves no bias, and packing never lowers the number."""
+"""Boxes and head mass on the ground: mass is kept, height leaves no bias, and packing never lowers the number.
+
+A perfect model: head mass is that of ``TruthCounter``, or even mass given by the test. How much real models lose is in
+the table ``RECALL``, which was measured.
+"""
 
 from dataclasses import replace
 
@@ -116,15 +120,9 @@ def test_packing_never_lowers_the_count(counter_share, height):
     """From 0.05 to 7 p/m2 (0.5 for people smaller than 64 px), with a detector that loses nearly everybody on the way
     and a counter that is a fifth off either way; expected values, so that chance plays no part."""
     packing = PACKING[np.round(PACKING, 2) >= FIRST_P_M2.get(height, 0.0)]
+    assert np.diff([boxes_at(height, density) for density in packing]).min() < 0, "boxes alone must fall: else no proof"
     falls = np.diff(_counts(square(), counter_share, height, packing))
     assert falls.min() >= -1e-6, f"falls by {-falls.min():.2f} persons at {packing[falls.argmin()]:.2f} p/m2"
-
-
-@pytest.mark.parametrize("height", RECALL)
-def test_boxes_alone_do_fall(height):
-    """The test above can fail."""
-    by_boxes = [boxes_at(height, density) for density in PACKING]
-    assert np.diff(by_boxes).min() < 0
 
 
 def test_a_higher_band_would_let_the_count_fall():

@@ -1,7 +1,7 @@
 """Along the edges of what is seen: head mass of a cell that is cut stands on the seen part of it, once and whole.
 
-The crowd is uniform and the mass is true, so a zone's density must be the crowd's whatever cuts the cells. What is left
-comes from blocks of 8 px, half a metre and more on the ground, that lie across an edge.
+A perfect model: the crowd is uniform and its mass is worked out here, so a zone's density must be the crowd's whatever
+cuts the cells. What is left comes from blocks of 8 px, half a metre and more on the ground, that lie across an edge.
 """
 
 from dataclasses import replace

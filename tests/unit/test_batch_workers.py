@@ -1,4 +1,7 @@
-"""A running cluster that cannot run the job is told so, worker by worker, before anything is submitted."""
+"""A running cluster that cannot run the job is told so, worker by worker, before anything is submitted.
+
+A perfect model: the jobs that run watch the drawn scene, where ``TruthDetector`` finds everybody.
+"""
 
 import os
 import re

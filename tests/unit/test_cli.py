@@ -1,4 +1,8 @@
-"""Bad input through the real command line: one clear error with a remedy, no traceback, nothing written is lost."""
+"""Bad input through the real command line: one clear error with a remedy, no traceback, nothing written is lost.
+
+Perfect models: runs of ``SYNTHETIC`` are seen by ``TruthDetector`` and ``TruthCounter``. Runs of ``PETS`` are seen by
+the shipped models.
+"""
 
 import json
 import re

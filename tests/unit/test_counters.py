@@ -39,18 +39,18 @@ def test_a_picture_of_any_size_is_counted_once_everywhere(hw):
     assert max(max(shape) for shape in sizes) <= preparing.PIECE_PX
 
 
-@pytest.mark.parametrize("side", [*range(32, 2400, 32), 3840, 4320, 7680, 8192])
-def test_pieces_own_everything_once(side):
-    pieces = preparing.spans(side)
-    owned = np.zeros(side, int)
-    for start, end, top, bottom in pieces:
-        owned[top:bottom] += 1
-        assert 0 <= start <= top < bottom <= end <= side
-        assert end - start <= preparing.PIECE_PX
-        assert start == 0 or top - start >= preparing.CONTEXT_PX
-        assert end == side or end - bottom >= preparing.CONTEXT_PX
-        assert (end - start) % 32 == top % 32 == start % 32 == 0
-    assert (owned == 1).all()
+def test_pieces_own_everything_once():
+    for side in (*range(32, 2400, 32), 3840, 4320, 7680, 8192):
+        owned = np.zeros(side, int)
+        for piece in preparing.spans(side):
+            start, end, top, bottom = piece
+            owned[top:bottom] += 1
+            assert 0 <= start <= top < bottom <= end <= side, piece
+            assert end - start <= preparing.PIECE_PX, piece
+            assert start == 0 or top - start >= preparing.CONTEXT_PX, piece
+            assert end == side or end - bottom >= preparing.CONTEXT_PX, piece
+            assert (end - start) % 32 == top % 32 == start % 32 == 0, piece
+        assert (owned == 1).all(), side
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.5])
