@@ -1,6 +1,8 @@
 """Fixtures that every test may use."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,19 @@ def data_dir() -> Path:
 def models_dir() -> Path:
     """The folder of weights."""
     return _folder("CROWDWATCH_MODELS")
+
+
+@pytest.fixture(autouse=True)
+def log_output_as_it_was() -> Iterator[None]:
+    """A command that ran in this process leaves no levels and no handlers behind for the next test."""
+    loggers = [logging.getLogger(name) for name in (None, "crowdwatch", "pipelines")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    variables = {name: os.environ.get(name) for name in ("CROWDWATCH_LOG_FORMAT", "CROWDWATCH_LOG_LEVEL")}
+    yield
+    for name, value in variables.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers

@@ -104,10 +104,9 @@ def test_a_scheduler_is_simulated_and_worked_out():
     found = simulate(tasks=20, task_s=0.0, workers=2, hosts=1)
     assert found.tasks == 20
     assert found.peak_mb >= found.idle_mb > 0
-    row = cameras(found, 300.0, cost_s=360.0, log_mb=10.24, fold_s=3.6, mbit_s=8.0)[0]
+    row = cameras(found, 300.0, cost_s=360.0, log_mb=10.24, mbit_s=8.0)[0]
     assert row["camera_hours"] == 50 * 24
     assert row["chunks"] == 50 * 24 * 12
     assert row["workers_for_8_h"] == pytest.approx(50 * 24 * 360 / (8 * 3600))
     assert row["read_gb_s"] == pytest.approx(50 * 24 * 3.6 / (8 * 3600))
     assert row["log_gb"] == pytest.approx(12.0)
-    assert row["fold_h"] == pytest.approx(1.2)
