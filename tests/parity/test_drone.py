@@ -1,5 +1,8 @@
 """A drone that comes, hovers and leaves beside a fixed camera: replayed, resumed, from its log and in a batch it is one
-and the same run. The scene is drawn: detector and counter tell its truth."""
+and the same run.
+
+Perfect models: the scene is drawn, and ``TruthDetector`` and ``TruthCounter`` see everybody in it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A drone over a crowd that stands: its zones read the truth while it sees them, alone and beside a fixed camera."""
+"""A drone over a crowd that stands: its zones read the truth while it sees them, alone and beside a fixed camera.
+
+Perfect models: ``TruthDetector`` and ``TruthCounter`` see everybody.
+"""
 
 from __future__ import annotations
 

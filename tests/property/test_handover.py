@@ -120,7 +120,7 @@ def test_packing_never_lowers_the_count(counter_share, height):
     """From 0.05 to 7 p/m2 (0.5 for people smaller than 64 px), with a detector that loses nearly everybody on the way
     and a counter that is a fifth off either way; expected values, so that chance plays no part."""
     packing = PACKING[np.round(PACKING, 2) >= FIRST_P_M2.get(height, 0.0)]
-    assert np.diff([boxes_at(height, density) for density in packing]).min() < 0, "boxes alone must fall: else no proof"
+    assert np.diff([boxes_at(height, density) for density in PACKING]).min() < 0, "boxes alone fall"
     falls = np.diff(_counts(square(), counter_share, height, packing))
     assert falls.min() >= -1e-6, f"falls by {-falls.min():.2f} persons at {packing[falls.argmin()]:.2f} p/m2"
 
