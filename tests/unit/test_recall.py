@@ -7,7 +7,7 @@ from crowdwatch.core.records import Anchor, HeadMass, Stamp
 from crowdwatch.ground import inside, to_image, visible_area
 from crowdwatch.sources.synthetic import lattice, looking_down
 from pipelines.evaluation.perspective import HEAD_M
-from pipelines.evaluation.recall import Heads, by_density, densities, matched, of_height, standing, worst_fall
+from pipelines.evaluation.recall import AnnotatedHeads, by_density, densities, matched, of_height, standing, worst_fall
 
 PLANE = looking_down((0, -6, 6.0), (0, 3), (768, 1024), 1024.0)
 
@@ -53,7 +53,7 @@ def test_a_box_claims_one_head():
 
 
 def heads_of(density, boxed, tall_px):
-    return Heads(np.array(density), np.array(boxed), np.array(tall_px), np.full(len(density), np.nan))
+    return AnnotatedHeads(np.array(density), np.array(boxed), np.array(tall_px), np.full(len(density), np.nan))
 
 
 def test_heights_are_told_apart():
