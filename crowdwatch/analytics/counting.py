@@ -86,6 +86,14 @@ class Assignment:
     boxes: FloatArray
     masses: FloatArray
 
+    def newest(self, view: SiteView) -> FloatArray:
+        """(zones,) people in the newest pictures."""
+        people = np.zeros(len(view.zones))
+        for camera_id in sorted(self.coverage.healthy):
+            newest = self.cameras[camera_id].window[-1]
+            people += newest.boxes + newest.masses
+        return people
+
     def density(self, view: SiteView) -> FloatArray:
         """(rows, cols) p/m2 of the newest pictures: what boxes count, smoothed, and what head mass counts."""
         grid, coverage = view.grid, self.coverage

@@ -16,9 +16,11 @@ from crowdwatch.analytics.counting import CameraNow, Entry, assign, entry_of
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, cover, first_cover, view_camera
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
-from crowdwatch.analytics.readings import read_zones
+from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
+from crowdwatch.analytics.readings import Doubts, read_zones
+from crowdwatch.analytics.sudden_fall import Fall, falls_of
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
-from crowdwatch.core.reasons import Code
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Tick
 from crowdwatch.core.site import Camera
 from crowdwatch.errors import LogCorrupt
@@ -48,6 +50,9 @@ class State:
         actions: operators' actions that wait for the next tick.
         cameras: per camera.
         fields: density fields of the ticks within the window, oldest first.
+        counts: (zones,) people in the newest pictures, of the same ticks.
+        memory: what was last seen of all ground; None before the first tick.
+        falls: by zone, counts that fell faster than people walk.
         book: the alarms.
         coverage: who counts which ground, as of the last tick; None before the first.
         seen_ns: per zone, the newest picture that showed any of it.
@@ -59,6 +64,9 @@ class State:
     actions: tuple[OperatorAction, ...] = ()
     cameras: Mapping[str, _CameraState] = field(default_factory=dict)
     fields: tuple[tuple[int, FloatArray], ...] = ()
+    counts: tuple[tuple[int, FloatArray], ...] = ()
+    memory: Memory | None = None
+    falls: Mapping[str, Fall] = field(default_factory=dict)
     book: alerts.AlarmBook = field(default_factory=alerts.AlarmBook)
     coverage: Coverage | None = None
     seen_ns: Mapping[str, int] = field(default_factory=dict)
@@ -185,14 +193,19 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     fields = (*(f for f in state.fields if f[0] > oldest_ns), (t_ns, rho))
     mean_field = np.where(np.isfinite(coverage.kernel), _nanmean([f[1] for f in fields]), np.nan)
 
+    counts = (*(c for c in state.counts if c[0] > oldest_ns), (t_ns, assignment.newest(view)))
+    falls = falls_of(view, state.falls, counts, fields, coverage.kernel, t_ns)
+    memory = remember(state.memory or first_memory(view, t_ns), coverage.seen, mean_field, t_ns, view.site.window_s)
+
     for camera in cameras.values():
         _note_zones(view, camera, seen_ns)
-    readings = read_zones(view, t_ns, assignment, mean_field, seen_ns)
+    doubts = Doubts(lost_of(view, memory, coverage.seen, views.values(), t_ns), falls)
+    readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
     readings = tuple(_with_level(reading, book) for reading in readings)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
-    new = State(view, pending, (), cameras, fields, book, coverage, seen_ns, started_ns)
+    new = State(view, pending, (), cameras, fields, counts, memory, falls, book, coverage, seen_ns, started_ns)
     return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
 
 
@@ -222,4 +235,8 @@ def _bridges(view: SiteView, coverage: Coverage) -> dict[str, float]:
 def _with_level(reading: ZoneReading, book: alerts.AlarmBook) -> ZoneReading:
     if reading.quality in (Quality.STALE, Quality.BLIND):
         return replace(reading, level=Level.UNKNOWN)
-    return replace(reading, level=book.level(reading.zone_id))
+    held_ns = book.held_ns.get(reading.zone_id)
+    reasons = reading.reasons
+    if held_ns is not None:
+        reasons = (*reasons, Reason.of(Code.LEVEL_HELD, seconds=(reading.t_ns - held_ns) / 1e9))
+    return replace(reading, level=book.level(reading.zone_id), reasons=reasons)

@@ -10,14 +10,16 @@ import numpy as np
 
 from crowdwatch.analytics.counting import Assignment, CameraNow, zone_mass
 from crowdwatch.analytics.coverage import CameraView, SiteView, cover, first_cover
+from crowdwatch.analytics.memory import Lost, LostGround
+from crowdwatch.analytics.sudden_fall import Fall
 from crowdwatch.core import intervals
 from crowdwatch.core.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray
-from crowdwatch.core.site import FACTOR_RANGE, Bias, Zone
+from crowdwatch.core.site import FACTOR_RANGE, MOST_P_M2, Bias, Zone
 from crowdwatch.ground import heads_fault
 
-__all__ = ["known_gaps", "read_zones"]
+__all__ = ["Doubts", "known_gaps", "read_zones"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
@@ -28,8 +30,25 @@ COVERED_FRAC = 0.01
 """A detector's limit costs nothing where boxes count fewer than this share of a zone's people by the counter."""
 
 LOST_FRAC, LOST_P = 0.1, 1.0
-"""A zone is not read when its counter is silent and boxes would have to stand in for more than this share of its
-people, and for more than this many: the number would fall while the crowd stays. [design values]"""
+"""A zone is not read when more than this share of its people, and more than this many, stood where nobody sees now, or
+where boxes would have to stand in for a counter that is silent: the number would fall while the crowd stays. [design
+values]"""
+
+LOST_GROUND_FRAC = 0.02
+"""Less lost ground of a zone than this is not said: moving cameras sway. [design value]"""
+
+PEAK_SHARE = 0.25
+"""Of the kernel that must lie over seen, walkable ground where a peak is read: with bandwidth 1 m it then averages over
+3 m2 and more. Beside a sliver of ground a single person would read as a dense crowd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What the ticks before say against the numbers of this one: ground that is not seen any more, and counts that fell
+    faster than people walk."""
+
+    lost: Lost
+    falls: Mapping[str, Fall]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,13 @@ class _Zone:
     masses: float
     peak_p_m2: float
     crowding: float
+    lost: LostGround
+    fall: Fall | None
+
+    @property
+    def found(self) -> float:
+        """People counted."""
+        return self.boxes + self.masses
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +102,10 @@ def known_gaps(view: SiteView) -> list[str]:
     return said
 
 
-def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray) -> list[_Zone]:
+def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubts: Doubts) -> list[_Zone]:
     """Every zone with its people, and the densest place and the crowding of the mean density field on it."""
-    coverage, zones = assignment.coverage, view.zones
-    peaks, crowded = _peaks(view, field_p_m2), _crowding(view, field_p_m2, coverage.px2_m2)
+    coverage, zones, lost = assignment.coverage, view.zones, doubts.lost
+    peaks, crowded = _peaks(view, field_p_m2, coverage.kernel), _crowding(view, field_p_m2, coverage.px2_m2)
     watching: list[list[str]] = [[] for _ in zones.zones]
     for camera_id in sorted(coverage.views):
         for index in np.flatnonzero(coverage.views[camera_id].zones_seen):
@@ -89,15 +115,18 @@ def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray) -> li
             index, zone, float(coverage.visible_frac[index]), tuple(watching[index]),
             tuple(c for c in watching[index] if assignment.cameras[c].health is Health.OK),
             float(assignment.boxes[index]), float(assignment.masses[index]), float(peaks[index]), float(crowded[index]),
+            lost.of(index), doubts.falls.get(zone.zone_id),
         )
         for index, zone in enumerate(zones.zones)
     ]  # fmt: skip
 
 
-def _peaks(view: SiteView, field_p_m2: FloatArray) -> FloatArray:
-    """(zones,) the densest cell whose centre lies in each zone; NaN where none is known."""
+def _peaks(view: SiteView, field_p_m2: FloatArray, kernel: FloatArray) -> FloatArray:
+    """(zones,) the densest cell whose centre lies in each zone, of those with :data:`PEAK_SHARE` of the kernel; NaN
+    where none is known."""
     zones = view.zones
     known = np.nan_to_num(field_p_m2.ravel()[zones.peak_cells], nan=-1.0)
+    known[~(kernel.ravel()[zones.peak_cells] >= PEAK_SHARE)] = -1.0
     peaks = np.full(len(zones), -1.0)
     held = zones.peak_first[:-1] < zones.peak_first[1:]
     if held.any():
@@ -150,17 +179,24 @@ def _quality(
     healths = {camera_id: cameras[camera_id].health for camera_id in zone.watching if camera_id not in zone.well}
     doubts = [Reason.of(Code.UNHEALTHY, camera_id, health=health.value) for camera_id, health in healths.items()]
     if not zone.well:
-        silent = all(health is Health.SILENT for health in healths.values())
-        return (Quality.STALE if silent else Quality.BLIND), doubts
+        all_silent = all(health is Health.SILENT for health in healths.values())
+        return (Quality.STALE if all_silent else Quality.BLIND), doubts
     if zone.visible_frac < BLIND_BELOW_FRAC:
         return Quality.BLIND, [Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac), *doubts]
     if not any(cameras[camera_id].window for camera_id in zone.well):
         return Quality.BLIND, [Reason.of(Code.NO_PICTURE)]
-    lost = [c for c in zone.well if c in masses and _lost(masses[c], zone)]
-    if lost:
-        return Quality.BLIND, [Reason.of(Code.NO_ESTIMATE_IN_CROWD, c) for c in lost]
+    if _many(zone.lost.hidden, zone.found):
+        return Quality.BLIND, [Reason.of(Code.CROWD_UNSEEN, people=zone.lost.hidden, age_s=zone.lost.age_s), *doubts]
+    silent = [c for c in zone.well if c in masses and _many(float(masses[c].lost[zone.index]), zone.found)]
+    if silent:
+        return Quality.BLIND, [Reason.of(Code.NO_ESTIMATE_IN_CROWD, c) for c in silent]
     if zone.visible_frac < DEGRADED_BELOW_FRAC:
         doubts.append(Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac))
+    if zone.lost.area_frac > LOST_GROUND_FRAC:
+        lost = zone.lost
+        doubts.append(Reason.of(Code.GROUND_LOST, area_frac=lost.area_frac, people=lost.people, age_s=lost.age_s))
+    if zone.fall is not None:
+        doubts.append(Reason.of(Code.SUDDEN_FALL, people=zone.fall.people, count=zone.found))
     views = assignment.coverage.views
     doubts += [doubt for c in zone.well for doubt in _doubts(view, views[c], cameras[c], zone, masses.get(c))]
     notes = [note for c in zone.well for note in _notes(c, views[c].camera.bias)]
@@ -199,10 +235,9 @@ def _covered(masses: _Masses, zone: _Zone) -> bool:
     return bool(masses.by_boxes[zone.index] <= COVERED_FRAC * masses.total[zone.index])
 
 
-def _lost(masses: _Masses, zone: _Zone) -> bool:
-    """Whether too many people of a zone were last counted by a counter that is silent now."""
-    people = float(masses.lost[zone.index])
-    return people > LOST_P and people > LOST_FRAC * (people + zone.boxes + zone.masses)
+def _many(lost: float, found: float) -> bool:
+    """Whether too many people of a zone are not counted any more."""
+    return lost > LOST_P and lost > LOST_FRAC * (lost + found)
 
 
 def _unknown(
@@ -249,13 +284,19 @@ def _factor(bias: Bias) -> tuple[float, float]:
 
 
 def read_zones(
-    view: SiteView, t_ns: int, assignment: Assignment, field_p_m2: FloatArray, seen_ns: Mapping[str, int]
+    view: SiteView,
+    t_ns: int,
+    assignment: Assignment,
+    field_p_m2: FloatArray,
+    seen_ns: Mapping[str, int],
+    doubts: Doubts,
 ) -> tuple[ZoneReading, ...]:
     """Read every zone at a tick. The level is left NORMAL here: alarms decide it.
 
     count = sum over cameras of the mean over the window of the people whom that camera counts in the zone, by boxes and
     by head mass; density = count / (usable area x visible share), never the integral of a heatmap. The count's interval
-    also reaches up to the unseen usable area at the densest place seen.
+    also reaches up to those who were last seen on ground that is not seen now and may have come there since, and to
+    ground that was never seen at the density of the densest place seen.
 
     Args:
         view: the prepared site.
@@ -263,10 +304,11 @@ def read_zones(
         assignment: who is counted where.
         field_p_m2: (rows, cols) the window's mean density field.
         seen_ns: per zone, the newest picture of a camera that looked at it.
+        doubts: what the ticks before say against the numbers.
     """
     masses = _masses(view, assignment)
     readings = []
-    for zone in _zones(view, assignment, field_p_m2):
+    for zone in _zones(view, assignment, field_p_m2, doubts):
         last_ns = seen_ns.get(zone.zone.zone_id)
         age_s = math.inf if last_ns is None else (t_ns - last_ns) / 1e9
         quality, why = _quality(view, zone, assignment, masses)
@@ -289,17 +331,20 @@ def _known(
     of = zone.zone
     area_m2 = of.usable_area_m2 * zone.visible_frac
     count, low, high = _interval(view, zone, views)
-    unseen = of.usable_area_m2 * (1 - zone.visible_frac) * float(np.fmax(zone.peak_p_m2, count / area_m2))
+    lost_m2 = of.usable_area_m2 * zone.lost.area_frac
+    high_lost = high + min(_most(view, zone.lost.people) + zone.lost.inflow, MOST_P_M2 * lost_m2)
+    never_m2 = of.usable_area_m2 * max(0.0, 1 - zone.visible_frac - zone.lost.area_frac)
+    densest = float(np.fmax(zone.peak_p_m2, count / area_m2))
     return ZoneReading(
         zone_id=of.zone_id,
         t_ns=t_ns,
         window_s=view.site.window_s,
         count=count,
         count_low=low,
-        count_high=high + unseen,
+        count_high=high_lost + never_m2 * densest,
         density_p_m2=count / area_m2,
         density_low=low / area_m2,
-        density_high=high / area_m2,
+        density_high=max(high / area_m2, high_lost / (area_m2 + lost_m2)),
         peak_p_m2=zone.peak_p_m2,
         bandwidth_m=view.site.bandwidth_m,
         visible_frac=zone.visible_frac,
@@ -309,3 +354,9 @@ def _known(
         occupancy_frac=count / of.capacity if of.capacity else math.nan,
         reasons=tuple(why),
     )
+
+
+def _most(view: SiteView, people: float) -> float:
+    """The upper end of the interval of people who were counted, by boxes or by a density estimator."""
+    tables = view.site.hand_over
+    return max(table.bounds(people, math.nan)[1] for table in (tables.boxes, tables.heads)) if people > 0 else 0.0

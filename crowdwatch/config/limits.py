@@ -17,6 +17,7 @@ __all__ = ["STEPS", "LimitStep", "Sourced", "event_limit_steps", "limit_step_fau
 STEPS: tuple[Step, ...] = get_args(Step)
 LADDER_KEYS: dict[Quantity, str] = {
     Quantity.DENSITY: "density_p_m2",
+    Quantity.PEAK: "peak_p_m2",
     Quantity.COUNT: "count_persons",
     Quantity.OCCUPANCY: "occupancy_frac",
 }
@@ -30,6 +31,11 @@ DENSITY_P_M2: dict[ZoneKind, tuple[float, float, float, float]] = {
 """10 s means over at least 10 m2. A proposal, anchored in: flow is greatest at 2 to 3 p/m2 and falls above (Still);
 unstable above 4 p/m2 (UK councils), oscillation sets in at 4 (Gu et al. 2025); Green Guide 47 standing persons per
 10 m2; Seoul 2023: 3 caution, 4 alert, 5 serious."""
+PEAK_STEPS: tuple[Step, ...] = ("alert", "critical")
+"""The densest place has limits of its own, by default those of the density from alert on. A Gaussian of bandwidth b
+averages over 4 pi b^2: with the default of 1 m over 12.6 m2, so that a crush on 10 m2 of a large zone is not averaged
+away. Watch and caution have none: people stand closer than that in every queue."""
+
 DENSITY_SOURCE = {
     ZoneKind.MOVING: "Still: flow falls above 2 to 3 p/m2; Seoul 2023: 3, 4, 5 p/m2",
     ZoneKind.STANDING: "Green Guide: at most 4.7 p/m2 standing",
@@ -42,7 +48,7 @@ OFF_DELAY_S = 30.0
 DELAY_SOURCE = "project's design value: 10 s, critical 5 s; off 30 s, so that alarms do not chatter"
 
 DEADBAND_SHARE = 0.08
-DEADBAND = {Quantity.DENSITY: 0.3, Quantity.COUNT: 1.0, Quantity.OCCUPANCY: 0.0}
+DEADBAND = {Quantity.DENSITY: 0.3, Quantity.PEAK: 0.3, Quantity.COUNT: 1.0, Quantity.OCCUPANCY: 0.0}
 """A limit clears this far below where it raises, or 8 % of it, whichever is more: p/m2, persons, share."""
 
 MOST_OCCUPANCY_FRAC = 2.0
@@ -138,7 +144,7 @@ def limit_step_fault(limit_step: LimitStep, below: LimitStep | None) -> tuple[Or
         return raise_at.origin, (
             f"{what}: got {raise_at.value:g}, need a share of capacity <= {MOST_OCCUPANCY_FRAC:g}. Write 80 % as 0.8."
         )
-    if limit_step.quantity is Quantity.DENSITY and raise_at.value > MOST_P_M2:
+    if limit_step.quantity in (Quantity.DENSITY, Quantity.PEAK) and raise_at.value > MOST_P_M2:
         return raise_at.origin, (
             f"{what}: got {raise_at.value:g} {unit}, need <= {MOST_P_M2:g}: nobody can stand closer, so it would "
             "never be reached. Lower it, or write 'off' to do without this step."
@@ -169,6 +175,8 @@ def limit_step_fault(limit_step: LimitStep, below: LimitStep | None) -> tuple[Or
 def _default(kind: ZoneKind, quantity: Quantity, number: int) -> Sourced | None:
     if quantity is Quantity.DENSITY:
         return Sourced(DENSITY_P_M2[kind][number], f"default ({DENSITY_SOURCE[kind]})")
+    if quantity is Quantity.PEAK and STEPS[number] in PEAK_STEPS:
+        return Sourced(DENSITY_P_M2[kind][number], f"default: as the density ({DENSITY_SOURCE[kind]})")
     if quantity is Quantity.OCCUPANCY:
         return Sourced(OCCUPANCY_FRAC[number], f"default ({OCCUPANCY_SOURCE})")
     return None

@@ -81,9 +81,11 @@ class Limits(Model):
     """
 
     density_p_m2: Ladder = Field(default_factory=dict)
+    peak_p_m2: Ladder = Field(default_factory=dict)
     count_persons: Ladder = Field(default_factory=dict)
     occupancy_frac: Ladder = Field(default_factory=dict)
     clear_density_p_m2: dict[Step, Positive] = Field(default_factory=dict)
+    clear_peak_p_m2: dict[Step, Positive] = Field(default_factory=dict)
     clear_count_persons: dict[Step, Positive] = Field(default_factory=dict)
     clear_occupancy_frac: dict[Step, Positive] = Field(default_factory=dict)
     on_delay_s: Delays = Field(default_factory=dict)

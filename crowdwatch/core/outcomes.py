@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from crowdwatch.core.reasons import Reason
+from crowdwatch.core.reasons import TOO_FEW, Reason
 from crowdwatch.core.records import FloatArray, readonly
 
 __all__ = [
@@ -99,9 +99,10 @@ class ZoneReading:
         window_s: length of that window.
         count: mean number of people seen in the zone.
         count_low, count_high: the 90 % interval: errors of the models and of the calibration; its upper end includes
-            the unseen area at the densest seen density.
+            who was last seen on ground that is not seen any more, those who may have come there since, and ground that
+            was never seen at the densest seen density.
         density_p_m2: people seen / usable area seen.
-        density_low, density_high: its 90 % interval, of the area that is seen.
+        density_low, density_high: its 90 % interval, of the area that is seen and of that which was seen before.
         peak_p_m2: the densest place of the time-averaged density field, quoted with its bandwidth.
         bandwidth_m: standard deviation of the kernel behind the peak.
         visible_frac: share of the zone's walkable area that healthy cameras see now.
@@ -130,6 +131,11 @@ class ZoneReading:
     occupancy_frac: float
     reasons: tuple[Reason, ...] = ()
 
+    @property
+    def too_few(self) -> bool:
+        """Whether more people may be there than were counted, nobody knows how many."""
+        return any(reason.code in TOO_FEW for reason in self.reasons)
+
 
 @dataclass(frozen=True, slots=True)
 class CameraHealth:
@@ -154,7 +160,7 @@ class AlertEvent:
         transition: ``raised``, ``level_up``, ``level_down``, ``cleared`` or ``acknowledged``.
         from_state, to_state: states of the alarm.
         level: the level after the transition.
-        quantity: what was compared: ``density``, ``count``, ``occupancy`` or ``visible_frac``.
+        quantity: what was compared: ``density``, ``peak``, ``count``, ``occupancy`` or ``visible_frac``.
         value, limit, unit: the measurement, the limit that decided, and their unit; NaN where none applies.
         reasons: why.
         cause: who or what caused it: a rule or an operator.

@@ -16,6 +16,7 @@ __all__ = [
     "ESTIMATOR_FAULTS",
     "NESTING",
     "OF_CAMERA",
+    "TOO_FEW",
     "VALUES",
     "Code",
     "Reason",
@@ -34,10 +35,13 @@ class Code(StrEnum):
     NO_PICTURE = "no_picture"
     UNHEALTHY = "unhealthy"
     NO_ESTIMATE_IN_CROWD = "no_estimate_in_crowd"
+    CROWD_UNSEEN = "crowd_unseen"
     NO_READING = "no_reading"
     NO_ENGINE = "no_engine"
     # readings: doubts
     PARTLY_SEEN = "partly_seen"
+    GROUND_LOST = "ground_lost"
+    SUDDEN_FALL = "sudden_fall"
     DETECTOR_LIMIT = "detector_limit"
     ESTIMATOR_FAILED = "estimator_failed"
     HEADS_NOT_PROJECTED = "heads_not_projected"
@@ -47,6 +51,7 @@ class Code(StrEnum):
     CALIBRATION_ERROR_UNKNOWN = "calibration_error_unknown"
     # readings: worth saying, no doubt
     SCALED = "scaled"
+    LEVEL_HELD = "level_held"
     # alarms
     BELOW_LIMITS = "below_limits"
     LIMIT_REACHED = "limit_reached"
@@ -54,6 +59,8 @@ class Code(StrEnum):
     LIMIT_UNKNOWN = "limit_unknown"
     NOT_COUNTED = "not_counted"
     SEEN_AGAIN = "seen_again"
+    PHASE_CHANGED = "phase_changed"
+    OFTEN_NOT_COUNTED = "often_not_counted"
     ACKNOWLEDGED = "acknowledged"
     # a sentence that was written before reasons had codes
     TEXT = "text"
@@ -63,11 +70,17 @@ _LIMIT = {"quantity": str, "limit": float, "unit": str, "delay_s": float}
 
 VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} for code in Code} | {
     Code.UNHEALTHY: {"health": str},
+    Code.CROWD_UNSEEN: {"people": float, "age_s": float},
     Code.PARTLY_SEEN: {"visible_frac": float},
+    Code.GROUND_LOST: {"area_frac": float, "people": float, "age_s": float},
+    Code.SUDDEN_FALL: {"people": float, "count": float},
     Code.SCALED: {"factor": float, "audits": int},
+    Code.LEVEL_HELD: {"seconds": float},
     Code.LIMIT_REACHED: _LIMIT | {"value": float},
     Code.LIMIT_LIKELY: _LIMIT | {"value": float, "chance": float},
     Code.LIMIT_UNKNOWN: _LIMIT,
+    Code.PHASE_CHANGED: {"phase": str},
+    Code.OFTEN_NOT_COUNTED: {"share": float, "window_s": float},
     Code.ACKNOWLEDGED: {"actor": str},
     Code.TEXT: {"text": str},
 }
@@ -93,7 +106,20 @@ OF_CAMERA = frozenset(
 ESTIMATOR_FAULTS = frozenset({Code.ESTIMATOR_FAILED, Code.HEADS_NOT_PROJECTED})
 """Why a density estimator that should have run gave nothing: what an observation may say of it."""
 
-NESTING = frozenset({Code.NOT_COUNTED})
+TOO_FEW = frozenset(
+    {
+        Code.GROUND_LOST,
+        Code.SUDDEN_FALL,
+        Code.DETECTOR_LIMIT,
+        Code.ESTIMATOR_FAILED,
+        Code.HEADS_NOT_PROJECTED,
+        Code.NO_ESTIMATE,
+        Code.TOO_CLOSE,
+    }
+)
+"""Codes of readings that may have counted too few people, nobody knows how many: they clear no alarm."""
+
+NESTING = frozenset({Code.NOT_COUNTED, Code.OFTEN_NOT_COUNTED})
 """Codes that carry further reasons; the others carry none."""
 
 

@@ -40,6 +40,7 @@ class Quantity(StrEnum):
     """What a limit is compared with."""
 
     DENSITY = "density"
+    PEAK = "peak"
     COUNT = "count"
     OCCUPANCY = "occupancy"
 
@@ -53,7 +54,7 @@ MOST_P_M2 = 10.0
 """Means over 10 m2 do not exceed it: about 9 in the densest crowd that was measured, at Mina in 2006 (Helbing,
 Johansson and Al-Abideen 2007, PRE 75:046109). A limit or a band above it would never be reached."""
 
-UNITS = {Quantity.DENSITY: "p/m2", Quantity.COUNT: "persons", Quantity.OCCUPANCY: "of capacity"}
+UNITS = {Quantity.DENSITY: "p/m2", Quantity.PEAK: "p/m2", Quantity.COUNT: "persons", Quantity.OCCUPANCY: "of capacity"}
 
 
 @dataclass(frozen=True, slots=True)

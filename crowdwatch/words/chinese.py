@@ -15,10 +15,13 @@ REASONS: dict[Code, str] = {
     Code.NO_PICTURE: "尚无画面",
     Code.UNHEALTHY: "摄像机 {camera_id}：{health}",
     Code.NO_ESTIMATE_IN_CROWD: "摄像机 {camera_id}：人群密集处近期没有密度估计结果",
+    Code.CROWD_UNSEEN: "约 {people:.0f} 人最后一次被看到时所在的地面，现在没有摄像机能看到（{age_s:.0f} 秒前）",
     Code.NO_READING: "此时刻没有读数",
     Code.NO_ENGINE: "引擎无响应",
     # readings: doubts
     Code.PARTLY_SEEN: "仅可见该区域的 {visible_frac:.0%}",
+    Code.GROUND_LOST: "该区域 {area_frac:.0%} 的地面已 {age_s:.0f} 秒不可见；最后看到那里有 {people:.0f} 人",
+    Code.SUDDEN_FALL: "人数下降快于人的步行速度：{people:.0f} 人不可能离开，现仅统计到 {count:.0f} 人",
     Code.DETECTOR_LIMIT: "摄像机 {camera_id}：检测数量达到上限，可能漏计",
     Code.ESTIMATOR_FAILED: "摄像机 {camera_id}：密度估计失败",
     Code.HEADS_NOT_PROJECTED: "摄像机 {camera_id}：其标定无法将头部投影到地面",
@@ -28,6 +31,7 @@ REASONS: dict[Code, str] = {
     Code.CALIBRATION_ERROR_UNKNOWN: "摄像机 {camera_id}：标定误差未知",
     # readings: worth saying, no doubt
     Code.SCALED: "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}",
+    Code.LEVEL_HELD: "等级保持不变：可见条件不足已 {seconds:.0f} 秒，不能降级",
     # alarms
     Code.BELOW_LIMITS: "低于所有限值",
     Code.LIMIT_REACHED: "{quantity} {value:.2f}{unit}，限值 {limit:g}{unit}，持续 {delay_s:g} 秒",
@@ -37,6 +41,8 @@ REASONS: dict[Code, str] = {
     Code.LIMIT_UNKNOWN: "{quantity}未知，限值 {limit:g}{unit}，持续 {delay_s:g} 秒",
     Code.NOT_COUNTED: "此处人数未统计：{because}",
     Code.SEEN_AGAIN: "区域恢复可见",
+    Code.PHASE_CHANGED: "阶段 {phase} 的限值不同",
+    Code.OFTEN_NOT_COUNTED: "最近 {window_s:.0f} 秒内有 {share:.0%} 的时间无法统计：{because}",
     Code.ACKNOWLEDGED: "由 {actor} 确认",
     Code.TEXT: "{text}",
 }
@@ -51,7 +57,7 @@ TERMS: dict[str, dict[str, str]] = {
         "frozen": "画面冻结",
         "silent": "近期无画面",
     },
-    "quantity": {"density": "密度", "count": "人数", "occupancy": "容量占比"},
+    "quantity": {"density": "密度", "peak": "最密处", "count": "人数", "occupancy": "容量占比"},
     "unit": {"p/m2": " 人/m²", "persons": " 人", "of capacity": ""},
 }
 """Values of reasons that are words themselves. Units stand right behind their number."""

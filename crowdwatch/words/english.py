@@ -17,10 +17,17 @@ REASONS: dict[Code, str] = {
     Code.NO_ESTIMATE_IN_CROWD: (
         "camera {camera_id}: the density estimator has given no recent estimate where people stand close"
     ),
+    Code.CROWD_UNSEEN: "about {people:.0f} people were last seen on ground that no camera sees now ({age_s:.0f} s ago)",
     Code.NO_READING: "no reading at this time",
     Code.NO_ENGINE: "the engine does not answer",
     # readings: doubts
     Code.PARTLY_SEEN: "{visible_frac:.0%} of the zone is seen",
+    Code.GROUND_LOST: (
+        "{area_frac:.0%} of the zone has not been seen for {age_s:.0f} s; {people:.0f} people were last seen there"
+    ),
+    Code.SUDDEN_FALL: (
+        "the count fell faster than people can walk: {people:.0f} cannot have left, {count:.0f} are counted"
+    ),
     Code.DETECTOR_LIMIT: "camera {camera_id}: the detector reached its limit, people may be missing",
     Code.ESTIMATOR_FAILED: "camera {camera_id}: the density estimator failed",
     Code.HEADS_NOT_PROJECTED: "camera {camera_id}: its calibration cannot project heads to the ground",
@@ -30,6 +37,7 @@ REASONS: dict[Code, str] = {
     Code.CALIBRATION_ERROR_UNKNOWN: "camera {camera_id}: calibration error unknown",
     # readings: worth saying, no doubt
     Code.SCALED: "camera {camera_id}: counts multiplied by {factor:.2f}, from {audits} hand counts",
+    Code.LEVEL_HELD: "the level stays: not seen well enough for {seconds:.0f} s to lower it",
     # alarms
     Code.BELOW_LIMITS: "below all limits",
     Code.LIMIT_REACHED: "{quantity} {value:.2f}{unit}, limit {limit:g}{unit} for {delay_s:g} s",
@@ -39,6 +47,8 @@ REASONS: dict[Code, str] = {
     Code.LIMIT_UNKNOWN: "{quantity} unknown, limit {limit:g}{unit} for {delay_s:g} s",
     Code.NOT_COUNTED: "people here are not counted: {because}",
     Code.SEEN_AGAIN: "the zone is seen again",
+    Code.PHASE_CHANGED: "phase {phase} has other limits",
+    Code.OFTEN_NOT_COUNTED: "nobody was counted here for {share:.0%} of the last {window_s:.0f} s: {because}",
     Code.ACKNOWLEDGED: "acknowledged by {actor}",
     Code.TEXT: "{text}",
 }
@@ -53,7 +63,7 @@ TERMS: dict[str, dict[str, str]] = {
         "frozen": "the picture is frozen",
         "silent": "no recent picture",
     },
-    "quantity": {"density": "density", "count": "count", "occupancy": "occupancy"},
+    "quantity": {"density": "density", "peak": "densest place", "count": "count", "occupancy": "occupancy"},
     "unit": {"p/m2": " p/m2", "persons": " persons", "of capacity": " of capacity"},
 }
 """Values of reasons that are words themselves. Units stand right behind their number."""

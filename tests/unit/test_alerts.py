@@ -7,7 +7,7 @@ from scenes import T0, S, every_second, fold, ladder, square, started
 from crowdwatch.analytics.alerts import phase_at
 from crowdwatch.core.outcomes import AlarmState, Level
 from crowdwatch.core.records import OperatorAction, Tick
-from crowdwatch.core.site import Limit, Phase, Quantity, ZoneLimits
+from crowdwatch.core.site import HandOver, Limit, Phase, Quantity, ZoneLimits
 from crowdwatch.sources.synthetic import lattice
 
 
@@ -20,7 +20,10 @@ def run(densities, site=None, extra=None):
     """One density a second; the window is one second, so that readings follow at once. Returns the transitions."""
     import dataclasses
 
-    site = dataclasses.replace(site or square(limits=ladder(1.0, 2.0, 3.0, 4.0)), window_s=1.0)
+    # boxes are the truth here, however close people stand
+    site = dataclasses.replace(
+        site or square(limits=ladder(1.0, 2.0, 3.0, 4.0)), window_s=1.0, hand_over=HandOver(9.0, 9.9)
+    )
     events = every_second(lambda s: crowd(densities[int(s)]), len(densities))
     for at, action in extra or ():
         index = next(i for i, e in enumerate(events) if isinstance(e, Tick) and e.t_ns == T0 + at * S)

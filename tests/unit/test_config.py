@@ -73,7 +73,7 @@ def test_a_small_event_becomes_a_site_with_the_default_limits(tmp_path: Path) ->
     assert [phase.phase_id for phase in site.phases] == ["event"]
     assert site.phases[0].start_ns == parse_time("2026-12-31T14:00:00Z")
     limits = site.phases[0].zone_limits[0].limits
-    assert {limit.quantity for limit in limits} == {Quantity.DENSITY}, "no capacity is declared"
+    assert {limit.quantity for limit in limits} == {Quantity.DENSITY, Quantity.PEAK}, "no capacity is declared"
     assert [(x.level, x.raise_at) for x in limits] == [
         (Level.WATCH, 2.0),
         (Level.CAUTION, 3.0),
@@ -113,12 +113,12 @@ def test_limits_combine_kind_then_zone_then_phase(tmp_path: Path) -> None:
     ]
     doors, egress = config.to_site(config.load(write(tmp_path, event))).phases
     assert egress.start_ns - doors.start_ns == 3600 * 10**9
-    assert [x.raise_at for x in doors.zone_limits[0].limits] == [1.0, 1.6, 4.0, 5.0]
+    assert [x.raise_at for x in doors.zone_limits[0].limits] == [1.0, 1.6, 4.0, 5.0, 4.0, 5.0], "density, then peak"
     assert doors.zone_limits[0].limits[1].clear_below == 1.5
     assert {x.off_delay_s for x in doors.zone_limits[0].limits} == {7}
-    assert [x.raise_at for x in egress.zone_limits[0].limits] == [1.0, 2.5, 4.0], "critical is off"
+    assert [x.raise_at for x in egress.zone_limits[0].limits] == [1.0, 2.5, 4.0, 4.0, 5.0], "critical density is off"
     assert egress.zone_limits[0].limits[1].clear_below == pytest.approx(2.2), "a new raise limit clears anew"
-    assert [x.on_delay_s for x in egress.zone_limits[0].limits] == [10, 10, 1]
+    assert [x.on_delay_s for x in egress.zone_limits[0].limits] == [10, 10, 1, 1, 5]
 
 
 def test_a_log_holds_the_event_file_and_gives_the_same_site(tmp_path: Path) -> None:
