@@ -101,13 +101,28 @@ class Assignment:
         people = np.concatenate([NOBODY, *(entry.xy_m for entry in newest.values())])
         weight = np.concatenate([np.empty(0), *(entry.weight for entry in newest.values())])
         rho = smooth(grid, people, coverage.kernel, view.site.bandwidth_m, weight)
-        mass = np.zeros(grid.shape)
-        for camera_id, entry in newest.items():
-            if entry.heads is not None:
-                factor = _factor(coverage.views[camera_id])
-                here = coverage.views[camera_id].window.slices
-                mass[here] += factor * entry.heads.counted * coverage.owned_shares[camera_id]
+        mass = self._mass(view)
         return rho + smooth_mass(grid, mass, coverage.kernel, view.site.bandwidth_m) if mass.any() else rho
+
+    def _mass(self, view: SiteView) -> FloatArray:
+        """(rows, cols) persons per cell by head mass."""
+        mass = np.zeros(view.grid.shape)
+        for camera_id in sorted(self.coverage.healthy):
+            heads = self.cameras[camera_id].window[-1].heads
+            if heads is not None:
+                camera = self.coverage.views[camera_id]
+                here = _factor(camera) * heads.counted * self.coverage.owned_shares[camera_id]
+                mass[camera.window.slices] += here
+        return mass
+
+    def people(self, view: SiteView) -> FloatArray:
+        """(rows, cols) persons per cell in the newest pictures, where they stand."""
+        people = self._mass(view)
+        for camera_id in sorted(self.coverage.healthy):
+            camera, entry = self.coverage.views[camera_id], self.cameras[camera_id].window[-1]
+            found = np.bincount(entry.place, entry.weight, camera.seen.size)
+            people[camera.window.slices] += found.reshape(camera.window.shape)
+        return people
 
 
 def entry_of(view: SiteView, camera: CameraView, observation: Observation, heads: Heads | None) -> Entry:

@@ -195,7 +195,8 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
 
     counts = (*(c for c in state.counts if c[0] > oldest_ns), (t_ns, assignment.newest(view)))
     falls = falls_of(view, state.falls, counts, fields, coverage.kernel, t_ns)
-    memory = remember(state.memory or first_memory(view, t_ns), coverage.seen, mean_field, t_ns, view.site.window_s)
+    memory = state.memory or first_memory(view, t_ns)
+    memory = remember(memory, coverage.seen, assignment.people(view), t_ns, view.site.window_s)
 
     for camera in cameras.values():
         _note_zones(view, camera, seen_ns)

@@ -1,6 +1,6 @@
 """What was last seen of ground that is not seen now: how many people stood there, and how many may by now.
 
-Loss of sight must not read as few people. Every tick notes the density of the ground that is seen; ground that is not
+Loss of sight must not read as few people. Every tick notes the people on the ground that is seen; ground that is not
 seen any more keeps what was noted last. How many people may have come since grows with time, up to
 :data:`~crowdwatch.core.site.MOST_P_M2`.
 """
@@ -23,24 +23,27 @@ INFLOW_P_M_S = 1.225
 """The greatest specific flow of people on foot, persons per metre and second, at 1.75 p/m2 (Weidmann 1993)."""
 
 KEPT = 3
-"""Fields that are kept, one for each window of time. A fault often hides people before it is found, so what is held is
-the highest of the last windows: the one that the fault spoiled, and those before it. [design value]"""
+"""Counts that are kept of each cell, one for each window of time. A fault often hides people before it is found, so
+what is held is the highest of the last windows: the one that the fault spoiled, and those before it. [design value]"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Memory:
-    """The last known density of the ground.
+    """Who was last seen on the ground.
 
     Args:
         ever: (rows, cols) the parts that were seen at any time.
-        fields: (KEPT, rows, cols) p/m2, the mean density of the window, newest first; NaN where it was never seen.
+        people: (KEPT, rows, cols) persons per cell, newest first: the mean over time with the time constant of half a
+            window, and what it was one and two windows before.
         since_ns: when the newest of them began.
+        t_ns: the tick.
         seen_ns: (rows, cols) the tick at which each cell was last seen whole, or as much of it as ever was.
     """
 
     ever: Masks
-    fields: FloatArray
+    people: FloatArray
     since_ns: int
+    t_ns: int
     seen_ns: IntArray
 
 
@@ -83,31 +86,32 @@ def first_memory(view: SiteView, t_ns: int) -> Memory:
     """Nothing has been seen yet."""
     shape = view.grid.shape
     return Memory(
-        np.zeros(shape, dtype=np.uint16), np.full((KEPT, *shape), np.nan), t_ns, np.zeros(shape, dtype=np.int64)
+        np.zeros(shape, dtype=np.uint16), np.zeros((KEPT, *shape)), t_ns, t_ns, np.zeros(shape, dtype=np.int64)
     )
 
 
-def remember(memory: Memory, seen: Masks, field_p_m2: FloatArray, t_ns: int, window_s: float) -> Memory:
+def remember(memory: Memory, seen: Masks, people: FloatArray, t_ns: int, window_s: float) -> Memory:
     """Note a tick.
 
     Args:
         memory: of the ticks before.
         seen: (rows, cols) the parts that are seen now.
-        field_p_m2: (rows, cols) the mean density of the window; NaN where it is unknown.
+        people: (rows, cols) persons per cell in the newest pictures.
         t_ns: the tick.
-        window_s: the window's length.
+        window_s: the length of the window over which readings are averaged.
     """
+    sees = seen != 0
+    held, since_ns = memory.people, memory.since_ns
+    if (t_ns - since_ns) / 1e9 >= window_s:
+        held = np.where(sees, np.concatenate([held[:1], held[:-1]]), held)  # what is not seen keeps what it had
+        since_ns = t_ns
+    else:
+        held = held.copy()
+    kept = np.exp(-(t_ns - memory.t_ns) / 1e9 / (window_s / 2))
+    held[0] = np.where(sees, people + np.where(memory.ever != 0, kept, 0.0) * (held[0] - people), held[0])
     ever = memory.ever | seen
     seen_ns = np.where(ever & ~seen == 0, t_ns, memory.seen_ns)
-    known = np.isfinite(field_p_m2)
-    fields, since_ns = memory.fields, memory.since_ns
-    if (t_ns - since_ns) / 1e9 >= window_s:
-        older = np.where(known, fields[:-1], fields[1:])  # ground that is not seen keeps what it had
-        fields, since_ns = np.concatenate([fields[:1], older]), t_ns
-    else:
-        fields = fields.copy()
-    np.copyto(fields[0], field_p_m2, where=known)
-    return Memory(ever, fields, since_ns, seen_ns)
+    return Memory(ever, held, since_ns, t_ns, seen_ns)
 
 
 def lost_of(view: SiteView, memory: Memory, seen: Masks, views: Iterable[CameraView], t_ns: int) -> Lost:
@@ -130,17 +134,21 @@ def lost_of(view: SiteView, memory: Memory, seen: Masks, views: Iterable[CameraV
     for camera in views:
         looked_at[camera.window.slices] |= camera.seen
     cell, zone, mask = zones.cell[here], zones.zone[here], zones.mask[here]
-    held = memory.fields.reshape(len(memory.fields), -1)[:, cell]
-    density = np.nan_to_num(np.fmax.reduce(held, axis=0))
-    ground_m2 = zones.share[here] * view.grid.cell_m**2
-    area_m2 = ground_m2 * share_of(gone[cell], mask)
-    hidden_m2 = ground_m2 * share_of(gone[cell] & looked_at.ravel()[cell], mask)
-    area, people, hidden = (
-        np.bincount(zone, each, counts).astype(np.float64) for each in (area_m2, area_m2 * density, hidden_m2 * density)
-    )
+    part = share_of(gone[cell], mask)
+    area = _by_zone(zone, zones.share[here] * part * view.grid.cell_m**2, counts)
+    # of a cell that several zones share, each takes the people on its share of the ground
+    part = part * zones.share[here]
+    held = memory.people.reshape(len(memory.people), -1)[:, cell]
+    people = np.max([_by_zone(zone, each * part, counts) for each in held], axis=0)
+    still = share_of(gone[cell] & looked_at.ravel()[cell], mask) * zones.share[here]
+    hidden = np.max([_by_zone(zone, each * still, counts) for each in held], axis=0)
     age_s = np.zeros(counts)
     np.maximum.at(age_s, zone, (t_ns - memory.seen_ns.ravel()[cell]) / 1e9)
     # people may come in over all of an edge that is at least a square's
     room = np.maximum(MOST_P_M2 * area - people, 0.0)
     inflow = np.minimum(INFLOW_P_M_S * 4 * np.sqrt(area) * age_s, room)
     return Lost(area / np.maximum(zones.ground_m2, 1e-12), people, hidden, inflow, age_s)
+
+
+def _by_zone(zone: IntArray, values: FloatArray, counts: int) -> FloatArray:
+    return np.bincount(zone, values, counts).astype(np.float64)

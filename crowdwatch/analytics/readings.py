@@ -332,6 +332,8 @@ def _known(
     area_m2 = of.usable_area_m2 * zone.visible_frac
     count, low, high = _interval(view, zone, views)
     lost_m2 = of.usable_area_m2 * zone.lost.area_frac
+    if zone.fall is not None:
+        high = max(high, _most(view, zone.fall.before))
     high_lost = high + min(_most(view, zone.lost.people) + zone.lost.inflow, MOST_P_M2 * lost_m2)
     never_m2 = of.usable_area_m2 * max(0.0, 1 - zone.visible_frac - zone.lost.area_frac)
     densest = float(np.fmax(zone.peak_p_m2, count / area_m2))

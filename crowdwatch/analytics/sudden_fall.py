@@ -42,10 +42,12 @@ class Fall:
     Args:
         since_ns: when it was found.
         people: those who cannot have left.
+        before: those who were counted before it.
     """
 
     since_ns: int
     people: float
+    before: float
 
 
 def walking_m_s(density_p_m2: FloatArray) -> FloatArray:
@@ -88,9 +90,9 @@ def falls_of(
         most = max(count[index] for _, count in counts)
         if most - now[index] <= LEAST_PEOPLE or now[index] >= LEFT_FRAC * most:
             continue
-        deep = max((_cannot_have_left(view, index, field, known, (t_ns - at) / 1e9) for at, field in fields[:-1]))
+        deep = max(_cannot_have_left(view, index, field, known, (t_ns - at) / 1e9) for at, field in fields[:-1])
         if deep - now[index] > LEAST_PEOPLE and now[index] < LEFT_FRAC * deep:
-            found[zone.zone_id] = Fall(t_ns, deep)
+            found[zone.zone_id] = Fall(t_ns, deep, float(most))
     return found
 
 
