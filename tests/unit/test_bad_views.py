@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
-from scenes import T0, fold, see, square, started
+from scenes import SQUARE, T0, fold, ladder, see, square, started
 
 from crowdwatch import config
 from crowdwatch.analytics.coverage import view_site
@@ -15,6 +15,7 @@ from crowdwatch.assets.examples import example
 from crowdwatch.core.outcomes import Level, Quality
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Tick
+from crowdwatch.core.site import Quantity
 from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
 from crowdwatch.sources.synthetic import lattice
@@ -97,3 +98,13 @@ def test_what_no_camera_sees_is_said_beforehand():
     site = square(walkable=LONG, zone=[[-4, -50], [4, -50], [4, -40], [-4, -40]])
     assert known_gaps(view_site(site)) == ["zone z: the cameras see 0% of it, so it will be blind: it is never read."]
     assert known_gaps(view_site(square())) == []
+
+
+def test_a_zone_whose_mean_hides_a_crush_is_named():
+    mean = ladder(2.0, 3.0, 4.0, 5.0)
+    large = {"zone": SQUARE, "area_m2": 120.0}
+    (said,) = known_gaps(view_site(square(limits=mean, **large)))
+    assert said.startswith("zone z: a crush on 10 m2 of its 120 m2 may reach no limit.")
+    peak = ladder(2.0, 3.0, 4.0, 5.0, quantity=Quantity.PEAK)
+    assert known_gaps(view_site(square(limits=(*mean, *peak), **large))) == []
+    assert known_gaps(view_site(square(limits=ladder(0.4), **large))) == [], "60 people on 120 m2 reach 0.4 p/m2"
