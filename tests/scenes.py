@@ -22,7 +22,7 @@ from crowdwatch.core.records import (
     Stamp,
     Tick,
 )
-from crowdwatch.core.site import Camera, Limit, Phase, Quantity, Site, Zone, ZoneKind, ZoneLimits
+from crowdwatch.core.site import Camera, HandOver, Limit, Phase, Quantity, Site, Zone, ZoneKind, ZoneLimits
 from crowdwatch.drivers.feed import Feed
 from crowdwatch.drivers.streams import RecordedStream
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthDetector, looking_down
@@ -56,11 +56,17 @@ def square(
     area_m2: float = 48.0,
     capacity: float | None = 100.0,
 ) -> Site:
-    """A square of 12 x 10 m with one zone of 8 x 6 m, seen whole by one camera unless told otherwise."""
+    """A square of 12 x 10 m with one zone of 8 x 6 m, seen whole by one camera unless told otherwise.
+
+    Boxes are perfect here: they are trusted alone, too.
+    """
     zones = (Zone("z", {"en": "Zone"}, np.array(zone, float), ZoneKind.STANDING, area_m2, capacity),)
     phases = (Phase("all", 0, (ZoneLimits("z", limits),)),)
     seen_by = tuple(cameras) if cameras is not None else (camera(),)
-    return Site("square", {"en": "Square"}, {}, np.array(walkable, float), (), zones, (), seen_by, phases)
+    walkable_m = np.array(walkable, float)
+    return Site(
+        "square", {"en": "Square"}, {}, walkable_m, (), zones, (), seen_by, phases, hand_over=HandOver(least_recall=1.0)
+    )
 
 
 def see(

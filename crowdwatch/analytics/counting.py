@@ -79,12 +79,14 @@ class Assignment:
         cameras: every camera, its window counted for that coverage.
         boxes, masses: (zones,) people by boxes and by head mass: the sums over the cameras of their means over the
             window.
+        alone: (zones,) those by boxes whose cameras have no head mass, so that boxes count a crowd too.
     """
 
     coverage: Coverage
     cameras: Mapping[str, CameraNow]
     boxes: FloatArray
     masses: FloatArray
+    alone: FloatArray
 
     def newest(self, view: SiteView) -> FloatArray:
         """(zones,) people in the newest pictures."""
@@ -149,13 +151,16 @@ def entry_of(view: SiteView, camera: CameraView, observation: Observation, heads
 def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow]) -> Assignment:
     """Count everybody once: each entry of the window anew where its camera owns other ground than before."""
     counted = dict(cameras)
-    boxes, masses = np.zeros(len(view.zones)), np.zeros(len(view.zones))
+    boxes, masses, alone = (np.zeros(len(view.zones)) for _ in range(3))
     for camera_id in sorted(coverage.healthy):
         window = _count(view, coverage, camera_id, cameras[camera_id].window)
         counted[camera_id] = replace(cameras[camera_id], window=window)
-        boxes += np.mean([entry.boxes for entry in window], axis=0)
+        by_boxes = np.mean([entry.boxes for entry in window], axis=0)
+        boxes += by_boxes
+        if window[-1].heads is None:
+            alone += by_boxes
         masses += np.mean([entry.masses for entry in window], axis=0)
-    return Assignment(coverage, counted, boxes, masses)
+    return Assignment(coverage, counted, boxes, masses, alone)
 
 
 def zone_mass(view: SiteView, coverage: Coverage, camera_id: str, mass: FloatArray) -> FloatArray:

@@ -34,6 +34,9 @@ LOST_FRAC, LOST_P = 0.1, 1.0
 where boxes would have to stand in for a counter that is silent: the number would fall while the crowd stays. [design
 values]"""
 
+CROWD_P_M2 = 1.0
+"""From this density on people hide one another. Boxes alone are doubted where there may be so many. [design value]"""
+
 CRUSH_M2, CRUSH_P_M2 = 10.0, 6.0
 """The smallest ground worth a reading, and a density at which people are crushed."""
 
@@ -65,6 +68,7 @@ class _Zone:
     well: tuple[str, ...]
     boxes: float
     masses: float
+    alone: float
     peak_p_m2: float
     crowding: float
     lost: LostGround
@@ -138,7 +142,8 @@ def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubt
         _Zone(
             index, zone, float(coverage.visible_frac[index]), tuple(watching[index]),
             tuple(c for c in watching[index] if assignment.cameras[c].health is Health.OK),
-            float(assignment.boxes[index]), float(assignment.masses[index]), float(peaks[index]), float(crowded[index]),
+            float(assignment.boxes[index]), float(assignment.masses[index]), float(assignment.alone[index]),
+            float(peaks[index]), float(crowded[index]),
             lost.of(index), doubts.falls.get(zone.zone_id),
         )
         for index, zone in enumerate(zones.zones)
@@ -247,6 +252,8 @@ def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: _Zone, masse
     area_m2 = zone.zone.usable_area_m2 * zone.visible_frac
     if heads is None and zone.boxes > view.site.hand_over.low_p_m2 * area_m2:
         found.append(Code.TOO_CLOSE)
+    elif heads is None and _most_alone(view, zone) > max(zone.alone, CROWD_P_M2 * area_m2):
+        found.append(Code.BOXES_ALONE)
     if seen.camera.bias is not None and not FACTOR_RANGE[0] < seen.camera.bias.factor < FACTOR_RANGE[1]:
         found.append(Code.FACTOR_OUT_OF_RANGE)
     if not math.isfinite(seen.plane.rmse_m):
@@ -355,6 +362,7 @@ def _known(
     of = zone.zone
     area_m2 = of.usable_area_m2 * zone.visible_frac
     count, low, high = _interval(view, zone, views)
+    high = max(high, count - zone.alone + _most_alone(view, zone))
     lost_m2 = of.usable_area_m2 * zone.lost.area_frac
     if zone.fall is not None:
         high = max(high, _most(view, zone.fall.before))
@@ -380,6 +388,12 @@ def _known(
         occupancy_frac=count / of.capacity if of.capacity else math.nan,
         reasons=tuple(why),
     )
+
+
+def _most_alone(view: SiteView, zone: _Zone) -> float:
+    """How many people there may be where boxes alone have counted: they find next to nobody of a dense crowd."""
+    area_m2 = zone.zone.usable_area_m2 * zone.visible_frac
+    return max(zone.alone, min(zone.alone / view.site.hand_over.least_recall, MOST_P_M2 * area_m2))
 
 
 def _most(view: SiteView, people: float) -> float:

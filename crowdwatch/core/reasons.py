@@ -47,6 +47,7 @@ class Code(StrEnum):
     HEADS_NOT_PROJECTED = "heads_not_projected"
     NO_ESTIMATE = "no_estimate"
     TOO_CLOSE = "too_close"
+    BOXES_ALONE = "boxes_alone"
     FACTOR_OUT_OF_RANGE = "factor_out_of_range"
     CALIBRATION_ERROR_UNKNOWN = "calibration_error_unknown"
     # readings: worth saying, no doubt
@@ -96,6 +97,7 @@ OF_CAMERA = frozenset(
         Code.HEADS_NOT_PROJECTED,
         Code.NO_ESTIMATE,
         Code.TOO_CLOSE,
+        Code.BOXES_ALONE,
         Code.FACTOR_OUT_OF_RANGE,
         Code.CALIBRATION_ERROR_UNKNOWN,
         Code.SCALED,
@@ -115,6 +117,7 @@ TOO_FEW = frozenset(
         Code.HEADS_NOT_PROJECTED,
         Code.NO_ESTIMATE,
         Code.TOO_CLOSE,
+        Code.BOXES_ALONE,
     }
 )
 """Codes of readings that may have counted too few people, nobody knows how many: they clear no alarm."""

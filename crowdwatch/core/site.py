@@ -13,6 +13,7 @@ from crowdwatch.errors import ConfigError, RecordError
 __all__ = [
     "BAND_P_M2",
     "FACTOR_RANGE",
+    "LEAST_RECALL",
     "MOST_P_M2",
     "Bias",
     "Camera",
@@ -49,6 +50,10 @@ BAND_P_M2 = (0.3, 0.6)
 """The hand-over's band: the highest of those tried at which packing never lowers the number of people who are at least
 64 px tall in the picture (at the detector's 640 px), by the recall of ``crowd-n`` on the training photographs. See
 ``pipelines.recall``, and ``tests/property/test_handover.py``, which packs a crowd with it."""
+
+LEAST_RECALL = 0.04
+"""Share of a dense crowd that person boxes find. YOLO11n finds 4 % of the people of ShanghaiTech A at 1280 px, and 0.23
+of 5.0 p/m2 of a drawn crowd: whoever has boxes alone cannot tell a few people from a crowd."""
 
 MOST_P_M2 = 10.0
 """Means over 10 m2 do not exceed it: about 9 in the densest crowd that was measured, at Mina in 2006 (Helbing,
@@ -182,13 +187,15 @@ class Camera:
 class HandOver:
     """Where the counter takes over from boxes: at densities from ``low_p_m2`` (all boxes) to ``high_p_m2`` (all heads).
 
-    ``boxes`` and ``heads`` say how far the counts of either may be off.
+    ``boxes`` and ``heads`` say how far the counts of either may be off. ``least_recall`` is the share of a dense crowd
+    that boxes may have found where they count alone.
     """
 
     low_p_m2: float = BAND_P_M2[0]
     high_p_m2: float = BAND_P_M2[1]
     boxes: IntervalTable = UNMEASURED
     heads: IntervalTable = UNMEASURED
+    least_recall: float = LEAST_RECALL
 
     def __post_init__(self) -> None:
         if not 0 <= self.low_p_m2 < self.high_p_m2:

@@ -237,12 +237,13 @@ def map_rows(moment: Moment, language: str) -> list[dict[str, str]]:
     rows = []
     for zone in moment.site.zones:
         reading = moment.reading(zone.zone_id)
+        least = "≥ " if reading.too_few and math.isfinite(reading.count) else ""
         values = (
             name_of(zone.name, zone.zone_id, language),
             f"{LEVEL_STYLES[reading.level].sign} {t(language, f'level.{reading.level.name.lower()}')}",
-            number(reading.density_p_m2, 2),
+            least + number(reading.density_p_m2, 2),
             level_of_service(zone.kind, reading.density_p_m2) or "?",
-            number(reading.count, 1),
+            least + number(reading.count, 1),
             interval(reading.count_low, reading.count_high),
             f"{number(reading.peak_p_m2, 2)} ({reading.bandwidth_m:g} m)",
             f"{number(reading.occupancy_frac * 100, 0)} %",

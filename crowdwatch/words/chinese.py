@@ -27,6 +27,7 @@ REASONS: dict[Code, str] = {
     Code.HEADS_NOT_PROJECTED: "摄像机 {camera_id}：其标定无法将头部投影到地面",
     Code.NO_ESTIMATE: "摄像机 {camera_id}：近期没有密度估计结果",
     Code.TOO_CLOSE: "摄像机 {camera_id}：人群过密，仅靠目标检测无法准确计数",
+    Code.BOXES_ALONE: ("摄像机 {camera_id}：至少有这么多人；没有密度估计，密集人群也可能显示同样的人数"),
     Code.FACTOR_OUT_OF_RANGE: "摄像机 {camera_id}：人工清点与程序计数相差过大",
     Code.CALIBRATION_ERROR_UNKNOWN: "摄像机 {camera_id}：标定误差未知",
     # readings: worth saying, no doubt

@@ -33,6 +33,9 @@ REASONS: dict[Code, str] = {
     Code.HEADS_NOT_PROJECTED: "camera {camera_id}: its calibration cannot project heads to the ground",
     Code.NO_ESTIMATE: "camera {camera_id}: the density estimator has given no recent estimate",
     Code.TOO_CLOSE: "camera {camera_id}: people stand too close for the detector alone",
+    Code.BOXES_ALONE: (
+        "camera {camera_id}: at least so many; without a density estimator a dense crowd can read the same"
+    ),
     Code.FACTOR_OUT_OF_RANGE: "camera {camera_id}: hand counts are too far from the program's",
     Code.CALIBRATION_ERROR_UNKNOWN: "camera {camera_id}: calibration error unknown",
     # readings: worth saying, no doubt

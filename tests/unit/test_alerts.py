@@ -22,7 +22,7 @@ def run(densities, site=None, extra=None):
 
     # boxes are the truth here, however close people stand
     site = dataclasses.replace(
-        site or square(limits=ladder(1.0, 2.0, 3.0, 4.0)), window_s=1.0, hand_over=HandOver(9.0, 9.9)
+        site or square(limits=ladder(1.0, 2.0, 3.0, 4.0)), window_s=1.0, hand_over=HandOver(9.0, 9.9, least_recall=1.0)
     )
     events = every_second(lambda s: crowd(densities[int(s)]), len(densities))
     for at, action in extra or ():

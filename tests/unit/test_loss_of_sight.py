@@ -18,7 +18,7 @@ DARK = replace(FINE, luma=2.0, contrast=1.0)
 WEST, EAST = "west", "east"
 CROWD = lattice(6.0, -4, 0, 0, 6)
 """150 people on the west half of the zone, which is 8 x 6 m."""
-TRUSTED = HandOver(9.0, 9.9)
+TRUSTED = HandOver(9.0, 9.9, least_recall=1.0)
 """Boxes are the truth, however close people stand."""
 
 
@@ -197,3 +197,32 @@ def test_a_crowd_that_walks_out_is_not_doubted():
     outcomes = run(halves(limits=ladder(1.0, 2.0)), 60, leaving, lambda *_: FINE)
     assert all(Code.SUDDEN_FALL not in codes(outcome.readings[0]) for outcome in outcomes)
     assert transitions(outcomes)[-1][1] == "cleared"
+
+
+@pytest.mark.parametrize(("found", "quality"), [(0, Quality.GOOD), (1, Quality.GOOD), (11, Quality.DEGRADED)])
+def test_boxes_alone_in_what_may_be_a_dense_crowd_say_at_least(found, quality):
+    """Of 240 people on 48 m2, 5.0 p/m2, a detector finds 11. The interval holds them all, and nothing clears."""
+    people = lattice(5.0, -4, 0, 4, 6)
+    some = people[np.linspace(0, len(people) - 1, found).astype(int)] if found else np.empty((0, 2))
+    site = replace(halves(limits=ladder(1.0, 2.0)), hand_over=HandOver())
+    outcomes = run(site, 20, lambda _: some, lambda *_: FINE)
+    (reading,) = outcomes[-1].readings
+    assert reading.quality is quality
+    assert reading.too_few is (quality is Quality.DEGRADED)
+    if found == 11:
+        assert codes(reading) == {Code.BOXES_ALONE}
+        assert reading.density_high >= 5.0
+        assert reading.count_high >= 240
+
+
+def test_boxes_that_fail_in_the_crowd_clear_no_alarm():
+    """The crowd packs, and boxes find fewer and fewer of it; nobody walks out."""
+    people = lattice(5.0, -4, 0, 4, 6)
+
+    def found(second):
+        return people[:: 1 + second // 8] if second < 20 * 8 else people[::20]
+
+    site = replace(halves(limits=ladder(1.0, 2.0)), hand_over=HandOver())
+    outcomes = run(site, 240, found, lambda *_: FINE)
+    assert [t[1:] for t in transitions(outcomes)] == [("raised", "CAUTION")]
+    assert outcomes[-1].readings[0].density_p_m2 < 0.3
