@@ -17,7 +17,7 @@ from crowdwatch.ui import alertlist, audits, camera, chart, controls, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
 from crowdwatch.ui.style import CSS, legend, notice
 from crowdwatch.ui.view import Moment, Pulse, glance_at, limits_at, look
-from crowdwatch.ui.writing import name_of, short
+from crowdwatch.ui.writing import name_of, safe, short
 from crowdwatch.words import t
 
 __all__ = ["hand_counts", "journal", "store_url", "watch"]
@@ -165,6 +165,9 @@ def _map(moment: Moment, language: str) -> None:
     )
     if moment.grid is None:
         st.html(f'<div class="cw-note">{t(language, "map.nogrid")}</div>')
+    moving = [name_of(one.name, one.camera_id, language) for one in moment.site.cameras if one.moves]
+    if moving:
+        st.html(f'<div class="cw-note">{safe(t(language, "map.moving", names=", ".join(moving)))}</div>')
     with st.expander(t(language, "map.table")):
         st.table(sitemap.map_rows(moment, language))
 

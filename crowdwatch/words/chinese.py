@@ -157,6 +157,7 @@ PAGE: dict[str, str] = {
     "map.table": "以表格查看地图",
     "map.alt": "{site} 于 {time} 的地图：{n} 个区域，最严重为 {worst}。下方表格内容相同。",
     "map.nogrid": "此时刻没有密度场。",
+    "map.moving": "移动摄像机不在图上标出：{names}",
     "col.zone": "区域",
     "col.level": "等级",
     "col.density": "密度 人/m²",

@@ -170,6 +170,7 @@ PAGE: dict[str, str] = {
     "map.table": "The map as a table",
     "map.alt": "Map of {site} at {time}: {n} zones, worst {worst}. The table below holds the same.",
     "map.nogrid": "No density field at this time.",
+    "map.moving": "Not drawn, since they move: {names}",
     "col.zone": "Zone",
     "col.level": "Level",
     "col.density": "Density p/m²",
