@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.planes import FloatArray, readonly
 
-__all__ = ["BLOCKS_HW", "PROFILES", "PROFILE_XY", "BlockEvidence", "coded", "decoded"]
+__all__ = ["BLOCKS_HW", "CODES_A_ROOT", "PROFILES", "PROFILE_XY", "BlockEvidence", "coded", "decoded"]
 
 BLOCKS_HW = 12, 16
 """Rows and columns of blocks that a picture is measured by: 64 x 60 pixels at 1024x720, two people side by side."""
@@ -44,8 +44,8 @@ class BlockEvidence:
 
     Args:
         luma: (rows, cols) of :data:`BLOCKS_HW`, mean brightness, 0..255; row 0 is the top of the picture.
-        sharpness: (rows, cols) mean absolute difference of pixels side by side plus that of pixels one above the other,
-            by :func:`coded`.
+        sharpness: (rows, cols) geometric mean of the mean absolute difference of pixels side by side and of that of
+            pixels one above the other, by :func:`coded`: it falls where either is lost, as by a smear in one direction.
         change: (rows, cols) mean absolute difference to the previous decoded frame, coded; None without one.
         profiles: :data:`PROFILES`, the gradient profiles of four tiles, coded: the mean absolute difference of pixels
             side by side in each of 192 columns, then that of pixels one above the other in each of 108 rows. None where

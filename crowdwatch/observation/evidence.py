@@ -77,7 +77,7 @@ def _blocks(current: Frame, previous: Frame | None, profiles: bool) -> BlockEvid
         return None
     across, down = cv2.absdiff(green[:, 1:], green[:, :-1]), cv2.absdiff(green[1:], green[:-1])
     by_column = _band_means(across)
-    sharpness = _block_means(by_column) + _block_means(_band_means(down))
+    sharpness = np.sqrt(_block_means(by_column) * _block_means(_band_means(down)))
     change = None if previous is None else coded(_block_means(_band_means(cv2.absdiff(green, _green(previous)))))
     luma = np.rint(_block_means(_band_means(green))).astype(np.uint8)
     return BlockEvidence(luma, coded(sharpness), change, _profiles(by_column, down) if profiles else None)
