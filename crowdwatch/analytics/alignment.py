@@ -29,10 +29,10 @@ WIDE = 15
 LEAST_USUAL = 0.1
 """A direction in which profiles are usually less alike (nothing stands still there) is not judged."""
 
-OFF_FRAC, BACK_FRAC = 0.4, 0.7
-"""Less of the usual likeness, in either direction, is another view; more in both is the old one again."""
-
-OFF_AFTER_S, BACK_AFTER_S = 3.0, 3.0
+USUAL_FRAC, OFF_SUM_S, BACK_AFTER_S = 0.75, 1.2, 3.0
+"""With less than this of the usual likeness, in either direction, nothing is learned, and what lacks is summed up over
+time: a camera that was turned away (0.1) is found after two seconds, one that was knocked a little (0.6) after eight.
+With more in both directions for this long the old view is there again."""
 
 SEEN_TILE = 0.5
 """A tile of which less is seen is left out."""
@@ -50,7 +50,7 @@ class Alignment:
         recent: those of the last seconds.
         usual: (2, 4) the usual likeness of the two, by direction and tile.
         learned_s: for how long these were learned.
-        off_s: for how long they have been unlike; while moved, for how long alike again.
+        off_s: the sum of what lacked of the usual likeness; while moved, for how long they have been alike again.
         moved: whether the camera looks elsewhere.
     """
 
@@ -81,16 +81,17 @@ class Alignment:
         alike = likeness(recent, self.mean)
         rest = self._rest(alike, hidden)
         if self.moved:
-            off_s = self.off_s + dt_s if rest >= BACK_FRAC else 0.0
-            return replace(self, recent=recent, off_s=off_s, moved=off_s < BACK_AFTER_S)
-        if rest < OFF_FRAC:
-            off_s = self.off_s + dt_s
-            return replace(self, recent=recent, off_s=off_s, moved=off_s >= OFF_AFTER_S)
-        if not learn:
-            return replace(self, recent=recent, off_s=0.0)
+            back_s = self.off_s + dt_s if rest >= USUAL_FRAC else 0.0
+            return replace(self, recent=recent, off_s=back_s % BACK_AFTER_S, moved=back_s < BACK_AFTER_S)
+        off_s = max(0.0, self.off_s + (USUAL_FRAC - rest) * dt_s)
+        if off_s >= OFF_SUM_S:
+            return replace(self, recent=recent, off_s=0.0, moved=True)
+        if not learn or rest < USUAL_FRAC:
+            return replace(self, recent=recent, off_s=off_s)
         learned_s = self.learned_s + dt_s
         pace_s = min(USUAL_S, learned_s)
-        return Alignment(towards(self.mean, now, dt_s, pace_s), recent, towards(self.usual, alike, dt_s, pace_s), learned_s)
+        mean, usual = towards(self.mean, now, dt_s, pace_s), towards(self.usual, alike, dt_s, pace_s)
+        return Alignment(mean, recent, usual, learned_s, off_s)
 
     def _rest(self, alike: FloatArray, hidden: Mask) -> float:
         """What is left of the usual likeness, in the direction in which less is left; 1 where that cannot be told."""

@@ -1,9 +1,9 @@
 """Whether a camera's picture is frozen: judged by what changes in it, against the camera's own noise.
 
-No encoder repeats a picture pixel by pixel: keyframes come, what is left out is made up for. But it repeats it nearly,
-and most blocks then change much less than they do while the camera lives. A clock that runs on in a frozen picture moves
-few blocks only. Where the encoder has taken all noise out of a still picture, a frozen one cannot be told from it: that
-is then said, unless there are people in it, or something always moved here.
+No encoder repeats a picture pixel by pixel: keyframes come, what was left out is made up for. But it repeats it nearly:
+in most pictures most blocks then change much less than they do while the camera lives. A clock that runs on in a frozen
+picture moves few blocks only. Where the encoder has taken all noise out of a still picture, a frozen one cannot be told
+from it: that is then said, unless there are people in it, or much always moved here.
 """
 
 from __future__ import annotations
@@ -14,38 +14,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.analytics.reference import Mask, towards
-from crowdwatch.core.blocks import BLOCKS_HW, CODES_A_ROOT
+from crowdwatch.core.blocks import BLOCKS_HW
 from crowdwatch.core.records import FloatArray
 
 __all__ = ["Stillness"]
 
-RECENT_S = 2.0
-"""Time constant of what moved lately: a keyframe's pulse among ten pictures is forgotten, a second of stillness not."""
-
 QUIET_FRAC, QUIET_PACE, QUIET_PACE_AT_FIRST, AT_FIRST_S = 0.3, 0.3, 6.0, 20.0
-"""The camera's noise is the 0.3 quantile of a block's change: it is followed by so many codes a second."""
+"""The camera's noise is the 0.3 quantile of a block's change: it is followed by so many codes a second, faster at first,
+when nothing is judged yet: an encoder takes seconds to settle."""
 
 NOISE_CODE = 3.0
 """Blocks whose usual change is coded by less (0.035 grey levels) show no noise."""
 
-LIVES_SHARE = 0.5
-"""A block lives in a picture in which its code is more than this share of the usual one."""
+LIVES_SHARE, LIVING_BLOCKS, CLOCK_BLOCKS = 0.5, 0.25, 0.025
+"""A block lives in a picture in which its code is more than this share of the usual one. A picture is still in which
+fewer of the blocks with noise than this live, and in which nothing moves but perhaps a clock."""
 
 MOVES_CODE = 8.0
 """Code of a change of 0.25 grey levels on average over a block: something moved there."""
 
-STILL_FRAC, STILL_BLOCKS = 0.3, 0.8
-"""A block is still that lived or moved in less than this share of the newest pictures; the picture is, when so many of
-the blocks with noise are."""
-
 NOISY_BLOCKS = 0.2
 """With noise in fewer of its blocks than this a camera is judged by what moves."""
 
-BUSY_BLOCKS, BUSY_RISES_S, BUSY_FALLS_S = 0.04, 300.0, 10.0
-"""In a camera in whose quietest moments so many blocks move, stillness is a freeze."""
+BUSY_BLOCKS, BUSY_LEFT, BUSY_RISES_S, BUSY_FALLS_S = 0.08, 0.25, 300.0, 10.0
+"""A picture is still, too, in which fewer blocks move than this share of those that move in quiet moments; where those
+are many, stillness is a freeze. What moves in quiet moments is followed with these time constants."""
 
-BUSY_LEFT = 0.25
-"""Where fewer blocks move than this share of those that move in quiet moments, nothing does."""
+RECENT_S, STILL_FRAC = 2.0, 0.5
+"""With a keyframe among a few pictures, the others decide: half of those of the last seconds."""
 
 MOST_HIDDEN = 0.75
 """Nothing is said of stillness where more of the picture than this shows nothing."""
@@ -55,7 +51,6 @@ CROWD = 3
 """People who would all stand still: even one who waits sways, and a lamp post is one or two."""
 
 UNKNOWN = np.full(BLOCKS_HW, -1.0)
-ALL = np.ones(BLOCKS_HW)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,20 +59,18 @@ class Stillness:
 
     Args:
         quiet: (blocks) the code of the change that is usual in quiet moments; -1 before the first.
-        lives: (blocks) share of the newest pictures in which each block changed as much as it usually does.
-        moves: (blocks) share of those in which something moved.
-        busy: share of the blocks that move even in quiet moments.
+        busy: share of the blocks that move even in quiet moments, of those that do not always move.
         seen_s: for how long this was learned.
-        still_s: for how long nothing but what always moves has moved.
+        recent: share of the newest pictures that are still.
+        still_s: for how long most of them have been.
         frozen: the picture is.
         untold: it shows nothing that a frozen one would not.
     """
 
     quiet: FloatArray = field(default_factory=lambda: UNKNOWN)
-    lives: FloatArray = field(default_factory=lambda: ALL)
-    moves: FloatArray = field(default_factory=lambda: ALL)
     busy: float = 0.0
     seen_s: float = 0.0
+    recent: float = 0.0
     still_s: float = 0.0
     frozen: bool = False
     untold: bool = False
@@ -99,25 +92,27 @@ class Stillness:
         codes = change.astype(np.float64)
         if self.quiet[0, 0] < 0:
             return replace(self, quiet=codes)
-        lives = towards(self.lives, codes > np.maximum(LIVES_SHARE * self.quiet, 1.0), dt_s, RECENT_S)
-        moves = towards(self.moves, codes >= MOVES_CODE, dt_s, RECENT_S)
         noise = (self.quiet >= NOISE_CODE) & ~hidden
-        quiet_here = (self.quiet < MOVES_CODE) & ~hidden
-        by_noise = noise.mean() >= NOISY_BLOCKS
-        moving = float((moves[quiet_here] >= STILL_FRAC).mean()) if quiet_here.any() else 1.0
+        by_noise = float(noise.mean()) >= NOISY_BLOCKS
+        lives = codes > np.maximum(LIVES_SHARE * self.quiet, 1.0)
+        at_times = (self.quiet < MOVES_CODE) & ~hidden
+        moving = float((codes >= MOVES_CODE)[at_times].sum()) / codes.size
+        still = moving <= max(BUSY_LEFT * self.busy, CLOCK_BLOCKS if by_noise else 0.0)
         if by_noise:
-            still = float((lives[noise] < STILL_FRAC).mean()) >= STILL_BLOCKS
-        else:
-            still = moving <= BUSY_LEFT * self.busy
-        still_s = min(self.still_s + dt_s, MOST_S) if still else 0.0
-        if still:
+            still = still and float(lives[noise].mean()) < LIVING_BLOCKS
+        still = still and self.seen_s >= AT_FIRST_S
+        recent = float(towards(np.float64(self.recent), np.float64(still), dt_s, RECENT_S))
+        if recent >= STILL_FRAC:
+            still_s = min(self.still_s + dt_s, MOST_S)
             long = still_s + RECENT_S >= limit_s
             sure = by_noise or self.busy >= BUSY_BLOCKS or people >= CROWD
-            return replace(self, lives=lives, moves=moves, still_s=still_s, frozen=long and sure, untold=long and not sure)
+            return replace(self, recent=recent, still_s=still_s, frozen=long and sure, untold=long and not sure)
+        if still:  # the first of some, or a single one: nothing to learn from
+            return replace(self, recent=recent, still_s=0.0, frozen=False, untold=False)
         seen_s = self.seen_s + dt_s
         pace = dt_s * (QUIET_PACE_AT_FIRST if seen_s < AT_FIRST_S else QUIET_PACE)
         steps = pace * np.where(codes > self.quiet, QUIET_FRAC, QUIET_FRAC - 1.0)
         quiet = np.where(hidden, self.quiet, np.clip(self.quiet + steps, 0.0, 255.0))
         pace_s = BUSY_RISES_S if moving > self.busy else BUSY_FALLS_S
-        busy = float(towards(np.float64(self.busy), np.float64(moving), dt_s, pace_s))
-        return Stillness(quiet, lives, moves, busy, seen_s)
+        busy = float(towards(np.float64(self.busy), np.float64(moving), dt_s, min(pace_s, seen_s)))
+        return Stillness(quiet, busy, seen_s, recent)

@@ -38,6 +38,8 @@ class Code(StrEnum):
     NO_ENGINE = "no_engine"
     # readings: doubts
     PARTLY_SEEN = "partly_seen"
+    PARTLY_UNCLEAR = "partly_unclear"
+    PERHAPS_FROZEN = "perhaps_frozen"
     DETECTOR_LIMIT = "detector_limit"
     ESTIMATOR_FAILED = "estimator_failed"
     HEADS_NOT_PROJECTED = "heads_not_projected"
@@ -64,6 +66,7 @@ _LIMIT = {"quantity": str, "limit": float, "unit": str, "delay_s": float}
 VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} for code in Code} | {
     Code.UNHEALTHY: {"health": str},
     Code.PARTLY_SEEN: {"visible_frac": float},
+    Code.PARTLY_UNCLEAR: {"loss": str},
     Code.SCALED: {"factor": float, "audits": int},
     Code.LIMIT_REACHED: _LIMIT | {"value": float},
     Code.LIMIT_LIKELY: _LIMIT | {"value": float, "chance": float},
@@ -77,6 +80,8 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
 OF_CAMERA = frozenset(
     {
         Code.UNHEALTHY,
+        Code.PARTLY_UNCLEAR,
+        Code.PERHAPS_FROZEN,
         Code.NO_ESTIMATE_IN_CROWD,
         Code.DETECTOR_LIMIT,
         Code.ESTIMATOR_FAILED,

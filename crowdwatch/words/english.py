@@ -21,6 +21,10 @@ REASONS: dict[Code, str] = {
     Code.NO_ENGINE: "the engine does not answer",
     # readings: doubts
     Code.PARTLY_SEEN: "{visible_frac:.0%} of the zone is seen",
+    Code.PARTLY_UNCLEAR: "camera {camera_id}: a part of the picture is {loss}",
+    Code.PERHAPS_FROZEN: (
+        "camera {camera_id}: nothing moves in the picture, so that it cannot be told whether it is frozen"
+    ),
     Code.DETECTOR_LIMIT: "camera {camera_id}: the detector reached its limit, people may be missing",
     Code.ESTIMATOR_FAILED: "camera {camera_id}: the density estimator failed",
     Code.HEADS_NOT_PROJECTED: "camera {camera_id}: its calibration cannot project heads to the ground",
@@ -49,9 +53,19 @@ TERMS: dict[str, dict[str, str]] = {
         "dark": "the picture is too dark",
         "overexposed": "the picture is overexposed",
         "covered": "the lens is covered",
+        "blurred": "the picture is blurred",
         "noisy": "the picture shows only noise",
+        "damaged": "the picture is damaged",
+        "moved": "the camera looks elsewhere",
         "frozen": "the picture is frozen",
         "silent": "no recent picture",
+    },
+    "loss": {
+        "dark": "too dark",
+        "overexposed": "overexposed",
+        "covered": "covered",
+        "blurred": "blurred",
+        "damaged": "damaged",
     },
     "quantity": {"density": "density", "count": "count", "occupancy": "occupancy"},
     "unit": {"p/m2": " p/m2", "persons": " persons", "of capacity": " of capacity"},
@@ -143,7 +157,10 @@ PAGE: dict[str, str] = {
     "health.dark": "DARK",
     "health.overexposed": "OVEREXPOSED",
     "health.covered": "COVERED",
+    "health.blurred": "BLURRED",
     "health.noisy": "NOISE ONLY",
+    "health.damaged": "DAMAGED",
+    "health.moved": "MOVED",
     "health.frozen": "FROZEN",
     "health.silent": "SILENT",
     # map
