@@ -37,6 +37,10 @@ With more in both directions for this long the old view is there again."""
 SEEN_TILE = 0.5
 """A tile of which less is seen is left out."""
 
+CALIBRATED_USUAL = 0.5
+"""What is expected of a calibrated picture before the usual likeness is known: a busy street keeps about as much, of
+one that was shifted by a hundredth of its width a third at most is left."""
+
 LEARNED_S = 8.0
 """Time that is learned before anything is judged."""
 
@@ -65,7 +69,9 @@ class Alignment:
     def of(cls, profiles: NDArray[np.uint8], *, calibrated: bool = False) -> Alignment:
         """Begin with one picture; a calibrated one is trusted at once."""
         first = decoded(profiles)
-        return cls(first, first, learned_s=LEARNED_S if calibrated else 0.0)
+        if not calibrated:
+            return cls(first, first)
+        return cls(first, first, np.full((2, 4), CALIBRATED_USUAL), LEARNED_S)
 
     def see(self, profiles: NDArray[np.uint8], hidden: Mask, dt_s: float, *, learn: bool) -> Alignment:
         """Take in the profiles of a picture.

@@ -1,7 +1,8 @@
 """From the evidence of pictures to the health of a camera. Memory is one :class:`CameraWatch` per camera.
 
 What shows in one picture alone is judged by fixed limits (:func:`judge`). The rest is judged against what is usual for
-the camera: what it lost (:mod:`.loss`), whether it is frozen (:mod:`.stillness`) or looks elsewhere (:mod:`.alignment`).
+the camera: what it lost (:mod:`.loss`), whether it is frozen (:mod:`.stillness`), whether it looks elsewhere
+(:mod:`.alignment`).
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ class CameraWatch:
         alignment = None if calibrated.profiles is None else Alignment.of(calibrated.profiles, calibrated=True)
         return cls(reference=Reference.of(calibrated, calibrated=True), alignment=alignment)
 
-    def see(self, t_ns: int, evidence: Evidence, found: Detections | None, stale_limit: float, *, moves: bool = False) -> CameraWatch:
+    def see(
+        self, t_ns: int, evidence: Evidence, found: Detections | None, stale_limit: float, *, moves: bool = False
+    ) -> CameraWatch:
         """Take in one more picture's evidence.
 
         Args:
@@ -197,7 +200,7 @@ def people_in_blocks(found: Detections | None) -> tuple[Mask, int]:
 
 
 def is_noise(reference: Reference, blocks: BlockEvidence) -> bool:
-    """Whether noise hides the scene: every block has several times its structure, and none keeps it to the next picture."""
+    """Whether noise hides the scene: blocks have several times their structure, and none of it stays."""
     judged = reference.judged
     if blocks.change is None or judged.sum() < LEAST_JUDGED:
         return False

@@ -1,8 +1,8 @@
 """What is usual for a camera, block by block: its brightness and its structure while it is healthy.
 
 A picture is judged against the same camera's earlier pictures, never against a number that shall hold for all. The
-reference learns slowly, from blocks without people, and only while the structure of the picture as a whole is there: fog
-that comes slowly is not learned away, and a crowd that comes or leaves is not taken for a lens that is covered.
+reference learns slowly, from blocks without people, and only while the structure of the picture as a whole is there:
+fog that comes slowly is not learned away, and a crowd that comes or leaves is not taken for a lens that is covered.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Reference:
         luma: brightness, 0..255.
         sharpness: structure that is expected, grey levels.
         anchor: the long memory of the structure.
-        seen_s: seconds for which each block was seen without people; infinite in a calibrated picture.
+        seen_s: seconds for which each block was seen without people.
     """
 
     luma: FloatArray
@@ -60,7 +60,7 @@ class Reference:
     def of(cls, blocks: BlockEvidence, *, calibrated: bool = False) -> Reference:
         """Begin with one picture; a calibrated one is trusted at once."""
         sharpness = decoded(blocks.sharpness)
-        seen_s = np.full(sharpness.shape, SURE_S if calibrated else 0.0)
+        seen_s = np.full(sharpness.shape, ANCHOR_S if calibrated else 0.0)
         return cls(blocks.luma.astype(np.float64), sharpness, sharpness, seen_s)
 
     @property

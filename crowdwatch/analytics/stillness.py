@@ -20,8 +20,8 @@ from crowdwatch.core.records import FloatArray
 __all__ = ["Stillness"]
 
 QUIET_FRAC, QUIET_PACE, QUIET_PACE_AT_FIRST, AT_FIRST_S = 0.3, 0.3, 6.0, 20.0
-"""The camera's noise is the 0.3 quantile of a block's change: it is followed by so many codes a second, faster at first,
-when nothing is judged yet: an encoder takes seconds to settle."""
+"""The camera's noise is the 0.3 quantile of a block's change: it is followed by so many codes a second, faster at
+first, when nothing is judged yet: an encoder takes seconds to settle."""
 
 NOISE_CODE = 3.0
 """Blocks whose usual change is coded by less (0.035 grey levels) show no noise."""

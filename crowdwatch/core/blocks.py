@@ -20,6 +20,8 @@ PROFILE_XY = 192, 108
 PROFILES = 4, sum(PROFILE_XY)
 """Tiles (north-west, north-east, south-west, south-east of the picture), and what is noted of each."""
 
+_SHAPES = {"luma": BLOCKS_HW, "sharpness": BLOCKS_HW, "change": BLOCKS_HW, "profiles": PROFILES}
+
 CODES_A_ROOT = 16.0
 
 
@@ -58,7 +60,7 @@ class BlockEvidence:
     profiles: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
-        for name, shape in (("luma", BLOCKS_HW), ("sharpness", BLOCKS_HW), ("change", BLOCKS_HW), ("profiles", PROFILES)):
+        for name, shape in _SHAPES.items():
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, readonly(name, value, shape, np.uint8))

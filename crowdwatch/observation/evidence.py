@@ -10,6 +10,7 @@ side by side: so near to native resolution sensor noise and blur still show.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypeAlias
 
 import cv2
@@ -91,7 +92,7 @@ def _edges(length: int, parts: int) -> NDArray[np.int64]:
 def _band_means(values: Gray) -> FloatArray:
     """(block rows, W) mean of each column within each row of blocks."""
     edges = _edges(values.shape[0], BLOCKS_HW[0])
-    sums = [cv2.reduce(values[a:b], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S) for a, b in zip(edges, edges[1:], strict=False)]
+    sums = [cv2.reduce(values[a:b], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S) for a, b in pairwise(edges)]
     means: FloatArray = np.concatenate(sums) / np.diff(edges)[:, None]
     return means
 
