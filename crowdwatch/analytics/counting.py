@@ -60,6 +60,8 @@ class CameraNow:
         window: its observations, oldest first.
         counter_fault: why its counter gave nothing for the newest picture; None when nothing is wrong.
         silent: the newest head mass, when it is too old to stand for what is there now.
+        partly: why a part of its picture, or its newest pictures, are not counted from; OK where nothing is wrong.
+        untold: whether a frozen picture would look the same.
     """
 
     health: Health
@@ -68,6 +70,8 @@ class CameraNow:
     window: tuple[Entry, ...]
     counter_fault: Code | None = None
     silent: Heads | None = None
+    partly: Health = Health.OK
+    untold: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

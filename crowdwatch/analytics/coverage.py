@@ -46,7 +46,9 @@ class CameraView:
         heads_kernel: share of the kernel that lies over this ground; NaN where heads are not seen.
         entries: (E,) which of the site's zone entries lie on cells that it reaches.
         cells: (E,) their cells within the window, row by row.
-        zones_seen: (zones,) whether it sees anything of them.
+        zones_seen: (zones,) whether it looks at any of their ground.
+        zones_in_sight: (zones,) whether it sees any of it: not where the part of the picture that shows it is lost.
+        zones_hidden: (zones,) whether it has lost any of it.
     """
 
     camera: Camera
@@ -61,6 +63,8 @@ class CameraView:
     entries: IntArray
     cells: IntArray
     zones_seen: NDArray[np.bool_]
+    zones_in_sight: NDArray[np.bool_]
+    zones_hidden: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,9 +144,10 @@ def view_camera(view: SiteView, camera: Camera, plane: GroundPlane) -> CameraVie
     cells = (row - window.row) * window.cols + col - window.col
     sees = found.seen.ravel()[cells] & view.zones.mask[entries] != 0
     zones_seen = np.bincount(view.zones.zone[entries], sees, len(view.zones)) > 0
+    none_hidden = np.zeros(len(view.zones), dtype=np.bool_)
     return CameraView(
         camera, plane, plane.plane_id, window, found.seen, found.sigma_m, found.px2_m2, heads_share, kernel, entries,
-        cells, zones_seen,
+        cells, zones_seen, zones_seen, none_hidden,
     )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
 from crowdwatch.analytics.readings import Doubts, read_zones
+from crowdwatch.analytics.reference import Mask
+from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
 from crowdwatch.analytics.sudden_fall import Fall, falls_of
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
@@ -30,14 +32,23 @@ __all__ = ["State", "advance", "start"]
 
 @dataclass(frozen=True, slots=True)
 class _CameraState:
-    """One camera's memory: what it sees, its pictures' health, the observations within the window, its counter's newest
-    answer and why that counter failed since, if it did."""
+    """One camera's memory: what it looks at, its pictures' health, the observations within the window, its counter's
+    newest answer and why that counter failed since, if it did; what is left of its view while a part of its picture is
+    lost, and the blocks that show its cells, once they were needed."""
 
     view: CameraView | None = None
     watch: CameraWatch = field(default_factory=CameraWatch)
     window: tuple[Entry, ...] = ()
     heads: Heads | None = None
     counter_fault: Code | None = None
+    left: CameraView | None = None
+    lost: Mask | None = None
+    blocks: CellBlocks | None = None
+
+    @property
+    def sight(self) -> CameraView | None:
+        """What it sees: its view, or what is left of it."""
+        return self.view if self.left is None else self.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +86,9 @@ class State:
 
 def start(view: SiteView) -> State:
     """The state before the first event."""
-    ids = sorted(camera.camera_id for camera in view.site.cameras)
-    return State(view, cameras={camera_id: _CameraState(view.cameras.get(camera_id)) for camera_id in ids})
+    cameras = sorted(view.site.cameras, key=lambda camera: camera.camera_id)
+    states = {c.camera_id: _CameraState(view.cameras.get(c.camera_id), CameraWatch.of(c.reference)) for c in cameras}
+    return State(view, cameras=states)
 
 
 def advance(state: State, event: LogEvent) -> tuple[State, Outcome | None]:
@@ -129,17 +141,17 @@ def _see(state: State, included: list[Observation]) -> tuple[dict[str, _CameraSt
 
 def _note_zones(view: SiteView, camera: _CameraState, seen_ns: dict[str, int]) -> None:
     """Note when the zones were seen that a camera looks at."""
-    if camera.view is not None and camera.watch.last_ns is not None:
-        for index in np.flatnonzero(camera.view.zones_seen):
+    if camera.sight is not None and camera.watch.last_ns is not None:
+        for index in np.flatnonzero(camera.sight.zones_in_sight):
             zone_id = view.zones.zones[index].zone_id
             seen_ns[zone_id] = max(camera.watch.last_ns, seen_ns.get(zone_id, camera.watch.last_ns))
 
 
 def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Observation) -> _CameraState:
     limit_s = stale_limit_s(camera.sample_interval_s)
-    t_ns, saturated = observation.stamp.t_ns, observation.detections.saturated
-    watch = old.watch.see(t_ns, observation.evidence, saturated, limit_s)
-    if watch.picture is not Health.OK:
+    t_ns = observation.stamp.t_ns
+    watch = old.watch.see(t_ns, observation.evidence, observation.detections, limit_s, moves=camera.moves)
+    if not watch.counted:
         return replace(old, watch=watch)
     if observation.plane is not None and (old.view is None or old.view.plane_id != observation.plane_id):
         # other ground: nothing of before stands for it
@@ -155,7 +167,18 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
     fault = None if mass is not None else fault or old.counter_fault
     held = heads if heads is not None and _holds(heads, t_ns, camera) else None
     window = (*old.window, entry_of(view, old.view, observation, held))
-    return _CameraState(old.view, watch, window, heads, fault)
+    return replace(old, watch=watch, window=window, heads=heads, counter_fault=fault)
+
+
+def _sighted(view: SiteView, camera: _CameraState) -> _CameraState:
+    """The camera with what is left of its view."""
+    lost = camera.watch.lost if camera.watch.picture is Health.OK else None
+    if camera.view is None or lost is None:
+        return camera if camera.left is None else replace(camera, left=None, lost=None)
+    if camera.lost is not None and np.array_equal(camera.lost, lost):
+        return camera
+    blocks = camera.blocks or cell_blocks(view.grid, camera.view)
+    return replace(camera, left=left_of(view, camera.view, blocks, lost), lost=lost, blocks=blocks)
 
 
 def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_ns: int) -> dict[str, CameraNow]:
@@ -172,7 +195,9 @@ def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_
             window = tuple(entry for entry in window if entry.heads is not None)
         silent = None if held else camera.heads
         age_s, saturated = camera.watch.age_s(t_ns), camera.watch.saturated
-        now[camera_id] = CameraNow(health, age_s, saturated, window, camera.counter_fault, silent)
+        now[camera_id] = CameraNow(
+            health, age_s, saturated, window, camera.counter_fault, silent, camera.watch.partly, camera.watch.untold
+        )
     return now
 
 
@@ -181,9 +206,10 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     started_ns = t_ns if state.started_ns is None else state.started_ns
     included, pending = _take(state, tick)
     cameras, seen_ns = _see(state, included)
+    cameras = {camera_id: _sighted(view, camera) for camera_id, camera in cameras.items()}
     now = _judge(view, cameras, t_ns, started_ns)
     healthy = frozenset(c for c, camera in now.items() if camera.health is Health.OK and camera.window)
-    views = {camera_id: camera.view for camera_id, camera in cameras.items() if camera.view is not None}
+    views = {camera_id: camera.sight for camera_id, camera in cameras.items() if camera.sight is not None}
     coverage = cover(view, state.coverage or first_cover(view), views, healthy)
     assignment = assign(view, coverage, now)
     cameras = {c: replace(camera, window=assignment.cameras[c].window) for c, camera in cameras.items()}
@@ -200,7 +226,8 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
 
     for camera in cameras.values():
         _note_zones(view, camera, seen_ns)
-    doubts = Doubts(lost_of(view, memory, coverage.seen, views.values(), t_ns), falls)
+    looked_at = [camera.view for camera in cameras.values() if camera.view is not None]
+    doubts = Doubts(lost_of(view, memory, coverage.seen, looked_at, t_ns), falls)
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
     readings = tuple(_with_level(reading, book) for reading in readings)

@@ -1,13 +1,25 @@
-"""From the evidence of pictures to the health of a camera. Memory is one :class:`CameraWatch` per camera."""
+"""From the evidence of pictures to the health of a camera. Memory is one :class:`CameraWatch` per camera.
+
+What shows in one picture alone is judged by fixed limits (:func:`judge`). The rest is judged against what is usual for
+the camera: what it lost (:mod:`.loss`), whether it is frozen (:mod:`.stillness`), whether it looks elsewhere
+(:mod:`.alignment`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from crowdwatch.analytics.alignment import Alignment
+from crowdwatch.analytics.loss import LEAST_JUDGED, Loss
+from crowdwatch.analytics.reference import Mask, Reference
+from crowdwatch.analytics.stillness import Stillness
+from crowdwatch.core.blocks import BLOCKS_HW, BlockEvidence, decoded
 from crowdwatch.core.outcomes import Health
-from crowdwatch.core.records import Evidence
+from crowdwatch.core.records import Detections, Evidence
 
-__all__ = ["CameraWatch", "judge", "stale_limit_s"]
+__all__ = ["CameraWatch", "is_noise", "judge", "people_in_blocks", "stale_limit_s"]
 
 DARK_LUMA, DARK_CONTRAST = 8.0, 6.0
 """A lens cap or a dead sensor. A lit street at night keeps lamps in the picture and so its contrast. [design value]"""
@@ -23,6 +35,19 @@ NOISE_SHARPNESS, NOISE_CHANGE = 17.0, 0.9
 that of the brightness, and the mean change 1.13 standard deviations of it (1.15 where all values are alike). Either
 alone would not do: the finest of ShanghaiTech's 700 photographs reaches 17.8 (the next 13.7), PETS2009 1.8."""
 
+NOISE_SHARE, NOISE_FLEETS, NOISE_BLOCKS = 2.0, 0.7, 0.8
+"""In noise neighbours differ as much as one pixel does from a picture to the next: the ratio of both is 1. Where this
+many blocks have this many times the structure that is usual, and most of it does not stay, people drown in it."""
+
+LEARNS_BELOW = 0.3
+"""Nothing is learned while more of the picture than this is lost."""
+
+MOST_STEP_S = 2.0
+"""A picture stands for no more time than this, however long the one before is past."""
+
+PERHAPS_SCORE, SURE_SCORE = 0.1, 0.4
+"""Scores of boxes: of what may be a person, so that a block is not learned from, and of what is one."""
+
 STALE_S, STALE_INTERVALS = 5.0, 3.0
 
 
@@ -35,28 +60,117 @@ def stale_limit_s(sample_interval_s: float) -> float:
     return max(STALE_S, STALE_INTERVALS * sample_interval_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CameraWatch:
-    """What is remembered of a camera's pictures: the newest time, since when the content has not changed."""
+    """What is remembered of a camera's pictures.
+
+    Args:
+        last_ns: the newest picture.
+        frame_hash, same_since_ns: its content, and since when that has not changed.
+        picture: what the pictures are worth.
+        saturated: whether a limit cut its boxes off.
+        counted: whether people are counted from the newest picture.
+        reference: what is usual for the camera; None before the first picture with evidence by blocks.
+        loss: the blocks that show nothing.
+        stillness: whether it is frozen.
+        alignment: whether it looks where it looked; None before the first profiles.
+        profiles_ns: when these were measured last.
+    """
 
     last_ns: int | None = None
     frame_hash: str = ""
     same_since_ns: int = 0
     picture: Health = Health.OK
     saturated: bool = False
+    counted: bool = True
+    reference: Reference | None = None
+    loss: Loss = field(default_factory=Loss)
+    stillness: Stillness = field(default_factory=Stillness)
+    alignment: Alignment | None = None
+    profiles_ns: int = 0
 
-    def see(self, t_ns: int, evidence: Evidence, saturated: bool, stale_limit: float) -> CameraWatch:
-        """Take in one more picture's evidence."""
+    @classmethod
+    def of(cls, calibrated: BlockEvidence | None) -> CameraWatch:
+        """Begin with what a calibrated picture shows, where there is one."""
+        if calibrated is None:
+            return cls()
+        alignment = None if calibrated.profiles is None else Alignment.of(calibrated.profiles, calibrated=True)
+        return cls(reference=Reference.of(calibrated, calibrated=True), alignment=alignment)
+
+    def see(
+        self, t_ns: int, evidence: Evidence, found: Detections | None, stale_limit: float, *, moves: bool = False
+    ) -> CameraWatch:
+        """Take in one more picture's evidence.
+
+        Args:
+            t_ns: exposure.
+            evidence: of the picture.
+            found: boxes in it, of people who may be there.
+            stale_limit: as of :func:`stale_limit_s`.
+            moves: the camera shows another scene with every picture, so nothing is usual for it.
+        """
         same_since_ns = self.same_since_ns if evidence.frame_hash == self.frame_hash else t_ns
-        frozen = (t_ns - same_since_ns) / 1e9 >= stale_limit
-        return replace(
-            self,
-            last_ns=t_ns,
-            frame_hash=evidence.frame_hash,
-            same_since_ns=same_since_ns,
-            picture=Health.FROZEN if frozen else judge(evidence),
-            saturated=saturated,
+        picture = judge(evidence)
+        saturated = found is not None and found.saturated
+        new = replace(
+            self, last_ns=t_ns, frame_hash=evidence.frame_hash, same_since_ns=same_since_ns, saturated=saturated
         )
+        if evidence.blocks is None or moves:
+            frozen = (t_ns - same_since_ns) / 1e9 >= stale_limit
+            picture = Health.FROZEN if frozen else picture
+            return replace(new, picture=picture, counted=picture is Health.OK)
+        return new._compared(self.last_ns, evidence.blocks, picture, found, stale_limit)
+
+    def _compared(
+        self, before_ns: int | None, blocks: BlockEvidence, picture: Health, found: Detections | None, limit_s: float
+    ) -> CameraWatch:
+        """Hold a picture against the camera's reference."""
+        t_ns = self.last_ns or 0
+        dt_s = 0.0 if before_ns is None else min(max(t_ns - before_ns, 0) / 1e9, MOST_STEP_S)
+        reference = self.reference or Reference.of(blocks)
+        loss = self.loss.see(reference, blocks, dt_s)
+        occupied, people = people_in_blocks(found)
+        stillness = self.stillness.see(blocks.change, loss.hidden, dt_s, limit_s, people)
+        frozen = stillness.frozen or ((t_ns - self.same_since_ns) / 1e9 >= limit_s and not stillness.untold)
+        if picture is Health.OK and is_noise(reference, blocks):
+            picture = Health.NOISY
+        fit = picture is Health.OK and not frozen and not loss.doubtful and loss.share < LEARNS_BELOW
+        alignment, profiles_ns = self.alignment, self.profiles_ns
+        if blocks.profiles is not None:
+            if alignment is None:
+                alignment = Alignment.of(blocks.profiles)
+            elif picture is Health.OK and not loss.whole:
+                since_s = min((t_ns - profiles_ns) / 1e9, MOST_STEP_S)
+                alignment = alignment.see(blocks.profiles, loss.hidden, since_s, learn=fit)
+            profiles_ns = t_ns
+        moved = alignment is not None and alignment.moved
+        if picture is Health.OK:
+            frozen_or_moved = Health.FROZEN if frozen else Health.MOVED if moved else Health.OK
+            picture = loss.kind if loss.whole else frozen_or_moved
+        if fit and not moved:
+            reference = reference.learn(blocks, ~(loss.hidden | occupied), dt_s)
+        counted = picture is Health.OK and not loss.doubtful
+        return replace(
+            self, picture=picture, counted=counted, reference=reference, loss=loss, stillness=stillness,
+            alignment=alignment, profiles_ns=profiles_ns,
+        )  # fmt: skip
+
+    @property
+    def lost(self) -> Mask | None:
+        """The blocks of its picture that show nothing; None where all do."""
+        return self.loss.lost if self.loss.lost.any() else None
+
+    @property
+    def partly(self) -> Health:
+        """Why a part of the picture is not counted from, while the rest is; OK where nothing is wrong."""
+        if self.loss.lost.any():
+            return self.loss.kind
+        return Health.DAMAGED if self.loss.doubtful else Health.OK
+
+    @property
+    def untold(self) -> bool:
+        """Whether a frozen picture would look the same."""
+        return self.stillness.untold
 
     def age_s(self, t_ns: int) -> float:
         """Seconds since the newest picture; infinite when there never was one."""
@@ -68,6 +182,31 @@ class CameraWatch:
         if (t_ns - since_ns) / 1e9 > stale_limit:
             return Health.SILENT
         return self.picture
+
+
+def people_in_blocks(found: Detections | None) -> tuple[Mask, int]:
+    """The blocks that boxes of people reach, and how many boxes of people there are."""
+    edges = np.zeros((BLOCKS_HW[0] + 1, BLOCKS_HW[1] + 1), dtype=np.int64)
+    if found is None or not len(found):
+        return edges[:-1, :-1] > 0, 0
+    likely = found.xyxy_px[found.score >= PERHAPS_SCORE]
+    scale = np.array([BLOCKS_HW[1], BLOCKS_HW[0]]) / np.array(found.image_hw[::-1])
+    low = np.clip(np.floor(likely[:, :2] * scale), 0, np.array(BLOCKS_HW[::-1])).astype(np.int64)
+    high = np.clip(np.ceil(likely[:, 2:] * scale), 0, np.array(BLOCKS_HW[::-1])).astype(np.int64)
+    for x, y, sign in ((low, low, 1), (high, low, -1), (low, high, -1), (high, high, 1)):
+        np.add.at(edges, (y[:, 1], x[:, 0]), sign)
+    inside: Mask = edges.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
+    return inside, int((found.score >= SURE_SCORE).sum())
+
+
+def is_noise(reference: Reference, blocks: BlockEvidence) -> bool:
+    """Whether noise hides the scene: blocks have several times their structure, and none of it stays."""
+    judged = reference.judged
+    if blocks.change is None or judged.sum() < LEAST_JUDGED:
+        return False
+    rough = reference.share(blocks) > NOISE_SHARE
+    fleeting = decoded(blocks.change) > NOISE_FLEETS * decoded(blocks.sharpness)
+    return float((rough & fleeting)[judged].mean()) >= NOISE_BLOCKS
 
 
 def judge(evidence: Evidence) -> Health:

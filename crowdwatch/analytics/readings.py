@@ -211,7 +211,8 @@ def _quality(
         all_silent = all(health is Health.SILENT for health in healths.values())
         return (Quality.STALE if all_silent else Quality.BLIND), doubts
     if zone.visible_frac < BLIND_BELOW_FRAC:
-        return Quality.BLIND, [Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac), *doubts]
+        partly = Reason.of(Code.PARTLY_SEEN, visible_frac=zone.visible_frac)
+        return Quality.BLIND, [partly, *_unclear(zone, assignment), *doubts]
     if not any(cameras[camera_id].window for camera_id in zone.well):
         return Quality.BLIND, [Reason.of(Code.NO_PICTURE)]
     if _many(zone.lost.hidden, zone.found):
@@ -226,10 +227,23 @@ def _quality(
         doubts.append(Reason.of(Code.GROUND_LOST, area_frac=lost.area_frac, people=lost.people, age_s=lost.age_s))
     if zone.fall is not None:
         doubts.append(Reason.of(Code.SUDDEN_FALL, people=zone.fall.people, count=zone.found))
+    doubts += _unclear(zone, assignment)
     views = assignment.coverage.views
     doubts += [doubt for c in zone.well for doubt in _doubts(view, views[c], cameras[c], zone, masses.get(c))]
     notes = [note for c in zone.well for note in _notes(c, views[c].camera.bias)]
     return Quality.DEGRADED if doubts else Quality.GOOD, [*doubts, *notes]
+
+
+def _unclear(zone: _Zone, assignment: Assignment) -> list[Reason]:
+    """What is wrong with a part of the pictures of cameras that are well otherwise, as far as it concerns the zone."""
+    found = []
+    for camera_id in zone.well:
+        now, view = assignment.cameras[camera_id], assignment.coverage.views[camera_id]
+        if now.partly is Health.DAMAGED or (now.partly is not Health.OK and view.zones_hidden[zone.index]):
+            found.append(Reason.of(Code.PARTLY_UNCLEAR, camera_id, loss=now.partly.value))
+        if now.untold:
+            found.append(Reason.of(Code.PERHAPS_FROZEN, camera_id))
+    return found
 
 
 def _notes(camera_id: str, bias: Bias | None) -> list[Reason]:

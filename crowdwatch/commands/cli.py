@@ -130,7 +130,7 @@ def check(
         out.print(table)
     counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
     out.print(f"[green]{escape(str(event))} is sound[/]: {counts}, {len(site.phases)} phase(s).")
-    for text in known_gaps(view):
+    for text in [*known_gaps(view), *config.learned_first(loaded)]:
         out.print(f"[yellow]{escape(text)}[/]")
 
 

@@ -3,15 +3,25 @@
 * :func:`load` reads it and lists every fault at once.
 * :func:`to_site` gives the plain values that the core works with.
 * :func:`plainly` says what is wrong with a part of one that stands elsewhere.
-* :func:`explain` says of every value where it came from.
+* :func:`explain` says of every value where it came from, :func:`learned_first` what a run has to learn by itself.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
-from crowdwatch.config.explaining import explain
+from crowdwatch.config.explaining import explain, learned_first
 from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
 from crowdwatch.config.structure import plainly
 
-__all__ = ["BiasSettings", "EventFile", "IntervalsSettings", "explain", "from_json", "load", "plainly", "to_site"]
+__all__ = [
+    "BiasSettings",
+    "EventFile",
+    "IntervalsSettings",
+    "explain",
+    "from_json",
+    "learned_first",
+    "load",
+    "plainly",
+    "to_site",
+]

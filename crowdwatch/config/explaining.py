@@ -13,9 +13,12 @@ from crowdwatch.config.document import KeyPath
 from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_limit_steps
 from crowdwatch.config.schema import EventFile
 
-__all__ = ["explain"]
+__all__ = ["explain", "learned_first"]
 
 FROM_LOG = "the log"
+
+MOST_SHOWN, SHOWN = 500, 20
+"""Longer texts (numbers that were measured) are shown by their beginning. No text of a person is longer."""
 
 
 def explain(event: EventFile) -> list[tuple[str, str, str]]:
@@ -28,6 +31,17 @@ def explain(event: EventFile) -> list[tuple[str, str, str]]:
     """
     rows = [(key, _text(value), _origin(event, key, field)) for key, value, field in _leaves(event, "", None)]
     return [*rows, *_limits(event)]
+
+
+def learned_first(event: EventFile) -> list[str]:
+    """Say which cameras begin without a reference."""
+    without = [c.id for c in event.cameras if c.reference is None and not c.moves and c.source.synthetic is None]
+    if not without:
+        return []
+    return [
+        f"no reference picture of {', '.join(without)}: what is usual there is learned from the first pictures, and "
+        "that a camera was moved or blurred before the run began is not noticed."
+    ]
 
 
 def _leaves(value: Any, key: str, field: FieldInfo | None) -> Iterator[tuple[str, Any, FieldInfo | None]]:
@@ -55,7 +69,7 @@ def _origin(event: EventFile, key: str, field: FieldInfo | None) -> str:
     while holder:
         holder = holder[: max(holder.rfind("."), holder.rfind("["), 0)]
         said = origins.get(holder, "")
-        if said.startswith(("read from", "calculated")) or (said and holder.endswith("_delay_s")):
+        if said.startswith(("read from", "calculated", "measured")) or (said and holder.endswith("_delay_s")):
             return said  # read from a file, filled in, or one number for all steps
     extra = field.json_schema_extra if field is not None else None
     source = extra.get("source") if isinstance(extra, dict) else None
@@ -104,5 +118,5 @@ def _text(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, str):
-        return str(value)
+        return str(value) if len(value) <= MOST_SHOWN else f"{value[:SHOWN]}... ({len(value)} characters)"
     return json.dumps(value, ensure_ascii=False)

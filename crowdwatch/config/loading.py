@@ -14,6 +14,7 @@ from crowdwatch.config.calibrations import FILE_KEYS, inline
 from crowdwatch.config.checks import check
 from crowdwatch.config.document import Document, KeyPath, read_document, refuse
 from crowdwatch.config.footage import read_footage
+from crowdwatch.config.references import read_reference
 from crowdwatch.config.schema import CalibrationFile, EventFile
 from crowdwatch.config.structure import shown, structure_faults
 from crowdwatch.config.times import format_time
@@ -88,6 +89,10 @@ def _read_files(document: Document) -> dict[str, str]:
             read_footage(document, (*path, "source"), source, folder)
         if isinstance(camera.get("calibration"), dict):
             _read_calibration(document, path, camera, folder, origins)
+        name = read_reference(document, path, camera, folder)
+        if name is not None:
+            where = (*path, "reference")
+            origins[document.show(where)] = f"measured in {name}, {_at(document, where)}"
     return origins
 
 

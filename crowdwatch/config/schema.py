@@ -31,6 +31,7 @@ from crowdwatch.config.fields import (
     Whole,
 )
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
+from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.times import parse_time
 from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import ZoneKind
@@ -278,6 +279,8 @@ class CameraFile(Model):
         score_min: detections below this score are logged but not counted.
         max_position_error_m: ground where a position is less certain than this is not used.
         head_plane_m: height above the ground at which heads are seen.
+        reference: a picture that it took from where it was calibrated; relative to the event file. Loading measures it,
+            and what was measured then stands here. Absent: what is usual is learned from the first pictures.
         counter: what this camera does otherwise than the ``counter`` section says.
         bias: the factor of its counts; absent, hand counts give it when a run begins, as ``hand_counts`` says.
     """
@@ -305,6 +308,9 @@ class CameraFile(Model):
     )
     head_plane_m: Annotated[Number, Field(ge=0, le=3)] = Field(
         default=1.65, json_schema_extra={"source": "adult stature less 0.1 m: the middle of a head"}
+    )
+    reference: Plain | ReferenceNumbers | None = Field(
+        default=None, json_schema_extra={"source": "learned from the first pictures"}
     )
     counter: CameraCounter = Field(default_factory=CameraCounter)
     bias: BiasSettings | None = Field(

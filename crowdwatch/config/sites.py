@@ -10,6 +10,7 @@ import numpy as np
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.limits import event_limit_steps, to_limit
 from crowdwatch.config.programs import CounterSettings
+from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.schema import CameraFile, EventFile, Text
 from crowdwatch.core.intervals import UNMEASURED
 from crowdwatch.core.site import Bias, Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
@@ -113,6 +114,7 @@ def _camera(camera: CameraFile, event: EventFile) -> Camera:
         heads_hold_s=_hold_s(camera, event),
         bias=None if camera.bias is None else Bias(**camera.bias.model_dump()),
         counts_heads=counts_heads(camera, event.counter),
+        reference=camera.reference.blocks() if isinstance(camera.reference, ReferenceNumbers) else None,
     )
 
 

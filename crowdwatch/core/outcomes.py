@@ -52,7 +52,10 @@ class Health(StrEnum):
     DARK = "dark"
     OVEREXPOSED = "overexposed"
     COVERED = "covered"
+    BLURRED = "blurred"
     NOISY = "noisy"
+    DAMAGED = "damaged"
+    MOVED = "moved"
     FROZEN = "frozen"
     SILENT = "silent"
 

@@ -42,6 +42,8 @@ class Code(StrEnum):
     PARTLY_SEEN = "partly_seen"
     GROUND_LOST = "ground_lost"
     SUDDEN_FALL = "sudden_fall"
+    PARTLY_UNCLEAR = "partly_unclear"
+    PERHAPS_FROZEN = "perhaps_frozen"
     DETECTOR_LIMIT = "detector_limit"
     ESTIMATOR_FAILED = "estimator_failed"
     HEADS_NOT_PROJECTED = "heads_not_projected"
@@ -75,6 +77,7 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.PARTLY_SEEN: {"visible_frac": float},
     Code.GROUND_LOST: {"area_frac": float, "people": float, "age_s": float},
     Code.SUDDEN_FALL: {"people": float, "count": float},
+    Code.PARTLY_UNCLEAR: {"loss": str},
     Code.SCALED: {"factor": float, "audits": int},
     Code.LEVEL_HELD: {"seconds": float},
     Code.LIMIT_REACHED: _LIMIT | {"value": float},
@@ -91,6 +94,8 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
 OF_CAMERA = frozenset(
     {
         Code.UNHEALTHY,
+        Code.PARTLY_UNCLEAR,
+        Code.PERHAPS_FROZEN,
         Code.NO_ESTIMATE_IN_CROWD,
         Code.DETECTOR_LIMIT,
         Code.ESTIMATOR_FAILED,
@@ -112,6 +117,8 @@ TOO_FEW = frozenset(
     {
         Code.GROUND_LOST,
         Code.SUDDEN_FALL,
+        Code.PARTLY_UNCLEAR,
+        Code.PERHAPS_FROZEN,
         Code.DETECTOR_LIMIT,
         Code.ESTIMATOR_FAILED,
         Code.HEADS_NOT_PROJECTED,

@@ -16,12 +16,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdwatch.core.blocks import BlockEvidence
 from crowdwatch.core.planes import FloatArray, GroundPlane, Lens, readonly
 from crowdwatch.core.reasons import ESTIMATOR_FAULTS, Code
 from crowdwatch.errors import RecordError
 
 __all__ = [
     "Anchor",
+    "BlockEvidence",
     "Detections",
     "Evidence",
     "FloatArray",
@@ -260,6 +262,7 @@ class Evidence:
         contrast: standard deviation of brightness.
         sharpness: variance of the Laplacian of brightness.
         change: mean absolute difference to the previous decoded frame; NaN without one.
+        blocks: the same by blocks; None where it was not measured.
     """
 
     frame_hash: str
@@ -267,6 +270,7 @@ class Evidence:
     contrast: float
     sharpness: float
     change: float
+    blocks: BlockEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

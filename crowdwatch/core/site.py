@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from crowdwatch.core.blocks import BlockEvidence
 from crowdwatch.core.intervals import UNMEASURED, IntervalTable
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.records import Anchor, FloatArray, GroundPlane, readonly
@@ -158,6 +159,7 @@ class Camera:
     ``heads_hold_s`` is how long head mass stands for what is there now; ``bias`` is None where nobody has counted.
     With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all. A
     camera that moves (a drone) says with every observation from where it looked; it has no ``plane`` of its own.
+    ``reference`` is what its calibrated picture shows; None where none is named.
     """
 
     camera_id: str
@@ -169,6 +171,7 @@ class Camera:
     heads_hold_s: float = 5.0
     bias: Bias | None = None
     counts_heads: bool = True
+    reference: BlockEvidence | None = None
 
     @property
     def moves(self) -> bool:

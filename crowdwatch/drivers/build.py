@@ -123,7 +123,7 @@ def _heads(event: EventFile, camera: Camera, counter: Counter | None, ground: Gr
     every_s = entry.counter.every_s or settings.every_s
     dense_s = entry.counter.dense_every_s or settings.dense_every_s or every_s
     schedule = Schedule(
-        sample_hz=None if entry.sample_hz is None else Fraction(str(entry.sample_hz)),
+        sample_hz=_sample_hz(event, camera),
         every_s=Fraction(str(every_s)),
         dense_every_s=Fraction(str(min(dense_s, every_s))),
         dense_p_m2=settings.band_p_m2[0],
@@ -135,6 +135,12 @@ def _heads(event: EventFile, camera: Camera, counter: Counter | None, ground: Gr
     return HeadCounter(counter, ground, schedule)
 
 
+def _sample_hz(event: EventFile, camera: Camera) -> Fraction | None:
+    """Frames analysed per second of event time; None for every one."""
+    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    return None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
+
+
 def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
     """Open one camera's footage and hold its size against the calibration's.
 
@@ -144,7 +150,7 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
     """
     entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
     rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
-    sample_hz = None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
+    sample_hz = _sample_hz(event, camera)
     if entry.source.synthetic is not None:
         scene = drawn_scene(entry.source.synthetic, event, site, camera, rate)
         return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
@@ -263,11 +269,13 @@ def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
     if isinstance(source, SyntheticSource):
         truth = None if event.counter.model == "none" else TruthCounter(source.scene)
         heads = _heads(event, camera, truth, models.ground())
-        return Feed(source, TruthDetector(source.scene, camera.anchor), camera.plane, heads)
+        truths = TruthDetector(source.scene, camera.anchor)
+        return Feed(source, truths, camera.plane, heads, sample_hz=_sample_hz(event, camera))
     detector = models.detector(camera.anchor)
     counter, note = models.counter()
     heads = _heads(event, camera, counter, models.ground())
-    return Feed(source, detector, camera.plane, heads, note, threads=models.streams + SPARE_THREADS)
+    threads = models.streams + SPARE_THREADS
+    return Feed(source, detector, camera.plane, heads, note, threads, _sample_hz(event, camera))
 
 
 def open_feeds(event: EventFile, site: Site | None = None, models: Models | None = None) -> list[Feed]:

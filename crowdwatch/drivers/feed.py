@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from crowdwatch.core.ports import Detector, Source
 from crowdwatch.core.records import FramePair, GroundPlane, Observation
@@ -27,6 +28,7 @@ class Feed:
         plane: its calibration; None for a camera that moves, whose source gives a plane with every picture.
         heads: None where boxes count alone.
         counter_note: for people: which counter runs, or why none does.
+        sample_hz: frames analysed per second of event time; None for every one.
         threads: frames that are observed at once. Which frame is observed when changes nothing in what is observed.
     """
 
@@ -36,6 +38,7 @@ class Feed:
     heads: HeadCounter | None = None
     counter_note: str = ""
     threads: int = 1
+    sample_hz: Fraction | None = None
 
     def observe(self, pair: FramePair) -> Observation:
         """Observe one frame."""
@@ -55,7 +58,7 @@ class Feed:
             yield from observations
 
     def _observe(self, pairs: Sequence[FramePair]) -> list[Observation]:
-        return observe(pairs, self.detector, self.plane, self.heads)
+        return observe(pairs, self.detector, self.plane, self.heads, self.sample_hz)
 
 
 def _groups(pairs: Iterator[FramePair], size: int) -> Iterator[list[FramePair]]:

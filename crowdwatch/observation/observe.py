@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-import cv2
 import numpy as np
-import xxhash
 
 from crowdwatch.core.ports import Counter, Detector
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import (
     Detections,
-    Evidence,
-    Frame,
     FramePair,
     GroundMass,
     GroundPlane,
@@ -24,15 +21,16 @@ from crowdwatch.core.records import (
 )
 from crowdwatch.errors import CalibrationError, ModelError
 from crowdwatch.ground import Ground, anchor_height_m, heads_fault, valid_ground
+from crowdwatch.observation.evidence import evidence
 from crowdwatch.observation.projection import project_to_ground
-from crowdwatch.observation.schedule import Schedule
+from crowdwatch.observation.schedule import Schedule, first_of_span
 
-__all__ = ["HeadCounter", "count_heads", "evidence", "locate", "observe"]
+__all__ = ["HeadCounter", "count_heads", "locate", "observe"]
 
 _log = logging.getLogger(__name__)
 
-EVIDENCE_WIDTH_PX = 160
-"""Evidence is measured on a picture of this width: 0.3 ms at 768x576, and sensor noise still shows."""
+PROFILES_EVERY_S = Fraction(1)
+"""Event time between two measurements of gradient profiles: a knock is told from several of them."""
 
 
 def locate(detections: Detections, plane: GroundPlane) -> Positions:
@@ -44,29 +42,6 @@ def locate(detections: Detections, plane: GroundPlane) -> Positions:
     height_m = anchor_height_m(detections.anchor, plane)
     xy_m, sigma_m = valid_ground(plane, detections.anchor_px(), height_m)
     return Positions(detections.stamp, xy_m, sigma_m, detections.score)
-
-
-def _luma(frame: Frame) -> np.ndarray:
-    height, width = frame.image_hw
-    size = (EVIDENCE_WIDTH_PX, max(1, round(height * EVIDENCE_WIDTH_PX / width)))
-    # INTER_NEAREST keeps the sensor's noise, which tells a quiet scene from a frozen picture
-    small = cv2.resize(frame.image_bgr, size, interpolation=cv2.INTER_NEAREST)
-    return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-
-
-def evidence(pair: FramePair) -> Evidence:
-    """Measure what ``advance`` needs to judge the camera's health; judge nothing here."""
-    luma = _luma(pair.current)
-    change = float("nan")
-    if pair.previous is not None and pair.previous.image_hw == pair.current.image_hw:
-        change = float(np.abs(luma.astype(np.int16) - _luma(pair.previous)).mean())
-    return Evidence(
-        frame_hash=xxhash.xxh3_64_hexdigest(np.ascontiguousarray(pair.current.image_bgr).data),
-        luma=float(luma.mean()),
-        contrast=float(luma.std()),
-        sharpness=float(cv2.Laplacian(luma, cv2.CV_64F).var()),
-        change=change,
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +62,11 @@ class HeadCounter:
 
 
 def observe(
-    pairs: Sequence[FramePair], detector: Detector, plane: GroundPlane | None, heads: HeadCounter | None = None
+    pairs: Sequence[FramePair],
+    detector: Detector,
+    plane: GroundPlane | None,
+    heads: HeadCounter | None = None,
+    sample_hz: Fraction | None = None,
 ) -> list[Observation]:
     """Detect people in the current frames, put them on the ground, and note the evidence of the camera's health.
 
@@ -98,23 +77,37 @@ def observe(
     Where a counter is due, its head mass goes to the ground too. One that fails is a fault of this observation, not the
     end of the run.
 
+    Args:
+        pairs: what to look at.
+        detector: finds people.
+        plane: of a camera that stands still.
+        heads: the counter, if there is one.
+        sample_hz: frames analysed per second, None for every frame: by it the first frame of a second is told.
+
     Raises:
         ModelError: the detector failed.
     """
     found = detector.detect([pair.current for pair in pairs])
-    return [_observe(pair, detections, plane, heads) for pair, detections in zip(pairs, found, strict=True)]
+    return [_observe(pair, detections, plane, heads, sample_hz) for pair, detections in zip(pairs, found, strict=True)]
 
 
 def _observe(
-    pair: FramePair, detections: Detections, plane: GroundPlane | None, heads: HeadCounter | None
+    pair: FramePair,
+    detections: Detections,
+    plane: GroundPlane | None,
+    heads: HeadCounter | None,
+    sample_hz: Fraction | None,
 ) -> Observation:
+    before_ns = None if pair.previous is None else pair.previous.stamp.t_ns
+    profiles = first_of_span(PROFILES_EVERY_S, before_ns, pair.current.stamp.t_ns, sample_hz)
+    seen = evidence(pair, profiles=profiles)
     own = pair.current.plane
     plane = plane if own is None else own
     if plane is None:
-        return Observation(detections, _nowhere(detections), evidence(pair), "")
+        return Observation(detections, _nowhere(detections), seen, "")
     positions = locate(detections, plane)
     mass, fault = count_heads(pair, heads, plane, positions, detections.saturated)
-    return Observation(detections, positions, evidence(pair), plane.plane_id, mass, fault, own)
+    return Observation(detections, positions, seen, plane.plane_id, mass, fault, own)
 
 
 def _nowhere(detections: Detections) -> Positions:

@@ -9,7 +9,7 @@ import numpy as np
 
 from crowdwatch.core.records import Positions
 
-__all__ = ["NS", "Schedule", "due"]
+__all__ = ["NS", "Schedule", "due", "first_of_span"]
 
 NS = 1_000_000_000
 
@@ -29,6 +29,23 @@ def due(previous_ns: int | None, t_ns: int, sample_hz: Fraction | None) -> bool:
     if sample_hz is None or previous_ns is None:
         return True
     return int(t_ns * sample_hz) // NS != int(previous_ns * sample_hz) // NS
+
+
+def first_of_span(every_s: Fraction, previous_ns: int | None, t_ns: int, sample_hz: Fraction | None) -> bool:
+    """Is the analysed frame at ``t_ns`` the first one of a span [k, k + 1) * every_s of UTC?
+
+    Analysed frames stand for sampling instants j / sample_hz; a span holds some of them, and its first one counts. The
+    first frame of its footage always does.
+
+    >>> [first_of_span(Fraction(1), t - 40_000_000, t, Fraction(5, 2)) for t in (NS, NS * 6 // 5, NS * 8 // 5)]
+    [False, True, False]
+    """
+    if previous_ns is None:
+        return True
+    if sample_hz is None:
+        return due(previous_ns, t_ns, 1 / every_s)
+    now, before = (int(int(at_ns * sample_hz) // NS / (sample_hz * every_s)) for at_ns in (t_ns, previous_ns))
+    return now != before
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +78,10 @@ class Schedule:
             positions: where its detections stand.
             saturated: whether the detector reached one of its limits.
         """
-        if self.moves or self._passes(self.every_s, previous_ns, t_ns):
+        if self.moves or first_of_span(self.every_s, previous_ns, t_ns, self.sample_hz):
             return True
-        return self._passes(self.dense_every_s, previous_ns, t_ns) and (saturated or self._dense(positions))
-
-    def _passes(self, every_s: Fraction, previous_ns: int | None, t_ns: int) -> bool:
-        """Is it the first analysed frame of a span [k, k + 1) * every_s of UTC?
-
-        Analysed frames stand for sampling instants j / sample_hz; a span holds some of them, and its first one counts.
-        """
-        if previous_ns is None:
-            return True
-        if self.sample_hz is None:
-            return due(previous_ns, t_ns, 1 / every_s)
-        hz = self.sample_hz
-        now, before = (int(int(at_ns * hz) // NS / (hz * every_s)) for at_ns in (t_ns, previous_ns))
-        return now != before
+        often = first_of_span(self.dense_every_s, previous_ns, t_ns, self.sample_hz)
+        return often and (saturated or self._dense(positions))
 
     def _dense(self, positions: Positions) -> bool:
         known = (positions.score >= self.score_min) & np.isfinite(positions.xy_m).all(axis=1)

@@ -2,7 +2,7 @@
 
 One row per observation; boxes and positions are lists in it, one column per coordinate with its unit in the name, so
 that any reader of Parquet can use them. Every float is 64 bit and keeps its bits, NaN included. There is no column that
-could hold an image.
+could hold an image: what is noted by blocks has the length of its grid, or is refused.
 
 An observation of a camera that moves has its plane beside it, whole. The columns of planes are encoded by dictionary:
 a drone that stays where it is writes its plane once a part. A fixed camera's plane is not here: it follows from the
@@ -32,6 +32,7 @@ from crowdwatch.core.records import (
     Tick,
 )
 from crowdwatch.errors import RecordError
+from crowdwatch.store.block_columns import BLOCKS, block_columns, blocks_of
 from crowdwatch.store.plane_columns import PLANE, plane_columns, plane_of
 
 __all__ = [
@@ -49,10 +50,11 @@ __all__ = [
     "write_parquet",
 ]
 
-SCHEMA_VERSION = 3
-"""1: boxes and positions; 2: head mass on the ground beside them; 3: the planes of cameras that move."""
+SCHEMA_VERSION = 4
+"""1: boxes and positions; 2: head mass on the ground beside them; 3: the planes of cameras that move; 4: evidence by
+blocks."""
 
-READ_VERSIONS = (2, SCHEMA_VERSION)
+READ_VERSIONS = (2, 3, SCHEMA_VERSION)
 """What :func:`as_now` can read."""
 
 EventRow = dict[str, Any]
@@ -106,10 +108,12 @@ OBSERVATIONS = pa.schema(
         pa.field("mass_cell", _list(pa.int64())),
         pa.field("mass", _list(pa.float64())),
         *PLANE,
+        *BLOCKS,
     ]
 )
 
-_WITHOUT_PLANES = pa.schema(list(OBSERVATIONS)[: -len(PLANE)])
+_WITHOUT_BLOCKS = pa.schema(list(OBSERVATIONS)[: -len(BLOCKS)])
+_WITHOUT_PLANES = pa.schema(list(_WITHOUT_BLOCKS)[: -len(PLANE)])
 
 TIMELINE = pa.schema(
     [
@@ -187,6 +191,7 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         pa.array([each.counter_fault or "" for each in found], pa.string()),
         *_mass_columns([each.mass for each in found]),
         *plane_columns([each.plane for each in found]),
+        *block_columns([each.evidence.blocks for each in found]),
     ]
     return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
 
@@ -230,6 +235,9 @@ def as_now(table: Any) -> Any | None:
     if table.schema.equals(_WITHOUT_PLANES):
         for field in PLANE:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    if table.schema.equals(_WITHOUT_BLOCKS):
+        for field in BLOCKS:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table if table.schema.equals(OBSERVATIONS) else None
 
 
@@ -267,7 +275,8 @@ def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], r
         lists["sigma_m"](row),
         score if position_score is None else position_score,
     )
-    evidence = Evidence(fact["frame_hash"], fact["luma"], fact["contrast"], fact["sharpness"], fact["change"])
+    of_whole = fact["frame_hash"], fact["luma"], fact["contrast"], fact["sharpness"], fact["change"]
+    evidence = Evidence(*of_whole, blocks_of(lists, row))
     mass = None if fact["counter_id"] is None else _mass(stamp, fact, lists, row)
     if fact["counter_fault"] not in _FAULTS:
         raise RecordError(f"counter_fault: got {fact['counter_fault']!r}, need one of {sorted(ESTIMATOR_FAULTS)}.")

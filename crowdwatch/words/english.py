@@ -28,6 +28,10 @@ REASONS: dict[Code, str] = {
     Code.SUDDEN_FALL: (
         "the count fell faster than people can walk: {people:.0f} cannot have left, {count:.0f} are counted"
     ),
+    Code.PARTLY_UNCLEAR: "camera {camera_id}: a part of the picture is {loss}",
+    Code.PERHAPS_FROZEN: (
+        "camera {camera_id}: nothing moves in the picture, so that it cannot be told whether it is frozen"
+    ),
     Code.DETECTOR_LIMIT: "camera {camera_id}: the detector reached its limit, people may be missing",
     Code.ESTIMATOR_FAILED: "camera {camera_id}: the density estimator failed",
     Code.HEADS_NOT_PROJECTED: "camera {camera_id}: its calibration cannot project heads to the ground",
@@ -62,11 +66,21 @@ TERMS: dict[str, dict[str, str]] = {
         "dark": "the picture is too dark",
         "overexposed": "the picture is overexposed",
         "covered": "the lens is covered",
+        "blurred": "the picture is blurred",
         "noisy": "the picture shows only noise",
+        "damaged": "the picture is damaged",
+        "moved": "the camera looks elsewhere",
         "frozen": "the picture is frozen",
         "silent": "no recent picture",
     },
     "quantity": {"density": "density", "peak": "densest place", "count": "count", "occupancy": "occupancy"},
+    "loss": {
+        "dark": "too dark",
+        "overexposed": "overexposed",
+        "covered": "covered",
+        "blurred": "blurred",
+        "damaged": "damaged",
+    },
     "unit": {"p/m2": " p/m2", "persons": " persons", "of capacity": " of capacity"},
 }
 """Values of reasons that are words themselves. Units stand right behind their number."""
@@ -156,7 +170,10 @@ PAGE: dict[str, str] = {
     "health.dark": "DARK",
     "health.overexposed": "OVEREXPOSED",
     "health.covered": "COVERED",
+    "health.blurred": "BLURRED",
     "health.noisy": "NOISE ONLY",
+    "health.damaged": "DAMAGED",
+    "health.moved": "MOVED",
     "health.frozen": "FROZEN",
     "health.silent": "SILENT",
     # map

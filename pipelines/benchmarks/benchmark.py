@@ -28,7 +28,8 @@ from crowdwatch.core.runs import Mode, Run
 from crowdwatch.drivers import build
 from crowdwatch.drivers.replay import Options, replay_recording
 from crowdwatch.errors import ConfigError
-from crowdwatch.observation.observe import count_heads, evidence, locate
+from crowdwatch.observation.evidence import evidence
+from crowdwatch.observation.observe import count_heads, locate
 from crowdwatch.rendering.picture import Overlay
 from crowdwatch.store.log import LogWriter
 from crowdwatch.store.sql import SqlStore

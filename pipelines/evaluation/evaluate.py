@@ -20,7 +20,7 @@ from crowdwatch.errors import ConfigError
 from crowdwatch.ground import to_ground
 from crowdwatch.observation.observe import locate
 from pipelines.command_line import EventOption, print_json, progress, run
-from pipelines.evaluation import flat_path, photograph_counts, schedule_effect, whole_path
+from pipelines.evaluation import flat_path, health_score, photograph_counts, schedule_effect, whole_path
 from pipelines.evaluation.interval_boxes import CHOICES
 from pipelines.evaluation.scoring import FrameScore, Score, read_boxes, score, summarise
 
@@ -220,6 +220,38 @@ def schedule_command(
     for key in results["drawn"]:
         table.add_row(key, *(f"{figures[key]:g}" for figures in results.values()))
     Console().print(table)
+
+
+@app.command("health")
+def health_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with recordings (.avi, .mp4), at any depth.")],
+    hours: Annotated[float, typer.Option(min=0, help="Hours of unspoiled pictures for each recording.")] = 0.1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Faults of cameras, put into recordings: which are found, after how long, and what is said where nothing is wrong.
+
+    It needs no detector.
+    """
+    found, false = [], []
+    for recording in health_score.recordings(folder):
+        found += health_score.find_faults(recording)
+        false += health_score.false_alarms(recording, hours)
+    result = health_score.summary(found, false)
+    if as_json:
+        print_json(result)
+        return
+    table = Table("fault", "found", "of", "said after, s, at most", "counted from, s, at most", title="Faults put in")
+    for name, figures in result["faults"].items():
+        said = "never" if figures["said_s"] is None else f"{figures['said_s']:g}"
+        table.add_row(name, str(figures["hits"]), str(figures["of"]), said, f"{figures['counted_s']:g}")
+    calm = Table(
+        "recording", "coding", *("hours", "blind", "partly", "left out", "untold, s"), title="Nothing is wrong"
+    )
+    for each in false:
+        shown = (each.hours, each.blind, each.partly, each.left_out, each.untold_s)
+        calm.add_row(each.recording, each.coding, *(f"{value:g}" for value in shown))
+    Console().print(table)
+    Console().print(calm)
 
 
 def _scales(text: str, option: str) -> tuple[float, ...]:

@@ -29,7 +29,8 @@ from crowdwatch.core.site import Camera, HandOver, Phase, Site, Zone, ZoneKind, 
 from crowdwatch.drivers import build, configuration
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import Ground, plane_from_pose
-from crowdwatch.observation.observe import evidence, locate
+from crowdwatch.observation.evidence import evidence
+from crowdwatch.observation.observe import locate
 from crowdwatch.observation.projection import project_to_ground
 from pipelines.command_line import progress
 from pipelines.evaluation.shanghaitech import Photograph, read_image

@@ -25,6 +25,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crowdwatch.core.blocks import BLOCKS_HW, PROFILES, BlockEvidence
 from crowdwatch.core.reasons import ESTIMATOR_FAULTS, Code
 from crowdwatch.core.records import (
     Anchor,
@@ -63,9 +64,17 @@ def observation(camera_id: str, seq: int, t_ns: int, people: int | None = None) 
     places = rng.normal(size=(n, 2)) / 3
     places[: n // 3] = math.nan
     positions = Positions(stamp, places, np.abs(places[:, 0]), detections.score)
-    return Observation(
-        detections, positions, Evidence(f"{seq:016x}", 100.0 + seq, 0.1, 1 / 3, math.nan), "0123456789ab"
-    )
+    evidence = Evidence(f"{seq:016x}", 100.0 + seq, 0.1, 1 / 3, math.nan, blocks_of_frame(seq))
+    return Observation(detections, positions, evidence, "0123456789ab")
+
+
+def blocks_of_frame(seq: int) -> BlockEvidence | None:
+    """Evidence by blocks: of every third frame none, of the first no change, of every second one no profiles."""
+    if seq % 3 == 2:
+        return None
+    rng = np.random.default_rng(seq)
+    luma, sharpness, change, profiles = (rng.integers(0, 256, hw) for hw in (*[BLOCKS_HW] * 3, PROFILES))
+    return BlockEvidence(luma, sharpness, change if seq else None, profiles if seq % 2 else None)
 
 
 def night(seconds: int, first_s: int = 0) -> Iterator[LogEvent]:
@@ -96,6 +105,10 @@ def exact(event: LogEvent) -> tuple[Any, ...]:
     arrays = (boxes.xyxy_px, boxes.score, boxes.class_id, places.xy_m, places.sigma_m, places.score)
     stamp, rest = event.stamp, (boxes.anchor, boxes.image_hw, boxes.detector_id, boxes.saturated, event.plane_id)
     mass, rest = event.mass, (*rest, event.counter_fault)
+    blocks = evidence.blocks
+    if blocks is not None:
+        each = (blocks.luma, blocks.sharpness, blocks.change, blocks.profiles)
+        arrays = (*arrays, *(np.empty((0, 0, 0)) if part is None else part for part in each))
     if mass is not None:
         floats = (*floats, *mass.origin_m, mass.cell_m, mass.beyond, mass.unseen)
         arrays, rest = (*arrays, mass.mass), (*rest, mass.counter_id)
@@ -172,7 +185,7 @@ def observations(draw: st.DrawFn) -> Observation:
     places = np.array([draw(unknown), draw(unknown)]).T
     position_score = draw(st.one_of(st.just(score), unknown))
     positions = Positions(stamp, places, draw(unknown), position_score)
-    evidence = Evidence(draw(words), *(draw(wild) for _ in range(4)))
+    evidence = Evidence(draw(words), *(draw(wild) for _ in range(4)), blocks_of_frame(draw(st.integers(0, 5))))
     mass = draw(st.one_of(st.none(), masses(stamp)))
     plane = draw(st.one_of(st.none(), planes()))
     fault = draw(st.sampled_from([None, *sorted(ESTIMATOR_FAULTS)]))
@@ -290,29 +303,40 @@ def test_a_drone_that_stays_where_it_is_writes_its_plane_once(tmp_path: Path) ->
     assert sizes["many"] - sizes["none"] > 60_000
 
 
-def make_older(folder: Path) -> None:
-    """Turn a log into one that was written before cameras could move: schema 2, without the columns of planes."""
+def make_older(folder: Path, schema: int) -> None:
+    """Turn a log into one of an older schema: 3 without the columns of blocks, 2 without those of planes too."""
     header = json.loads((folder / "event.json").read_text())
-    (folder / "event.json").write_text(json.dumps(header | {"schema": 2}))
+    (folder / "event.json").write_text(json.dumps(header | {"schema": schema}))
     for path in folder.rglob("*.parquet"):
         table = pq.read_table(path, partitioning=None)
-        facts = {**table.schema.metadata, b"crowdwatch_log": b"2"}
-        kept = [name for name in table.column_names if not name.startswith(("plane_", "lens_")) or name == "plane_id"]
+        facts = {**table.schema.metadata, b"crowdwatch_log": str(schema).encode()}
+        gone = ("block_", "plane_", "lens_") if schema == 2 else ("block_",)
+        kept = [name for name in table.column_names if not name.startswith(gone) or name == "plane_id"]
         pq.write_table(table.select(kept).replace_schema_metadata(facts), path, write_page_checksum=True)
 
 
-def test_a_log_from_before_cameras_could_move_is_read(tmp_path: Path) -> None:
+def without_blocks(events: Iterable[LogEvent]) -> Iterator[LogEvent]:
+    for event in events:
+        if isinstance(event, Observation):
+            event = replace(event, evidence=replace(event.evidence, blocks=None))
+        yield event
+
+
+@pytest.mark.parametrize("schema", [2, 3])
+def test_an_older_log_is_read(tmp_path: Path, schema: int) -> None:
     write(tmp_path, night(30), part_s=7)
-    make_older(tmp_path)
-    assert "plane_head_m" not in pq.read_schema(sorted((tmp_path / "observations").rglob("*.parquet"))[0]).names
+    make_older(tmp_path, schema)
+    names = pq.read_schema(sorted((tmp_path / "observations").rglob("*.parquet"))[0]).names
+    assert ("plane_head_m" in names, "block_luma" in names) == (schema == 3, False)
     log = LogReader(tmp_path)
-    same(log.events(), night(30))
+    same(log.events(), without_blocks(night(30)))
     assert log.complete
 
 
-def test_a_log_from_before_cameras_could_move_is_gone_on_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", [2, 3])
+def test_an_older_log_is_gone_on_with(tmp_path: Path, schema: int) -> None:
     write(tmp_path, night(30), part_s=7, complete=False)
-    make_older(tmp_path)
+    make_older(tmp_path, schema)
     writer = LogWriter(tmp_path, CONFIG, resume=True)
     added = drone(7, looking(0.3))
     tick = Tick(START + 40 * SECOND, (added.stamp.id,))
@@ -366,8 +390,12 @@ def test_no_column_can_hold_a_picture(tmp_path: Path) -> None:
     for path in tmp_path.rglob("*.parquet"):
         kinds = {str(field.type) for field in pq.read_schema(path)}
         plain = {"int64", "int32", "string", "double", "bool", "list<element: double>", "list<element: int64>",
-                 "list<element: string>"}  # fmt: skip
+                 "list<element: string>", "list<element: uint8>"}  # fmt: skip
         assert kinds <= plain
+        for field in pq.read_schema(path):
+            if str(field.type) == "list<element: uint8>":  # as long as a coarse grid, or four profiles
+                lengths = {len(each) for each in pq.read_table(path)[field.name].to_pylist() if each is not None}
+                assert lengths <= {PROFILES[0] * PROFILES[1] if field.name == "block_profiles" else 12 * 16}
 
 
 def test_parts_are_closed_when_many_events_wait(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from crowdwatch.core.outcomes import Health, Level, Quality
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Anchor, Evidence, Frame, FramePair, Stamp, Tick
 from crowdwatch.core.site import Bias
-from crowdwatch.observation.observe import evidence
+from crowdwatch.observation.evidence import evidence
 from crowdwatch.sources.synthetic import Scene, lattice, looking_down, standing
 
 CROWD = lattice(4.0, -6, -2, 6, 8)

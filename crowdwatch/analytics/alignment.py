@@ -1,0 +1,130 @@
+"""Whether a camera still looks where it looked: its gradient profiles against those that it usually has.
+
+The profiles of the last seconds are correlated with the slow mean of earlier ones. A camera that was knocked, turned or
+sent to another preset shows other edges at other places: the correlation at no shift is gone at once and for good. What
+moves in front of the scene lowers it too, by as much as is usual for the camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from crowdwatch.analytics.reference import Mask, towards
+from crowdwatch.core.blocks import PROFILE_XY, decoded
+from crowdwatch.core.records import FloatArray
+
+__all__ = ["Alignment", "likeness"]
+
+RECENT_S = 2.0
+USUAL_S = 120.0
+"""Time constants of the profiles of now, and of those that they are compared with."""
+
+WIDE = 15
+"""Samples whose mean is taken off a profile, so that edges count and not the light."""
+
+LEAST_USUAL = 0.1
+"""A direction in which profiles are usually less alike (nothing stands still there) is not judged."""
+
+USUAL_FRAC, OFF_SUM_S, BACK_AFTER_S = 0.75, 1.2, 3.0
+"""With less than this of the usual likeness, in either direction, nothing is learned, and what lacks is summed up over
+time: a camera that was turned away (0.1) is found after two seconds, one that was knocked a little (0.6) after eight.
+With more in both directions for this long the old view is there again."""
+
+SEEN_TILE = 0.5
+"""A tile of which less is seen is left out."""
+
+CALIBRATED_USUAL = 0.5
+"""What is expected of a calibrated picture before the usual likeness is known: a busy street keeps about as much, of
+one that was shifted by a hundredth of its width a third at most is left."""
+
+LEARNED_S = 8.0
+"""Time that is learned before anything is judged."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alignment:
+    """What is remembered of the profiles of one camera.
+
+    Args:
+        mean: the usual profiles, grey levels.
+        recent: those of the last seconds.
+        usual: (2, 4) the usual likeness of the two, by direction and tile.
+        learned_s: for how long these were learned.
+        off_s: the sum of what lacked of the usual likeness; while moved, for how long they have been alike again.
+        moved: whether the camera looks elsewhere.
+    """
+
+    mean: FloatArray
+    recent: FloatArray
+    usual: FloatArray = field(default_factory=lambda: np.ones((2, 4)))
+    learned_s: float = 0.0
+    off_s: float = 0.0
+    moved: bool = False
+
+    @classmethod
+    def of(cls, profiles: NDArray[np.uint8], *, calibrated: bool = False) -> Alignment:
+        """Begin with one picture; a calibrated one is trusted at once."""
+        first = decoded(profiles)
+        if not calibrated:
+            return cls(first, first)
+        return cls(first, first, np.full((2, 4), CALIBRATED_USUAL), LEARNED_S)
+
+    def see(self, profiles: NDArray[np.uint8], hidden: Mask, dt_s: float, *, learn: bool) -> Alignment:
+        """Take in the profiles of a picture.
+
+        Args:
+            profiles: as measured.
+            hidden: (blocks) those that show nothing.
+            dt_s: time since those before.
+            learn: whether the picture is fit to learn from.
+        """
+        now = decoded(profiles)
+        recent = towards(self.recent, now, dt_s, RECENT_S)
+        alike = likeness(recent, self.mean)
+        rest = self._rest(alike, hidden)
+        if self.moved:
+            back_s = self.off_s + dt_s if rest >= USUAL_FRAC else 0.0
+            return replace(self, recent=recent, off_s=back_s % BACK_AFTER_S, moved=back_s < BACK_AFTER_S)
+        off_s = max(0.0, self.off_s + (USUAL_FRAC - rest) * dt_s)
+        if off_s >= OFF_SUM_S:
+            return replace(self, recent=recent, off_s=0.0, moved=True)
+        if not learn or rest < USUAL_FRAC:
+            return replace(self, recent=recent, off_s=off_s)
+        learned_s = self.learned_s + dt_s
+        pace_s = min(USUAL_S, learned_s)
+        mean, usual = towards(self.mean, now, dt_s, pace_s), towards(self.usual, alike, dt_s, pace_s)
+        return Alignment(mean, recent, usual, learned_s, off_s)
+
+    def _rest(self, alike: FloatArray, hidden: Mask) -> float:
+        """What is left of the usual likeness, in the direction in which less is left; 1 where that cannot be told."""
+        if self.learned_s < LEARNED_S:
+            return 1.0
+        rows, cols = hidden.shape
+        seen = 1 - hidden.reshape(2, rows // 2, 2, cols // 2).mean(axis=(1, 3)).ravel()
+        tiles = seen >= SEEN_TILE
+        left = [
+            float(alike[axis, tiles].sum() / self.usual[axis, tiles].sum())
+            for axis in (0, 1)
+            if tiles.any() and self.usual[axis, tiles].mean() >= LEAST_USUAL
+        ]
+        return min(left, default=1.0)
+
+
+def likeness(a: FloatArray, b: FloatArray) -> FloatArray:
+    """(2, 4) correlation of two sets of profiles, by direction and tile; 0 where one has no edge.
+
+    >>> edges = np.zeros((4, 300))
+    >>> edges[:, ::40] = 1.0
+    >>> likeness(edges, edges).round(9).min(), bool(likeness(edges, np.roll(edges, 5, axis=1)).max() < 0)
+    (np.float64(1.0), True)
+    """
+    found = []
+    for part in (slice(0, PROFILE_XY[0]), slice(PROFILE_XY[0], None)):
+        one, other = (each[:, part] - uniform_filter1d(each[:, part], WIDE, axis=1, mode="nearest") for each in (a, b))
+        size = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+        found.append((one * other).sum(axis=1) / np.maximum(size, 1e-9))
+    return np.stack(found)
