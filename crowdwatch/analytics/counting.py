@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView
 from crowdwatch.analytics.density import smooth, smooth_mass
@@ -31,6 +32,7 @@ class Entry:
         bit: (N,) the part of the cell by which each belongs to the camera's ground.
         person, zone: (P,) who stands in which zone.
         heads: the head mass that stands for this moment, if any.
+        lost: the blocks of the picture that showed nothing; None where all did.
         owned: what the camera owned when the rest was worked out; None before that.
         weight: (N,) what each of them counts for; 0 on ground that another camera counts.
         boxes, masses: (zones,) people in each zone by boxes, and by head mass, after the hand-over.
@@ -43,10 +45,15 @@ class Entry:
     person: IntArray
     zone: IntArray
     heads: Heads | None = None
+    lost: NDArray[np.bool_] | None = None
     owned: Masks | None = None
     weight: FloatArray = field(default_factory=lambda: np.empty(0))
     boxes: FloatArray = field(default_factory=lambda: np.empty(0))
     masses: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    def shows(self, lost: NDArray[np.bool_] | None) -> bool:
+        """Whether it shows all that a picture with these lost blocks does."""
+        return self.lost is None or (lost is not None and not (self.lost & ~lost).any())
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,8 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
         heads = heads_of(old.view, mass, view.grid, view.site.bandwidth_m, view.site.hand_over)
     fault = None if mass is not None else fault or old.counter_fault
     held = heads if heads is not None and _holds(heads, t_ns, camera) else None
-    window = (*old.window, entry_of(view, old.view, observation, held))
+    entry = replace(entry_of(view, old.view, observation, held), lost=watch.lost)
+    window = (*old.window, entry)
     return replace(old, watch=watch, window=window, heads=heads, counter_fault=fault)
 
 
@@ -189,7 +190,9 @@ def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_
     for camera_id, camera in cameras.items():
         health = camera.watch.health(t_ns, started_ns, stale_limit_s(intervals[camera_id]))
         # the newest entry stays until its camera is silent, however slowly it samples
-        window = tuple(entry for entry in camera.window if entry.t_ns > oldest_ns) or camera.window[-1:]
+        recent = (entry for entry in camera.window if entry.t_ns > oldest_ns)
+        # a picture of which a part was lost knows nothing of those who stood there
+        window = tuple(entry for entry in recent if entry.shows(camera.watch.lost)) or camera.window[-1:]
         held = bool(window) and window[-1].heads is not None
         if held:  # a moment at which boxes counted alone would pull the mean down
             window = tuple(entry for entry in window if entry.heads is not None)

@@ -20,7 +20,7 @@ from crowdwatch.errors import ConfigError
 from crowdwatch.ground import to_ground
 from crowdwatch.observation.observe import locate
 from pipelines.command_line import EventOption, print_json, progress, run
-from pipelines.evaluation import flat_path, health_score, photograph_counts, schedule_effect, whole_path
+from pipelines.evaluation import fault_matrix, flat_path, health_score, photograph_counts, schedule_effect, whole_path
 from pipelines.evaluation.interval_boxes import CHOICES
 from pipelines.evaluation.scoring import FrameScore, Score, read_boxes, score, summarise
 
@@ -252,6 +252,36 @@ def health_command(
         calm.add_row(each.recording, each.coding, *(f"{value:g}" for value in shown))
     Console().print(table)
     Console().print(calm)
+
+
+@app.command("faults")
+def faults_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi.")],
+    only_drawn: Annotated[
+        bool, typer.Option("--drawn", help="The drawn crowds alone: no recording, no models.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Does loss of sight ever read as calm: faults x places x durations, through the whole path to the alarms.
+
+    Exit code 1 where a cell of the matrix is false calm.
+    """
+    recording = [] if only_drawn else [fault_matrix.recorded(folder)]
+    cells = [cell for footage in (*fault_matrix.drawn(), *recording) for cell in fault_matrix.matrix(footage)]
+    result = fault_matrix.summary(cells)
+    if as_json:
+        print_json(result)
+    else:
+        table = Table("footage", "fault", "place", "duration", "said, s", "blind, s", "level", "false calm")
+        for cell in cells:
+            times = ("" if each is None else f"{each:g}" for each in (cell.said_s, cell.blind_s))
+            kept = "kept" if cell.level_kept else "LOWERED"
+            table.add_row(cell.footage, cell.fault, cell.place, cell.duration, *times, kept, cell.why)
+        console = Console()
+        console.print(table)
+        console.print(f"{result['cells']} cells, false calm: {result['false_calm']}")
+    if result["false_calm"]:
+        raise typer.Exit(1)
 
 
 def _scales(text: str, option: str) -> tuple[float, ...]:
