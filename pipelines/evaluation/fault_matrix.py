@@ -162,7 +162,8 @@ def _textured(picture: Picture) -> Picture:
     for side, depth in ((6, 12), (24, 16)):
         coarse = rng.integers(-depth, depth + 1, (height // side + 1, width // side + 1), dtype=np.int16)
         stones += np.kron(coarse, np.ones((side, side), np.int16))[:height, :width]
-    return np.clip(picture.astype(np.int16) + stones[:, :, None], 0, 255).astype(np.uint8)
+    shown: Picture = np.clip(picture.astype(np.int16) + stones[:, :, None], 0, 255).astype(np.uint8)
+    return shown
 
 
 def drawn() -> list[Footage]:
