@@ -18,9 +18,10 @@ import cv2
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from pipelines.command_line import progress
 from pipelines.evaluation.shanghaitech import Photograph, photographs, read_image
 
 SEED = 20261124
@@ -68,20 +69,12 @@ def groups(pairs: Sequence[tuple[int, int]], count: int) -> list[list[int]]:
     >>> groups([(0, 2), (2, 3)], 5)
     [[0, 2, 3], [1], [4]]
     """
-    leader = list(range(count))
-
-    def find(member: int) -> int:
-        while leader[member] != member:
-            leader[member] = leader[leader[member]]
-            member = leader[member]
-        return member
-
-    for one, other in pairs:
-        low, high = sorted((find(one), find(other)))
-        leader[high] = low
+    rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(count, count))
+    _, group = connected_components(graph, directed=False)
     members: dict[int, list[int]] = defaultdict(list)
     for member in range(count):
-        members[find(member)].append(member)
+        members[int(group[member])].append(member)
     return list(members.values())
 
 
@@ -106,8 +99,7 @@ def draw(places: Sequence[Sequence[int]], heads: Sequence[int], rng: np.random.G
 
 def places(pictures: Sequence[Photograph], label: str) -> list[list[int]]:
     """Photographs grouped by place."""
-    console = Console(stderr=True)
-    seen = [features(picture) for picture in track(pictures, description=f"{label}: features", console=console)]
+    seen = [features(picture) for picture in progress(pictures, f"{label}: features")]
     every = list(combinations(range(len(pictures)), 2))
 
     def same(pair: tuple[int, int]) -> bool:
@@ -115,7 +107,7 @@ def places(pictures: Sequence[Photograph], label: str) -> list[list[int]]:
         return agreeing(seen[pair[0]], seen[pair[1]]) >= INLIERS
 
     with ThreadPoolExecutor() as pool:
-        found = list(track(pool.map(same, every), total=len(every), description=f"{label}: pairs", console=console))
+        found = list(progress(pool.map(same, every), f"{label}: pairs", len(every)))
     return groups([pair for pair, yes in zip(every, found, strict=True) if yes], len(pictures))
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from rich.progress import track
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -29,7 +28,7 @@ from crowdwatch.detectors.boxes import blob
 from crowdwatch.detectors.crowd_network import CrowdYolo
 from crowdwatch.detectors.ultralytics_setup import prepare
 from crowdwatch.errors import ConfigError, ModelError
-from pipelines.command_line import err
+from pipelines.command_line import progress
 from pipelines.evaluation.crowd_boxes import head_boxes, stature_line
 from pipelines.evaluation.shanghaitech import PARTS, Photograph, apart, read_image, read_list
 from pipelines.training import recipes
@@ -102,10 +101,10 @@ def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path, *, step
     photos, aside = apart(data, read_list((recipe_path.parent / recipe.validation).resolve()))
     run = _Run(recipe, recipe_path.parent, out)
     learn = [
-        [run.boxed(photo) for photo in track(part, description=f"part {name}: boxes", console=err)]
+        [run.boxed(photo) for photo in progress(part, f"part {name}: boxes")]
         for name, part in zip(PARTS, photos, strict=True)
     ]
-    judge = [run.boxed(photo) for photo in track(aside, description="kept aside: boxes", console=err)]
+    judge = [run.boxed(photo) for photo in progress(aside, "kept aside: boxes")]
     end = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
     draw = partial(_batch, learn, recipe)
     run_steps(run, draw, judge, steps=recipe.steps, end=end, validate_every=recipe.validate_every)
