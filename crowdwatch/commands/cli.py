@@ -150,23 +150,20 @@ def calibrate(
     """Calibrate a camera from surveyed points: error in metres, and a picture of the ground grid over the frame."""
     from crowdwatch.calibration import calibrate as calibration
     from crowdwatch.calibration.grid_picture import draw_ground_grid, read_picture, write_picture
-    from crowdwatch.calibration.points_file import read_points
+    from crowdwatch.config.calibrations import calibrated
+    from crowdwatch.config.points_file import read_points
     from crowdwatch.ground import head_size_px
     from crowdwatch.rendering.picture import coarsen
 
     given = read_points(points)
     frame = None if picture is None else read_picture(picture)
-    image_hw = frame.shape[:2] if frame is not None else given.image_hw
-    if image_hw is None:
+    if frame is not None:
+        image_hw = (frame.shape[0], frame.shape[1])
+    elif given.image_size_px is not None:
+        image_hw = (given.image_size_px[1], given.image_size_px[0])
+    else:
         raise ConfigError(f"points file {points}: says no image_size_px. Add it, or name a picture with --picture.")
-    settings = {"click_sigma_px": given.click_sigma_px, "head_plane_m": given.head_plane_m}
-    made = calibration.from_points(
-        given.points,
-        image_hw,
-        lens=given.lens,
-        camera_centre_m=given.camera_centre_m,
-        **{key: value for key, value in settings.items() if value is not None},
-    )
+    made = calibrated(given, image_hw)
     out.print(calibration.report(made), markup=False)
     if frame is None:
         out.print("No ground grid was drawn: name a picture or a video of this camera with --picture.")

@@ -32,6 +32,17 @@ def _every_step(value: Any) -> Any:
     return value
 
 
+def _name(value: Any) -> Any:
+    """Surveyors number their points."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _above_ground(value: list[float]) -> list[float]:
+    if not value[2] > 0:
+        raise ValueError(f"the height is {value[2]:g} m, need > 0 m above the ground")
+    return value
+
+
 def _time(value: str) -> str:
     parse_time(value)
     return value
@@ -53,9 +64,13 @@ Truth = Annotated[bool, Field(strict=True)]
 Metres = Annotated[Number, Field(ge=-MAX_COORDINATE_M, le=MAX_COORDINATE_M)]
 Plain = Annotated[str, Field(strict=True, min_length=1, max_length=500, pattern=r"\S")]
 Ident = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+PointName = Annotated[str, BeforeValidator(_name), Field(strict=True, max_length=100)]
+SizePx = Annotated[list[Annotated[Whole, Field(gt=0, le=20_000)]], Field(min_length=2, max_length=2)]
+HeadPlane = Annotated[Number, Field(ge=0, le=3)]
 Time = Annotated[str, Field(strict=True), AfterValidator(_time)]
 PointM = Annotated[list[Metres], Field(min_length=2, max_length=2)]
 Point3M = Annotated[list[Metres], Field(min_length=3, max_length=3)]
+CameraPositionM = Annotated[Point3M, AfterValidator(_above_ground)]
 PairPx = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Triple = Annotated[list[Number], Field(min_length=3, max_length=3)]
 Matrix3 = Annotated[list[Triple], Field(min_length=3, max_length=3)]

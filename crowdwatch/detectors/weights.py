@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from crowdwatch.assets.document import Document, read_document
 from crowdwatch.assets.shipped import shipped
 from crowdwatch.detectors import download as downloads
-from crowdwatch.errors import ModelError, WeightsMismatch, WeightsNotFound
+from crowdwatch.errors import ConfigError, ModelError, WeightsMismatch, WeightsNotFound
 
 __all__ = [
     "COUNT",
@@ -161,11 +160,14 @@ def shipped_dirs() -> list[Path]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping from a small YAML file. Raises ModelError."""
+    """Read a mapping from a small YAML file; every key is a text. Raises ModelError."""
+    document = Document(path, "model's file", "Restore it, or export the model again.")
     try:
-        content = YAML(typ="safe").load(path)
-    except (OSError, YAMLError, UnicodeDecodeError) as err:
-        raise ModelError(f"{path}: cannot be read as YAML: {err}. Restore the file or export the model again.") from err
+        content = read_document(document).raw
+        if document.faults:
+            raise document.error()
+    except ConfigError as err:
+        raise ModelError(f"{err}\nRestore the file, or export the model again.") from err
     if not isinstance(content, dict):
         raise ModelError(f"{path}: got {type(content).__name__}, need a mapping. Restore the file.")
     return content

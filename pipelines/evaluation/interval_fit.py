@@ -35,7 +35,9 @@ def fit(
     source = np.arange(len(found)) if source is None else source
     z = (true - found) / scale(found, spread)
     place = np.nan_to_num(crowded, nan=-1.0)
-    cuts = [_quantile(place, weight, i / bands) for i in range(1, bands)]
+    order = np.argsort(place, kind="stable")
+    share = np.cumsum(weight[order]) / weight.sum()
+    cuts = [float(place[order][np.searchsorted(share, i / bands)]) for i in range(1, bands)]
     edges = [*sorted({cut for cut in cuts if cut > 0}), math.inf]
     made, low = [], -math.inf
     for edge in edges:

@@ -158,7 +158,7 @@ def test_starting_from_a_detector(home, tmp_path, models_dir):
         (("seed: 3", "teacher: {weight: 0.5}"), r"teacher\.weights is missing"),
         (("seed: 3", "teacher: {weights: first.pt, weight: 2}"), r"teacher\.weight: got 2"),
         ((RECIPE, "- a list"), "need a mapping"),
-        ((RECIPE, "a: ["), "cannot be read as YAML"),
+        ((RECIPE, "a: ["), "is not YAML"),
     ],
 )
 def test_a_recipe_with_a_fault_is_refused(home, tmp_path, change, message):

@@ -203,7 +203,7 @@ class Touch:
         ("0: person", "0: human", "no class 'person'"),
         ("task: detect", "task: segment", "need task detect"),
         ("names:", "names_:", "need task detect"),
-        ("task:", "task: [", "cannot be read as YAML"),
+        ("task:", "task: [", "is not YAML"),
     ],
 )
 def test_exported_folders_that_do_not_fit(tmp_path, models_dir, old, new, message):
