@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr
 
 from crowdwatch.config.fields import (
     CameraPositionM,
+    Crs,
     Delays,
     HeadPlane,
     Ident,
@@ -112,13 +113,13 @@ class SiteFrame(Model):
     """Where metres are counted from, and where people can walk.
 
     Args:
-        crs: ``local``, or the EPSG code of a projected map in metres, as in ``EPSG:32650``.
+        crs: ``local``, or the EPSG code of a projected map in metres with axes to east and north: ``EPSG:32650``.
         origin_m: easting and northing on that map of the site's own (0, 0); only beside an EPSG code.
         walkable_area_m: ring of (east, north) in metres.
         obstacles_m: rings inside it on which nobody can stand.
     """
 
-    crs: Annotated[str, Field(strict=True, pattern=r"^(local|EPSG:[1-9][0-9]{3,5})$")] = "local"
+    crs: Crs = "local"
     origin_m: PointM | None = None
     walkable_area_m: Ring
     obstacles_m: list[Ring] = Field(default_factory=list)
