@@ -21,7 +21,7 @@ __all__ = ["EventOption", "defined", "err", "print_json", "progress", "progress_
 
 Item = TypeVar("Item")
 
-err = Console(stderr=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 """For everything but the answer."""
 
 EventOption: TypeAlias = Annotated[

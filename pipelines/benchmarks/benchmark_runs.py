@@ -123,9 +123,9 @@ def bare(event_json: str, path: str, frames: int, batch: int = 1) -> Measured:
 
 def ultralytics(model: str, path: str, image_px: int, device: str) -> Measured:
     """Ultralytics' own stream: ``YOLO(...).predict(stream=True)`` through torch over a file."""
+    found = weights.find(model, kinds=(weights.PT,))
     from crowdwatch.detectors import ultralytics_setup  # torch: not in the memory of every other piece of work
 
-    found = weights.find(model, kinds=(weights.PT,))
     ultralytics_setup.prepare()
     from ultralytics import YOLO  # type: ignore[attr-defined]
 

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pipelines.command_line import progress
+from pipelines.command_line import progress, run
 from pipelines.evaluation.shanghaitech import Photograph, photographs, read_image
+
+app = typer.Typer(help="Draw the photographs that are kept aside.", add_completion=False)
 
 SEED = 20261124
 SHARE = 0.2
@@ -120,10 +122,16 @@ def _lines(root: Path, part: str, rng: np.random.Generator) -> list[str]:
     return [head, *(pictures[index].name for index in kept)]
 
 
-def main(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B.")]) -> None:
+@app.command()
+def main_command(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B.")]) -> None:
     """Print the validation list."""
     rng = np.random.default_rng(SEED)
     lines = [f"# python -m pipelines.split DIR; seed {SEED}, grouped by place"]
     for part in ("A", "B"):
         lines += _lines(folder, part, rng)
     typer.echo("\n".join(lines))
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)

@@ -21,7 +21,9 @@ SAY_EVERY = 250
 class Learner(Protocol):
     """A network in training."""
 
-    step: int
+    @property
+    def step(self) -> int:
+        """How many steps were done."""
 
     def learn(self, pictures: Any, truth: Any) -> float:
         """One step; the mean loss of the last hundred."""
