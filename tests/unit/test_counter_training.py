@@ -229,7 +229,7 @@ def test_another_recipe_does_not_go_on_with_this_checkpoint(home, tmp_path):
         run(home, tmp_path / "run", text=RECIPE.replace("seed: 3", "seed: 4"))
 
 
-@pytest.mark.parametrize("content", [b"", b"rubbish"])
+@pytest.mark.parametrize("content", [b"", b"junk", b"rubbish"])
 def test_a_damaged_checkpoint_is_an_error_with_a_remedy(home, tmp_path, content):
     out = tmp_path / "run"
     out.mkdir()
