@@ -88,7 +88,7 @@ class ModelError(CrowdWatchError, RuntimeError):
     """Weights, or the program that runs them, cannot be used."""
 
 
-class WeightsNotFound(ModelError, FileNotFoundError):
+class WeightsNotFound(FileNotFoundError, ModelError):  # OSError first: its __new__ is the one that unpickling may call
     """No weights were found; the message lists every place that was tried."""
 
 

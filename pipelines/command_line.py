@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from operator import length_hint
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from crowdwatch.errors import CrowdWatchError
 
-__all__ = ["EventOption", "defined", "err", "print_json", "progress", "run"]
+__all__ = ["EventOption", "defined", "err", "print_json", "progress", "progress_bar", "run"]
 
-err = Console(stderr=True)
+Item = TypeVar("Item")
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 """For everything but the answer."""
 
 EventOption: TypeAlias = Annotated[
@@ -38,9 +42,30 @@ def run(app: typer.Typer) -> None:
         sys.exit(1)
 
 
-def progress(items: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
-    """Go through items behind a progress bar with the time that is left."""
-    yield from track(items, description=description, total=total, console=err)
+@contextmanager
+def progress_bar(description: str, total: float | None, done: float = 0) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar with the time that is left.
+
+    Args:
+        description: what goes on.
+        total: of how many; None where nobody knows.
+        done: before the bar begins.
+
+    Yields:
+        What to call with how many are done, and what goes on now.
+    """
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=err) as bars:
+        task = bars.add_task(description, total=total, completed=int(done))
+        yield lambda done, description: bars.update(task, completed=done, description=description)
+
+
+def progress(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
+    """Go through items behind a progress bar; their number is asked of those that know it."""
+    with progress_bar(description, length_hint(items) or None if total is None else total) as show:
+        for done, item in enumerate(items, start=1):
+            yield item
+            show(done, description)
 
 
 def print_json(answer: Any) -> None:

@@ -1,1 +1,1 @@
-"""Where are the files that ship or are fetched? Examples, models and sample recordings."""
+"""How are files found, fetched and read? Examples, models and sample recordings; YAML with the line of every value."""

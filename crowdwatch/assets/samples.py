@@ -11,23 +11,18 @@ import os
 import shutil
 import subprocess
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-import platformdirs
-
+from crowdwatch.assets.fetching import AnotherContentError, cache_dir, download, offline, written_whole
 from crowdwatch.errors import SampleUnavailable
 
-__all__ = ["SAMPLES", "Progress", "Sample", "cache_dir", "fetch", "find"]
+__all__ = ["SAMPLES", "Progress", "Sample", "fetch", "find", "samples_dir"]
 
 Progress = Callable[[str], None]
 
 APT_TIMEOUT_S = 300
-URL_TIMEOUT_S = 30
-READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +60,9 @@ SAMPLES = {
 }
 
 
-def cache_dir() -> Path:
-    """Where obtained samples are kept: below ``$CROWDWATCH_CACHE``, else below the user's cache folder."""
-    cache = os.environ.get("CROWDWATCH_CACHE") or platformdirs.user_cache_dir("crowdwatch", appauthor=False)
-    return Path(cache) / "samples"
+def samples_dir() -> Path:
+    """Where obtained samples are kept."""
+    return cache_dir() / "samples"
 
 
 def fetch(name: str, progress: Progress = lambda text: None) -> Path:
@@ -167,7 +161,7 @@ def _files(folder: Path, sample: Sample) -> Iterator[Path]:
 
 
 def _from_cache(sample: Sample, progress: Progress) -> Path:
-    path = cache_dir() / sample.file
+    path = samples_dir() / sample.file
     if not path.exists():
         raise _NotHereError(f"{path} does not exist")
     if not _matches(sample, path):
@@ -209,48 +203,34 @@ def _command(words: list[str], folder: str) -> None:
 def _from_url(sample: Sample, progress: Progress) -> Path:
     _online()
     progress(f"fetching {sample.url} ({sample.size_bytes / 1e6:.1f} MB)")
-    with tempfile.TemporaryDirectory(prefix="crowdwatch-") as folder:
-        path = Path(folder) / sample.file
-        try:
-            with urllib.request.urlopen(sample.url, timeout=URL_TIMEOUT_S) as reply, path.open("wb") as file:
-                _copy(reply, file, sample.size_bytes)
-        except (OSError, ValueError) as error:
-            raise _NotHereError(f"{sample.url}: {error}") from error
-        if not _matches(sample, path):
-            raise _NotHereError(f"{sample.url} sent {path.stat().st_size} bytes with another sha256")
-        return _keep(sample, path)
-
-
-def _copy(reply: IO[bytes], file: IO[bytes], most_bytes: int) -> None:
-    """Copy at most one byte more than expected: a wrong answer does not fill the disk."""
-    left = most_bytes + 1
-    while left > 0 and (block := reply.read(min(READ_BYTES, left))):
-        file.write(block)
-        left -= len(block)
+    try:
+        return download(sample.url, _target(sample), sample.sha256, sample.size_bytes)
+    except AnotherContentError as error:
+        raise _NotHereError(f"{sample.url} sent {error.size_bytes} bytes with another sha256") from error
+    except (OSError, ValueError) as error:
+        raise _NotHereError(f"{sample.url}: {error}") from error
 
 
 def _online() -> None:
-    if os.environ.get("CROWDWATCH_OFFLINE", "") not in ("", "0"):
+    if offline():
         raise _NotHereError("not asked: CROWDWATCH_OFFLINE is set")
 
 
-def _keep(sample: Sample, path: Path) -> Path:
-    """Copy into the cache so that a half-written file never carries the name."""
-    folder = cache_dir()
-    target = folder / sample.file
+def _target(sample: Sample) -> Path:
+    """Where it goes, in a folder that is there."""
+    folder = samples_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".part-", delete=False) as part:
-            partial = Path(part.name)
-            try:
-                with path.open("rb") as source:
-                    shutil.copyfileobj(source, part)
-                part.flush()
-                os.fsync(part.fileno())
-                partial.replace(target)
-            except OSError:
-                partial.unlink(missing_ok=True)
-                raise
     except OSError as error:
-        raise _NotHereError(f"obtained, but cannot be kept in {folder}: {error.strerror}") from error
+        raise _NotHereError(f"cannot be kept in {folder}: {error.strerror}") from error
+    return folder / sample.file
+
+
+def _keep(sample: Sample, path: Path) -> Path:
+    target = _target(sample)
+    try:
+        with path.open("rb") as source, written_whole(target) as file:
+            shutil.copyfileobj(source, file)
+    except OSError as error:
+        raise _NotHereError(f"obtained, but cannot be kept in {target.parent}: {error.strerror}") from error
     return target

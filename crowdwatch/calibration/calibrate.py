@@ -16,7 +16,6 @@ from scipy.spatial import ConvexHull
 
 from crowdwatch.calibration.calibration_files import plane_from_tsai, read_opencv, read_tsai
 from crowdwatch.calibration.control_points import ControlPoint, point_faults
-from crowdwatch.calibration.points_file import read_points
 from crowdwatch.core.records import FloatArray, GroundPlane, Lens, readonly
 from crowdwatch.errors import CalibrationError
 from crowdwatch.ground import (
@@ -41,7 +40,6 @@ __all__ = [
     "implied_camera_m",
     "plane_from_tsai",
     "read_opencv",
-    "read_points",
     "read_tsai",
     "report",
 ]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,10 +17,12 @@ from crowdwatch.commands.terminal import (
     EXIT_STOPPED,
     EventPath,
     RunsPath,
+    Show,
     StoreUrl,
     err,
     finish,
     out,
+    progress_bars,
     span,
     stopping,
 )
@@ -90,9 +90,10 @@ def batch(
         err.print(escape(text))
 
     try:
-        with stopping() as stop, _bars() as progress:
+        with stopping() as stop, progress_bars() as show:
+            reached = _shown(show)
             options = observe_batch.BatchOptions(
-                settings, url, workers, scheduler, gpus, retry_failed, report, stop, say, progress, as_environment_says
+                settings, url, workers, scheduler, gpus, retry_failed, report, stop, say, reached, as_environment_says
             )
             result = observe_batch.run_batch(loaded, options)
     except KeyboardInterrupt as interrupt:
@@ -123,29 +124,16 @@ def _say_status(found: dict[str, Any], as_json: bool) -> None:
             out.print(f"{kind}: camera {each['camera_id']} from {each['from_ns']} ns: {each['reason']}", markup=False)
 
 
-@contextmanager
-def _bars() -> Iterator[Callable[[Progress], None]]:
-    """A bar per stage: how far, frames per second, times real time, how long to go, failures."""
-    from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+def _shown(show: Show) -> Callable[[Progress], None]:
+    """What a batch calls when it has reached something: a bar for each stage."""
 
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[pace]}"),
-        TextColumn("ETA"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Bars(*columns, console=err) as bars:
-        known: dict[str, tuple[TaskID, float, float]] = {}
+    def reached(now: Progress) -> None:
+        def pace(passed_s: float, done: float) -> str:
+            if now.stage == "fold":
+                return f"{done / passed_s:.1f} x real time"
+            rate = f"{now.frames / passed_s:.1f} frames/s, {now.event_s / passed_s:.1f} x real time"
+            return f"{rate}, {now.failed} failed"
 
-        def reached(now: Progress) -> None:
-            if now.stage not in known:
-                task = bars.add_task(now.stage, total=now.total, pace="")
-                known[now.stage] = (task, time.monotonic(), now.done)
-            task, began, first = known[now.stage]
-            passed_s = max(time.monotonic() - began, 1e-3)
-            pace = f"{(now.done - first) / passed_s:.1f} x real time"
-            if now.stage != "fold":
-                rate = f"{now.frames / passed_s:.1f} frames/s, {now.event_s / passed_s:.1f} x real time"
-                pace = f"{rate}, {now.failed} failed"
-            bars.update(task, completed=now.done, total=now.total, pace=pace)
+        show(now.stage, now.done, now.total, pace)
 
-        yield reached
+    return reached

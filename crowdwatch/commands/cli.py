@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,11 +19,13 @@ from crowdwatch.commands.terminal import (
     EXIT_STOPPED,
     EventPath,
     RunsPath,
+    Show,
     StoreUrl,
     clock,
     err,
     finish,
     out,
+    progress_bars,
     span,
     stopping,
 )
@@ -149,23 +150,20 @@ def calibrate(
     """Calibrate a camera from surveyed points: error in metres, and a picture of the ground grid over the frame."""
     from crowdwatch.calibration import calibrate as calibration
     from crowdwatch.calibration.grid_picture import draw_ground_grid, read_picture, write_picture
-    from crowdwatch.calibration.points_file import read_points
+    from crowdwatch.config.calibrations import calibrated
+    from crowdwatch.config.points_file import read_points
     from crowdwatch.ground import head_size_px
     from crowdwatch.rendering.picture import coarsen
 
     given = read_points(points)
     frame = None if picture is None else read_picture(picture)
-    image_hw = frame.shape[:2] if frame is not None else given.image_hw
-    if image_hw is None:
+    if frame is not None:
+        image_hw = (frame.shape[0], frame.shape[1])
+    elif given.image_size_px is not None:
+        image_hw = (given.image_size_px[1], given.image_size_px[0])
+    else:
         raise ConfigError(f"points file {points}: says no image_size_px. Add it, or name a picture with --picture.")
-    settings = {"click_sigma_px": given.click_sigma_px, "head_plane_m": given.head_plane_m}
-    made = calibration.from_points(
-        given.points,
-        image_hw,
-        lens=given.lens,
-        camera_centre_m=given.camera_centre_m,
-        **{key: value for key, value in settings.items() if value is not None},
-    )
+    made = calibrated(given, image_hw)
     out.print(calibration.report(made), markup=False)
     if frame is None:
         out.print("No ground grid was drawn: name a picture or a video of this camera with --picture.")
@@ -175,31 +173,23 @@ def calibrate(
         out.print(f"Ground grid drawn into {escape(str(save))}: its lines must lie flat on the ground. Look at it.")
 
 
-@contextmanager
-def _bar() -> Iterator[tuple[Callable[[Run], None], Callable[[int], None]]]:
-    """A progress bar over event time: how far, how many times real time, how long to go."""
-    import time
+def _shown(show: Show) -> tuple[Callable[[Run], None], Callable[[int], None]]:
+    """What a replay calls when it has begun and when it has reached a time: a bar over event time."""
+    runs: list[Run] = []
 
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    def reached(t_ns: int) -> None:
+        run = runs[-1]
 
-    columns = (
-        TextColumn("replay"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[at]}"),
-        TextColumn("{task.fields[pace]}"), TextColumn("ETA"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=err) as progress:
-        task = progress.add_task("replay", total=None, visible=False, at="", pace="")
-        began = {"wall": 0.0, "t_ns": 0}
+        def pace(passed_s: float, done_s: float) -> str:
+            return f"{clock(t_ns)} {done_s / passed_s:.1f} x real time"
 
-        def started(run: Run) -> None:
-            began.update(wall=time.monotonic(), t_ns=run.from_ns)
-            progress.update(task, total=(run.to_ns - run.from_ns) / 1e9, visible=True)
+        show("replay", (t_ns - run.from_ns) / 1e9, (run.to_ns - run.from_ns) / 1e9, pace)
 
-        def reached(t_ns: int) -> None:
-            done_s = (t_ns - began["t_ns"]) / 1e9
-            pace = done_s / max(time.monotonic() - began["wall"], 1e-3)
-            progress.update(task, completed=done_s, at=clock(t_ns), pace=f"{pace:.1f} x real time")
+    def started(run: Run) -> None:
+        runs.append(run)
+        reached(run.from_ns)
 
-        yield started, reached
+    return started, reached
 
 
 def _replay(event: EventFile | None, log: Path | None, options: Options, again: str) -> Summary:
@@ -208,7 +198,8 @@ def _replay(event: EventFile | None, log: Path | None, options: Options, again: 
     from crowdwatch.drivers import replay as replays
 
     try:
-        with stopping() as stop, _bar() as (started, reached):
+        with stopping() as stop, progress_bars() as show:
+            started, reached = _shown(show)
             options = replace(options, stop=stop, started=started, progress=reached)
             if log is not None:
                 return replays.replay_log(log, options, event)

@@ -59,7 +59,7 @@ def check() -> list[Finding]:
         _opencv(),
         _free_space(),
         _writable("current folder", Path.cwd(), "Change to a folder that you may write to, or name one with --runs."),
-        _writable("cache", samples.cache_dir(), "Set CROWDWATCH_CACHE to a folder that you may write to."),
+        _writable("cache", samples.samples_dir(), "Set CROWDWATCH_CACHE to a folder that you may write to."),
         *_torch(),
         _weights(),
         _sample(),

@@ -1,10 +1,11 @@
-"""What commands share: consoles, common options, a clean stop, and how a run is told on a terminal."""
+"""What commands share: consoles, common options, a clean stop, progress bars, and how a run is told on a terminal."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,11 +27,13 @@ __all__ = [
     "EXIT_STOPPED",
     "EventPath",
     "RunsPath",
+    "Show",
     "StoreUrl",
     "clock",
     "err",
     "finish",
     "out",
+    "progress_bars",
     "span",
     "stopping",
     "summarise",
@@ -48,6 +51,10 @@ StoreUrl = Annotated[
     typer.Option("--store", help="Store as a URL: sqlite:///FILE or postgresql://... (default: SQLite in --runs)"),
 ]
 DEFAULT_RUNS = Path("runs")
+
+Show = Callable[[str, float, float, Callable[[float, float], str]], None]
+"""Shows how far a stage is: its name, what is done, of what total, and ``pace(seconds, done)`` that puts the seconds
+since the stage was first shown, and what was done in them, into words."""
 
 
 def span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | None, int | None]:
@@ -85,6 +92,28 @@ def stopping() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Show]:
+    """A bar for each stage: how far, its pace in the stage's own words, how long to go."""
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[pace]}"),
+        TextColumn("ETA"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=err) as bars:
+        known: dict[str, tuple[TaskID, float, float]] = {}
+
+        def show(stage: str, done: float, total: float, pace: Callable[[float, float], str]) -> None:
+            if stage not in known:
+                known[stage] = (bars.add_task(stage, total=total, pace=""), time.monotonic(), done)
+            task, began, first = known[stage]
+            passed_s = max(time.monotonic() - began, 1e-3)
+            bars.update(task, completed=done, total=total, pace=pace(passed_s, done - first))
+
+        yield show
 
 
 def clock(t_ns: int) -> str:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from crowdwatch.calibration.calibrate import from_points, from_pose
+from crowdwatch.calibration.calibrate import Calibration, from_points, from_pose
 from crowdwatch.calibration.calibration_files import TsaiModel, parse_opencv, parse_tsai, plane_from_tsai
 from crowdwatch.calibration.control_points import ControlPoint
-from crowdwatch.calibration.points_file import read_points
-from crowdwatch.config.schema import CalibrationFile, CameraFile, LensFile
+from crowdwatch.config.points_file import read_points
+from crowdwatch.config.schema import CameraFile, LensFile, PointPair, PointsFile
 from crowdwatch.core.records import Anchor, GroundPlane, Lens
 from crowdwatch.errors import AnchorRefused, CalibrationError
 from crowdwatch.ground import heads_fault, opencv_lens
 
-__all__ = ["FILE_KEYS", "WAYS", "ground_plane", "inline"]
+__all__ = ["FILE_KEYS", "WAYS", "calibrated", "ground_plane", "inline"]
 
 WAYS = ("points", "points_file", "tsai", "tsai_file", "opencv", "pose")
 """The ways to calibrate, of which a camera uses exactly one."""
@@ -58,39 +59,21 @@ def inline(key: str, value: Any, folder: Path) -> dict[str, Any]:
                 "translation_m": pose.translation_m.tolist(),
             }
         }
-    return _inline_points(folder / value)
+    return read_points(folder / value).model_dump(exclude_none=True)
 
 
-def _inline_points(path: Path) -> dict[str, Any]:
-    read = read_points(path)
-    found: dict[str, Any] = {
-        "points": [
-            {
-                "name": p.name,
-                "pixel_px": [p.u_px, p.v_px],
-                "ground_m": [p.x_m, p.y_m],
-                "survey_sigma_m": p.survey_sigma_m,
-            }
-            for p in read.points
-        ]
-    }
-    if read.lens is not None:
-        matrix = read.lens.camera_matrix
-        found["lens"] = {
-            "model": read.lens.model,
-            "focal_px": [float(matrix[0, 0]), float(matrix[1, 1])],
-            "centre_px": [float(matrix[0, 2]), float(matrix[1, 2])],
-            "coefficients": read.lens.coefficients.tolist(),
-        }
-    if read.camera_centre_m is not None:
-        found["camera_position_m"] = read.camera_centre_m.tolist()
-    if read.click_sigma_px is not None:
-        found["click_sigma_px"] = read.click_sigma_px
-    if read.image_hw is not None:
-        found["image_size_px"] = [read.image_hw[1], read.image_hw[0]]
-    if read.head_plane_m is not None:
-        found["head_plane_m"] = read.head_plane_m
-    return found
+def calibrated(read: PointsFile, image_hw: tuple[int, int]) -> Calibration:
+    """Calibrate a camera by a points file alone.
+
+    Args:
+        read: the file.
+        image_hw: height and width of the picture, in pixels.
+
+    Raises:
+        CalibrationError: the numbers give no usable plane.
+    """
+    given = read.model_dump(include={"click_sigma_px", "head_plane_m"}, exclude_none=True)
+    return _from_points(read.points, image_hw, read.lens, read.camera_position_m, **given)
 
 
 def ground_plane(camera: CameraFile) -> GroundPlane:
@@ -135,23 +118,29 @@ def _plane(camera: CameraFile) -> GroundPlane:
             rmse_m=rmse_m,
             max_sigma_m=camera.max_position_error_m,
         )
-    return _from_points(camera, calibration, image_hw)
-
-
-def _from_points(camera: CameraFile, calibration: CalibrationFile, image_hw: tuple[int, int]) -> GroundPlane:
-    points = [
-        ControlPoint(p.pixel_px[0], p.pixel_px[1], p.ground_m[0], p.ground_m[1], p.name, p.survey_sigma_m)
-        for p in calibration.points or []
-    ]
-    return from_points(
-        points,
+    return _from_points(
+        calibration.points or [],
         image_hw,
-        lens=_lens(calibration.lens),
-        camera_centre_m=calibration.camera_position_m,
+        calibration.lens,
+        calibration.camera_position_m,
         head_plane_m=camera.head_plane_m,
         click_sigma_px=calibration.click_sigma_px,
         max_sigma_m=camera.max_position_error_m,
     ).plane
+
+
+def _from_points(
+    pairs: Sequence[PointPair],
+    image_hw: tuple[int, int],
+    lens: LensFile | None,
+    camera_position_m: Sequence[float] | None,
+    **more: float,
+) -> Calibration:
+    points = [
+        ControlPoint(p.pixel_px[0], p.pixel_px[1], p.ground_m[0], p.ground_m[1], p.name, p.survey_sigma_m)
+        for p in pairs
+    ]
+    return from_points(points, image_hw, lens=_lens(lens), camera_centre_m=camera_position_m, **more)
 
 
 def _same_size(camera: CameraFile, image_hw: tuple[int, int]) -> None:

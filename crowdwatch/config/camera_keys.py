@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.config.calibrations import WAYS
-from crowdwatch.config.document import Document, KeyPath
 
 __all__ = ["check_keys"]
 

@@ -15,9 +15,9 @@ import shapely
 from pydantic import ValidationError
 from shapely.geometry.base import BaseGeometry
 
+from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.camera_keys import check_keys
-from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.footage import check_footage
 from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, limit_steps
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from crowdwatch.config.document import KeyPath
+from crowdwatch.assets.document import KeyPath
 from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_limit_steps
 from crowdwatch.config.schema import EventFile
 

@@ -32,8 +32,38 @@ def _every_step(value: Any) -> Any:
     return value
 
 
+def _name(value: Any) -> Any:
+    """Surveyors number their points."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _above_ground(value: list[float]) -> list[float]:
+    if not value[2] > 0:
+        raise ValueError(f"the height is {value[2]:g} m, need > 0 m above the ground")
+    return value
+
+
 def _time(value: str) -> str:
     parse_time(value)
+    return value
+
+
+def _map_in_metres(value: str) -> str:
+    if value == "local":
+        return value
+    import pyproj  # takes a second, which a site without a map does not pay
+
+    try:
+        crs = pyproj.CRS.from_user_input(value)
+    except pyproj.exceptions.CRSError as error:
+        raise ValueError("no such code is registered. Take the code of the map that was surveyed") from error
+    if not crs.is_projected or crs.is_compound:
+        raise ValueError(f"{crs.name} is a {crs.type_name}, need a projected map without heights, as EPSG:32650")
+    units = sorted({axis.unit_name for axis in crs.axis_info if axis.unit_conversion_factor != 1})
+    if units:
+        raise ValueError(f"{crs.name} counts in {units[0]}, need metres. Take a map in metres and convert the survey")
+    if sorted(axis.direction for axis in crs.axis_info) != ["east", "north"]:
+        raise ValueError(f"the axes of {crs.name} do not run east and north. Take a map whose axes do")
     return value
 
 
@@ -53,9 +83,14 @@ Truth = Annotated[bool, Field(strict=True)]
 Metres = Annotated[Number, Field(ge=-MAX_COORDINATE_M, le=MAX_COORDINATE_M)]
 Plain = Annotated[str, Field(strict=True, min_length=1, max_length=500, pattern=r"\S")]
 Ident = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Crs = Annotated[str, Field(strict=True, pattern=r"^(local|EPSG:[1-9][0-9]{3,5})$"), AfterValidator(_map_in_metres)]
+PointName = Annotated[str, BeforeValidator(_name), Field(strict=True, max_length=100)]
+SizePx = Annotated[list[Annotated[Whole, Field(gt=0, le=20_000)]], Field(min_length=2, max_length=2)]
+HeadPlane = Annotated[Number, Field(ge=0, le=3)]
 Time = Annotated[str, Field(strict=True), AfterValidator(_time)]
 PointM = Annotated[list[Metres], Field(min_length=2, max_length=2)]
 Point3M = Annotated[list[Metres], Field(min_length=3, max_length=3)]
+CameraPositionM = Annotated[Point3M, AfterValidator(_above_ground)]
 PairPx = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Triple = Annotated[list[Number], Field(min_length=3, max_length=3)]
 Matrix3 = Annotated[list[Triple], Field(min_length=3, max_length=3)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crowdwatch.config.document import Document, KeyPath
+from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.config.times import format_time, parse_time
 
 __all__ = ["check_footage", "read_footage"]

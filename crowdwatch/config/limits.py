@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from crowdwatch.config.document import KeyPath
+from crowdwatch.assets.document import KeyPath
 from crowdwatch.config.fields import Step
 from crowdwatch.config.schema import EventFile, Limits, LimitsByKind, PhaseFile, ZoneFile
 from crowdwatch.core.outcomes import Level

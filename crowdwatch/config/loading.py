@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from crowdwatch.assets.document import Document, KeyPath, read_document
 from crowdwatch.config.calibrations import FILE_KEYS, inline
 from crowdwatch.config.checks import check
-from crowdwatch.config.document import Document, KeyPath, read_document, refuse
 from crowdwatch.config.footage import read_footage
 from crowdwatch.config.references import read_reference
 from crowdwatch.config.schema import CalibrationFile, EventFile
@@ -35,14 +35,14 @@ def load(path: Path | str) -> EventFile:
     Raises:
         ConfigError: every fault of the file at once, each as ``event.yaml:LINE: key: what, got, need. Remedy.``
     """
-    document = read_document(Path(path))
+    document = read_document(Document(Path(path)))
     if not isinstance(document.raw, Mapping):
         document.fault((), f"got {shown(document.raw)}, need keys with values. Start from an example event file.")
-        raise refuse(document.path, document.faults)
+        raise document.error()
     if document.raw.get("version", VERSION) != VERSION or isinstance(document.raw.get("version"), bool):
         got = shown(document.raw["version"])
         document.fault(("version",), f"got {got}, need {VERSION}. This CrowdWatch reads version {VERSION} only.")
-        raise refuse(document.path, document.faults)
+        raise document.error()
     origins = _read_files(document)
     event = None
     try:
@@ -51,7 +51,7 @@ def load(path: Path | str) -> EventFile:
         structure_faults(document, error)
     check(document)
     if document.faults or event is None:
-        raise refuse(document.path, document.faults)
+        raise document.error()
     _note_lines(document, origins)
     return _calculated(event, origins)
 

@@ -12,7 +12,10 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr
 
 from crowdwatch.config.fields import (
+    CameraPositionM,
+    Crs,
     Delays,
+    HeadPlane,
     Ident,
     Ladder,
     Matrix3,
@@ -22,9 +25,11 @@ from crowdwatch.config.fields import (
     Plain,
     Point3M,
     PointM,
+    PointName,
     Positive,
     Ring,
     Share,
+    SizePx,
     Step,
     Time,
     Truth,
@@ -48,6 +53,7 @@ __all__ = [
     "PhaseFile",
     "PhaseKind",
     "PointPair",
+    "PointsFile",
     "PoseNumbers",
     "ReadingSettings",
     "RecordingFile",
@@ -110,13 +116,13 @@ class SiteFrame(Model):
     """Where metres are counted from, and where people can walk.
 
     Args:
-        crs: ``local``, or the EPSG code of a projected map in metres, as in ``EPSG:32650``.
+        crs: ``local``, or the EPSG code of a projected map in metres with axes to east and north: ``EPSG:32650``.
         origin_m: easting and northing on that map of the site's own (0, 0); only beside an EPSG code.
         walkable_area_m: ring of (east, north) in metres.
         obstacles_m: rings inside it on which nobody can stand.
     """
 
-    crs: Annotated[str, Field(strict=True, pattern=r"^(local|EPSG:[1-9][0-9]{3,5})$")] = "local"
+    crs: Crs = "local"
     origin_m: PointM | None = None
     walkable_area_m: Ring
     obstacles_m: list[Ring] = Field(default_factory=list)
@@ -182,7 +188,7 @@ class SourceFile(Model):
 class PointPair(Model):
     """One control point: where it is in the picture, and where it was surveyed on the ground."""
 
-    name: Annotated[str, Field(strict=True, max_length=100)] = ""
+    name: PointName = ""
     pixel_px: PairPx
     ground_m: PointM
     survey_sigma_m: Positive = Field(
@@ -245,6 +251,17 @@ class PoseNumbers(Model):
     translation_m: Point3M
 
 
+class PointsFile(Model):
+    """A points file: control points, and what else is known of the picture in which they were clicked."""
+
+    points: Annotated[list[PointPair], Field(max_length=10_000)]
+    image_size_px: SizePx | None = None
+    lens: LensFile | None = None
+    camera_position_m: CameraPositionM | None = None
+    head_plane_m: HeadPlane | None = None
+    click_sigma_px: Positive | None = None
+
+
 class CalibrationFile(Model):
     """How pixels become metres: exactly one of the ways. Files are read when the event file is loaded, and what they
     say then stands here, so that a log holds it.
@@ -257,7 +274,7 @@ class CalibrationFile(Model):
     points: Annotated[list[PointPair], Field(min_length=4, max_length=10_000)] | None = None
     points_file: Plain | None = None
     lens: LensFile | None = None
-    camera_position_m: Point3M | None = None
+    camera_position_m: CameraPositionM | None = None
     click_sigma_px: Positive = Field(default=2.0, json_schema_extra={"source": "a careful click by hand"})
     rmse_m: NotNegative | None = None
     tsai: TsaiNumbers | None = None
@@ -290,9 +307,7 @@ class CameraFile(Model):
     source: SourceFile
     moves: Truth = False
     calibration: CalibrationFile | None = Field(default=None, json_schema_extra={"source": "moves: from the source"})
-    image_size_px: (
-        Annotated[list[Annotated[Whole, Field(gt=0, le=20_000)]], Field(min_length=2, max_length=2)] | None
-    ) = None
+    image_size_px: SizePx | None = None
     anchor: Anchor = Anchor.FEET
     sample_hz: Annotated[Positive, Field(le=1000)] | None = Field(
         default=None, json_schema_extra={"source": "every frame"}
@@ -306,7 +321,7 @@ class CameraFile(Model):
     max_position_error_m: Positive = Field(
         default=1.0, json_schema_extra={"source": "half the width of the smallest zone worth a reading, 10 m2"}
     )
-    head_plane_m: Annotated[Number, Field(ge=0, le=3)] = Field(
+    head_plane_m: HeadPlane = Field(
         default=1.65, json_schema_extra={"source": "adult stature less 0.1 m: the middle of a head"}
     )
     reference: Plain | ReferenceNumbers | None = Field(

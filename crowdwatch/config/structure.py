@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from crowdwatch.config.document import Document, KeyPath
+from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.config.schema import EventFile
 
 __all__ = ["plainly", "shown", "structure_faults"]
@@ -31,13 +31,19 @@ _NEEDS = {
 }
 
 
-def structure_faults(document: Document, error: ValidationError) -> None:
-    """Add every fault that pydantic found to the document's list."""
+def structure_faults(document: Document, error: ValidationError, model: type[BaseModel] = EventFile) -> None:
+    """Add every fault that pydantic found to the document's list.
+
+    Args:
+        document: what was read.
+        error: what pydantic said.
+        model: that the document was held against.
+    """
     for found in error.errors(include_url=False, include_context=True):
         path = tuple(part for part in found["loc"] if part != "[key]")
         kind, context = str(found["type"]), found.get("ctx", {})
         if kind == "extra_forbidden":
-            document.fault(path, _unknown_key(document, path))
+            document.fault(path, _unknown_key(document, path, model))
         elif kind == "missing":
             document.fault(path, _NEEDS["missing"])
         elif "[key]" in found["loc"]:
@@ -134,9 +140,9 @@ def _unit_hint(path: KeyPath) -> str:
     return f"; the unit is {unit}" if unit else ""
 
 
-def _unknown_key(document: Document, path: KeyPath) -> str:
-    model = _model_at(EventFile, document.raw, path[:-1])
-    known = list(model.model_fields) if model is not None else []
+def _unknown_key(document: Document, path: KeyPath, model: type[BaseModel]) -> str:
+    holder = _model_at(model, document.raw, path[:-1])
+    known = list(holder.model_fields) if holder is not None else []
     hint = _did_you_mean(path[-1], known) or (f" Known here: {', '.join(known)}." if known else "")
     return f"is an unknown key.{hint} Correct or remove it."
 

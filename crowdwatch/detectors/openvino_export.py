@@ -16,7 +16,8 @@ from typing import Any
 
 import openvino as ov
 
-from crowdwatch.detectors.weights import IR_SUFFIX, WeightsFile, cache_dir
+from crowdwatch.assets.fetching import cache_dir
+from crowdwatch.detectors.weights import IR_SUFFIX, WeightsFile
 from crowdwatch.errors import CrowdWatchError, ModelError
 
 __all__ = ["cached", "exported"]

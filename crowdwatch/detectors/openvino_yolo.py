@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import openvino as ov
@@ -117,7 +117,7 @@ def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anc
     names, size = meta.get("names"), meta.get("imgsz")
     if meta.get("task") == "count":
         raise ModelError(f"{path}: this is a counter, and boxes are wanted. Name it under counter, not under detector.")
-    if meta.get("task") != "detect" or not isinstance(names, dict) or not isinstance(size, list) or len(size) != 2:
+    if meta.get("task") != "detect" or not _by_index(names) or not isinstance(size, list) or len(size) != 2:
         raise ModelError(
             f"{path}: got task {meta.get('task')!r}, names {type(names).__name__}, imgsz {size!r}; need task detect, "
             "names by index and imgsz [height, width]. Export the model again."
@@ -127,8 +127,12 @@ def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anc
             f"weights {weights.path}: exported for {size[1]}x{size[0]} pixels, image_px is {image_px}. "
             "Set image_px to the model's own size, or give the .pt file."
         )
-    ordered = [str(names[index]) for index in sorted(names)]
+    ordered = [str(names[index]) for index in sorted(names, key=int)]
     return ModelShape.of(str(weights.path), ordered, (int(size[0]), int(size[1])), anchor)
+
+
+def _by_index(names: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(names, dict) and all(str(key).isdecimal() for key in names)
 
 
 def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | None, streams: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from crowdwatch.errors import ModelError
 
 __all__ = ["tensors"]
 
-UNREADABLE = (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
+UNREADABLE = (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, struct.error)
 """What torch raises over damaged files, besides UnpicklingError."""
 
 

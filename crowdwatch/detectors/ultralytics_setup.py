@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from crowdwatch.assets.fetching import cache_dir
 from crowdwatch.detectors import torchvision_ops
-from crowdwatch.detectors.weights import cache_dir
 
 __all__ = ["prepare"]
 

@@ -17,21 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import platformdirs
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from crowdwatch.assets import fetching
+from crowdwatch.assets.document import Document, read_document
+from crowdwatch.assets.fetching import cache_dir, offline
 from crowdwatch.assets.shipped import shipped
-from crowdwatch.detectors import download as downloads
-from crowdwatch.errors import ModelError, WeightsMismatch, WeightsNotFound
+from crowdwatch.errors import ConfigError, ModelError, WeightsMismatch, WeightsNotFound
 
 __all__ = [
     "COUNT",
     "DETECT",
+    "OFFICIAL",
     "OPENVINO",
     "PT",
+    "Asset",
     "WeightsFile",
-    "cache_dir",
     "default_model",
     "find",
     "read_yaml",
@@ -46,6 +45,25 @@ DETECT: Task = "detect"
 PT: Kind = "pt"
 OPENVINO: Kind = "openvino"
 IR_SUFFIX = "_openvino_model"
+
+_RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A published file: its address and its sha256."""
+
+    url: str
+    sha256: str
+
+
+OFFICIAL = {
+    # Ultralytics prints no digests. These two were read, alike, in several unrelated public repositories that pin
+    # the files by address and digest (for yolo11n both the v8.3.0 and the v8.4.0 release address).
+    "yolo11n.pt": Asset(f"{_RELEASE}/yolo11n.pt", "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1"),
+    "yolo26n.pt": Asset(f"{_RELEASE}/yolo26n.pt", "9b09cc8bf347f0fc8a5f7657480587f25db09b34bf33b0652110fb03a8ad4fef"),
+}
+"""The weights that Ultralytics publishes and that are fetched into the user's cache."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,11 +93,6 @@ class WeightsFile:
         """One line for the log: name, place, digest and whether that digest is confirmed."""
         check = "as published" if self.known_sha256 else "unknown: nothing to compare it with"
         return f"{self.name} ({self.source}: {self.path}), sha256 {self.sha256[:12]} ({check})"
-
-
-def cache_dir() -> Path:
-    """The folder for downloaded and exported weights: ``$CROWDWATCH_CACHE`` or the user's cache folder."""
-    return Path(os.environ.get("CROWDWATCH_CACHE") or platformdirs.user_cache_dir("crowdwatch", appauthor=False))
 
 
 def find(
@@ -161,11 +174,14 @@ def shipped_dirs() -> list[Path]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping from a small YAML file. Raises ModelError."""
+    """Read a mapping from a small YAML file; every key is a text. Raises ModelError."""
+    document = Document(path, "model's file", "Restore it, or export the model again.")
     try:
-        content = YAML(typ="safe").load(path)
-    except (OSError, YAMLError, UnicodeDecodeError) as err:
-        raise ModelError(f"{path}: cannot be read as YAML: {err}. Restore the file or export the model again.") from err
+        content = read_document(document).raw
+        if document.faults:
+            raise document.error()
+    except ConfigError as err:
+        raise ModelError(f"{err}\nRestore the file, or export the model again.") from err
     if not isinstance(content, dict):
         raise ModelError(f"{path}: got {type(content).__name__}, need a mapping. Restore the file.")
     return content
@@ -272,8 +288,8 @@ def _checked(path: Path, source: str) -> WeightsFile:
     card = path.parent / "model.yaml"
     known = _listed(card).get(path.name) if card.is_file() else None
     told_by = str(card)
-    if known is None and path.name in downloads.OFFICIAL:
-        known, told_by = downloads.OFFICIAL[path.name].sha256, "Ultralytics' published file"
+    if known is None and path.name in OFFICIAL:
+        known, told_by = OFFICIAL[path.name].sha256, "Ultralytics' published file"
     if known is not None and known != digest:
         raise WeightsMismatch(
             f"weights {path}: sha256 is {digest}, but {told_by} has {known}. The file is damaged or another one: "
@@ -285,16 +301,22 @@ def _checked(path: Path, source: str) -> WeightsFile:
 
 def _download(name: str, kinds: Sequence[Kind], allowed: bool, tried: list[str]) -> WeightsFile | None:
     file_name = f"{_stem(name)}.pt"
-    asset = downloads.OFFICIAL.get(file_name)
+    asset = OFFICIAL.get(file_name)
     if asset is None or PT not in kinds or _kind_of(name) == OPENVINO:
-        tried.append("Ultralytics' downloads (not one of " + ", ".join(sorted(downloads.OFFICIAL)) + ")")
+        tried.append("Ultralytics' downloads (not one of " + ", ".join(sorted(OFFICIAL)) + ")")
     elif not allowed:
         tried.append(f"{asset.url} (not tried: downloads are switched off)")
-    elif os.environ.get("CROWDWATCH_OFFLINE", "0") not in ("", "0"):
+    elif offline():
         tried.append(f"{asset.url} (not tried: CROWDWATCH_OFFLINE is set)")
     else:
+        _log.info("downloading %s", asset.url)
         try:
-            path = downloads.fetch(asset, cache_dir() / "weights" / file_name)
+            path = fetching.download(asset.url, cache_dir() / "weights" / file_name, asset.sha256)
+        except fetching.AnotherContentError as err:
+            raise WeightsMismatch(
+                f"{asset.url}: sha256 of what arrived is {err.sha256}, the published file has {asset.sha256}. "
+                "Try again on another network, or copy the file by hand."
+            ) from err
         except OSError as err:
             tried.append(f"{asset.url} (failed: {err})")
         else:

@@ -6,7 +6,6 @@ Repeats are interleaved and medians reported, so that a machine that slows down 
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import tempfile
 import time
@@ -38,6 +37,7 @@ from pipelines.benchmarks.benchmark_batch import GPU_PARTS, PARTS, measure_batch
 from pipelines.benchmarks.benchmark_fold import OPTIONS, measure_fold, sizes_of
 from pipelines.benchmarks.benchmark_footage import footage_of, loop_recording, of_file
 from pipelines.benchmarks.benchmark_poses import measure_poses
+from pipelines.benchmarks.child_process import alone
 from pipelines.benchmarks.process_watch import peak_mb
 from pipelines.command_line import EventOption, print_json, run
 
@@ -134,7 +134,7 @@ def whole(event: config.EventFile, frames: int, folder: Path) -> float:
 
 def bare(event: config.EventFile, frames: int) -> float:
     """Seconds per frame of the detector's network alone, as many pictures at once as a replay has."""
-    done = runs.alone(runs.bare, event.model_dump_json(), str(footage_of(event).path), frames)
+    done = alone(runs.bare, event.model_dump_json(), str(footage_of(event).path), frames)
     return done.cost.wall_s / frames
 
 
@@ -143,29 +143,22 @@ def _frame_ns(event: config.EventFile, frames: int) -> int:
     return source.start_ns + round(frames / (source.capture_rate_hz or 25.0) * 1e9)
 
 
-def _peak_mb(event_json: str, path: str, folder: str, queue: Any) -> None:
-    """In a process of its own: replay a recording whole and report the peak resident memory."""
+def _peak_mb(event_json: str, path: str, folder: str) -> float:
+    """In a process of its own: replay a recording whole; the peak resident memory."""
     event = of_file(config.from_json(event_json), Path(path))
     replay_recording(event, Options(Path(folder), f"sqlite:///{folder}/memory.sqlite", pictures=False))
-    queue.put(peak_mb())
+    return peak_mb()
 
 
 def memory(event: config.EventFile, folder: Path, loops: list[int]) -> dict[int, float]:
     """Peak memory in MB of a replay of the recording repeated 1, 2, 4 ... times."""
     source = footage_of(event)
-    context = multiprocessing.get_context("spawn")
     peaks = {}
     for times in loops:
         part = folder / f"memory-{times}"
         part.mkdir()
         path = loop_recording(source.path, times * source.declared_frames, part / "looped.avi")
-        queue = context.Queue()
-        process = context.Process(target=_peak_mb, args=(event.model_dump_json(), str(path), str(part), queue))
-        process.start()
-        process.join()
-        if process.exitcode != 0:
-            raise ConfigError(f"benchmark: the replay of {times} loops failed with exit code {process.exitcode}.")
-        peaks[times] = queue.get()
+        peaks[times] = alone(_peak_mb, event.model_dump_json(), str(path), str(part))
     return peaks
 
 

@@ -30,7 +30,8 @@ from pipelines.benchmarks.benchmark_footage import (
     of_file,
 )
 from pipelines.benchmarks.benchmark_precision import precision
-from pipelines.benchmarks.benchmark_runs import Measured, alone
+from pipelines.benchmarks.benchmark_runs import Measured
+from pipelines.benchmarks.child_process import alone
 from pipelines.command_line import err, print_json
 
 __all__ = ["PARTS", "measure_batch"]

@@ -18,7 +18,8 @@ from crowdwatch.drivers import build
 from crowdwatch.drivers.batch import GPU_FRAMES, JobSettings
 from pipelines.benchmarks import benchmark_runs as runs
 from pipelines.benchmarks.benchmark_footage import footage_of
-from pipelines.benchmarks.benchmark_runs import Measured, alone
+from pipelines.benchmarks.benchmark_runs import Measured
+from pipelines.benchmarks.child_process import alone
 
 __all__ = ["compare", "precision"]
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import queue as queues
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -24,6 +21,7 @@ from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.records import Anchor
+from crowdwatch.core.runs import Run
 from crowdwatch.detectors import weights
 from crowdwatch.drivers import batch, build, configuration
 from crowdwatch.drivers.batch import Job, JobSettings
@@ -32,10 +30,11 @@ from crowdwatch.errors import ConfigError
 from crowdwatch.observation.prefetch import prefetch
 from pipelines.batch.batch_worker import observe_and_keep, with_threads
 from pipelines.batch.observe_batch import BatchOptions, Progress, run_batch
+from pipelines.benchmarks.child_process import fresh_process, seconds_of
 from pipelines.benchmarks.process_watch import Cost, Watch
 
 __all__ = [
-    "Measured", "Network", "alone", "bare", "dask", "decode", "plain", "plain_on_cpu", "resumed_s", "two_processes",
+    "Measured", "Network", "bare", "dask", "decode", "plain", "plain_on_cpu", "resumed_s", "two_processes",
     "ultralytics",
 ]  # fmt: skip
 
@@ -68,31 +67,6 @@ class Measured:
     alerts: list[tuple[str, str, int, int]] = field(default_factory=list)
     log_mb: float = 0.0
     resident_mb: dict[int, float] = field(default_factory=dict)
-
-
-def alone(work: Callable[..., Measured], *args: Any) -> Measured:
-    """Do a piece of work in a fresh process, so that nothing of one is warm or resident for another.
-
-    Raises:
-        ConfigError: the process failed; its own message stands above.
-    """
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    process = context.Process(target=_send, args=(queue, work, args))
-    process.start()
-    while True:
-        try:
-            found: Measured = queue.get(timeout=0.5)
-            break
-        except queues.Empty as empty:
-            if not process.is_alive():
-                raise ConfigError(f"benchmark: {work.__name__} failed with exit code {process.exitcode}.") from empty
-    process.join()
-    return found
-
-
-def _send(queue: Any, work: Callable[..., Measured], args: tuple[Any, ...]) -> None:
-    queue.put(work(*args))
 
 
 def decode(path: str, pictures: bool) -> Measured:
@@ -149,9 +123,9 @@ def bare(event_json: str, path: str, frames: int, batch: int = 1) -> Measured:
 
 def ultralytics(model: str, path: str, image_px: int, device: str) -> Measured:
     """Ultralytics' own stream: ``YOLO(...).predict(stream=True)`` through torch over a file."""
+    found = weights.find(model, kinds=(weights.PT,))
     from crowdwatch.detectors import ultralytics_setup  # torch: not in the memory of every other piece of work
 
-    found = weights.find(model, kinds=(weights.PT,))
     ultralytics_setup.prepare()
     from ultralytics import YOLO  # type: ignore[attr-defined]
 
@@ -214,33 +188,36 @@ def _observe(job: Job, models: Models, chunk: Chunk, sample_hz: float | None) ->
 
 def two_processes(event_json: str, folder: str, settings: JobSettings) -> Measured:
     """Observe the chunks in two processes without Dask, every other one in each; no fold."""
-    context = multiprocessing.get_context("spawn")
     url = f"sqlite:///{folder}/store.sqlite"
     with closing(build.open_store(url)) as store:
         job, _ = batch.open_job(configuration.measured(config.from_json(event_json)), settings, store)
-    begin, queue = context.Barrier(3), context.Queue()
-    parts = [context.Process(target=_half, args=(job.run, number, begin, queue)) for number in range(2)]
-    for part in parts:
-        part.start()
-    begin.wait()
-    watch = Watch()
-    frames = sum(queue.get() for _ in parts)
-    cost = watch.stop()
-    begin.wait()
-    for part in parts:
-        part.join()
+    with fresh_process() as first, fresh_process() as second:
+        for ready in [pool.submit(_get_ready, job.run) for pool in (first, second)]:
+            ready.result()
+        watch = Watch()
+        halves = [pool.submit(_half, job.run, number) for number, pool in enumerate((first, second))]
+        frames = sum(half.result() for half in halves)
+        cost = watch.stop()  # before the processes end
     return Measured(frames, cost)
 
 
-def _half(run: Any, number: int, begin: Any, queue: Any) -> None:
+@cache
+def _opened(run: Run) -> tuple[Job, Models]:
     job = Job.of(run)
-    models = Models(with_threads(job.event, 1), config.to_site(job.event))
-    for camera in models.site.cameras:  # what a worker has loaded when its first chunk comes
+    return job, Models(with_threads(job.event, 1), config.to_site(job.event))
+
+
+def _get_ready(run: Run) -> None:
+    """Load what a worker has loaded when its first chunk comes."""
+    _, models = _opened(run)
+    for camera in models.site.cameras:
         models.detector(camera.anchor)
         models.counter()
-    begin.wait()
-    queue.put(sum(_observe(job, models, chunk, None) for chunk in job.planned()[number::2]))
-    begin.wait()  # its figures are read from /proc before it ends
+
+
+def _half(run: Run, number: int) -> int:
+    job, models = _opened(run)
+    return sum(_observe(job, models, chunk, None) for chunk in job.planned()[number::2])
 
 
 def dask(event_json: str, folder: str, settings: JobSettings, workers: int, gpus: bool = False) -> Measured:
@@ -273,10 +250,5 @@ def resumed_s(folder: Path, repeats: int) -> list[float]:
     """Seconds that the command takes for a job that has finished before, the start of Python included."""
     words = ["batch", str(example("pets2009")), "--to", "20", "--runs", str(folder)]
     command = [sys.executable, "-m", "crowdwatch", *words, "--store", f"sqlite:///{folder}/store.sqlite"]
-    subprocess.run(command, check=True, capture_output=True)
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        times.append(time.perf_counter() - began)
-    return times
+    seconds_of(command)
+    return [seconds_of(command) for _ in range(repeats)]

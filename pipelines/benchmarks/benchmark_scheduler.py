@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
+import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Annotated, Any
 
 import typer
-from distributed import Client, Scheduler, Worker, as_completed
+from distributed import Client, Scheduler, Worker
 from rich.console import Console
 from rich.table import Table
 
 from crowdwatch.core.chunks import Chunk
+from crowdwatch.errors import ClusterUnavailable
 from pipelines.batch.batch_worker import Observed
 from pipelines.batch.observe_batch import IN_FLIGHT
+from pipelines.benchmarks.child_process import SPAWN, check_alive
 from pipelines.benchmarks.process_watch import cpu_s, peak_mb
 from pipelines.command_line import print_json, run
 
@@ -31,6 +37,9 @@ app = typer.Typer(help="Measure what Dask's scheduler costs.", add_completion=Fa
 NS = 1_000_000_000
 CAMERAS = (50, 500, 5000)
 DAY_H = 24
+POLL_S = 2.0
+START_S = 300.0
+"""Until all workers are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +84,12 @@ def asleep(
     return Observed(chunk, 600, task_s)
 
 
-def _scheduler(told: Any) -> None:
+def _scheduler(tell: Connection) -> None:
     logging.getLogger("distributed").setLevel(logging.ERROR)
 
     async def serve() -> None:
         async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
-            told.put(scheduler.address)
+            tell.send(scheduler.address)
             await scheduler.finished()
 
     asyncio.run(serve())
@@ -97,6 +106,20 @@ def _workers(address: str, count: int) -> None:
     asyncio.run(serve())
 
 
+def _patiently(wait: Callable[..., Any], processes: Sequence[BaseProcess], most_s: float = math.inf) -> None:
+    """Wait for Dask in short spans, until it is done, or one of these processes has ended, or the time is up."""
+    began = time.monotonic()
+    while True:
+        check_alive(processes)
+        try:
+            wait(timeout=POLL_S)
+        except TimeoutError:
+            if time.monotonic() - began > most_s:
+                raise
+            continue
+        return
+
+
 def simulate(tasks: int, task_s: float, workers: int, hosts: int) -> Simulated:
     """Run so many sleeping tasks through a scheduler.
 
@@ -106,18 +129,28 @@ def simulate(tasks: int, task_s: float, workers: int, hosts: int) -> Simulated:
         workers: of one thread.
         hosts: processes that hold them.
     """
-    context = multiprocessing.get_context("spawn")
-    told = context.Queue()
-    scheduler = context.Process(target=_scheduler, args=(told,), daemon=True)
+    told, tell = SPAWN.Pipe(duplex=False)
+    scheduler = SPAWN.Process(target=_scheduler, args=(tell,), name="Dask's scheduler", daemon=True)
     scheduler.start()
-    address = told.get()
+    tell.close()
+    try:
+        address = told.recv()
+    except EOFError as error:
+        scheduler.join()
+        raise ClusterUnavailable(
+            f"Dask's scheduler ended with exit code {scheduler.exitcode} before it listened. Its last words stand "
+            "above."
+        ) from error
     counts = [len(range(host, workers, hosts)) for host in range(hosts)]
-    crowd = [context.Process(target=_workers, args=(address, count), daemon=True) for count in counts]
+    crowd = [
+        SPAWN.Process(target=_workers, args=(address, count), name="a process of workers", daemon=True)
+        for count in counts
+    ]
     for process in crowd:
         process.start()
     try:
         with Client(address, timeout=60) as client:
-            client.wait_for_workers(workers, timeout=300)
+            _patiently(partial(client.wait_for_workers, workers), [*crowd, scheduler], START_S)
             pid = scheduler.pid or 0
             idle_mb, cpu_before = peak_mb(pid), cpu_s(pid)
             began = time.perf_counter()
@@ -128,8 +161,8 @@ def simulate(tasks: int, task_s: float, workers: int, hosts: int) -> Simulated:
                 client.submit(asleep, name, folder, chunk, 1, None, task_s, pure=False, retries=1) for chunk in chunks
             ]
             submit_s = time.perf_counter() - began
-            for future in as_completed(futures):
-                future.result()
+            for future in futures:
+                _patiently(future.result, [*crowd, scheduler])
             wall_s = time.perf_counter() - began
             used_s, top_mb = cpu_s(pid) - cpu_before, peak_mb(pid)
     finally:

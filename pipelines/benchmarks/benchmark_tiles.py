@@ -19,7 +19,9 @@ from rich.table import Table
 
 from crowdwatch.core.records import Anchor, Detections, Stamp
 from crowdwatch.detectors.tiled import Tile, Tiling, join, tiles
-from pipelines.command_line import print_json
+from pipelines.command_line import print_json, run
+
+app = typer.Typer(help="Measure what joining the boxes of tiles costs.", add_completion=False)
 
 SPACE_PX2 = 480.0
 TILING = Tiling(overview=False)
@@ -60,7 +62,8 @@ def seconds(people: int, repeats: int) -> tuple[float, int, int]:
     return statistics.median(times), sum(len(one) for one in answers), kept
 
 
-def main(
+@app.command()
+def main_command(
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of each size.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -75,3 +78,8 @@ def main(
         times = f"{spent / rows[0][1]:.1f}", f"{spent / people / least:.2f}"
         table.add_row(f"{people:,}", f"{boxes:,}", f"{kept:,}", f"{spent:.3f}", *times)
     Console().print(table)
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)

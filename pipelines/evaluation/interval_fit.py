@@ -63,12 +63,14 @@ def _ends(z: FloatArray, weight: FloatArray, sources: float) -> tuple[float, flo
     """The two quantiles of a band."""
     tail = (1 - COVERAGE) / 2
     level = min(1.0, (1 - tail) * (1 + 1 / sources))
-    order = np.argsort(z, kind="stable")
-    share = np.cumsum(weight[order]) / weight.sum()
+    level -= 1e-12  # a level that the sum of the weights misses by rounding holds
+    return -_quantile(-z, weight, level), _quantile(z, weight, level)
 
-    def at(values: FloatArray, shares: FloatArray) -> float:
-        return float(values[min(int(np.searchsorted(shares, level - 1e-12)), len(values) - 1)])
 
-    falling = order[::-1]
-    from_top = np.cumsum(weight[falling]) / weight.sum()
-    return at(z[falling], from_top), at(z[order], share)
+def _quantile(values: FloatArray, weight: FloatArray, level: float) -> float:
+    """The least value that so much of the weight does not exceed.
+
+    >>> _quantile(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0]), 0.75)
+    2.0
+    """
+    return float(np.quantile(values, level, weights=weight, method="inverted_cdf"))

@@ -18,10 +18,13 @@ import cv2
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from pipelines.command_line import progress, run
 from pipelines.evaluation.shanghaitech import Photograph, photographs, read_image
+
+app = typer.Typer(help="Draw the photographs that are kept aside.", add_completion=False)
 
 SEED = 20261124
 SHARE = 0.2
@@ -68,20 +71,12 @@ def groups(pairs: Sequence[tuple[int, int]], count: int) -> list[list[int]]:
     >>> groups([(0, 2), (2, 3)], 5)
     [[0, 2, 3], [1], [4]]
     """
-    leader = list(range(count))
-
-    def find(member: int) -> int:
-        while leader[member] != member:
-            leader[member] = leader[leader[member]]
-            member = leader[member]
-        return member
-
-    for one, other in pairs:
-        low, high = sorted((find(one), find(other)))
-        leader[high] = low
+    rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(count, count))
+    _, group = connected_components(graph, directed=False)
     members: dict[int, list[int]] = defaultdict(list)
     for member in range(count):
-        members[find(member)].append(member)
+        members[int(group[member])].append(member)
     return list(members.values())
 
 
@@ -106,8 +101,7 @@ def draw(places: Sequence[Sequence[int]], heads: Sequence[int], rng: np.random.G
 
 def places(pictures: Sequence[Photograph], label: str) -> list[list[int]]:
     """Photographs grouped by place."""
-    console = Console(stderr=True)
-    seen = [features(picture) for picture in track(pictures, description=f"{label}: features", console=console)]
+    seen = [features(picture) for picture in progress(pictures, f"{label}: features")]
     every = list(combinations(range(len(pictures)), 2))
 
     def same(pair: tuple[int, int]) -> bool:
@@ -115,7 +109,7 @@ def places(pictures: Sequence[Photograph], label: str) -> list[list[int]]:
         return agreeing(seen[pair[0]], seen[pair[1]]) >= INLIERS
 
     with ThreadPoolExecutor() as pool:
-        found = list(track(pool.map(same, every), total=len(every), description=f"{label}: pairs", console=console))
+        found = list(progress(pool.map(same, every), f"{label}: pairs", len(every)))
     return groups([pair for pair, yes in zip(every, found, strict=True) if yes], len(pictures))
 
 
@@ -128,10 +122,16 @@ def _lines(root: Path, part: str, rng: np.random.Generator) -> list[str]:
     return [head, *(pictures[index].name for index in kept)]
 
 
-def main(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B.")]) -> None:
+@app.command()
+def main_command(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B.")]) -> None:
     """Print the validation list."""
     rng = np.random.default_rng(SEED)
     lines = [f"# python -m pipelines.split DIR; seed {SEED}, grouped by place"]
     for part in ("A", "B"):
         lines += _lines(folder, part, rng)
     typer.echo("\n".join(lines))
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import shutil
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -24,7 +22,7 @@ from pipelines.command_line import defined
 from pipelines.evaluation.counting_score import PhotoCount, eighths_of_mass, eighths_of_points, summarise
 from pipelines.evaluation.shanghaitech import PARTS, Photograph, apart, read_image, read_list
 from pipelines.training import recipes
-from pipelines.training.checkpoints import keep_norms, rate, read, write, write_log
+from pipelines.training.checkpoints import State, keep_norms, rate, text_of, write, write_log
 from pipelines.training.counting_loss import multi_scale_poisson
 from pipelines.training.crops import Crops, CropSettings
 from pipelines.training.recipes import FORBID, AtLeast0, AtLeast1, Decay, Rate, Share
@@ -32,7 +30,6 @@ from pipelines.training.steps import run_steps
 
 __all__ = ["CounterRecipe", "Teacher", "read_recipe", "train"]
 
-_log = logging.getLogger(__name__)
 
 LOGGED = {"mae": 2, "total_ratio": 3, "correlation": 4, "bias_by_fifth": 3}
 """Figures of each validation that are kept, and their digits."""
@@ -187,16 +184,21 @@ class _Run:
             self._optimiser, lambda step: rate(step, recipe.steps, warmup=recipe.warmup, hold_frac=recipe.hold_frac)
         )
         self._teacher = _teacher(recipe, home, self._device)
-        self.step, self._history, self._recent = 0, list[dict[str, Any]](), list[float]()
+        self._state = State(self._net, self._average, self._optimiser, self._schedule, text_of(recipe))
         self._checkpoint = out / "checkpoint.pt"
         if self._checkpoint.exists():
-            self._resume()
+            self._state.resume(self._checkpoint, self._device)
         # the compiled step is 1.4 times as fast as the plain one on 2 CPU cores (0.19 s against 0.27 s a batch)
         can = self._device != "cpu" or shutil.which("g++") is not None
         self._step_net = torch.compile(self._net) if can and recipe.steps >= 1000 else self._net
 
     def _frozen(self) -> list[torch.nn.Parameter]:
         return [p for layer in self._net.features[: self._recipe.frozen_layers] for p in layer.parameters()]
+
+    @property
+    def step(self) -> int:
+        """How many steps were done."""
+        return self._state.step
 
     def learn(self, pictures: NDArray[np.uint8], heads: NDArray[np.float32]) -> float:
         """One step; returns the mean loss of the last hundred. Raises ModelError when it is not finite."""
@@ -225,9 +227,7 @@ class _Run:
         self._optimiser.step()
         self._schedule.step()
         self._average.update_parameters(self._net)
-        self.step += 1
-        self._recent = [*self._recent[-99:], value]
-        return float(np.mean(self._recent))
+        return self._state.learned(value)
 
     def validate(self, judge: list[Photograph], loss: float) -> str:
         """Count every photograph kept aside with the averaged network; the figures in words."""
@@ -238,18 +238,13 @@ class _Run:
             figures = summarise([_counted(net, photo, self._device, self._recipe.stride) for photo in of_part])
             for key, digits in LOGGED.items():
                 entry[f"{key}_{part}"] = defined(np.round(figures[key], digits).tolist())
-        self._history.append(entry)
-        write_log(self._history, self._out)
+        self._state.history.append(entry)
+        write_log(self._state.history, self._out)
         return ", ".join(f"{key} {value}" for key, value in entry.items())
 
     def save(self) -> None:
-        """Write the checkpoint under its name only when it is complete."""
-        state = {
-            "step": self.step, "net": self._net.state_dict(), "average": self._average.state_dict(),
-            "optimiser": self._optimiser.state_dict(), "schedule": self._schedule.state_dict(),
-            "recent": self._recent, "history": self._history, "recipe": _text(self._recipe),
-        }  # fmt: skip
-        write(state, self._checkpoint)
+        """Write the checkpoint."""
+        self._state.save(self._checkpoint)
 
     def weights(self) -> Path:
         """Write the averaged network."""
@@ -258,17 +253,6 @@ class _Run:
         shape = {"stride": self._recipe.stride, "width": self._recipe.width, "context": list(self._recipe.context)}
         write({**shape, "state": state}, path)
         return path
-
-    def _resume(self) -> None:
-        state = read(self._checkpoint, self._device)
-        if state["recipe"] != _text(self._recipe):
-            raise ConfigError(f"{self._checkpoint}: belongs to another recipe. Give another --out, or remove it.")
-        self._net.load_state_dict(state["net"])
-        self._average.load_state_dict(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
-        self.step, self._recent, self._history = state["step"], state["recent"], state["history"]
-        _log.info("going on from step %d of %d", self.step, self._recipe.steps)
 
 
 def _start(net: CountingNet, start: str, home: Path) -> set[str]:
@@ -309,7 +293,3 @@ def _teacher(recipe: CounterRecipe, home: Path, device: str) -> torch.nn.Module 
 def _channels_last(net: CountingNet) -> CountingNet:
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
-
-
-def _text(recipe: CounterRecipe) -> str:
-    return json.dumps(asdict(replace(recipe, why="")), sort_keys=True)

@@ -5,9 +5,7 @@ The detector of people is frozen and only run; the branch learns with Ultralytic
 
 from __future__ import annotations
 
-import json
-import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from rich.progress import track
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -28,19 +25,18 @@ from crowdwatch.detectors import ultralytics_models, weights
 from crowdwatch.detectors.boxes import blob
 from crowdwatch.detectors.crowd_network import CrowdYolo
 from crowdwatch.detectors.ultralytics_setup import prepare
-from crowdwatch.errors import ConfigError, ModelError
-from pipelines.command_line import err
+from crowdwatch.errors import ModelError
+from pipelines.command_line import progress
 from pipelines.evaluation.crowd_boxes import head_boxes, stature_line
 from pipelines.evaluation.shanghaitech import PARTS, Photograph, apart, read_image, read_list
 from pipelines.training import recipes
-from pipelines.training.checkpoints import keep_norms, rate, read, write, write_log
+from pipelines.training.checkpoints import State, keep_norms, rate, text_of, write, write_log
 from pipelines.training.crops import cut, recolour
 from pipelines.training.recipes import FORBID, AtLeast0, AtLeast1, Decay, Rate, Share
 from pipelines.training.steps import run_steps
 
 __all__ = ["CrowdRecipe", "read_recipe", "train"]
 
-_log = logging.getLogger(__name__)
 
 HEAD_PX = 16.0
 """Crops are scaled so that their photograph's median head is about this large: two cells of the branch."""
@@ -102,10 +98,10 @@ def train(recipe: CrowdRecipe, data: Path, recipe_path: Path, out: Path, *, step
     photos, aside = apart(data, read_list((recipe_path.parent / recipe.validation).resolve()))
     run = _Run(recipe, recipe_path.parent, out)
     learn = [
-        [run.boxed(photo) for photo in track(part, description=f"part {name}: boxes", console=err)]
+        [run.boxed(photo) for photo in progress(part, f"part {name}: boxes")]
         for name, part in zip(PARTS, photos, strict=True)
     ]
-    judge = [run.boxed(photo) for photo in track(aside, description="kept aside: boxes", console=err)]
+    judge = [run.boxed(photo) for photo in progress(aside, "kept aside: boxes")]
     end = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
     draw = partial(_batch, learn, recipe)
     run_steps(run, draw, judge, steps=recipe.steps, end=end, validate_every=recipe.validate_every)
@@ -175,10 +171,10 @@ class _Run:
         gains = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)  # Ultralytics' own
         shim: Any = SimpleNamespace(parameters=self._branch.parameters, args=gains, model=[self._net.heads])
         self._loss: Any = v8DetectionLoss(shim)
-        self.step, self._history, self._recent = 0, list[dict[str, Any]](), list[float]()
+        self._state = State(self._branch, self._average, self._optimiser, self._schedule, text_of(recipe))
         self._checkpoint = out / "checkpoint.pt"
         if self._checkpoint.exists():
-            self._resume()
+            self._state.resume(self._checkpoint, self._device)
 
     def boxed(self, photo: Photograph) -> _Boxed:
         """A photograph with head boxes; the frozen detector tells its perspective."""
@@ -200,6 +196,11 @@ class _Run:
         height, width = image_bgr.shape[:2]
         pictures, _ = blob([_bordered(image_bgr)], (-(-height // 32) * 32, -(-width // 32) * 32))
         return torch.from_numpy(pictures).to(self._device)
+
+    @property
+    def step(self) -> int:
+        """How many steps were done."""
+        return self._state.step
 
     def learn(self, pictures: NDArray[np.uint8], targets: list[NDArray[np.float64]]) -> float:
         """One step; returns the mean loss of the last hundred. Raises ModelError when it is not finite."""
@@ -230,9 +231,7 @@ class _Run:
         self._optimiser.step()
         self._schedule.step()
         self._average.update_parameters(self._branch)
-        self.step += 1
-        self._recent = [*self._recent[-99:], value]
-        return float(np.mean(self._recent))
+        return self._state.learned(value)
 
     def validate(self, judge: list[_Boxed], loss: float) -> str:
         """Recall and precision of heads, and the count's error, at the score with the best F1 over both parts."""
@@ -248,18 +247,13 @@ class _Run:
             xyxy, score = _suppressed(answer[:4], answer[4], 0.05)
             found.append((one, xyxy / scale, score))
         best = max((_score(found, limit) for limit in np.arange(0.1, 0.6, 0.05)), key=lambda entry: entry["f1"])
-        self._history.append({"step": self.step, "loss": round(loss, 3), **best})
-        write_log(self._history, self._out)
-        return ", ".join(f"{key} {value}" for key, value in self._history[-1].items())
+        self._state.history.append({"step": self.step, "loss": round(loss, 3), **best})
+        write_log(self._state.history, self._out)
+        return ", ".join(f"{key} {value}" for key, value in self._state.history[-1].items())
 
     def save(self) -> None:
-        """Write the checkpoint under its name only when it is complete."""
-        state = {
-            "step": self.step, "branch": self._branch.state_dict(), "average": self._average.state_dict(),
-            "optimiser": self._optimiser.state_dict(), "schedule": self._schedule.state_dict(),
-            "recent": self._recent, "history": self._history, "recipe": _text(self._recipe),
-        }  # fmt: skip
-        write(state, self._checkpoint)
+        """Write the checkpoint."""
+        self._state.save(self._checkpoint)
 
     def weights(self) -> Path:
         """Write the detector of people with the averaged branch."""
@@ -271,17 +265,6 @@ class _Run:
         state = {key: value.detach().cpu().clone() for key, value in net.state_dict().items()}
         write({"crowd_yolo": 1, "state": state}, path)
         return path
-
-    def _resume(self) -> None:
-        state = read(self._checkpoint, self._device)
-        if state["recipe"] != _text(self._recipe):
-            raise ConfigError(f"{self._checkpoint}: belongs to another recipe. Give another --out, or remove it.")
-        self._branch.load_state_dict(state["branch"])
-        self._average.load_state_dict(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
-        self.step, self._recent, self._history = state["step"], state["recent"], state["history"]
-        _log.info("going on from step %d of %d", self.step, self._recipe.steps)
 
 
 def _bordered(image_bgr: Any) -> NDArray[np.uint8]:
@@ -329,7 +312,3 @@ def _matched(truth_xyxy: FloatArray, found_xyxy: FloatArray) -> int:
     cost = np.where(distance <= reach, distance / reach, 10.0)
     rows, columns = linear_sum_assignment(cost)
     return int((cost[rows, columns] <= 1.0).sum())
-
-
-def _text(recipe: CrowdRecipe) -> str:
-    return json.dumps(asdict(replace(recipe, why="")), sort_keys=True)

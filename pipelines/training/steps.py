@@ -7,9 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from pipelines.command_line import err
+from pipelines.command_line import err, progress_bar
 
 __all__ = ["Learner", "run_steps"]
 
@@ -19,19 +17,13 @@ SAVE_EVERY = 250
 SAY_EVERY = 250
 """Steps between the lines of a log, where no terminal shows a bar."""
 
-COLUMNS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeElapsedColumn(),
-    TimeRemainingColumn(),
-)
-
 
 class Learner(Protocol):
     """A network in training."""
 
-    step: int
+    @property
+    def step(self) -> int:
+        """How many steps were done."""
 
     def learn(self, pictures: Any, truth: Any) -> float:
         """One step; the mean loss of the last hundred."""
@@ -62,15 +54,14 @@ def run_steps(
         end: where this call stops, at most ``steps``.
         validate_every: steps between validations; the last step is always validated.
     """
-    with ThreadPoolExecutor(1) as pool, Progress(*COLUMNS, console=err) as progress:
-        bar = progress.add_task("training", total=steps, completed=run.step)
+    with ThreadPoolExecutor(1) as pool, progress_bar("training", steps, run.step) as show:
         ahead = pool.submit(batch, run.step)
         said, began = run.step, time.monotonic()
         while run.step < end:
             pictures, truth = ahead.result()
             ahead = pool.submit(batch, run.step + 1)
             loss = run.learn(pictures, truth)
-            progress.update(bar, completed=run.step, description=f"loss {loss:.2f}")
+            show(run.step, f"loss {loss:.2f}")
             if not err.is_terminal and run.step % SAY_EVERY == 0:
                 pace = (time.monotonic() - began) / (run.step - said)
                 left = pace * (end - run.step) / 60

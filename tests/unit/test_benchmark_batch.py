@@ -1,5 +1,6 @@
 """The benchmark of batch jobs measures what it says: its footage, its comparisons, its arithmetic."""
 
+import math
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pipelines.benchmarks.benchmark_footage import loop_recording, made_event
 from pipelines.benchmarks.benchmark_precision import compare
 from pipelines.benchmarks.benchmark_runs import Measured
 from pipelines.benchmarks.benchmark_scheduler import cameras, simulate
-from pipelines.benchmarks.process_watch import Cost, Watch, tree
+from pipelines.benchmarks.process_watch import Cost, Watch, cpu_s, peak_mb, tree
 
 FREE = Cost(1.0, 1.0, (100.0,))
 
@@ -98,6 +99,19 @@ def test_a_watch_counts_the_work_of_its_children():
     assert cost.cpu_s >= 0.45  # the kernel counts in ticks of 10 ms
     assert len(cost.peaks_mb) >= 2
     assert os.getpid() == tree()[0]
+
+
+def test_a_process_that_has_ended_is_left_out():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        watch = Watch()
+        child.stdin.close()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet waited for
+        assert child.pid in tree()
+        assert math.isnan(peak_mb(child.pid))
+        assert len(watch.stop().peaks_mb) == len(tree()) - 1
+    assert tree(child.pid) == [child.pid]
+    assert math.isnan(peak_mb(child.pid))
+    assert cpu_s(child.pid) == 0
 
 
 def test_a_scheduler_is_simulated_and_worked_out():

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from crowdwatch.calibration import calibrate, calibration_files
+from crowdwatch.config.calibrations import calibrated
+from crowdwatch.config.points_file import read_points
+from crowdwatch.config.schema import PointPair
 from crowdwatch.errors import CalibrationError
 from crowdwatch.ground import to_ground
 
@@ -80,8 +83,8 @@ def test_every_fault_of_a_tsai_file_is_listed(tmp_path):
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(CalibrationError, match="cannot be read"):
         calibrate.read_tsai(tmp_path / "missing.xml")
-    with pytest.raises(CalibrationError, match="cannot be read"):
-        calibrate.read_points(tmp_path)
+    with pytest.raises(CalibrationError, match="is a folder, need the points file"):
+        read_points(tmp_path)
     (tmp_path / "binary.xml").write_bytes(b"\xff\xfe\x00\x01\x80")
     with pytest.raises(CalibrationError, match="not UTF-8"):
         calibrate.read_tsai(tmp_path / "binary.xml")
@@ -122,26 +125,45 @@ points:
 """
 
 
+def point(name, pixel_px, ground_m, survey_sigma_m):
+    return PointPair(name=name, pixel_px=pixel_px, ground_m=ground_m, survey_sigma_m=survey_sigma_m)
+
+
 def test_a_points_file(tmp_path):
-    read = calibrate.read_points(written(tmp_path / "p.yaml", POINTS))
-    assert read.points[0] == calibrate.ControlPoint(100, 900.5, -3, 10.25, "kerb", 0.02)
-    assert read.points[1] == calibrate.ControlPoint(200, 500, -5, 20, "2", 0.05)
-    assert (read.image_hw, read.click_sigma_px, read.head_plane_m) == ((1080, 1920), 1.5, None)
-    assert read.camera_centre_m.tolist() == [0, 0, 8]
-    assert (read.lens.model, read.lens.coefficients.tolist()) == ("tsai", [0.1])
+    read = read_points(written(tmp_path / "p.yaml", POINTS))
+    assert read.points[0] == point("kerb", [100, 900.5], [-3, 10.25], 0.02)
+    assert read.points[1] == point("2", [200, 500], [-5, 20], 0.05)
+    assert (read.image_size_px, read.click_sigma_px, read.head_plane_m) == ([1920, 1080], 1.5, None)
+    assert read.camera_position_m == [0, 0, 8]
+    assert (read.lens.model, read.lens.coefficients) == ("tsai", [0.1])
 
 
 def test_json_is_read_too(tmp_path):
-    read = calibrate.read_points(written(tmp_path / "p.json", '{"points": [{"pixel_px": [1, 2], "ground_m": [3, 4]}]}'))
-    assert read.points == (calibrate.ControlPoint(1, 2, 3, 4, "1", 0.05),)
+    read = read_points(written(tmp_path / "p.json", '{"points": [{"pixel_px": [1, 2], "ground_m": [3, 4]}]}'))
+    assert read.points == [point("1", [1, 2], [3, 4], 0.05)]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_a_table_of_points(tmp_path, delimiter):
     text = "\ufeffname,u_px,v_px,x_m,y_m\r\nkerb,100,900.5,-3,10.25\r\n\r\ndoor,1,2,3,4\r\n".replace(",", delimiter)
-    read = calibrate.read_points(written(tmp_path / "p.csv", text))
-    assert read.points[0] == calibrate.ControlPoint(100, 900.5, -3, 10.25, "kerb", 0.05)
-    assert len(read.points) == 2
+    read = read_points(written(tmp_path / "p.csv", text))
+    assert read.points == [point("kerb", [100, 900.5], [-3, 10.25], 0.05), point("door", [1, 2], [3, 4], 0.05)]
+
+
+def test_points_may_be_numbered(tmp_path):
+    text = "points:\n  - {name: 7, pixel_px: [1, 2], ground_m: [3, 4]}\n"
+    assert read_points(written(tmp_path / "p.yaml", text)).points[0].name == "7"
+
+
+def test_points_from_a_file_calibrate_as_those_in_the_event_file(tmp_path):
+    square = [([0, 90], [0, 0]), ([90, 90], [9, 0]), ([90, 0], [9, 9]), ([0, 0], [0, 9])]
+    rows = "".join(f"  - {{pixel_px: {pixel}, ground_m: {ground}}}\n" for pixel, ground in square)
+    lens = "lens: {focal_px: [100, 100], centre_px: [50, 50], coefficients: [0, 0, 0, 0]}\n"
+    text = f"head_plane_m: 1.7\ncamera_position_m: [4, -6, 8]\n{lens}points:\n{rows}"
+    plane = calibrated(read_points(written(tmp_path / "p.yaml", text)), (100, 100)).plane
+    assert np.allclose(to_ground(plane, np.array([[10.0, 70.0]])), [[1, 2]], atol=1e-6)
+    assert plane.head_plane_m == 1.7
+    assert plane.camera_centre_m.tolist() == [4, -6, 8]
 
 
 def test_every_fault_of_a_points_file_is_listed_with_its_line(tmp_path):
@@ -158,42 +180,47 @@ points:
   - {pixel_px: [1, 2], ground_m: [3, .nan], survey_sigma_m: -1}
 """
     with pytest.raises(CalibrationError) as caught:
-        calibrate.read_points(written(tmp_path / "p.yaml", text))
+        read_points(written(tmp_path / "p.yaml", text))
     said = str(caught.value)
     for part in (
-        "line 1: image_size_px",
-        "line 2: camera_position_m",
-        "line 3: click_sigma_px",
-        "line 4: points file: unknown key zoom",
-        "line 5: lens: model",
-        "line 5: lens: focal_px",
-        "line 5: lens: centre_px",
-        "line 5: lens: coefficients",
-        "line 7: point 1: pixel_px",
-        "line 8: point 2: unknown key ground",
-        "line 8: point 2: ground_m is missing",
-        "point 3: got 17",
-        "line 10: point 4: ground_m",
-        "line 10: point 4: survey_sigma_m",
+        "p.yaml:1: image_size_px[0]: got 1920.5, need a whole number",
+        "p.yaml:2: camera_position_m: got a list of 3: the height is -8 m",
+        "p.yaml:3: click_sigma_px: got 0, need > 0",
+        "p.yaml:4: zoom: is an unknown key",
+        "p.yaml:5: lens.model: got 'fisheye', need 'opencv' or 'tsai'",
+        "p.yaml:5: lens.focal_px[0]: got 0, need > 0",
+        "p.yaml:5: lens.centre_px: got a list of 1, need at least 2",
+        "p.yaml:5: lens.coefficients[0]: got 'a', need a number",
+        "p.yaml:7: points[0].pixel_px[1]: got 'x', need a number",
+        "p.yaml:8: points[1].ground: is an unknown key. Did you mean ground_m?",
+        "p.yaml:8: points[1].ground_m: is missing",
+        "p.yaml:9: points[2]: got 17, need keys with values",
+        "p.yaml:10: points[3].ground_m[1]: got nan, need a finite number",
+        "p.yaml:10: points[3].survey_sigma_m: got -1, need > 0",
     ):
-        assert part in said, part
+        assert part in said, said
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("points: [", "line 1"),
-        ("a: 1\na: 2\n", "line 2.*duplicate"),
-        ("points: 3", "need a list"),
-        ("", "need a mapping"),
-        ("- 1", "need a mapping"),
-        ("points: []\nlens: {focal_px: [1, 1], centre_px: [0, 0], coefficients: [1, 2, 3]}", "OpenCV knows"),
+        ("points: [", "p.yaml:1: is not YAML"),
+        ("a: 1\na: 2\n", "p.yaml:2: a: stands twice"),
+        ("points: 3", "p.yaml:1: points: got 3, need a list"),
+        ("", "the file is empty. Write at least four points"),
+        ("- 1", "need keys with values"),
         ("\x00", "not YAML"),
     ],
 )
 def test_broken_points_files(tmp_path, text, says):
     with pytest.raises(CalibrationError, match=says):
-        calibrate.read_points(written(tmp_path / "p.yaml", text))
+        read_points(written(tmp_path / "p.yaml", text))
+
+
+def test_a_lens_that_opencv_does_not_know(tmp_path):
+    text = "points: []\nlens: {focal_px: [1, 1], centre_px: [0, 0], coefficients: [1, 2, 3]}"
+    with pytest.raises(CalibrationError, match="OpenCV knows"):
+        calibrated(read_points(written(tmp_path / "p.yaml", text)), (100, 100))
 
 
 @pytest.mark.parametrize(
@@ -202,11 +229,11 @@ def test_broken_points_files(tmp_path, text, says):
         ("", "column u_px must stand there exactly once"),
         ("u_px,v_px,x_m\n1,2,3", "column y_m"),
         ("u_px,v_px,x_m,y_m,z\n", "unknown column 'z'"),
-        ("u_px,v_px,x_m,y_m\n1,2,3,four\n", "line 2: y_m: got four"),
-        ("u_px;v_px;x_m;y_m\n1;2;3,5;4\n", "line 2: x_m: got 3,5"),
-        ("u_px,v_px,x_m,y_m\n1,2,3\n", "line 2: got 3 values, need 4"),
+        ("u_px,v_px,x_m,y_m\n1,2,3,four\n", r"p.csv:2: points\[0\].ground_m\[1\]: got 'four', need a number"),
+        ("u_px;v_px;x_m;y_m\n1;2;3,5;4\n", r"p.csv:2: points\[0\].ground_m\[0\]: got '3,5', need a number"),
+        ("u_px,v_px,x_m,y_m\n1,2,3\n", r"p.csv:2: points\[0\]: got 3 values, need 4"),
     ],
 )
 def test_broken_tables(tmp_path, text, says):
     with pytest.raises(CalibrationError, match=says):
-        calibrate.read_points(written(tmp_path / "p.csv", text))
+        read_points(written(tmp_path / "p.csv", text))

@@ -1,5 +1,7 @@
 """The error tree is what its docstring draws, and no secret leaves through it."""
 
+import importlib
+import pickle
 import re
 
 import pytest
@@ -40,6 +42,18 @@ def test_a_child_derives_from_the_root_and_from_a_fitting_builtin(name):
     assert error.__doc__
     assert error.__doc__.strip().endswith(".")
     assert str(error("what, evidence, remedy")) == "what, evidence, remedy"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_error_comes_back_from_another_process(name):
+    """Workers of a batch and children of benchmarks send their errors through pickle; importing distributed makes
+    pickle call the ``__new__`` of every exception."""
+    importlib.import_module("distributed")
+    for args in (("what, evidence, remedy",), (28, "No space left on device", "log.parquet")):
+        error = getattr(errors, name)(*args)
+        back = pickle.loads(pickle.dumps(error))
+        assert type(back) is type(error)
+        assert (str(back), back.args) == (str(error), error.args)
 
 
 @pytest.mark.parametrize(

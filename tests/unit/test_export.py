@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import openvino
 import pytest
 import torch
 from photographs import write_both
@@ -56,7 +57,8 @@ def test_every_form_counts_nearly_the_same(shipped, monkeypatch):
     totals = [counter.count([frame])[0].total for counter in opened]
     assert opened[0].counter_id == opened[3].counter_id  # what the card says
     assert totals[0] == totals[3]
-    assert len({counter.counter_id for counter in opened}) == 3
+    forms = 3 if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else 2  # f32 for bf16
+    assert len({counter.counter_id for counter in opened}) == forms
     assert totals == pytest.approx([totals[1]] * 4, rel=0.5)  # random weights quantise badly; noise would be far off
     assert counters.load("net", "torch").count([frame])[0].total == pytest.approx(totals[1], rel=1e-3)
 

@@ -169,8 +169,8 @@ def test_the_command_writes_what_the_program_reads(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "got NoneType, need a mapping"),
-        ("spread: 0.1\nbands: [", "cannot be read as YAML"),
+        ("", "the file is empty"),
+        ("spread: 0.1\nbands: [", "is not YAML"),
         ("spread: 0.1\n", "(bands: is missing)"),
         ("spread: -1\nbands: [{low: -1, high: 1}]", "(spread: got -1, need >= 0)"),
         ("spread: 0\nbands: [{low: .nan, high: 1}]", "(bands[0].low: got nan, need a finite number)"),

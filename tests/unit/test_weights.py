@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from crowdwatch.assets.shipped import shipped
-from crowdwatch.detectors import choose, download, load, weights
+from crowdwatch.detectors import choose, load, weights
 from crowdwatch.errors import ConfigError, ModelError, WeightsMismatch, WeightsNotFound
 
 
@@ -203,7 +203,7 @@ class Touch:
         ("0: person", "0: human", "no class 'person'"),
         ("task: detect", "task: segment", "need task detect"),
         ("names:", "names_:", "need task detect"),
-        ("task:", "task: [", "cannot be read as YAML"),
+        ("task:", "task: [", "is not YAML"),
     ],
 )
 def test_exported_folders_that_do_not_fit(tmp_path, models_dir, old, new, message):
@@ -287,7 +287,7 @@ def server(tmp_path):
 
 def test_download_once_checked_and_complete(server, tmp_path, monkeypatch):
     digest = hashlib.sha256(b"published").hexdigest()
-    monkeypatch.setattr(download, "OFFICIAL", {"net.pt": download.Asset(server, digest)})
+    monkeypatch.setattr(weights, "OFFICIAL", {"net.pt": weights.Asset(server, digest)})
     monkeypatch.setenv("CROWDWATCH_OFFLINE", "0")
     found = weights.find("net")
     assert (found.sha256, found.known_sha256) == (digest, digest)

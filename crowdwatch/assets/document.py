@@ -14,14 +14,14 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from crowdwatch.errors import ConfigError
 
-__all__ = ["Document", "Fault", "KeyPath", "read_document", "refuse"]
+__all__ = ["Document", "Fault", "KeyPath", "read_document", "text_of"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 MAX_BYTES = 1_000_000
-"""An event file is written by hand; the largest sensible one (500 zones, 500 cameras) has half of that."""
+"""What is read here is written by hand, or small: the largest sensible event file (500 zones, 500 cameras) has half."""
 MAX_DEPTH = 40
-"""The schema is nine levels deep."""
+"""The schema of an event file is nine levels deep."""
 
 _INT = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -39,9 +39,20 @@ class Fault:
 
 @dataclass(slots=True)
 class Document:
-    """A YAML file as plain values. ``lines`` has the line of every value, by its path of keys and indices."""
+    """A file as plain values.
+
+    Args:
+        path: of the file.
+        kind: what it is, for messages.
+        hint: what helps somebody who has no such file yet.
+        raw: its values.
+        lines: the line of every value, by its path of keys and indices.
+        faults: what is wrong with it.
+    """
 
     path: Path
+    kind: str = "event file"
+    hint: str = "Start from examples/pets2009/event.yaml."
     raw: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -75,6 +86,13 @@ class Document:
         path = tuple(key)
         self.faults.append(Fault(self.line(path), self.show(path), text))
 
+    def error(self) -> ConfigError:
+        """Build the error that lists every fault, by line, each once."""
+        ordered = sorted(set(self.faults))
+        rows = [f"{self.path.name}:{max(f.line, 1)}: {f.key + ': ' if f.key else ''}{f.text}" for f in ordered]
+        head = f"{self.path}: {len(rows)} fault{'s' if len(rows) > 1 else ''} in the {self.kind}. Nothing was started."
+        return ConfigError("\n".join([head, *rows]))
+
     def one_of(self, path: KeyPath, raw: Any, keys: tuple[str, ...]) -> None:
         """Add a fault unless a mapping has exactly one of some keys."""
         given = [key for key in keys if raw.get(key) is not None] if isinstance(raw, Mapping) else None
@@ -83,62 +101,59 @@ class Document:
             self.fault(path, f"got {got}, need exactly one of {', '.join(keys)}. Keep one.")
 
 
-def refuse(path: Path, faults: Iterable[Fault]) -> ConfigError:
-    """Build the error that lists every fault, by line, each once."""
-    ordered = sorted(set(faults))
-    rows = [f"{path.name}:{max(f.line, 1)}: {f.key + ': ' if f.key else ''}{f.text}" for f in ordered]
-    head = f"{path}: {len(rows)} fault{'s' if len(rows) > 1 else ''} in the event file. Nothing was started."
-    return ConfigError("\n".join([head, *rows]))
+def read_document(document: Document) -> Document:
+    """Read a YAML file into its document.
 
-
-def read_document(path: Path) -> Document:
-    """Read a YAML file.
-
-    Times stay text, YAML 1.2 rules hold (``off`` is a word, not false), and what could mislead is refused: duplicate
-    keys, anchors and aliases, tags, more than one document.
+    Times stay text, YAML 1.2 rules hold (``off`` is a word, not false), every key is a text, and what could mislead is
+    noted as a fault: duplicate keys, anchors and aliases, tags, more than one document.
 
     Raises:
         ConfigError: the file cannot be read, or is no YAML at all.
     """
-    document = Document(path)
-    text = _text(path)
+    text = text_of(document)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 1
-        raise refuse(path, [Fault(line, "", _syntax(text, line, error.problem or error.context or ""))]) from error
+        said = _syntax(text, line, error.problem or error.context or "")
+        document.faults.append(Fault(line, "", said))
+        raise document.error() from error
     except RecursionError as error:
-        raise refuse(path, [Fault(1, "", "brackets are nested too deeply to be read. Remove them.")]) from error
+        document.fault((), "brackets are nested too deeply to be read. Remove them.")
+        raise document.error() from error
     except (YAMLError, ValueError, AssertionError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        fault = Fault(1, "", f"is not YAML: {first}. Save it as plain UTF-8 text.")
-        raise refuse(path, [fault]) from error
+        document.fault((), f"is not YAML: {first}. Save it as plain UTF-8 text.")
+        raise document.error() from error
     if node is None or (isinstance(node, ScalarNode) and not node.value):
-        raise refuse(path, [Fault(1, "", "the file is empty. Start from examples/pets2009/event.yaml.")])
+        document.fault((), f"the file is empty. {document.hint}")
+        raise document.error()
     document.raw = _plain(document, node, (), set())
     return document
 
 
-def _text(path: Path) -> str:
+def text_of(document: Document) -> str:
+    """The text of a document's file. Raises ConfigError when it cannot be read, is too large or not UTF-8."""
+    path, kind = document.path, document.kind
     try:
         data = path.read_bytes()
     except IsADirectoryError as error:
-        example = path / "event.yaml"
-        raise ConfigError(f"{path}: is a folder, need an event file. Name the file, e.g. {example}.") from error
+        raise ConfigError(f"{path}: is a folder, need the {kind}. Name the file.") from error
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such event file. Check the path; it is read from {Path.cwd()}.") from error
+        raise ConfigError(f"{path}: no such {kind}. Check the path; it is read from {Path.cwd()}.") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError(f"{path}: cannot be read: {reason}. Check the path and its permissions.") from error
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path}: has {len(data)} bytes, need at most {MAX_BYTES}. Is this an event file?")
+        raise ConfigError(f"{path}: has {len(data)} bytes, need at most {MAX_BYTES}. Is this the {kind}?")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         wrong = f"byte 0x{data[error.start]:02x} is not UTF-8. Save the file as UTF-8 text."
-        raise refuse(path, [Fault(line, "", wrong)]) from error
+        document.faults.append(Fault(line, "", wrong))
+        raise document.error() from error
 
 
 def _syntax(text: str, line: int, problem: str) -> str:
