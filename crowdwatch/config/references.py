@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.calibration.grid_picture import read_picture
-from crowdwatch.config.document import Document, KeyPath
 from crowdwatch.config.programs import Model
 from crowdwatch.core.blocks import BLOCKS_HW, PROFILES, BlockEvidence
 from crowdwatch.core.records import Frame, FramePair, Stamp
