@@ -1,10 +1,11 @@
 # make demo             install, find or fetch the real recording, replay it, print the summary, serve the page
 # make demo SERVE=0     the same, without serving the page
-# make test             install what tests need, run them all
+# make test             install what tests need, run them all, a process for each core, at most 8
 # make check            format, lint, types, import contracts, doctests
 # make venv             only the virtual environment
 #
 # PYTHON=python3.12     another Python, at least 3.11
+# TEST_PROCESSES=4      another number of processes that test; 0 tests in one, where a debugger works
 # TORCH_INDEX=URL       a wheel index to take torch from besides the usual one. PyTorch's public index of CPU builds is
 #                       https://download.pytorch.org/whl/cpu: the default build for Linux brings gigabytes of CUDA
 
@@ -12,6 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SERVE ?= 1
 TORCH_INDEX ?=
+TEST_PROCESSES ?= logical
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
@@ -22,8 +24,9 @@ demo: $(VENV)/.run
 	$(BIN)/crowdwatch doctor
 	$(BIN)/crowdwatch demo $(if $(filter 0 no false,$(SERVE)),--no-serve,--serve)
 
+# worksteal: who has no tests left takes some of another's, so that all end together
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist worksteal
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

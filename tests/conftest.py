@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # beside others: threads of torch beyond the cores only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable, "")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -21,6 +24,7 @@ from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import OperatorAction
 from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.store.sql import SqlStore
+from crowdwatch.ui import watch
 
 START_NS = 1_798_761_000 * 1_000_000_000  # 2026-12-31 23:50:00 UTC
 NS = 1_000_000_000
@@ -116,6 +120,7 @@ class Seed:
 
     url: str
     folder: Path
+    now_ns: int
     store: SqlStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,7 +146,7 @@ class Seed:
         """Write a run of one tick a second whose alarms come from the real rules."""
         parsed = config.EventFile.model_validate(event(**changes))
         site = config.to_site(parsed)
-        now_ns = time.time_ns()
+        now_ns = self.now_ns
         place = self.folder / run_id
         end_ns = START_NS + seconds * NS
         self.store.begin(
@@ -231,12 +236,30 @@ class Page:
         return next(button for button in self.test.button if part in button.label)
 
 
+@pytest.fixture(autouse=True)
+def main_as_it_was() -> Iterator[None]:
+    """A page under test leaves itself as ``__main__``, which every process that is spawned later would run again."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with its tables, to copy: migrations take longer than most tests."""
+    path = tmp_path_factory.mktemp("empty") / "store.sqlite"
+    SqlStore(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """An empty store that the page will read."""
-    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+def seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Any:
+    """An empty store that the page will read, at the moment that this returns: an engine's age is what a test says."""
+    url = f"sqlite:///{shutil.copy(empty_store, tmp_path / 'store.sqlite')}"
     monkeypatch.setenv("CROWDWATCH_STORE", url)
-    seeded = Seed(url, tmp_path / "runs")
+    now_ns = time.time_ns()
+    monkeypatch.setattr(watch, "time", SimpleNamespace(time_ns=lambda: now_ns))
+    seeded = Seed(url, tmp_path / "runs", now_ns)
     yield seeded
     seeded.store.close()
 

@@ -344,7 +344,7 @@ def test_long_and_hostile_names_are_cut_and_harmless(seed: Any, open_page: Any) 
 def test_a_reading_that_is_missing_is_unknown_not_normal(seed: Any, open_page: Any) -> None:
     """The engine beats, but the store holds no reading of the last 5 s."""
     seed.run()
-    seed.store.beat("r1", state=RunState.RUNNING, t_ns=START_NS + 120 * NS, wall_ns=time.time_ns(), speed=1.0)
+    seed.store.beat("r1", state=RunState.RUNNING, t_ns=START_NS + 120 * NS, wall_ns=seed.now_ns, speed=1.0)
     page = open_page()
     assert all("? UNKNOWN" in label for label in labels(page.figures[0]))
     assert '<div class="v">3</div>' in page.html
@@ -375,7 +375,7 @@ def test_map_and_chart_have_a_table_for_screen_readers(seed: Any, open_page: Any
 def test_a_broken_event_file_in_a_run_is_said(seed: Any, open_page: Any) -> None:
     from crowdwatch.core.runs import Run
 
-    seed.store.begin(Run("bad", "e", Mode.REPLAY, '{"version": 1}', str(seed.folder), 0, NS, time.time_ns()))
+    seed.store.begin(Run("bad", "e", Mode.REPLAY, '{"version": 1}', str(seed.folder), 0, NS, seed.now_ns))
     page = open_page()
     assert "This run cannot be shown" in page.html
 

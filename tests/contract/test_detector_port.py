@@ -16,14 +16,14 @@ from crowdwatch.errors import ModelError
 from crowdwatch.sources.recording import Recording
 from pipelines.evaluation.shanghaitech import photographs, read_image, read_list
 
-KNOWN = {("c", seq): (np.array([[10.0, 20, 30, 80], [50, 20, 70, 90]]), np.array([0.4, 0.9])) for seq in range(40)}
+KNOWN = {("c", seq): (np.array([[10.0, 20, 30, 80], [50, 20, 70, 90]]), np.array([0.4, 0.9])) for seq in range(8)}
 
 
 @pytest.fixture(scope="module")
 def frames(data_dir):
-    """Forty frames of the real recording."""
+    """Eight frames of the real recording."""
     source = Recording(data_dir / "pets2009" / "vtest.avi", camera_id="c", start_ns=0)
-    found = [pair.current for pair in itertools.islice(source.pairs(), 40)]
+    found = [pair.current for pair in itertools.islice(source.pairs(), 8)]
     source.close()
     return found
 
@@ -94,9 +94,9 @@ def test_boxes_do_not_depend_on_the_company(make, frames, monkeypatch):
 
 
 def test_boxes_do_not_depend_on_calls_from_other_threads(detector, frames):
-    alone = [detector.detect([frame])[0] for frame in frames[:12]]
+    alone = [detector.detect([frame])[0] for frame in frames[:8]]
     with ThreadPoolExecutor(4) as pool:
-        together = [found for (found,) in pool.map(lambda frame: detector.detect([frame]), frames[:12])]
+        together = [found for (found,) in pool.map(lambda frame: detector.detect([frame]), frames[:8])]
     assert all(map(same, alone, together))
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
 from crowdwatch import config
 from crowdwatch.assets.examples import example
@@ -25,8 +26,9 @@ from crowdwatch.store.log import LogReader
 from pipelines.batch.observe_batch import BatchOptions, run_batch, status
 
 NS = 1_000_000_000
-REAL_S = 40
-"""Frames 0 to 279: past the keyframe at 250, so that chunks seek to either."""
+REAL_S = (28, 42)
+"""Frames 196 to 293: past the keyframe at 250, so that chunks seek to either, and with alerts."""
+DRAWN_S = (0, 70)
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +45,17 @@ def url(folder):
     return f"sqlite:///{folder}/store.sqlite"
 
 
-def batch_options(folder, event, seconds, *, workers=1, chunk_s=7.0, **more):
-    end_ns = event.cameras[0].source.start_ns + seconds * NS
-    settings = JobSettings(Path(folder), chunk_s=chunk_s, to_ns=end_ns)
-    return BatchOptions(settings, url(folder), workers, **more)
+def span(event, seconds):
+    return dict(zip(("from_ns", "to_ns"), (event.cameras[0].source.start_ns + s * NS for s in seconds), strict=True))
+
+
+def batch_options(folder, event, seconds, *, chunk_s=7.0, **more):
+    settings = JobSettings(Path(folder), chunk_s=chunk_s, **span(event, seconds))
+    return BatchOptions(settings, url(folder), **more)
 
 
 def replayed(folder, event, seconds):
-    end_ns = event.cameras[0].source.start_ns + seconds * NS
-    return replay_recording(event, Options(folder, url(folder), to_ns=end_ns, pictures=False))
+    return replay_recording(event, Options(folder, url(folder), pictures=False, **span(event, seconds)))
 
 
 def log_bytes(folder):
@@ -70,18 +74,26 @@ def stored(folder, run_id):
 
 
 @pytest.fixture(scope="module")
+def scheduler():
+    """Two workers for several jobs, reached as a running cluster is: their start takes longer than a job."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture(scope="module")
 def real_replay(real, tmp_path_factory, data_dir, models_dir):
     folder = tmp_path_factory.mktemp("replay")
     summary = replayed(folder, real, REAL_S)
     assert summary.totals.alerts  # equal because nothing happened would be no evidence
-    assert summary.totals.observations == REAL_S * 7
+    assert summary.totals.observations == 98
     return folder, summary
 
 
-@pytest.mark.parametrize(("workers", "chunk_s"), [(1, 3600.0), (2, 11.0), (4, 5.0)])
-def test_a_batch_of_the_real_recording_equals_its_replay(real_replay, real, tmp_path, workers, chunk_s):
+@pytest.mark.parametrize(("workers", "chunk_s"), [(1, 3600.0), ("two of a running cluster", 5.0), (3, 3.0)])
+def test_a_batch_of_the_real_recording_equals_its_replay(real_replay, real, tmp_path, scheduler, workers, chunk_s):
     folder, summary = real_replay
-    options = batch_options(tmp_path, real, REAL_S, workers=workers, chunk_s=chunk_s)
+    where = {"workers": workers} if isinstance(workers, int) else {"scheduler": scheduler}
+    options = batch_options(tmp_path, real, REAL_S, chunk_s=chunk_s, **where)
     result = run_batch(real, options)
     assert result.facts["alerts_digest"] == summary.digest
     assert log_bytes(result.summary.run.folder) == log_bytes(summary.run.folder)
@@ -93,7 +105,7 @@ def test_a_batch_of_the_real_recording_equals_its_replay(real_replay, real, tmp_
 @pytest.fixture(scope="module")
 def drawn_replay(drawn, tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
-    return folder, replayed(folder, drawn, 70)
+    return folder, replayed(folder, drawn, DRAWN_S)
 
 
 def command(folder, *more):
@@ -112,7 +124,7 @@ def wait_for_chunks(folder, process, count):
         time.sleep(0.01)
 
 
-def test_a_killed_job_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path):
+def test_a_killed_job_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path, scheduler):
     """SIGKILL of the driver in the middle: what was kept is not observed again."""
     _folder, summary = drawn_replay
     process = command(tmp_path)
@@ -122,12 +134,12 @@ def test_a_killed_job_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path):
     time.sleep(2)  # its worker may still end the chunk it was at
     before = status(drawn, url(tmp_path))
     assert 3 <= before["done"] < before["chunks"] == before["done"] + before["left"]
-    result = run_batch(drawn, batch_options(tmp_path, drawn, 70, chunk_s=2.0))
+    result = run_batch(drawn, batch_options(tmp_path, drawn, DRAWN_S, chunk_s=2.0, scheduler=scheduler))
     assert result.facts["alerts_digest"] == summary.digest
     assert result.facts["frames_observed_now"] == 10 * before["left"]
     assert log_bytes(result.summary.run.folder) == log_bytes(summary.run.folder)
     assert status(drawn, url(tmp_path))["left"] == 0
-    finished = run_batch(drawn, batch_options(tmp_path, drawn, 70, chunk_s=2.0))
+    finished = run_batch(drawn, batch_options(tmp_path, drawn, DRAWN_S, chunk_s=2.0, scheduler=scheduler))
     assert finished.summary is None
     assert finished.facts == result.facts
 
@@ -152,7 +164,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_job_killed_in_the_fold_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path):
+def test_a_job_killed_in_the_fold_goes_on_to_the_same_result(drawn, drawn_replay, tmp_path, scheduler):
     """SIGKILL after 40 s of event time were folded: nothing is observed again, nothing is lost or doubled.
 
     Its frames went through the detector eight at a time: a drawn scene's truth does not depend on that.
@@ -163,7 +175,7 @@ def test_a_job_killed_in_the_fold_goes_on_to_the_same_result(drawn, drawn_replay
     killed = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert status(drawn, url(tmp_path))["left"] == 0
-    options = batch_options(tmp_path, drawn, 70, chunk_s=35.0)
+    options = batch_options(tmp_path, drawn, DRAWN_S, chunk_s=35.0, scheduler=scheduler)
     result = run_batch(drawn, replace(options, settings=replace(options.settings, batch_frames=8)))
     assert result.facts["frames_observed_now"] == 0
     assert result.facts["alerts_digest"] == summary.digest
@@ -196,16 +208,17 @@ def test_a_killed_worker_loses_nothing(drawn, drawn_replay, tmp_path):
     assert log_bytes(folder) == log_bytes(summary.run.folder)
 
 
-def test_a_file_cut_in_the_middle_is_reported_and_mended(real_replay, real, tmp_path):
+def test_a_file_cut_in_the_middle_is_reported_and_mended(real_replay, real, tmp_path, scheduler):
     """Its second half is unknown time, as in a replay of the same file, until the whole file is there."""
     whole = build.footage_files(real.cameras[0])[0].read_bytes()
     cut = tmp_path / "cut.avi"
-    cut.write_bytes(whole[: len(whole) // 6])
+    cut.write_bytes(whole[: len(whole) * 2 // 7])  # about 32 s
     source = real.cameras[0].source.model_copy(update={"sample": None, "file": str(cut)})
     camera = real.cameras[0].model_copy(update={"source": source})
     event = real.model_copy(update={"cameras": [camera]})
     notes = []
-    result = run_batch(event, batch_options(tmp_path, event, REAL_S, chunk_s=10.0, say=notes.append))
+    options = batch_options(tmp_path, event, REAL_S, chunk_s=4.0, scheduler=scheduler, say=notes.append)
+    result = run_batch(event, options)
     assert any("UNKNOWN" in note for note in notes)
     facts = result.facts
     assert len(facts["failed"]) + len(facts["partial"]) >= 2
@@ -217,32 +230,33 @@ def test_a_file_cut_in_the_middle_is_reported_and_mended(real_replay, real, tmp_
     assert log_bytes(facts["folder"]) == log_bytes(summary.run.folder)
     cut.write_bytes(whole)
     with pytest.raises(ConfigError, match=r"cut\.avi has changed.*--retry-failed"):
-        run_batch(event, batch_options(tmp_path, event, REAL_S, chunk_s=10.0))
-    mended = run_batch(event, batch_options(tmp_path, event, REAL_S, retry_failed=True)).facts
+        run_batch(event, options)
+    again = batch_options(tmp_path, event, REAL_S, scheduler=scheduler, retry_failed=True)
+    mended = run_batch(event, again).facts
     assert mended["failed"] == mended["partial"] == []
     assert mended["alerts_digest"] == real_replay[1].digest
     assert log_bytes(mended["folder"]) == log_bytes(real_replay[1].run.folder)
     with pytest.raises(ConfigError, match="nothing to try again"):
-        run_batch(event, batch_options(tmp_path, event, REAL_S, retry_failed=True))
+        run_batch(event, again)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(drawn, tmp_path, monkeypatch):
     monkeypatch.setattr("pipelines.batch.cluster.ANSWER_S", 1)
     with pytest.raises(ClusterUnavailable, match="does not answer"):
-        run_batch(drawn, batch_options(tmp_path, drawn, 10, scheduler="tcp://127.0.0.1:9"))
+        run_batch(drawn, batch_options(tmp_path, drawn, (0, 10), scheduler="tcp://127.0.0.1:9"))
 
 
-def test_a_job_goes_on_only_as_it_was_begun(drawn, tmp_path):
-    options = batch_options(tmp_path, drawn, 10)
+def test_a_job_goes_on_only_as_it_was_begun(drawn, tmp_path, scheduler):
+    options = batch_options(tmp_path, drawn, (0, 10), scheduler=scheduler)
     options.stop.set()
     assert run_batch(drawn, options).facts is None
-    other = batch_options(tmp_path, drawn, 10, chunk_s=3.0)
+    other = batch_options(tmp_path, drawn, (0, 10), chunk_s=3.0)
     with pytest.raises(ConfigError, match="--chunk-s"):
         run_batch(drawn, other)
 
 
-def test_two_passes_look_finely_where_a_zone_came_near_a_limit(drawn, tmp_path):
-    options = batch_options(tmp_path, drawn, 70, workers=2)
+def test_two_passes_look_finely_where_a_zone_came_near_a_limit(drawn, tmp_path, scheduler):
+    options = batch_options(tmp_path, drawn, DRAWN_S, scheduler=scheduler)
     settings = replace(options.settings, coarse_hz=0.5, fine_hz=5.0, near_frac=0.7)
     result = run_batch(drawn, replace(options, settings=settings))
     store = build.open_store(url(tmp_path))

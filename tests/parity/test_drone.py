@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from distributed import LocalCluster
 
 from crowdwatch import config
 from crowdwatch.assets.examples import example
@@ -134,14 +135,18 @@ def test_a_killed_run_resumes_to_the_same_result(whole, event, path, tmp_path):
     assert observed(second.run.folder) == observed(summary.run.folder)
 
 
-@pytest.mark.parametrize(("workers", "chunk_s"), [(1, 5.0), (2, 20.0)])
-def test_a_batch_equals_the_replay(whole, event, tmp_path, workers, chunk_s):
+def test_a_batch_equals_the_replay(whole, event, tmp_path):
+    """Two workers, chunks of two lengths."""
     folder, summary = whole
-    settings = JobSettings(tmp_path, chunk_s=chunk_s, to_ns=event.start_ns + SECONDS * NS)
-    result = run_batch(event, BatchOptions(settings, url(tmp_path), workers))
-    assert result.facts["alerts_digest"] == summary.digest
-    assert log_bytes(result.summary.run.folder) == log_bytes(summary.run.folder)
-    assert stored(tmp_path, result.run_id) == stored(folder, summary.run.run_id)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
+        for chunk_s in (5.0, 20.0):
+            place = tmp_path / str(chunk_s)
+            place.mkdir()
+            settings = JobSettings(place, chunk_s=chunk_s, to_ns=event.start_ns + SECONDS * NS)
+            result = run_batch(event, BatchOptions(settings, url(place), scheduler=cluster.scheduler_address))
+            assert result.facts["alerts_digest"] == summary.digest
+            assert log_bytes(result.summary.run.folder) == log_bytes(summary.run.folder)
+            assert stored(place, result.run_id) == stored(folder, summary.run.run_id)
 
 
 def readings_of(whole, zone_id):

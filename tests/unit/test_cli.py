@@ -22,7 +22,7 @@ from crowdwatch.commands import cli, terminal
 ROOT = Path(__file__).resolve().parents[2]
 SYNTHETIC = example("synthetic")
 PETS = example("pets2009")
-SPAN = ["--to", "0:00:50"]  # far enough for the first alarms, so that equal digests say something
+SPAN = ["--to", "0:00:40"]  # far enough for the first alarms, so that equal digests say something
 COMMANDS = [[], ["doctor"], ["check"], ["calibrate"], ["replay"], ["ui"], ["demo"], ["samples"], ["samples", "fetch"]]
 COMMANDS += [["audit"], ["audit", "add"], ["audit", "report"]]
 

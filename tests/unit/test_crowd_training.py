@@ -61,7 +61,8 @@ def test_people_stay_exactly_what_they_were(trained, models_dir):
 def test_a_run_that_stopped_goes_on_to_the_same_weights(home, trained, tmp_path):
     run(home, tmp_path / "run", steps=3)
     stopped = run(home, tmp_path / "run")
-    assert all(torch.equal(value, state(trained)[key]) for key, value in state(stopped).items())
+    whole = state(trained)
+    assert all(torch.equal(value, whole[key]) for key, value in state(stopped).items())
     logs = [(path.parent / "validation.json").read_text() for path in (trained, stopped)]
     assert logs[0] == logs[1]
 

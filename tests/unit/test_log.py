@@ -573,7 +573,7 @@ def test_sigkill_while_writing_loses_at_most_the_open_part(tmp_path: Path) -> No
     """A real process, a real SIGKILL, three times; another process reads while it writes."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     said: list[int] = []
-    for lines in (12, 20, 15):
+    for lines in (4, 6, 5):
         command = [sys.executable, "-c", WRITE_UNTIL_KILLED, str(tmp_path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
             try:
@@ -588,7 +588,8 @@ def test_sigkill_while_writing_loses_at_most_the_open_part(tmp_path: Path) -> No
                 said += [int(line) for line in process.stdout.read().splitlines()]  # type: ignore[union-attr]
         assert len({exact(event) for event in found}) == len(found) > lines
         after = LogReader(tmp_path)
-        same(after.events(), _known(after))
+        found = list(after.events())
+        same(found, _known(found))
         assert _behind(after, said[-1]) <= 2 * SECOND
     LogWriter(tmp_path, CONFIG, resume=True).close(False)
     log = LogReader(tmp_path)
@@ -603,9 +604,8 @@ def _behind(log: LogReader, t_ns: int) -> int:
     return t_ns - (START - SECOND if log.last_tick_ns is None else log.last_tick_ns)
 
 
-def _known(log: LogReader) -> list[LogEvent]:
-    """The log's events, made anew: each must be one of those that were written, once."""
-    found = list(log.events())
+def _known(found: list[LogEvent]) -> list[LogEvent]:
+    """The events of a log, made anew: each must be one of those that were written, once."""
     seconds = sum(isinstance(event, Tick) for event in found)
     expected = {exact(event): event for event in night(seconds + 2)}
     assert len({exact(event) for event in found}) == len(found)
