@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.analytics.reference import Mask, towards
-from crowdwatch.core.blocks import BLOCKS_HW
+from crowdwatch.core.blocks import BLOCKS_HW, decoded
 from crowdwatch.core.records import FloatArray
 
 __all__ = ["Stillness"]
@@ -74,6 +74,12 @@ class Stillness:
     still_s: float = 0.0
     frozen: bool = False
     untold: bool = False
+
+    def noise(self, change: NDArray[np.uint8] | None) -> FloatArray | None:
+        """(blocks) grey levels by which a still scene changes in this picture; None before that is known."""
+        if self.seen_s < AT_FIRST_S:
+            return None
+        return decoded(self.quiet if change is None else np.minimum(self.quiet, change))
 
     def see(
         self, change: NDArray[np.uint8] | None, hidden: Mask, dt_s: float, limit_s: float, people: int
