@@ -127,7 +127,7 @@ class CameraWatch:
         """Hold a picture against the camera's reference."""
         t_ns = self.last_ns or 0
         dt_s = 0.0 if before_ns is None else min(max(t_ns - before_ns, 0) / 1e9, MOST_STEP_S)
-        shown = Shown.of(blocks, self.stillness.noise(blocks.change))
+        shown = Shown.of(blocks, self.stillness.noise)
         reference = self.reference or Reference.of(shown)
         loss = self.loss.see(reference, shown, dt_s)
         occupied, people = people_in_blocks(found)

@@ -53,17 +53,14 @@ class Shown:
     sharpness: FloatArray
 
     @classmethod
-    def of(cls, blocks: BlockEvidence, noise: FloatArray | None = None) -> Shown:
+    def of(cls, blocks: BlockEvidence, noise: float = 0.0) -> Shown:
         """Take the noise off: in noise alone neighbours differ as much as a pixel does from picture to picture.
 
         Args:
             blocks: of the picture.
-            noise: (blocks) grey levels by which a still scene changes from picture to picture; None where it is not
-                known yet.
+            noise: grey levels by which a still scene changes from picture to picture.
         """
-        sharpness = decoded(blocks.sharpness)
-        if noise is not None:
-            sharpness = np.sqrt(np.maximum(sharpness**2 - noise**2, 0.0))
+        sharpness = np.sqrt(np.maximum(decoded(blocks.sharpness) ** 2 - noise**2, 0.0))
         return cls(blocks.luma.astype(np.float64), sharpness)
 
 

@@ -46,6 +46,9 @@ RECENT_S, STILL_FRAC = 2.0, 0.5
 MOST_HIDDEN = 0.75
 """Nothing is said of stillness where more of the picture than this shows nothing."""
 
+LEAST_CHANGE = 0.1
+"""Blocks in which something always moves say nothing of noise; in so many of them nothing does."""
+
 MOST_S = 3600.0
 CROWD = 3
 """People who would all stand still: even one who waits sways, and a lamp post is one or two."""
@@ -75,11 +78,10 @@ class Stillness:
     frozen: bool = False
     untold: bool = False
 
-    def noise(self, change: NDArray[np.uint8] | None) -> FloatArray | None:
-        """(blocks) grey levels by which a still scene changes in this picture; None before that is known."""
-        if self.seen_s < AT_FIRST_S:
-            return None
-        return decoded(self.quiet if change is None else np.minimum(self.quiet, change))
+    @property
+    def noise(self) -> float:
+        """The camera's noise, grey levels: the change in those tenth of the blocks that change least."""
+        return float(decoded(np.maximum(np.quantile(self.quiet, LEAST_CHANGE), 0.0)))
 
     def see(
         self, change: NDArray[np.uint8] | None, hidden: Mask, dt_s: float, limit_s: float, people: int
