@@ -51,7 +51,7 @@ class Alignment:
 
     Args:
         mean: the usual profiles, grey levels.
-        recent: those of the last seconds.
+        recent: those of the last seconds; None before the first.
         usual: (2, 4) the usual likeness of the two, by direction and tile.
         learned_s: for how long these were learned.
         off_s: the sum of what lacked of the usual likeness; while moved, for how long they have been alike again.
@@ -59,7 +59,7 @@ class Alignment:
     """
 
     mean: FloatArray
-    recent: FloatArray
+    recent: FloatArray | None
     usual: FloatArray = field(default_factory=lambda: np.ones((2, 4)))
     learned_s: float = 0.0
     off_s: float = 0.0
@@ -71,7 +71,7 @@ class Alignment:
         first = decoded(profiles)
         if not calibrated:
             return cls(first, first)
-        return cls(first, first, np.full((2, 4), CALIBRATED_USUAL), LEARNED_S)
+        return cls(first, None, np.full((2, 4), CALIBRATED_USUAL), LEARNED_S)
 
     def see(self, profiles: NDArray[np.uint8], hidden: Mask, dt_s: float, *, learn: bool) -> Alignment:
         """Take in the profiles of a picture.
@@ -83,7 +83,7 @@ class Alignment:
             learn: whether the picture is fit to learn from.
         """
         now = decoded(profiles)
-        recent = towards(self.recent, now, dt_s, RECENT_S)
+        recent = now if self.recent is None else towards(self.recent, now, dt_s, RECENT_S)
         alike = likeness(recent, self.mean)
         rest = self._rest(alike, hidden)
         if self.moved:

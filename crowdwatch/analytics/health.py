@@ -13,7 +13,7 @@ import numpy as np
 
 from crowdwatch.analytics.alignment import Alignment
 from crowdwatch.analytics.loss import LEAST_JUDGED, Loss
-from crowdwatch.analytics.reference import Mask, Reference
+from crowdwatch.analytics.reference import Mask, Reference, Shown
 from crowdwatch.analytics.stillness import Stillness
 from crowdwatch.core.blocks import BLOCKS_HW, BlockEvidence, decoded
 from crowdwatch.core.outcomes import Health
@@ -95,7 +95,7 @@ class CameraWatch:
         if calibrated is None:
             return cls()
         alignment = None if calibrated.profiles is None else Alignment.of(calibrated.profiles, calibrated=True)
-        return cls(reference=Reference.of(calibrated, calibrated=True), alignment=alignment)
+        return cls(reference=Reference.of(Shown.of(calibrated), calibrated=True), alignment=alignment)
 
     def see(
         self, t_ns: int, evidence: Evidence, found: Detections | None, stale_limit: float, *, moves: bool = False
@@ -127,12 +127,13 @@ class CameraWatch:
         """Hold a picture against the camera's reference."""
         t_ns = self.last_ns or 0
         dt_s = 0.0 if before_ns is None else min(max(t_ns - before_ns, 0) / 1e9, MOST_STEP_S)
-        reference = self.reference or Reference.of(blocks)
-        loss = self.loss.see(reference, blocks, dt_s)
+        shown = Shown.of(blocks, self.stillness.noise)
+        reference = self.reference or Reference.of(shown)
+        loss = self.loss.see(reference, shown, dt_s)
         occupied, people = people_in_blocks(found)
         stillness = self.stillness.see(blocks.change, loss.hidden, dt_s, limit_s, people)
         frozen = stillness.frozen or ((t_ns - self.same_since_ns) / 1e9 >= limit_s and not stillness.untold)
-        if picture is Health.OK and is_noise(reference, blocks):
+        if picture is Health.OK and is_noise(reference, shown, blocks):
             picture = Health.NOISY
         fit = picture is Health.OK and not frozen and not loss.doubtful and loss.share < LEARNS_BELOW
         alignment, profiles_ns = self.alignment, self.profiles_ns
@@ -148,7 +149,7 @@ class CameraWatch:
             frozen_or_moved = Health.FROZEN if frozen else Health.MOVED if moved else Health.OK
             picture = loss.kind if loss.whole else frozen_or_moved
         if fit and not moved:
-            reference = reference.learn(blocks, ~(loss.hidden | occupied), dt_s)
+            reference = reference.learn(shown, ~(loss.hidden | occupied), dt_s)
         counted = picture is Health.OK and not loss.doubtful
         return replace(
             self, picture=picture, counted=counted, reference=reference, loss=loss, stillness=stillness,
@@ -199,12 +200,12 @@ def people_in_blocks(found: Detections | None) -> tuple[Mask, int]:
     return inside, int((found.score >= SURE_SCORE).sum())
 
 
-def is_noise(reference: Reference, blocks: BlockEvidence) -> bool:
+def is_noise(reference: Reference, shown: Shown, blocks: BlockEvidence) -> bool:
     """Whether noise hides the scene: blocks have several times their structure, and none of it stays."""
     judged = reference.judged
     if blocks.change is None or judged.sum() < LEAST_JUDGED:
         return False
-    rough = reference.share(blocks) > NOISE_SHARE
+    rough = reference.share(shown) > NOISE_SHARE
     fleeting = decoded(blocks.change) > NOISE_FLEETS * decoded(blocks.sharpness)
     return float((rough & fleeting)[judged].mean()) >= NOISE_BLOCKS
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from crowdwatch.analytics.reference import Mask, Reference
-from crowdwatch.core.blocks import BLOCKS_HW, BlockEvidence
+from crowdwatch.analytics.reference import Mask, Reference, Shown
+from crowdwatch.core.blocks import BLOCKS_HW
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.records import FloatArray
 
@@ -88,13 +88,13 @@ class Loss:
         """Blocks from which nothing is learned: lost, or on the way to it."""
         return self.lost | (self.weak & self.together)
 
-    def see(self, reference: Reference, blocks: BlockEvidence, dt_s: float) -> Loss:
+    def see(self, reference: Reference, shown: Shown, dt_s: float) -> Loss:
         """Take in a picture, ``dt_s`` after the one before."""
         judged = reference.judged
         count = int(judged.sum())
         if count < LEAST_JUDGED:
             return Loss()
-        kinds = _kinds(reference, blocks)
+        kinds = _kinds(reference, shown)
         weak = judged & np.any(list(kinds.values()), axis=0)
         fresh = np.where(weak & ~self.weak, 1.0, self.fresh * np.exp(-dt_s / TOGETHER_S))
         at_once = float(fresh[weak].sum()) >= TOGETHER_SHARE * count
@@ -110,27 +110,27 @@ class Loss:
         doubtful = int((counts & ~lost).sum()) >= TOGETHER_SHARE * count
         kind = self.kind
         if (counts | lost).any():
-            kind = _most(kinds, counts if counts.any() else lost, reference, blocks)
+            kind = _most(kinds, counts if counts.any() else lost, reference, shown)
         whole = share >= WHOLE_SHARE
         if kind is Health.BLURRED and BLURRED_SHARE <= share < WHOLE_SHARE:
-            whole = float(np.median(reference.share(blocks)[judged & ~lost])) < BLURRED_REST
+            whole = float(np.median(reference.share(shown)[judged & ~lost])) < BLURRED_REST
         return Loss(weak, weak_s, fresh, together, _filled(lost, judged, share), share, whole, doubtful, kind)
 
 
-def _kinds(reference: Reference, blocks: BlockEvidence) -> Mapping[Health, Mask]:
+def _kinds(reference: Reference, shown: Shown) -> Mapping[Health, Mask]:
     """Why each block is weak, if it is."""
-    luma, share = blocks.luma, reference.share(blocks)
+    luma, share = shown.luma, reference.share(shown)
     dark = (luma < DARK_LUMA) & (luma < DARK_SHARE * reference.luma) & (share < 1.0)
     clipped = (luma > CLIPPED_LUMA) & (reference.luma < UNCLIPPED_LUMA)
     return {Health.DARK: dark, Health.OVEREXPOSED: clipped, Health.BLURRED: share < WEAK_SHARE}
 
 
-def _most(kinds: Mapping[Health, Mask], where: Mask, reference: Reference, blocks: BlockEvidence) -> Health:
+def _most(kinds: Mapping[Health, Mask], where: Mask, reference: Reference, shown: Shown) -> Health:
     """What most of some blocks suffer from."""
     for kind in (Health.DARK, Health.OVEREXPOSED):
         if (kinds[kind] & where).sum() > where.sum() / 2:
             return kind
-    now, usual = blocks.luma[where].astype(np.float64), reference.luma[where]
+    now, usual = shown.luma[where], reference.luma[where]
     now, usual = now - now.mean(), usual - usual.mean()
     spread = float(np.sqrt((now**2).sum() * (usual**2).sum()))
     return Health.BLURRED if spread > 0 and float((now * usual).sum()) >= ALIKE * spread else Health.COVERED

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from crowdwatch.core.blocks import BlockEvidence, decoded
 from crowdwatch.core.records import FloatArray
 
-__all__ = ["Mask", "Reference", "towards"]
+__all__ = ["Mask", "Reference", "Shown", "towards"]
 
 Mask = NDArray[np.bool_]
 
@@ -41,6 +41,30 @@ DARKEST_FRAC = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What the blocks of one picture show.
+
+    Args:
+        luma: brightness, 0..255.
+        sharpness: structure in grey levels, without the camera's noise.
+    """
+
+    luma: FloatArray
+    sharpness: FloatArray
+
+    @classmethod
+    def of(cls, blocks: BlockEvidence, noise: float = 0.0) -> Shown:
+        """Take the noise off: in noise alone neighbours differ as much as a pixel does from picture to picture.
+
+        Args:
+            blocks: of the picture.
+            noise: grey levels by which a still scene changes from picture to picture.
+        """
+        sharpness = np.sqrt(np.maximum(decoded(blocks.sharpness) ** 2 - noise**2, 0.0))
+        return cls(blocks.luma.astype(np.float64), sharpness)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """What the blocks of one camera usually show. All arrays have the shape of the blocks.
 
@@ -57,11 +81,10 @@ class Reference:
     seen_s: FloatArray
 
     @classmethod
-    def of(cls, blocks: BlockEvidence, *, calibrated: bool = False) -> Reference:
+    def of(cls, shown: Shown, *, calibrated: bool = False) -> Reference:
         """Begin with one picture; a calibrated one is trusted at once."""
-        sharpness = decoded(blocks.sharpness)
-        seen_s = np.full(sharpness.shape, ANCHOR_S if calibrated else 0.0)
-        return cls(blocks.luma.astype(np.float64), sharpness, sharpness, seen_s)
+        seen_s = np.full(shown.luma.shape, ANCHOR_S if calibrated else 0.0)
+        return cls(shown.luma, shown.sharpness, shown.sharpness, seen_s)
 
     @property
     def judged(self) -> Mask:
@@ -69,26 +92,26 @@ class Reference:
         known: Mask = (self.seen_s >= SURE_S) & (self.sharpness >= LEAST_SHARPNESS)
         return known
 
-    def share(self, blocks: BlockEvidence) -> FloatArray:
+    def share(self, shown: Shown) -> FloatArray:
         """Structure that each block shows / structure that is expected of it at its brightness.
 
         In less light contrast falls in proportion, so that an evening costs nothing here.
         """
-        light = np.clip(blocks.luma / np.maximum(self.luma, 1.0), DARKEST_FRAC, 1.0)
-        shares: FloatArray = decoded(blocks.sharpness) / np.maximum(self.sharpness * light, 1e-3)
+        light = np.clip(shown.luma / np.maximum(self.luma, 1.0), DARKEST_FRAC, 1.0)
+        shares: FloatArray = shown.sharpness / np.maximum(self.sharpness * light, 1e-3)
         return shares
 
-    def learn(self, blocks: BlockEvidence, free: Mask, dt_s: float) -> Reference:
+    def learn(self, shown: Shown, free: Mask, dt_s: float) -> Reference:
         """Take in a picture of a healthy camera.
 
         Args:
-            blocks: of the picture.
+            shown: by the picture.
             free: the blocks to learn from: nobody in them, and nothing lost.
             dt_s: time since the picture before.
         """
-        sharpness = decoded(blocks.sharpness)
+        sharpness = shown.sharpness
         seen_s = np.where(free, np.minimum(self.seen_s + dt_s, 1e6), self.seen_s)
-        luma = np.where(free, towards(self.luma, blocks.luma, dt_s, np.minimum(LIGHT_S, seen_s)), self.luma)
+        luma = np.where(free, towards(self.luma, shown.luma, dt_s, np.minimum(LIGHT_S, seen_s)), self.luma)
         dimmed = np.minimum(luma / np.maximum(self.luma, 1.0), 1.0)
         expected, anchor = self.sharpness * dimmed, self.anchor * dimmed
         judged = self.judged

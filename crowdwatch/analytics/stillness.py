@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.analytics.reference import Mask, towards
-from crowdwatch.core.blocks import BLOCKS_HW
+from crowdwatch.core.blocks import BLOCKS_HW, decoded
 from crowdwatch.core.records import FloatArray
 
 __all__ = ["Stillness"]
@@ -46,6 +46,9 @@ RECENT_S, STILL_FRAC = 2.0, 0.5
 MOST_HIDDEN = 0.75
 """Nothing is said of stillness where more of the picture than this shows nothing."""
 
+LEAST_CHANGE = 0.1
+"""Blocks in which something always moves say nothing of noise; in so many of them nothing does."""
+
 MOST_S = 3600.0
 CROWD = 3
 """People who would all stand still: even one who waits sways, and a lamp post is one or two."""
@@ -74,6 +77,11 @@ class Stillness:
     still_s: float = 0.0
     frozen: bool = False
     untold: bool = False
+
+    @property
+    def noise(self) -> float:
+        """The camera's noise, grey levels: the change in those tenth of the blocks that change least."""
+        return float(decoded(np.maximum(np.quantile(self.quiet, LEAST_CHANGE), 0.0)))
 
     def see(
         self, change: NDArray[np.uint8] | None, hidden: Mask, dt_s: float, limit_s: float, people: int

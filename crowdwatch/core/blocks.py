@@ -34,7 +34,7 @@ def coded(values: FloatArray) -> NDArray[np.uint8]:
     return np.minimum(np.rint(CODES_A_ROOT * np.sqrt(values)), 255).astype(np.uint8)
 
 
-def decoded(codes: NDArray[np.uint8]) -> FloatArray:
+def decoded(codes: NDArray[np.uint8] | NDArray[np.float64]) -> FloatArray:
     """The inverse of :func:`coded`."""
     values: FloatArray = (codes / CODES_A_ROOT) ** 2
     return values

@@ -39,7 +39,7 @@ def blocks_of(lists: dict[str, Callable[[int], Any]], row: int) -> BlockEvidence
     Raises:
         RecordError: a list has another length than its grid.
     """
-    values = {name: lists[f"block_{name}"](row) for name in _SHAPES}
+    values: dict[str, Any] = {name: lists[f"block_{name}"](row) for name in _SHAPES}
     if values["luma"] is None:
         return None
     for name, value in values.items():

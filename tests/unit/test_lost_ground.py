@@ -1,0 +1,105 @@
+"""Ground whose part of the picture shows nothing is unseen, whatever the rest of the picture shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scenes import FINE, T0, S, camera, fold, see, square, started
+
+from crowdwatch.core.blocks import BLOCKS_HW, PROFILES, BlockEvidence, coded
+from crowdwatch.core.outcomes import Health, Quality
+from crowdwatch.core.reasons import Code, Reason
+from crowdwatch.core.records import Tick
+from crowdwatch.ground import to_image
+
+LEARN_S = 30
+PEOPLE = np.array([[x, y] for x in (-3.0, -1.0, 1.0, 3.0) for y in (1.0, 3.0, 5.0)])
+
+
+def shown(second, lost=None, *, change=True):
+    """A picture of a textured scene with a camera's noise, some blocks of which may show nothing."""
+    rng = np.random.default_rng(second)
+    sharpness = np.random.default_rng(0).uniform(6, 14, BLOCKS_HW) * rng.uniform(0.95, 1.05, BLOCKS_HW)
+    profiles = np.random.default_rng(1).uniform(0, 20, PROFILES)
+    luma = np.random.default_rng(2).integers(60, 180, BLOCKS_HW)
+    noise = rng.uniform(0.5, 1.0, BLOCKS_HW) if change else np.zeros(BLOCKS_HW)
+    if lost is not None:
+        sharpness, luma = np.where(lost, 0.1, sharpness), np.where(lost, 80, luma)
+    return replace(
+        FINE, frame_hash=f"{second:016x}", blocks=BlockEvidence(luma, coded(sharpness), coded(noise), coded(profiles))
+    )
+
+
+def outcomes_of(site, lost_from):
+    """A picture and a tick a second for 50 s; from second 30 on some blocks show nothing, and nobody is found there."""
+    events = []
+    view = site.cameras[0].plane
+    for second in range(50):
+        lost = lost_from if second >= LEARN_S else None
+        places = PEOPLE
+        if lost is not None:
+            feet = to_image(view, PEOPLE)
+            col = np.clip(feet[:, 0] * 16 / view.image_hw[1], 0, 15).astype(int)
+            row = np.clip(feet[:, 1] * 12 / view.image_hw[0], 0, 11).astype(int)
+            places = PEOPLE[~lost[row, col]]
+        seen = see(T0 + second * S, places, evidence=shown(second, lost))
+        events += [seen, Tick(T0 + second * S, (seen.stamp.id,))]
+    return fold(started(site), events)[1]
+
+
+@pytest.fixture
+def site():
+    one = camera()
+    return square(cameras=[replace(one, sample_interval_s=1.0, counts_heads=False)])
+
+
+def blocks(share, side):
+    lost = np.zeros(BLOCKS_HW, dtype=bool)
+    if side == "left":
+        lost[:, : round(16 * share)] = True
+    else:
+        lost[round(12 * (1 - share)) :] = True
+    return lost
+
+
+def test_half_a_cover_makes_half_of_the_zone_unseen(site):
+    outcomes = outcomes_of(site, blocks(0.5, "left"))
+    before, after = outcomes[LEARN_S - 1].readings[0], outcomes[-1].readings[0]
+    assert before.quality is Quality.GOOD
+    assert before.count == pytest.approx(12)
+    assert after.visible_frac == pytest.approx(0.5 * before.visible_frac, abs=0.1)
+    assert after.quality is Quality.DEGRADED
+    assert Reason.of(Code.PARTLY_UNCLEAR, "c", loss="covered") in after.reasons
+    # the people who are seen stand on the ground that is seen: the density is theirs
+    assert after.density_p_m2 == pytest.approx(before.density_p_m2, rel=0.25)
+    assert after.count_high > after.count + 4
+    assert outcomes[-1].health[0].health is Health.OK
+
+
+def test_pictures_of_a_loss_that_is_not_known_yet_are_not_counted(site):
+    """Else the count would fall for two seconds before the ground is known to be unseen."""
+    outcomes = outcomes_of(site, blocks(0.5, "left"))
+    for outcome in outcomes[LEARN_S : LEARN_S + 2]:
+        assert outcome.readings[0].count == pytest.approx(12) or outcome.readings[0].visible_frac < 0.7
+
+
+def test_a_cover_that_leaves_the_zone_nothing_makes_it_blind(site):
+    last = outcomes_of(site, blocks(0.85, "bottom"))[-1].readings[0]
+    assert last.quality is Quality.BLIND
+    assert math.isnan(last.count)
+    assert Reason.of(Code.PARTLY_UNCLEAR, "c", loss="covered") in last.reasons
+
+
+def test_what_cannot_be_told_from_a_freeze_is_never_good(site):
+    events = []
+    for second in range(60):
+        seen = see(T0 + second * S, np.empty((0, 2)), evidence=shown(0, change=False))
+        seen = replace(seen, evidence=replace(seen.evidence, frame_hash=f"{second // 4:016x}"))
+        events += [seen, Tick(T0 + second * S, (seen.stamp.id,))]
+    last = fold(started(site), events)[1][-1]
+    assert last.health[0].health is Health.OK
+    assert last.readings[0].quality is Quality.DEGRADED
+    assert Reason.of(Code.PERHAPS_FROZEN, "c") in last.readings[0].reasons
