@@ -279,7 +279,7 @@ class CameraFile(Model):
         max_position_error_m: ground where a position is less certain than this is not used.
         head_plane_m: height above the ground at which heads are seen.
         counter: what this camera does otherwise than the ``counter`` section says.
-        bias: the factor of its counts; absent, hand counts give it when a run begins, as ``hand_counts`` says.
+        bias: what corrects its counts; absent, hand counts give it when a run begins, as ``hand_counts`` says.
     """
 
     id: Ident

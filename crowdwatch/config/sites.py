@@ -9,7 +9,7 @@ import numpy as np
 
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.limits import event_limit_steps, to_limit
-from crowdwatch.config.programs import CounterSettings
+from crowdwatch.config.programs import BiasSettings, CounterSettings
 from crowdwatch.config.schema import CameraFile, EventFile, Text
 from crowdwatch.core.intervals import UNMEASURED
 from crowdwatch.core.site import Bias, Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
@@ -111,9 +111,14 @@ def _camera(camera: CameraFile, event: EventFile) -> Camera:
         sample_interval_s=interval_s,
         score_min=camera.score_min,
         heads_hold_s=_hold_s(camera, event),
-        bias=None if camera.bias is None else Bias(**camera.bias.model_dump()),
+        bias=None if camera.bias is None else _bias(camera.bias),
         counts_heads=counts_heads(camera, event.counter),
     )
+
+
+def _bias(said: BiasSettings) -> Bias:
+    low, high = said.offset_ends
+    return Bias(**said.model_dump() | {"offset_low": low, "offset_high": high})
 
 
 def _phases(event: EventFile) -> tuple[Phase, ...]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from crowdwatch import config
-from crowdwatch.analytics.counting import entry_of
-from crowdwatch.analytics.coverage import cover, first_cover, view_camera, view_site
+from crowdwatch.analytics.counting import Entry, entry_of
+from crowdwatch.analytics.coverage import CameraView, SiteView, view_camera, view_site
 from crowdwatch.analytics.handover import heads_of
 from crowdwatch.config.times import format_time
 from crowdwatch.core.outcomes import Health
@@ -115,22 +115,20 @@ def check_count(counted: int) -> int:
 
 
 def people_found(site: Site, camera: Camera, observation: Observation, mass: GroundMass | None) -> float:
-    """People that the program found in a picture, as it counts them: boxes with at least the camera's ``score_min``.
-
-    With head mass m and the hand-over's weight w on the ground that the camera sees, it is the sum of 1 - w over the
-    boxes there, of 1 over the other boxes, and of w m over the cells.
-    """
-    keep = observation.detections.score >= camera.score_min
+    """People that the program found in a picture, as it counts them: boxes with at least the camera's ``score_min``,
+    and head mass after the hand-over; see :class:`~crowdwatch.analytics.counting.Entry`."""
     plane = observation.plane or camera.plane
     if mass is None or plane is None:
-        return float(keep.sum())
+        return float((observation.detections.score >= camera.score_min).sum())
     view = view_site(site)
-    seen = view_camera(view, camera, plane)
-    alone = cover(view, first_cover(view), {camera.camera_id: seen}, frozenset({camera.camera_id}))
-    heads = heads_of(seen, mass, view.grid, site.bandwidth_m, site.hand_over)
-    there = entry_of(view, seen, observation, heads)
-    boxes = keep.sum() - heads.weight.ravel()[there.place].sum()
-    return float(boxes + (heads.counted * alone.owned_shares[camera.camera_id]).sum())
+    return _entry(view, view_camera(view, camera, plane), observation, mass).found
+
+
+def _entry(view: SiteView, seen: CameraView, observation: Observation, mass: GroundMass | None) -> Entry:
+    """A picture as the fold takes it in."""
+    site = view.site
+    heads = None if mass is None else heads_of(seen, mass, view.grid, site.bandwidth_m, site.hand_over)
+    return entry_of(view, seen, observation, heads)
 
 
 def _mass(place: _Place, found: Observation) -> GroundMass | None:

@@ -31,6 +31,10 @@ REASONS: dict[Code, str] = {
     Code.CALIBRATION_ERROR_UNKNOWN: "摄像机 {camera_id}：标定误差未知",
     # readings: worth saying, no doubt
     Code.SCALED: "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}",
+    Code.CORRECTED: (
+        "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}，并在每个画面中增减 {offset:+.1f} 人"
+    ),
+    Code.NOT_LOWERED: "摄像机 {camera_id}：{audits} 次人工清点少于程序计数，但当时场景较稀疏：计数未调低",
     Code.LEVEL_HELD: "等级保持不变：可见条件不足已 {seconds:.0f} 秒，不能降级",
     # alarms
     Code.BELOW_LIMITS: "低于所有限值",

@@ -37,6 +37,14 @@ REASONS: dict[Code, str] = {
     Code.CALIBRATION_ERROR_UNKNOWN: "camera {camera_id}: calibration error unknown",
     # readings: worth saying, no doubt
     Code.SCALED: "camera {camera_id}: counts multiplied by {factor:.2f}, from {audits} hand counts",
+    Code.CORRECTED: (
+        "camera {camera_id}: counts multiplied by {factor:.2f}, and {offset:+.1f} people in every picture, "
+        "from {audits} hand counts"
+    ),
+    Code.NOT_LOWERED: (
+        "camera {camera_id}: {audits} hand counts found fewer people than the program, but in sparser scenes: "
+        "the count is not lowered"
+    ),
     Code.LEVEL_HELD: "the level stays: not seen well enough for {seconds:.0f} s to lower it",
     # alarms
     Code.BELOW_LIMITS: "below all limits",
