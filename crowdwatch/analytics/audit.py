@@ -7,15 +7,17 @@ camera's own; pictures with few and with many people tell them apart.
 
 With hand counts n_i and the program's m_i,
 
-    n_i = f m_i + b + e_i,    e_i ~ N(0, v_i),    v_i = (s c_i)^2 + c_i + 1/2,    c_i = (n_i + m_i) / 2,
+    n_i = f m_i + b + e_i,    e_i ~ N(0, v_i),    v_i = (s c_i)^2 + c_i,    c_i^2 = (n_i + 1/2) (m_i + 1/2),
 
-where s is the scatter between pictures of one camera and c_i + 1/2 stands for chance. Before any count ln f ~ N(0, t^2)
-with t of ``intervals.BETWEEN_CAMERAS``, and b ~ N(0, u^2) with u of :data:`FALSE_BOXES`. Given ln f, b is normal in
-closed form; ln f is summed over a grid. The middles are posterior means, the intervals those of normal values with the
-posterior standard deviations.
+where s is the scatter between pictures of one camera and c_i stands for chance as well: between either count, so that
+neither too many nor too few weigh more, and a mistyped count is not taken for scatter.
+
+Before any count ln f ~ N(0, t^2) with t of ``intervals.BETWEEN_CAMERAS``, and b ~ N(0, u^2) with u of
+:data:`FALSE_BOXES`. Given ln f, b is normal in closed form; ln f is summed over a grid. The middles are posterior
+means, the intervals those of normal values with the posterior standard deviations.
 
 Source: normal linear regression with normal priors, Gelman et al. 2013, "Bayesian Data Analysis", sections 2.5, 3.1
-and 14.8.
+and 14.8; the half added to counts, Haldane 1956 / Anscombe 1956.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ __all__ = [
     "applied",
     "bias",
     "camera_biases",
+    "fitting",
     "of_program",
     "program",
     "program_of",
@@ -119,8 +122,8 @@ def bias(camera_id: str, audits: Iterable[Audit]) -> CameraBias:
     own = [audit for audit in audits if audit.camera_id == camera_id]
     counted = np.array([audit.counted for audit in own], dtype=np.float64)
     found = np.array([audit.found for audit in own], dtype=np.float64)
-    middle = (counted + found) / 2
-    weight = 1 / ((BETWEEN_PICTURES * middle) ** 2 + middle + 0.5)
+    people = np.sqrt((counted + 0.5) * (found + 0.5))
+    weight = 1 / ((BETWEEN_PICTURES * people) ** 2 + people)
     over = counted - np.exp(_LOG_FACTORS)[:, None] * found  # what each factor leaves to the offset
     precision = 1 / FALSE_BOXES**2 + weight.sum()
     offsets = over @ weight / precision
@@ -174,6 +177,14 @@ def program_of(entry: Audit) -> Program:
     return program(entry.detector_id, entry.score_min)
 
 
+def fitting(camera_id: str, entries: Sequence[Audit], wanted: Program | None = None) -> list[Audit]:
+    """The standing entries of a camera beside one program; without one, beside that of its newest entry."""
+    own = [entry for entry in standing(entries) if entry.camera_id == camera_id]
+    if wanted is None and own:
+        wanted = program_of(max(own, key=_added))
+    return [entry for entry in own if program_of(entry) == wanted]
+
+
 def of_program(camera_id: str, entries: Sequence[Audit], wanted: Program | None = None) -> CameraBias:
     """What hand counts say of a camera with one program; without one, with that of its newest entry.
 
@@ -182,11 +193,9 @@ def of_program(camera_id: str, entries: Sequence[Audit], wanted: Program | None 
         entries: every entry, corrected ones and other cameras' too.
         wanted: what it is wanted for.
     """
-    own = [entry for entry in standing(entries) if entry.camera_id == camera_id]
-    if wanted is None and own:
-        wanted = program_of(max(own, key=_added))
-    fit = [entry for entry in own if program_of(entry) == wanted]
-    return replace(bias(camera_id, fit), left_aside=len(own) - len(fit))
+    fit = fitting(camera_id, entries, wanted)
+    stand = sum(entry.camera_id == camera_id for entry in standing(entries))
+    return replace(bias(camera_id, fit), left_aside=stand - len(fit))
 
 
 def table(entries: Sequence[Audit], camera_ids: Iterable[str]) -> list[CameraBias]:

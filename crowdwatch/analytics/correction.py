@@ -67,9 +67,7 @@ def weight(bias: Bias, found: float, densest_p_m2: float) -> float:
     return min(max(said(bias, found), least), most)
 
 
-def ends(
-    bias: Bias, window: Sequence[Corrected], count: float, general: tuple[float, float]
-) -> tuple[float, float]:
+def ends(bias: Bias, window: Sequence[Corrected], count: float, general: tuple[float, float]) -> tuple[float, float]:
     """How far a zone's count may be too high and too low for what hand counts leave open, persons in nine of ten.
 
     The errors of factor and offset go together as ``correlation`` says; apart from them, of the people of the offset

@@ -254,11 +254,16 @@ def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: _Zone, masse
     area_m2 = zone.zone.usable_area_m2 * zone.visible_frac
     if heads is None and zone.boxes > view.site.hand_over.low_p_m2 * area_m2:
         found.append(Code.TOO_CLOSE)
-    if seen.camera.bias is not None and not FACTOR_RANGE[0] < seen.camera.bias.factor < FACTOR_RANGE[1]:
+    if seen.camera.bias is not None and _beyond(seen.camera.bias, now.window):
         found.append(Code.FACTOR_OUT_OF_RANGE)
     if not math.isfinite(seen.plane.rmse_m):
         found.append(Code.CALIBRATION_ERROR_UNKNOWN)
     return [Reason.of(code, seen.camera.camera_id) for code in found]
+
+
+def _beyond(bias: Bias, window: Sequence[Entry]) -> bool:
+    """Whether hand counts are further from the program's than they may correct it."""
+    return not FACTOR_RANGE[0] < bias.factor < FACTOR_RANGE[1] or bool(window and window[-1].factor >= FACTOR_RANGE[1])
 
 
 def _covered(masses: _Masses, zone: _Zone) -> bool:

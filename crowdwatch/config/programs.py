@@ -184,12 +184,8 @@ class BiasSettings(Model):
     offset_low: Number | None = Field(default=None, json_schema_extra={"source": "the offset"})
     offset_high: Number | None = Field(default=None, json_schema_extra={"source": "the offset"})
     correlation: Annotated[Number, Field(ge=-1, le=1)] = 0.0
-    most_found: Annotated[Number, Field(ge=0)] | None = Field(
-        default=None, json_schema_extra={"source": "no bound"}
-    )
-    most_p_m2: Annotated[Number, Field(ge=0)] | None = Field(
-        default=None, json_schema_extra={"source": "no bound"}
-    )
+    most_found: Annotated[Number, Field(ge=0)] | None = Field(default=None, json_schema_extra={"source": "no bound"})
+    most_p_m2: Annotated[Number, Field(ge=0)] | None = Field(default=None, json_schema_extra={"source": "no bound"})
     lowers: Truth = True
 
     @model_validator(mode="after")
@@ -198,7 +194,9 @@ class BiasSettings(Model):
             raise ValueError(f"bias: got low {self.low}, factor {self.factor}, high {self.high}, need them in order")
         low, high = self.offset_ends
         if not low <= self.offset <= high:
-            raise ValueError(f"bias: got offset_low {low}, offset {self.offset}, offset_high {high}, need them in order")
+            raise ValueError(
+                f"bias: got offset_low {low}, offset {self.offset}, offset_high {high}, need them in order"
+            )
         return self
 
     @property

@@ -279,7 +279,8 @@ PAGE: dict[str, str] = {
     "count.failed": "Not saved: {message}",
     "count.again": "Counted before: {n} by {actor} (entry {entry}). Saving corrects it.",
     "count.done": (
-        "Saved as entry {entry}: {n} by hand, {found} by the program, picture of {time}. The factor is {factor}."
+        "Saved as entry {entry}: {n} by hand, {found} by the program, picture of {time}. The factor is {factor}, the "
+        "offset {offset} people a picture."
     ),
     "audits.never": "NEVER AUDITED: {names}",
     "audits.never.text": (
@@ -287,12 +288,14 @@ PAGE: dict[str, str] = {
     ),
     "audits.cameras": "Cameras of this event",
     "audits.note": (
-        "Factor: true people for every one that the program finds, with the interval that holds it nine times in ten."
+        "Factor: true people for every one that the program finds. Offset: people to add to every picture; below 0 "
+        "where things look like people, such as lamp posts. The intervals hold them nine times in ten. Counts are "
+        "lowered only in pictures with no more people, and none closer together, than in those that were counted."
     ),
     "audits.entries": "Every count, newest first",
     "audits.none": "Nobody has counted a picture yet.",
     "audits.row.never": "NEVER AUDITED: interval of cameras in general",
-    "audits.row.few": "fewer than {n} pictures: the factor is kept near 1",
+    "audits.row.few": "fewer than {n} pictures: the factor is kept near 1, the offset near 0",
     "audits.row.aside": "{n} excluded: counted by another program",
     "audits.corrects": "corrects entry {entry}",
     "audits.corrected": "corrected by entry {entry}",
@@ -302,6 +305,8 @@ PAGE: dict[str, str] = {
     "col.found": "By the program",
     "col.factor": "Factor",
     "col.factor_interval": "90 % interval",
+    "col.offset": "Offset",
+    "col.offset_interval": "90 % interval of the offset",
     "col.note": "Note",
     "col.entry": "Entry",
     "col.actor": "Counted by",
