@@ -7,17 +7,15 @@ camera's own; pictures with few and with many people tell them apart.
 
 With hand counts n_i and the program's m_i,
 
-    n_i = f m_i + b + e_i,    e_i ~ N(0, v_i),    v_i = (s c_i)^2 + c_i,    c_i^2 = (n_i + 1/2) (m_i + 1/2),
+    y_i = ln(n_i + 1/2) = ln(f m_i + b + 1/2) + e_i,    e_i ~ N(0, v_i),    v_i = s^2 + 1 / (n_i + 1/2),
 
-where s is the scatter between pictures of one camera and c_i stands for chance as well: between either count, so that
-neither too many nor too few weigh more, and a mistyped count is not taken for scatter.
+where s is the scatter between pictures of one camera; before any count ln f ~ N(0, t^2) with t of
+``intervals.BETWEEN_CAMERAS``, and b ~ N(0, u^2) with u of :data:`FALSE_BOXES`. Factor and offset are the most probable
+ones, found by Gauss-Newton steps; their errors are those of the normal distribution with the curvature there. Counts
+that agree with the program correct nothing.
 
-Before any count ln f ~ N(0, t^2) with t of ``intervals.BETWEEN_CAMERAS``, and b ~ N(0, u^2) with u of
-:data:`FALSE_BOXES`. Given ln f, b is normal in closed form; ln f is summed over a grid. The middles are posterior
-means, the intervals those of normal values with the posterior standard deviations.
-
-Source: normal linear regression with normal priors, Gelman et al. 2013, "Bayesian Data Analysis", sections 2.5, 3.1
-and 14.8; the half added to counts, Haldane 1956 / Anscombe 1956.
+Source: normal-normal shrinkage, Gelman et al. 2013, "Bayesian Data Analysis", section 2.5, and normal approximation at
+the mode, section 4.1; the half added to counts, Haldane 1956 / Anscombe 1956.
 """
 
 from __future__ import annotations
@@ -32,6 +30,7 @@ import numpy as np
 
 from crowdwatch.core.intervals import BETWEEN_CAMERAS, Z
 from crowdwatch.core.ports import Store
+from crowdwatch.core.records import FloatArray
 from crowdwatch.core.runs import Audit
 from crowdwatch.core.site import FACTOR_RANGE, Bias
 
@@ -70,8 +69,8 @@ FALSE_BOXES = 4.0
 """u, persons: what looks like a person in every picture of a camera, or is never seen, are a few. [design value: 30
 counts of 6 where 9 were found then give an offset, and a factor that is near 1 still]"""
 
-_LOG_FACTORS = np.linspace(-2.0, 2.0, 2001)
-"""The grid of ln f: ten of the standard deviations between cameras, in steps finer than any posterior of it."""
+_STEPS, _HALVINGS = 100, 30
+"""Bounds of the Gauss-Newton steps: from no correction on, a dozen are enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +121,39 @@ def bias(camera_id: str, audits: Iterable[Audit]) -> CameraBias:
     own = [audit for audit in audits if audit.camera_id == camera_id]
     counted = np.array([audit.counted for audit in own], dtype=np.float64)
     found = np.array([audit.found for audit in own], dtype=np.float64)
-    people = np.sqrt((counted + 0.5) * (found + 0.5))
-    weight = 1 / ((BETWEEN_PICTURES * people) ** 2 + people)
-    over = counted - np.exp(_LOG_FACTORS)[:, None] * found  # what each factor leaves to the offset
-    precision = 1 / FALSE_BOXES**2 + weight.sum()
-    offsets = over @ weight / precision
-    log_p = -((_LOG_FACTORS / BETWEEN_CAMERAS) ** 2 + over**2 @ weight - offsets**2 * precision) / 2
-    p = np.exp(log_p - log_p.max())
-    p /= p.sum()
-    log_factor, offset = float(p @ _LOG_FACTORS), float(p @ offsets)
-    of_factor = float(np.sqrt(p @ (_LOG_FACTORS - log_factor) ** 2))
-    of_offset = float(np.sqrt(1 / precision + p @ (offsets - offset) ** 2))
-    together = float(p @ ((_LOG_FACTORS - log_factor) * (offsets - offset))) / max(of_factor * of_offset, 1e-12)
+    (log_factor, offset), covariance = _most_probable(counted, found)
+    of_factor, of_offset = np.sqrt(np.diag(covariance)).tolist()
     return CameraBias(
         camera_id, len(own), sum(audit.counted for audit in own), sum(audit.found for audit in own),
         math.exp(log_factor), math.exp(log_factor - Z * of_factor), math.exp(log_factor + Z * of_factor),
-        offset, offset - Z * of_offset, offset + Z * of_offset, min(max(together, -1.0), 1.0),
+        offset, offset - Z * of_offset, offset + Z * of_offset, float(covariance[0, 1]) / (of_factor * of_offset),
         max((audit.found for audit in own), default=0.0),
     )  # fmt: skip
+
+
+def _most_probable(counted: FloatArray, found: FloatArray) -> tuple[tuple[float, float], FloatArray]:
+    """The most probable ln f and b, and (2, 2) the covariance of their errors."""
+    y, weight = np.log(counted + 0.5), 1 / (BETWEEN_PICTURES**2 + 1 / (counted + 0.5))
+    prior = np.array([BETWEEN_CAMERAS**-2, FALSE_BOXES**-2])
+
+    def people(x: FloatArray) -> FloatArray:
+        return np.maximum(0.0, math.exp(x[0]) * found + x[1]) + 0.5
+
+    def improbable(x: FloatArray) -> float:
+        return float(weight @ (y - np.log(people(x))) ** 2 + prior @ x**2)
+
+    x, worst = np.zeros(2), improbable(np.zeros(2))
+    for _ in range(_STEPS):
+        there = people(x)
+        slope = np.stack([math.exp(x[0]) * found, np.ones(len(found))]) * (there > 0.5) / there
+        curvature = (slope * weight) @ slope.T + np.diag(prior)
+        step = np.linalg.solve(curvature, (slope * weight) @ (y - np.log(there)) - prior * x)
+        halved = (step * 0.5**k for k in range(_HALVINGS))
+        step = next((each for each in halved if improbable(x + each) < worst), np.zeros(2))
+        x, worst = x + step, improbable(x + step)
+        if np.abs(step).max() < 1e-9:
+            break
+    return (float(x[0]), float(x[1])), np.linalg.inv(curvature)
 
 
 def standing(entries: Iterable[Audit]) -> list[Audit]:
