@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdwatch.analytics import correction
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView
 from crowdwatch.analytics.density import smooth, smooth_mass
 from crowdwatch.analytics.handover import Heads
@@ -16,9 +17,12 @@ from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import FloatArray, Observation
 from crowdwatch.ground import EVERY_PART, IntArray, Masks, inside, nearest_part, parts_at, sees
 
-__all__ = ["Assignment", "CameraNow", "Entry", "assign", "entry_of", "zone_mass"]
+__all__ = ["BLOCK_M", "Assignment", "CameraNow", "Entry", "assign", "densest", "entry_of", "zone_mass"]
 
 NOBODY = np.empty((0, 2))
+
+BLOCK_M = 3.0
+"""Side of the square on which a picture's highest density is told: about 10 m2, the smallest ground worth a reading."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +35,11 @@ class Entry:
         place: (N,) their cells in the camera's window, row by row.
         bit: (N,) the part of the cell by which each belongs to the camera's ground.
         person, zone: (P,) who stands in which zone.
+        found: people found in the whole picture, before any correction: as hand counts are compared with.
         heads: the head mass that stands for this moment, if any.
         lost: the blocks of the picture that showed nothing; None where all did.
+        densest_p_m2: of :func:`densest`, for cameras whose correction asks for it, else 0.
+        factor: what everybody found counts for, by the camera's hand counts.
         owned: what the camera owned when the rest was worked out; None before that.
         weight: (N,) what each of them counts for; 0 on ground that another camera counts.
         boxes, masses: (zones,) people in each zone by boxes, and by head mass, after the hand-over.
@@ -44,8 +51,11 @@ class Entry:
     bit: Masks
     person: IntArray
     zone: IntArray
+    found: float
     heads: Heads | None = None
     lost: NDArray[np.bool_] | None = None
+    densest_p_m2: float = 0.0
+    factor: float = 1.0
     owned: Masks | None = None
     weight: FloatArray = field(default_factory=lambda: np.empty(0))
     boxes: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -121,11 +131,10 @@ class Assignment:
         """(rows, cols) persons per cell by head mass."""
         mass = np.zeros(view.grid.shape)
         for camera_id in sorted(self.coverage.healthy):
-            heads = self.cameras[camera_id].window[-1].heads
-            if heads is not None:
-                camera = self.coverage.views[camera_id]
-                here = _factor(camera) * heads.counted * self.coverage.owned_shares[camera_id]
-                mass[camera.window.slices] += here
+            entry = self.cameras[camera_id].window[-1]
+            if entry.heads is not None:
+                here = entry.factor * entry.heads.counted * self.coverage.owned_shares[camera_id]
+                mass[self.coverage.views[camera_id].window.slices] += here
         return mass
 
     def people(self, view: SiteView) -> FloatArray:
@@ -147,6 +156,7 @@ def entry_of(view: SiteView, camera: CameraView, observation: Observation, heads
         observation: what was found.
         heads: the head mass that stands for this moment.
     """
+    boxes = float((observation.detections.score >= camera.camera.score_min).sum())
     positions = observation.positions
     xy_m = positions.xy_m[(positions.score >= camera.camera.score_min) & np.isfinite(positions.xy_m).all(axis=1)]
     cell, _ = parts_at(view.grid, xy_m)
@@ -156,7 +166,26 @@ def entry_of(view: SiteView, camera: CameraView, observation: Observation, heads
     walks = _on_walkable(view, xy_m, cell)
     xy_m, place, bit, cell = xy_m[walks], place[walks], bit[walks], cell[walks]
     person, zone = view.zones.containing(xy_m, cell)
-    return Entry(observation.stamp.t_ns, xy_m, place, bit, person, zone, heads)
+    entry = Entry(observation.stamp.t_ns, xy_m, place, bit, person, zone, _found(camera, boxes, place, heads), heads)
+    bias = camera.camera.bias
+    if bias is None:
+        return entry
+    p_m2 = 0.0 if bias.most_p_m2 is None else densest(view, camera, entry)
+    return replace(entry, densest_p_m2=p_m2, factor=correction.weight(bias, entry.found, p_m2))
+
+
+def densest(view: SiteView, camera: CameraView, entry: Entry) -> float:
+    """The highest density that a camera found in one picture: people per m2 on the worst square of :data:`BLOCK_M`,
+    before any correction."""
+    people = np.bincount(entry.place, minlength=camera.seen.size).astype(np.float64).reshape(camera.window.shape)
+    if entry.heads is not None:
+        people = people * (1.0 - entry.heads.weight) + entry.heads.counted
+    if not people.size:
+        return 0.0
+    side = max(1, round(BLOCK_M / view.grid.cell_m))
+    sums = np.pad(people, ((side, side - 1), (side, side - 1))).cumsum(axis=0).cumsum(axis=1)
+    blocks = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return float(blocks.max()) / (side * view.grid.cell_m) ** 2
 
 
 def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow]) -> Assignment:
@@ -216,28 +245,33 @@ def _on_walkable(view: SiteView, xy_m: FloatArray, cell: IntArray) -> np.ndarray
     return on
 
 
-def _factor(camera: CameraView) -> float:
-    bias = camera.camera.bias
-    return 1.0 if bias is None else bias.factor
+def _found(camera: CameraView, boxes: float, place: IntArray, heads: Heads | None) -> float:
+    """People in a picture: its boxes, and on the ground that the camera sees boxes and head mass after the hand-over.
+
+    With head mass m and the hand-over's weight w there, it is the sum of 1 - w over the boxes and of w m over the
+    cells.
+    """
+    if heads is None:
+        return boxes
+    return boxes - float(heads.weight.ravel()[place].sum()) + float((heads.counted * camera.heads_alone).sum())
 
 
 def _count(view: SiteView, coverage: Coverage, camera_id: str, window: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """The window with who counts for the camera, unless that was decided for the same ground before."""
     owned = coverage.owned[camera_id]
-    factor = _factor(coverage.views[camera_id])
     done: list[Entry] = []
     for entry in window:
         if entry.owned is owned:
             done.append(entry)
             continue
-        weight = factor * (owned.ravel()[entry.place] & entry.bit != 0)
+        weight = entry.factor * (owned.ravel()[entry.place] & entry.bit != 0)
         masses = np.zeros(len(view.zones))
         if entry.heads is not None:
             weight = weight * (1.0 - entry.heads.weight.ravel()[entry.place])
-            if done and done[-1].heads is entry.heads:
+            if done and done[-1].heads is entry.heads and done[-1].factor == entry.factor:
                 masses = done[-1].masses
             else:
-                masses = factor * zone_mass(view, coverage, camera_id, entry.heads.counted)
+                masses = entry.factor * zone_mass(view, coverage, camera_id, entry.heads.counted)
         boxes = np.bincount(entry.zone, weight[entry.person], len(view.zones)).astype(np.float64)
         done.append(replace(entry, owned=owned, weight=weight, boxes=boxes, masses=masses))
     return tuple(done)

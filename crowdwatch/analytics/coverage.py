@@ -44,6 +44,7 @@ class CameraView:
         sigma_m, px2_m2: as there.
         heads_share: share of each cell where heads are seen on walkable ground; 0 below :data:`LEAST_SHARE`.
         heads_kernel: share of the kernel that lies over this ground; NaN where heads are not seen.
+        heads_alone: share of each cell's head mass that it counts where no other camera does.
         entries: (E,) which of the site's zone entries lie on cells that it reaches.
         cells: (E,) their cells within the window, row by row.
         zones_seen: (zones,) whether it looks at any of their ground.
@@ -60,6 +61,7 @@ class CameraView:
     px2_m2: FloatArray
     heads_share: FloatArray
     heads_kernel: FloatArray
+    heads_alone: FloatArray
     entries: IntArray
     cells: IntArray
     zones_seen: NDArray[np.bool_]
@@ -146,8 +148,9 @@ def view_camera(view: SiteView, camera: Camera, plane: GroundPlane) -> CameraVie
     zones_seen = np.bincount(view.zones.zone[entries], sees, len(view.zones)) > 0
     none_hidden = np.zeros(len(view.zones), dtype=np.bool_)
     return CameraView(
-        camera, plane, plane.plane_id, window, found.seen, found.sigma_m, found.px2_m2, heads_share, kernel, entries,
-        cells, zones_seen, zones_seen, none_hidden,
+        camera, plane, plane.plane_id, window, found.seen, found.sigma_m, found.px2_m2, heads_share, kernel,
+        _shares_of(view.walkable, window, found.seen) * _inverse(heads_share), entries, cells, zones_seen,
+        zones_seen, none_hidden,
     )  # fmt: skip
 
 
@@ -269,11 +272,15 @@ def _counted_shares(view: SiteView, camera: CameraView, owned: Masks) -> tuple[F
     A cell's mass stands on the part of it where the camera sees heads and people can be, so these are shares of that
     part, not of the cell: the unseen part has put nothing into the sum that would have to be taken out again.
     """
-    stands_on = camera.heads_share
-    per_m2 = np.divide(1.0, stands_on, out=np.zeros(stands_on.shape), where=stands_on > 0)
+    per_m2 = _inverse(camera.heads_share)
     zones = view.zones
     share = zones.share[camera.entries] * share_of(owned.ravel()[camera.cells], zones.mask[camera.entries])
     return share * per_m2.ravel()[camera.cells], _shares_of(view.walkable, camera.window, owned) * per_m2
+
+
+def _inverse(share: FloatArray) -> FloatArray:
+    """1 / share; 0 where there is none."""
+    return np.divide(1.0, share, out=np.zeros(share.shape), where=share > 0)
 
 
 def _visible(view: SiteView, seen: Masks) -> FloatArray:

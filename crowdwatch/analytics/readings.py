@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdwatch.analytics.counting import Assignment, CameraNow, zone_mass
+from crowdwatch.analytics import correction
+from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, zone_mass
 from crowdwatch.analytics.coverage import CameraView, SiteView, cover, first_cover
 from crowdwatch.analytics.memory import Lost, LostGround
 from crowdwatch.analytics.sudden_fall import Fall
@@ -230,7 +231,7 @@ def _quality(
     doubts += _unclear(zone, assignment)
     views = assignment.coverage.views
     doubts += [doubt for c in zone.well for doubt in _doubts(view, views[c], cameras[c], zone, masses.get(c))]
-    notes = [note for c in zone.well for note in _notes(c, views[c].camera.bias)]
+    notes = [note for c in zone.well for note in _notes(c, views[c].camera.bias, cameras[c].window)]
     return Quality.DEGRADED if doubts else Quality.GOOD, [*doubts, *notes]
 
 
@@ -246,11 +247,17 @@ def _unclear(zone: _Zone, assignment: Assignment) -> list[Reason]:
     return found
 
 
-def _notes(camera_id: str, bias: Bias | None) -> list[Reason]:
+def _notes(camera_id: str, bias: Bias | None, window: Sequence[Entry]) -> list[Reason]:
     """What is worth saying of a camera's counts though it is no reason to doubt them."""
-    if bias is None or bias.factor == 1.0:
+    if bias is None or not window:
         return []
-    return [Reason.of(Code.SCALED, camera_id, factor=bias.factor, audits=bias.audits)]
+    newest = window[-1]
+    if newest.factor == 1.0:
+        fewer = bias.lowers and correction.said(bias, newest.found) < 1.0
+        return [Reason.of(Code.NOT_LOWERED, camera_id, audits=bias.audits)] if fewer else []
+    if bias.offset == 0.0:
+        return [Reason.of(Code.SCALED, camera_id, factor=bias.factor, audits=bias.audits)]
+    return [Reason.of(Code.CORRECTED, camera_id, factor=bias.factor, offset=bias.offset, audits=bias.audits)]
 
 
 def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: _Zone, masses: _Masses | None) -> list[Reason]:
@@ -268,11 +275,16 @@ def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: _Zone, masse
         found.append(Code.TOO_CLOSE)
     elif heads is None and _most_alone(view, zone) > max(zone.alone, CROWD_P_M2 * area_m2):
         found.append(Code.BOXES_ALONE)
-    if seen.camera.bias is not None and not FACTOR_RANGE[0] < seen.camera.bias.factor < FACTOR_RANGE[1]:
+    if seen.camera.bias is not None and _beyond(seen.camera.bias, now.window):
         found.append(Code.FACTOR_OUT_OF_RANGE)
     if not math.isfinite(seen.plane.rmse_m):
         found.append(Code.CALIBRATION_ERROR_UNKNOWN)
     return [Reason.of(code, seen.camera.camera_id) for code in found]
+
+
+def _beyond(bias: Bias, window: Sequence[Entry]) -> bool:
+    """Whether hand counts are further from the program's than they may correct it."""
+    return not FACTOR_RANGE[0] < bias.factor < FACTOR_RANGE[1] or bool(window and window[-1].factor >= FACTOR_RANGE[1])
 
 
 def _covered(masses: _Masses, zone: _Zone) -> bool:
@@ -298,10 +310,12 @@ def _unknown(
     )  # fmt: skip
 
 
-def _interval(view: SiteView, zone: _Zone, views: Mapping[str, CameraView]) -> tuple[float, float, float]:
+def _interval(
+    view: SiteView, zone: _Zone, views: Mapping[str, CameraView], cameras: Mapping[str, CameraNow]
+) -> tuple[float, float, float]:
     """Count of the seen part of a zone with the ends of its interval: errors of boxes, of head mass, of the cameras'
-    own factors and of the calibrated area, as independent ones. A camera's factor is what hand counts say of it, else
-    what is known of cameras in general.
+    own counting and of the calibrated area, as independent ones. A camera's counting is what hand counts say of it,
+    else what is known of cameras in general.
 
     Each side of the zone, L long, is known to rmse_m / L (both of its ends are off by rmse_m / sqrt 2 along it), its
     area to sqrt 2 rmse_m / L.
@@ -312,20 +326,18 @@ def _interval(view: SiteView, zone: _Zone, views: Mapping[str, CameraView]) -> t
         (n, *table.bounds(n, crowded)) for n, table in ((zone.boxes, tables.boxes), (zone.masses, tables.heads)) if n
     ]
     count, low, high = intervals.merged(parts or [(0.0, *tables.boxes.bounds(0.0, crowded))])
-    own = [views[camera_id].camera for camera_id in zone.well]
     errors = [views[c].plane.rmse_m for c in zone.well if math.isfinite(views[c].plane.rmse_m)]
     side_m = math.sqrt(view.zones.ground_m2[zone.index])
     area = intervals.Z * math.sqrt(2) * max(errors, default=0.0) / side_m * count
     general = zip(tables.boxes.factor, tables.heads.factor, strict=True)
-    unknown = [zone.boxes * box + zone.masses * head for box, head in general]
-    ends = [unknown if camera.bias is None else [share * count for share in _factor(camera.bias)] for camera in own]
+    fewer, more = (zone.boxes * box + zone.masses * head for box, head in general)
+    unknown = fewer, more
+    ends = [
+        unknown if bias is None else correction.ends(bias, cameras[c].window, count, unknown)
+        for c, bias in ((c, views[c].camera.bias) for c in zone.well)
+    ]
     down, up = (max(each) for each in zip(*ends, strict=True))
     return count, max(0.0, count - math.hypot(count - low, area, down)), count + math.hypot(high - count, area, up)
-
-
-def _factor(bias: Bias) -> tuple[float, float]:
-    """As :attr:`IntervalTable.factor`, of a camera that was audited."""
-    return 1 - bias.low / bias.factor, bias.high / bias.factor - 1
 
 
 def read_zones(
@@ -360,7 +372,7 @@ def read_zones(
         if quality in (Quality.STALE, Quality.BLIND):
             readings.append(_unknown(view, zone, t_ns, age_s, quality, why))
         else:
-            readings.append(_known(view, zone, t_ns, age_s, quality, why, assignment.coverage.views))
+            readings.append(_known(view, zone, t_ns, age_s, quality, why, assignment))
     return tuple(readings)
 
 
@@ -371,11 +383,11 @@ def _known(
     age_s: float,
     quality: Quality,
     why: Sequence[Reason],
-    views: Mapping[str, CameraView],
+    assignment: Assignment,
 ) -> ZoneReading:
     of = zone.zone
     area_m2 = of.usable_area_m2 * zone.visible_frac
-    count, low, high = _interval(view, zone, views)
+    count, low, high = _interval(view, zone, assignment.coverage.views, assignment.cameras)
     high = max(high, count - zone.alone + _most_alone(view, zone))
     lost_m2 = of.usable_area_m2 * zone.lost.area_frac
     if zone.fall is not None:

@@ -93,7 +93,8 @@ def add(
     bias = of_program(camera, entries, program_of(entry))
     out.print(
         f"camera {camera}: {bias.audits} picture(s) counted, factor {bias.factor:.3f}, 90 % interval {bias.low:.3f} to "
-        f"{bias.high:.3f}.",
+        f"{bias.high:.3f}; offset {bias.offset:+.1f} people a picture, {bias.offset_low:+.1f} to "
+        f"{bias.offset_high:+.1f}.",
         markup=False,
     )
     _warn(bias)
@@ -131,7 +132,7 @@ def report(
     runs: RunsFolder = HERE,
     store: StoreOption = None,
 ) -> None:
-    """List for every camera its hand counts and its factor, and the cameras that nobody ever audited."""
+    """List for every camera its hand counts, its factor and its offset, and the cameras that nobody ever audited."""
     from crowdwatch.analytics.audit import table
 
     if run is not None and event is not None:
@@ -176,7 +177,8 @@ def _facts(row: CameraBias) -> dict[str, Any]:
     return {
         "camera_id": row.camera_id, "audited": row.audited, "audits": row.audits, "counted_persons": row.counted,
         "found_persons": row.found, "factor": row.factor, "factor_low": row.low, "factor_high": row.high,
-        "left_aside": row.left_aside,
+        "offset_persons": row.offset, "offset_low": row.offset_low, "offset_high": row.offset_high,
+        "most_found_persons": row.most_found, "left_aside": row.left_aside,
     }  # fmt: skip
 
 
@@ -200,12 +202,28 @@ def _print(rows: Sequence[CameraBias], what: str) -> None:
 
     from crowdwatch.analytics.audit import ENOUGH
 
-    shown = Table("camera", "pictures", "by hand", "by the program", "factor", "90 % interval", title=what)
+    shown = Table(
+        "camera",
+        "pictures",
+        "by hand",
+        "by the program",
+        "factor",
+        "90 % interval",
+        "offset",
+        "90 % interval",
+        title=what,
+    )
     for row in rows:
         amount = [str(row.audits), str(row.counted), f"{row.found:g}"] if row.audited else ["NEVER", "-", "-"]
         cells = [escape(row.camera_id), *amount, f"{row.factor:.3f}", f"{row.low:.3f} to {row.high:.3f}"]
+        cells += [f"{row.offset:+.1f}", f"{row.offset_low:+.1f} to {row.offset_high:+.1f}"]
         shown.add_row(*cells, style=None if row.audited else "bold red")
     out.print(shown)
+    out.print(
+        "people = factor x found + offset: the offset is below 0 where things look like people. Counts are lowered "
+        "only in pictures with no more people, and none closer together, than in those that were counted.",
+        markup=False,
+    )
     for row in rows:
         if row.left_aside:
             out.print(
@@ -214,7 +232,7 @@ def _print(rows: Sequence[CameraBias], what: str) -> None:
             )
         _warn(row)
         if 0 < row.audits < ENOUGH:
-            out.print(f"camera {row.camera_id}: fewer than {ENOUGH} pictures, drawn towards 1.", markup=False)
+            out.print(f"camera {row.camera_id}: fewer than {ENOUGH} pictures, drawn towards 1 and 0.", markup=False)
     never = [row.camera_id for row in rows if not row.audited]
     if never:
         out.print(

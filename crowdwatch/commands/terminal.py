@@ -157,9 +157,12 @@ def summarise(summary: Summary) -> None:
         out.print(f"counter: {', '.join(summary.counter_notes)}; {totals.counted} frames", markup=False)
     for camera in summary.event.cameras:
         if camera.bias is not None:
-            said = f"{camera.bias.factor:g} ({camera.bias.low:g} to {camera.bias.high:g})"
+            bias = camera.bias
+            said = f"counts times {bias.factor:g} ({bias.low:g} to {bias.high:g})"
+            if bias.offset:
+                said += f" and {bias.offset:+.1f} people a picture"
             out.print(
-                f"camera {camera.id}: counts times {said}, from {camera.bias.audits} hand counts; "
+                f"camera {camera.id}: {said}, from {bias.audits} hand counts; "
                 "`readings: {hand_counts: none}` in the event file turns this off",
                 markup=False,
             )

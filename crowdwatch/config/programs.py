@@ -171,15 +171,36 @@ class CameraCounter(Model):
 
 
 class BiasSettings(Model):
-    """True people for every one that a camera counts, and the 90 % interval of that factor, from hand counts."""
+    """What hand counts say of a camera, as :class:`crowdwatch.core.site.Bias`.
+
+    A factor that stands alone, as a person writes it, holds for every picture.
+    """
 
     factor: Annotated[Number, Field(ge=FACTOR_RANGE[0], le=FACTOR_RANGE[1])]
     low: Positive
     high: Positive
     audits: Annotated[Whole, Field(ge=0)] = 0
+    offset: Number = 0.0
+    offset_low: Number | None = Field(default=None, json_schema_extra={"source": "the offset"})
+    offset_high: Number | None = Field(default=None, json_schema_extra={"source": "the offset"})
+    correlation: Annotated[Number, Field(ge=-1, le=1)] = 0.0
+    most_found: Annotated[Number, Field(ge=0)] | None = Field(default=None, json_schema_extra={"source": "no bound"})
+    most_p_m2: Annotated[Number, Field(ge=0)] | None = Field(default=None, json_schema_extra={"source": "no bound"})
+    lowers: Truth = True
 
     @model_validator(mode="after")
     def _in_order(self) -> BiasSettings:
         if not self.low <= self.factor <= self.high:
             raise ValueError(f"bias: got low {self.low}, factor {self.factor}, high {self.high}, need them in order")
+        low, high = self.offset_ends
+        if not low <= self.offset <= high:
+            raise ValueError(
+                f"bias: got offset_low {low}, offset {self.offset}, offset_high {high}, need them in order"
+            )
         return self
+
+    @property
+    def offset_ends(self) -> tuple[float, float]:
+        """The ends of the offset's interval: the offset itself where nothing is said."""
+        low, high = self.offset_low, self.offset_high
+        return self.offset if low is None else low, self.offset if high is None else high

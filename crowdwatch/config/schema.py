@@ -299,7 +299,7 @@ class CameraFile(Model):
         reference: a picture that it took from where it was calibrated; relative to the event file. Loading measures it,
             and what was measured then stands here. Absent: what is usual is learned from the first pictures.
         counter: what this camera does otherwise than the ``counter`` section says.
-        bias: the factor of its counts; absent, hand counts give it when a run begins, as ``hand_counts`` says.
+        bias: what corrects its counts; absent, hand counts give it when a run begins, as ``hand_counts`` says.
     """
 
     id: Ident

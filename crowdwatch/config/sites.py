@@ -9,7 +9,7 @@ import numpy as np
 
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.limits import event_limit_steps, to_limit
-from crowdwatch.config.programs import CounterSettings
+from crowdwatch.config.programs import BiasSettings, CounterSettings
 from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.schema import CameraFile, EventFile, Text
 from crowdwatch.core.intervals import UNMEASURED
@@ -112,10 +112,15 @@ def _camera(camera: CameraFile, event: EventFile) -> Camera:
         sample_interval_s=interval_s,
         score_min=camera.score_min,
         heads_hold_s=_hold_s(camera, event),
-        bias=None if camera.bias is None else Bias(**camera.bias.model_dump()),
+        bias=None if camera.bias is None else _bias(camera.bias),
         counts_heads=counts_heads(camera, event.counter),
         reference=camera.reference.blocks() if isinstance(camera.reference, ReferenceNumbers) else None,
     )
+
+
+def _bias(said: BiasSettings) -> Bias:
+    low, high = said.offset_ends
+    return Bias(**said.model_dump() | {"offset_low": low, "offset_high": high})
 
 
 def _phases(event: EventFile) -> tuple[Phase, ...]:

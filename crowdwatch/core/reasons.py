@@ -54,6 +54,8 @@ class Code(StrEnum):
     CALIBRATION_ERROR_UNKNOWN = "calibration_error_unknown"
     # readings: worth saying, no doubt
     SCALED = "scaled"
+    CORRECTED = "corrected"
+    NOT_LOWERED = "not_lowered"
     LEVEL_HELD = "level_held"
     # alarms
     BELOW_LIMITS = "below_limits"
@@ -79,6 +81,8 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.SUDDEN_FALL: {"people": float, "count": float},
     Code.PARTLY_UNCLEAR: {"loss": str},
     Code.SCALED: {"factor": float, "audits": int},
+    Code.CORRECTED: {"factor": float, "offset": float, "audits": int},
+    Code.NOT_LOWERED: {"audits": int},
     Code.LEVEL_HELD: {"seconds": float},
     Code.LIMIT_REACHED: _LIMIT | {"value": float},
     Code.LIMIT_LIKELY: _LIMIT | {"value": float, "chance": float},
@@ -106,6 +110,8 @@ OF_CAMERA = frozenset(
         Code.FACTOR_OUT_OF_RANGE,
         Code.CALIBRATION_ERROR_UNKNOWN,
         Code.SCALED,
+        Code.CORRECTED,
+        Code.NOT_LOWERED,
     }
 )
 """Codes that name a camera; the others name none."""

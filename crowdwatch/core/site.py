@@ -140,16 +140,41 @@ FACTOR_RANGE = (0.5, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """True people for every one that a camera counts, and its 90 % interval: what so many hand counts have said."""
+    """What hand counts say of a camera: with n people found in a picture, factor n + offset are there.
+
+    Args:
+        factor, low, high: true people for every one found, and the 90 % interval.
+        audits: how many hand counts have said so.
+        offset, offset_low, offset_high: people to add to every picture, and the 90 % interval; below 0 where things
+            look like people.
+        correlation: of the errors of factor and offset. Where few and many people were found they are told apart;
+            elsewhere it is near -1, and their sum alone is well known.
+        most_found, most_p_m2: the most people, and the highest density, that the program had found in an audited
+            picture: beyond either nothing is lowered. None is no bound, as where a person wrote the factor.
+        lowers: whether counts may be lowered at all.
+    """
 
     factor: float
     low: float
     high: float
     audits: int = 0
+    offset: float = 0.0
+    offset_low: float = 0.0
+    offset_high: float = 0.0
+    correlation: float = 0.0
+    most_found: float | None = None
+    most_p_m2: float | None = None
+    lowers: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.factor <= self.high:
             raise RecordError(f"camera's bias: got {self.low} .. {self.factor} .. {self.high}, need 0 < low <= high.")
+        ends = self.offset_low, self.offset, self.offset_high
+        if not ends[0] <= ends[1] <= ends[2] or not -1 <= self.correlation <= 1:
+            raise RecordError(
+                f"camera's bias: got offset {ends[0]} .. {ends[1]} .. {ends[2]}, correlation {self.correlation}, "
+                "need low <= high and -1 to 1."
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """The configuration of a run: an event file with what was measured for it, as one value that the log holds.
 
-What is measured are the error intervals of the models that run (``intervals.yaml`` beside their weights) and the
-factors that hand counts of the cameras give. A log that is folded again, or a run that goes on, keeps those that it
+What is measured are the error intervals of the models that run (``intervals.yaml`` beside their weights) and what hand
+counts say of the cameras. A log that is folded again, or a run that goes on, keeps those that it
 began with.
 """
 
@@ -17,6 +17,7 @@ from crowdwatch.config import BiasSettings, EventFile, IntervalsSettings
 from crowdwatch.core.ports import Store
 from crowdwatch.core.site import Site
 from crowdwatch.detectors import weights
+from crowdwatch.drivers import hand_count
 from crowdwatch.drivers.build import Models
 from crowdwatch.errors import ModelError, WeightsNotFound
 
@@ -44,7 +45,7 @@ class RunConfiguration:
 
     @classmethod
     def for_footage(cls, event: EventFile, store: Store, models: Models) -> RunConfiguration:
-        """Of a run that begins: with the factors that the store's hand counts give.
+        """Of a run that begins: with what the store's hand counts say.
 
         Args:
             event: as of :func:`measured`.
@@ -110,7 +111,7 @@ def _intervals(name: str) -> IntervalsSettings | None:
 
 
 def _audited(event: EventFile, store: Store, models: Models) -> EventFile:
-    """Put the factors that hand counts give into the event file, so that its log holds them.
+    """Put what hand counts say of the cameras into the event file, so that its log holds them.
 
     A camera that nobody audited has none; counts beside another program are left aside; what the event file says
     itself is kept. Models are loaded only where a camera has been audited.
@@ -123,26 +124,29 @@ def _audited(event: EventFile, store: Store, models: Models) -> EventFile:
     cameras = []
     for entry, camera in zip(event.cameras, models.site.cameras, strict=True):
         if entry.bias is None and entry.id in known:
-            found = audit.of_program(entry.id, entries, models.program(camera))
-            if found.audited:
-                factor = audit.applied(found, lower=event.readings.hand_counts == "all")
-                entry = entry.model_copy(update={"bias": BiasSettings(**asdict(factor))})
+            counted = audit.fitting(entry.id, entries, models.program(camera))
+            if counted:
+                # pictures whose logs are gone: ground so sparse that boxes count alone
+                most_p_m2 = hand_count.densest_found(store, counted) or models.site.hand_over.low_p_m2
+                lower = event.readings.hand_counts == "all"
+                said = audit.applied(audit.bias(entry.id, counted), lower=lower, most_p_m2=most_p_m2)
+                entry = entry.model_copy(update={"bias": BiasSettings(**asdict(said))})
         cameras.append(entry)
     return event.model_copy(update={"cameras": cameras})
 
 
 def _as_logged(event: EventFile, logged: EventFile) -> EventFile:
     """An event file with what was measured for an earlier run where it says nothing itself: the intervals of the
-    models that made the log, and the cameras' factors."""
+    models that made the log, and what hand counts said of the cameras."""
     parts: dict[str, object] = {}
     for key in ("detector", "counter"):
         settings = getattr(event, key)
         table = settings.intervals or getattr(logged, key).intervals
         parts[key] = settings.model_copy(update={"intervals": table})
     if event.readings.hand_counts != "none":
-        factors = {camera.id: camera.bias for camera in logged.cameras}
+        biases = {camera.id: camera.bias for camera in logged.cameras}
         parts["cameras"] = [
-            camera if camera.bias is not None else camera.model_copy(update={"bias": factors.get(camera.id)})
+            camera if camera.bias is not None else camera.model_copy(update={"bias": biases.get(camera.id)})
             for camera in event.cameras
         ]
     return event.model_copy(update=parts)

@@ -7,14 +7,14 @@ camera sees boxes and head mass after the hand-over, elsewhere boxes. No factor 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from crowdwatch import config
-from crowdwatch.analytics.counting import entry_of
-from crowdwatch.analytics.coverage import cover, first_cover, view_camera, view_site
+from crowdwatch.analytics.counting import Entry, densest, entry_of
+from crowdwatch.analytics.coverage import CameraView, SiteView, view_camera, view_site
 from crowdwatch.analytics.handover import heads_of
 from crowdwatch.config.times import format_time
 from crowdwatch.core.outcomes import Health
@@ -23,7 +23,7 @@ from crowdwatch.core.records import GroundMass, Observation
 from crowdwatch.core.runs import Audit, Run, RunState
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers import build
-from crowdwatch.errors import AuditRefused
+from crowdwatch.errors import AuditRefused, CrowdWatchError
 
 __all__ = [
     "MOST_COUNTED",
@@ -32,6 +32,7 @@ __all__ = [
     "add",
     "analysed",
     "check_count",
+    "densest_found",
     "nearest",
     "people_found",
     "picture_at_tick",
@@ -115,22 +116,20 @@ def check_count(counted: int) -> int:
 
 
 def people_found(site: Site, camera: Camera, observation: Observation, mass: GroundMass | None) -> float:
-    """People that the program found in a picture, as it counts them: boxes with at least the camera's ``score_min``.
-
-    With head mass m and the hand-over's weight w on the ground that the camera sees, it is the sum of 1 - w over the
-    boxes there, of 1 over the other boxes, and of w m over the cells.
-    """
-    keep = observation.detections.score >= camera.score_min
+    """People that the program found in a picture, as it counts them: boxes with at least the camera's ``score_min``,
+    and head mass after the hand-over; see :class:`~crowdwatch.analytics.counting.Entry`."""
     plane = observation.plane or camera.plane
     if mass is None or plane is None:
-        return float(keep.sum())
+        return float((observation.detections.score >= camera.score_min).sum())
     view = view_site(site)
-    seen = view_camera(view, camera, plane)
-    alone = cover(view, first_cover(view), {camera.camera_id: seen}, frozenset({camera.camera_id}))
-    heads = heads_of(seen, mass, view.grid, site.bandwidth_m, site.hand_over)
-    there = entry_of(view, seen, observation, heads)
-    boxes = keep.sum() - heads.weight.ravel()[there.place].sum()
-    return float(boxes + (heads.counted * alone.owned_shares[camera.camera_id]).sum())
+    return _entry(view, view_camera(view, camera, plane), observation, mass).found
+
+
+def _entry(view: SiteView, seen: CameraView, observation: Observation, mass: GroundMass | None) -> Entry:
+    """A picture as the fold takes it in."""
+    site = view.site
+    heads = None if mass is None else heads_of(seen, mass, view.grid, site.bandwidth_m, site.hand_over)
+    return entry_of(view, seen, observation, heads)
 
 
 def _mass(place: _Place, found: Observation) -> GroundMass | None:
@@ -260,6 +259,37 @@ def add(store: Store, picture: Picture, counted: int, *, wall_ns: int, actor: st
         detector_id=picture.program_id, score_min=camera.score_min, corrects=corrects,
     )  # fmt: skip
     return replace(entry, audit_id=store.add_audit(entry))
+
+
+def densest_found(store: Store, entries: Iterable[Audit]) -> float | None:
+    """The highest density, in people per m2, that the program had found in the pictures of hand counts of one camera;
+    see :func:`~crowdwatch.analytics.counting.densest`. A picture whose log is gone is left out; None where all are.
+
+    Args:
+        store: where the runs are.
+        entries: of one camera.
+    """
+    of_run: dict[str, list[Audit]] = {}
+    for entry in entries:
+        of_run.setdefault(entry.run_id, []).append(entry)
+    known: list[float] = []
+    for run_id, counted in of_run.items():
+        try:
+            place = _place(store, run_id, counted[0].camera_id)
+            view = view_site(place.site)
+            known += [p_m2 for entry in counted if (p_m2 := _densest(place, view, entry.t_ns)) is not None]
+        except CrowdWatchError:
+            continue
+    return max(known, default=None)
+
+
+def _densest(place: _Place, view: SiteView, t_ns: int) -> float | None:
+    observation = nearest(place.log, place.camera.camera_id, t_ns, 0)
+    plane = None if observation is None else observation.plane or place.camera.plane
+    if observation is None or plane is None:
+        return None
+    seen = view.cameras.get(place.camera.camera_id) or view_camera(view, place.camera, plane)
+    return densest(view, seen, _entry(view, seen, observation, _mass(place, observation)))
 
 
 def _fit(store: Store, picture: Picture) -> None:

@@ -136,12 +136,20 @@ def _save(store: Store, picture: _Held, corrects: int, language: str) -> None:
     _let_go()
     st.session_state[DONE] = t(
         language, "count.done", entry=entry.audit_id, time=f"{clock(entry.t_ns)} UTC", n=entry.counted,
-        found=f"{entry.found:g}", factor=_factor(bias),
+        found=f"{entry.found:g}", factor=_factor(bias), offset=_offset(bias),
     )  # fmt: skip
 
 
 def _factor(bias: CameraBias) -> str:
     return f"{number(bias.factor, 2)} ({number(bias.low, 2)} – {number(bias.high, 2)})"
+
+
+def _offset(bias: CameraBias) -> str:
+    return f"{bias.offset:+.1f} ({_offset_ends(bias)})"
+
+
+def _offset_ends(bias: CameraBias) -> str:
+    return f"{bias.offset_low:+.1f} – {bias.offset_high:+.1f}"
 
 
 def _name(names: dict[str, str], camera_id: str) -> str:
@@ -153,7 +161,7 @@ def _names(moment: Moment, language: str) -> dict[str, str]:
 
 
 def show_audits(store: Store, moment: Moment, language: str) -> None:
-    """The factor of every camera of an event, loudly those that nobody ever audited, and every entry.
+    """The factor and the offset of every camera of an event, loudly those that nobody ever audited, and every entry.
 
     Raises:
         StoreUnavailable: the entries cannot be read.
@@ -189,9 +197,11 @@ def bias_rows(rows: Sequence[CameraBias], names: dict[str, str], language: str) 
         values = (
             _name(names, row.camera_id), str(row.audits), str(row.counted) if row.audited else "?",
             f"{row.found:g}" if row.audited else "?", number(row.factor, 3),
-            f"{number(row.low, 3)} – {number(row.high, 3)}", "; ".join(notes),
+            f"{number(row.low, 3)} – {number(row.high, 3)}", f"{row.offset:+.1f}", _offset_ends(row), "; ".join(notes),
         )  # fmt: skip
-        keys = ("camera", "pictures", "counted", "found", "factor", "factor_interval", "note")
+        keys = (
+            "camera", "pictures", "counted", "found", "factor", "factor_interval", "offset", "offset_interval", "note",
+        )  # fmt: skip
         shown.append({t(language, f"col.{key}"): value for key, value in zip(keys, values, strict=True)})
     return shown
 

@@ -34,6 +34,10 @@ REASONS: dict[Code, str] = {
     Code.CALIBRATION_ERROR_UNKNOWN: "摄像机 {camera_id}：标定误差未知",
     # readings: worth saying, no doubt
     Code.SCALED: "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}",
+    Code.CORRECTED: (
+        "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}，并在每个画面中增减 {offset:+.1f} 人"
+    ),
+    Code.NOT_LOWERED: "摄像机 {camera_id}：{audits} 次人工清点少于程序计数，但当时场景较稀疏：计数未调低",
     Code.LEVEL_HELD: "等级保持不变：可见条件不足已 {seconds:.0f} 秒，不能降级",
     # alarms
     Code.BELOW_LIMITS: "低于所有限值",
@@ -274,15 +278,21 @@ PAGE: dict[str, str] = {
     "count.none": "未填写人数。请填写清点到的人数。",
     "count.failed": "未保存：{message}",
     "count.again": "已有清点：{n} 人（{actor}，记录 {entry}）。保存将更正该记录。",
-    "count.done": "已保存为记录 {entry}：人工 {n} 人，程序 {found} 人，画面时间 {time}。此摄像机的系数：{factor}。",
+    "count.done": (
+        "已保存为记录 {entry}：人工 {n} 人，程序 {found} 人，画面时间 {time}。"
+        "此摄像机的系数：{factor}；每个画面的偏移：{offset} 人。"
+    ),
     "audits.never": "从未人工核对：{names}",
     "audits.never.text": "无人知道这些摄像机的计数偏差。请在监看页面清点其若干画面。",
     "audits.cameras": "本次活动的摄像机",
-    "audits.note": "系数：程序每计 1 人对应的实际人数；区间的覆盖率为 90%。",
+    "audits.note": (
+        "系数：程序每计 1 人对应的实际人数。偏移：每个画面应增减的人数；画面中有形似人的物体（如灯杆）时为负。"
+        "区间的覆盖率为 90%。仅当画面中的人数和密度均不超过已清点画面时，才会调低计数。"
+    ),
     "audits.entries": "全部清点记录（最新在前）",
     "audits.none": "尚无人工清点。",
     "audits.row.never": "从未核对：区间为一般摄像机的区间",
-    "audits.row.few": "少于 {n} 个画面：系数向 1 收缩",
+    "audits.row.few": "少于 {n} 个画面：系数向 1 收缩，偏移向 0 收缩",
     "audits.row.aside": "已排除 {n} 条：属于其他程序",
     "audits.corrects": "更正记录 {entry}",
     "audits.corrected": "已由记录 {entry} 更正",
@@ -292,6 +302,8 @@ PAGE: dict[str, str] = {
     "col.found": "程序",
     "col.factor": "系数",
     "col.factor_interval": "90% 区间",
+    "col.offset": "偏移（人/画面）",
+    "col.offset_interval": "偏移的 90% 区间",
     "col.note": "备注",
     "col.entry": "记录",
     "col.actor": "清点人",

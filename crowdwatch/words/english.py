@@ -44,6 +44,14 @@ REASONS: dict[Code, str] = {
     Code.CALIBRATION_ERROR_UNKNOWN: "camera {camera_id}: calibration error unknown",
     # readings: worth saying, no doubt
     Code.SCALED: "camera {camera_id}: counts multiplied by {factor:.2f}, from {audits} hand counts",
+    Code.CORRECTED: (
+        "camera {camera_id}: counts multiplied by {factor:.2f}, and {offset:+.1f} people in every picture, "
+        "from {audits} hand counts"
+    ),
+    Code.NOT_LOWERED: (
+        "camera {camera_id}: {audits} hand counts found fewer people than the program, but in sparser scenes: "
+        "the count is not lowered"
+    ),
     Code.LEVEL_HELD: "the level stays: not seen well enough for {seconds:.0f} s to lower it",
     # alarms
     Code.BELOW_LIMITS: "below all limits",
@@ -292,7 +300,8 @@ PAGE: dict[str, str] = {
     "count.failed": "Not saved: {message}",
     "count.again": "Counted before: {n} by {actor} (entry {entry}). Saving corrects it.",
     "count.done": (
-        "Saved as entry {entry}: {n} by hand, {found} by the program, picture of {time}. The factor is {factor}."
+        "Saved as entry {entry}: {n} by hand, {found} by the program, picture of {time}. The factor is {factor}, the "
+        "offset {offset} people a picture."
     ),
     "audits.never": "NEVER AUDITED: {names}",
     "audits.never.text": (
@@ -300,12 +309,14 @@ PAGE: dict[str, str] = {
     ),
     "audits.cameras": "Cameras of this event",
     "audits.note": (
-        "Factor: true people for every one that the program finds, with the interval that holds it nine times in ten."
+        "Factor: true people for every one that the program finds. Offset: people to add to every picture; below 0 "
+        "where things look like people, such as lamp posts. The intervals hold them nine times in ten. Counts are "
+        "lowered only in pictures with no more people, and none closer together, than in those that were counted."
     ),
     "audits.entries": "Every count, newest first",
     "audits.none": "Nobody has counted a picture yet.",
     "audits.row.never": "NEVER AUDITED: interval of cameras in general",
-    "audits.row.few": "fewer than {n} pictures: the factor is kept near 1",
+    "audits.row.few": "fewer than {n} pictures: the factor is kept near 1, the offset near 0",
     "audits.row.aside": "{n} excluded: counted by another program",
     "audits.corrects": "corrects entry {entry}",
     "audits.corrected": "corrected by entry {entry}",
@@ -315,6 +326,8 @@ PAGE: dict[str, str] = {
     "col.found": "By the program",
     "col.factor": "Factor",
     "col.factor_interval": "90 % interval",
+    "col.offset": "Offset",
+    "col.offset_interval": "90 % interval of the offset",
     "col.note": "Note",
     "col.entry": "Entry",
     "col.actor": "Counted by",

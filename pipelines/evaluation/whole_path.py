@@ -15,7 +15,7 @@ from crowdwatch.analytics.engine import advance, start
 from crowdwatch.config import EventFile
 from crowdwatch.core.records import FloatArray, Observation, Tick
 from crowdwatch.core.runs import Audit
-from crowdwatch.core.site import HandOver, Site, Zone, ZoneKind
+from crowdwatch.core.site import Bias, HandOver, Site, Zone, ZoneKind
 from crowdwatch.drivers import build, configuration
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import ground_seen, inside, polygon, to_ground
@@ -40,7 +40,7 @@ class PathCounts:
         boxes: by boxes alone.
         heads: by head mass alone.
         counter: which counter, or why there was none.
-        factor: what hand counts make of every one found; 1 without them.
+        factor, offset: what hand counts make of every one found, and add to every picture; 1 and 0 without them.
     """
 
     true: FloatArray
@@ -51,6 +51,7 @@ class PathCounts:
     heads: FloatArray
     counter: str
     factor: float = 1.0
+    offset: float = 0.0
 
 
 def walkable_zone(site: Site) -> Site:
@@ -89,25 +90,26 @@ def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCou
         feet_px = (truth[seq][:, [0, 3]] + truth[seq][:, [2, 3]]) / 2
         true.append(float(inside(visible, to_ground(camera.fixed_plane, feet_px)).sum()))
         seen.append(feed.observe(pair))
-    found, factor = _readings(site, seen), 1.0
+    found = _readings(site, seen)
     if hand_counts:
         counted = np.linspace(0, CHOICES - 1, hand_counts).round().astype(np.int64)
-        site, factor = _audited(site, np.array(true)[counted], found[counted, 0])
+        site = _audited(site, np.array(true)[counted], found[counted, 0])
         found = _readings(site, seen)
     boxes = _readings(site, [replace(one, mass=None) for one in seen])[:, 0]
     only = replace(site, hand_over=HandOver(0.0, 1e-9, site.hand_over.boxes, site.hand_over.heads))
     heads = _readings(only, seen)[:, 0]
     count, low, high = found.T
-    return PathCounts(np.array(true), count, low, high, boxes, heads, feed.counter_note, factor)
+    bias = site.cameras[0].bias or Bias(1.0, 1.0, 1.0)
+    return PathCounts(np.array(true), count, low, high, boxes, heads, feed.counter_note, bias.factor, bias.offset)
 
 
-def _audited(site: Site, counted: FloatArray, found: FloatArray) -> tuple[Site, float]:
-    """The site with what hand counts, beside what the program found, say of its one camera; and its factor."""
+def _audited(site: Site, counted: FloatArray, found: FloatArray) -> Site:
+    """The site with what hand counts, beside what the program found, say of its one camera."""
     (camera,) = site.cameras
     pairs = zip(counted, found, strict=True)
     entries = [Audit(camera.camera_id, k, round(people), float(seen)) for k, (people, seen) in enumerate(pairs)]
     bias = audit.applied(audit.bias(camera.camera_id, entries), lower=False)
-    return replace(site, cameras=(replace(camera, bias=bias),)), bias.factor
+    return replace(site, cameras=(replace(camera, bias=bias),))
 
 
 def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:
@@ -128,7 +130,8 @@ def _readings(site: Site, seen: Sequence[Observation]) -> FloatArray:
 def count_errors(counts: PathCounts, part: slice) -> dict[str, float]:
     """Mean absolute errors and biases over some of the frames, and how often the interval held the truth."""
     true = counts.true[part]
-    figures: dict[str, float] = {"frames": len(true), "people": float(true.sum()), "factor": counts.factor}
+    figures: dict[str, float] = {"frames": len(true), "people": float(true.sum())}
+    figures |= {"factor": counts.factor, "offset": counts.offset}
     for name in ("found", "boxes", "heads"):
         error = getattr(counts, name)[part] - true
         figures[f"{name}_mae"] = round(float(np.abs(error).mean()), 4)

@@ -4,9 +4,11 @@ A perfect model: the runs are of the synthetic example, where ``TruthDetector`` 
 how much a hand count differs from it.
 """
 
+import shutil
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -61,6 +63,14 @@ def with_hand_counts(how):
     return EVENT.model_copy(update={"readings": EVENT.readings.model_copy(update={"hand_counts": how})})
 
 
+def least_error(bias):
+    """By which share factor n + offset may at least be too low, whatever the people n found: of the errors' sum."""
+    found = np.arange(1.0, 200.0)
+    of_factor, of_offset = found * (bias.high - bias.factor), bias.offset_high - bias.offset
+    error = np.sqrt(of_factor**2 + of_offset**2 + 2 * bias.correlation * of_factor * of_offset)
+    return float((error / (bias.factor * found + bias.offset)).min())
+
+
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory):
     """A run, three hand counts of it that found half as many people again, and the run after them."""
@@ -79,18 +89,24 @@ def test_counts_are_scaled_and_intervals_with_them(counted):
     folder, before, entries, after = counted
     factor = after.event.cameras[0].bias
     assert factor.audits == 3
-    assert factor.factor == pytest.approx(of_program("mast", entries).factor, abs=1e-4)  # 4 digits are kept
+    said = of_program("mast", entries)
+    assert factor.factor == pytest.approx(said.factor, abs=1e-4)  # 4 digits are kept
+    assert (factor.offset, factor.most_found) == pytest.approx((said.offset, said.most_found), abs=1e-4)
     assert 1.1 < factor.factor < 1.5, "drawn towards 1"
+    assert factor.most_p_m2 > 0
+    assert not factor.lowers
     pairs = zip(readings(folder, before), readings(folder, after), strict=True)
     some = [(one, other) for one, other in pairs if one.count > 5]
     assert len(some) > SECONDS / 2
     for one, other in some:
-        assert other.count == pytest.approx(factor.factor * one.count)
-        assert other.density_p_m2 == pytest.approx(factor.factor * one.density_p_m2)
-        assert other.reasons[-1] == Reason.of(Code.SCALED, "mast", factor=factor.factor, audits=3)
-        # the factor's own interval is in it, which is a part of the count
-        assert other.count_high - other.count >= other.count * (factor.high / factor.factor - 1) - 1e-9
-        assert Code.SCALED not in {reason.code for reason in one.reasons}
+        # the offset is that of the whole picture, of which the zone is a part
+        assert factor.factor * one.count < other.count <= factor.factor * one.count + factor.offset
+        assert other.density_p_m2 / one.density_p_m2 == pytest.approx(other.count / one.count)
+        corrected = Reason.of(Code.CORRECTED, "mast", factor=factor.factor, offset=factor.offset, audits=3)
+        assert other.reasons[-1] == corrected
+        # what the hand counts leave open is in it, which is a part of the count
+        assert other.count_high - other.count >= other.count * least_error(factor) - 1e-9
+        assert Code.CORRECTED not in {reason.code for reason in one.reasons}
 
 
 def test_a_log_keeps_its_factors(counted, tmp_path):
@@ -129,10 +145,38 @@ def test_few_hand_counts_lower_nothing_unless_asked(tmp_path):
     before = replay_recording(EVENT, options(tmp_path))
     enter(tmp_path, before, 0.6, (20, 30, 40))
     careful = replay_recording(EVENT, options(tmp_path))
-    assert careful.event.cameras[0].bias.factor == 1.0
+    pairs = zip(readings(tmp_path, before), readings(tmp_path, careful), strict=True)
+    assert all(one.count == other.count for one, other in pairs)
     lows = [min(r.count_low for r in readings(tmp_path, run) if r.count > 20) for run in (before, careful)]
     assert lows[1] < lows[0], "but the interval reaches down to what was counted"
-    assert replay_recording(with_hand_counts("all"), options(tmp_path)).event.cameras[0].bias.factor < 0.9
+    asked = replay_recording(with_hand_counts("all"), options(tmp_path))
+    assert asked.event.cameras[0].bias.factor < 0.95
+    pairs = zip(readings(tmp_path, before), readings(tmp_path, asked), strict=True)
+    assert 0.6 < min(other.count / one.count for one, other in pairs if one.count > 20) < 0.85
+
+
+def test_hand_counts_lower_nothing_beyond_the_densities_of_their_pictures(tmp_path):
+    """Of the first seconds, in which few have come; many come later."""
+    before = replay_recording(EVENT, options(tmp_path))
+    enter(tmp_path, before, 0.6, (4, 5, 6, 7, 8))
+    after = replay_recording(with_hand_counts("all"), options(tmp_path))
+    bias = after.event.cameras[0].bias
+    pairs = list(zip(readings(tmp_path, before), readings(tmp_path, after), strict=True))
+    assert min(other.count / one.count for one, other in pairs if 0 < one.count <= bias.most_found) < 0.9
+    crowded = [(one, other) for one, other in pairs if one.count > 2 * bias.most_found]
+    assert len(crowded) > 10
+    for one, other in crowded:
+        assert other.count == one.count
+        assert other.count_low < one.count_low
+        assert Reason.of(Code.NOT_LOWERED, "mast", audits=5) in other.reasons
+
+
+def test_where_logs_are_gone_only_sparse_ground_is_lowered(tmp_path):
+    before = replay_recording(EVENT, options(tmp_path))
+    enter(tmp_path, before, 0.6, (20, 30, 40))
+    shutil.rmtree(before.run.folder)
+    after = replay_recording(with_hand_counts("all"), options(tmp_path))
+    assert after.event.cameras[0].bias.most_p_m2 == config.to_site(after.event).hand_over.low_p_m2
 
 
 def test_counts_beside_another_program_are_left_aside(tmp_path):

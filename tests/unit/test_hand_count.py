@@ -156,3 +156,17 @@ def test_where_heads_count_the_program_found_heads(store, tmp_path):
         assert picture.found == pytest.approx(found, rel=0.15)
         entry = hand_count.add(store, picture, 380, wall_ns=0)
         assert program_of(entry)[0] == program
+
+
+def test_the_highest_density_that_was_audited(store):
+    """The people of a picture stand on one square of 9 m2; a picture whose log is gone says nothing."""
+    entries = [
+        hand_count.add(store, hand_count.analysed(store, "r", "mast", START + second * S + S // 20), 1, wall_ns=0)
+        for second in (1, 3)
+    ]
+    assert hand_count.densest_found(store, entries) == pytest.approx(2 / 9)  # every second one stands on the ground
+    assert hand_count.densest_found(store, entries[:1]) == pytest.approx(1 / 9)
+    gone = replace(entries[1], run_id="gone")
+    assert hand_count.densest_found(store, [entries[0], gone]) == pytest.approx(1 / 9)
+    assert hand_count.densest_found(store, [gone]) is None
+    assert hand_count.densest_found(store, [replace(entries[0], t_ns=START + S)]) is None
