@@ -117,18 +117,17 @@ class Assignment:
             people += newest.boxes + newest.masses
         return people
 
-    def density(self, view: SiteView) -> FloatArray:
-        """(rows, cols) p/m2 of the newest pictures: what boxes count, smoothed, and what head mass counts."""
+    def density(self, view: SiteView, mass: FloatArray) -> FloatArray:
+        """(rows, cols) p/m2 of the newest pictures: what boxes count, smoothed, and ``mass`` of :meth:`mass`."""
         grid, coverage = view.grid, self.coverage
         newest = {camera_id: self.cameras[camera_id].window[-1] for camera_id in sorted(coverage.healthy)}
         people = np.concatenate([NOBODY, *(entry.xy_m for entry in newest.values())])
         weight = np.concatenate([np.empty(0), *(entry.weight for entry in newest.values())])
         rho = smooth(grid, people, coverage.kernel, view.site.bandwidth_m, weight)
-        mass = self._mass(view)
         return rho + smooth_mass(grid, mass, coverage.kernel, view.site.bandwidth_m) if mass.any() else rho
 
-    def _mass(self, view: SiteView) -> FloatArray:
-        """(rows, cols) persons per cell by head mass."""
+    def mass(self, view: SiteView) -> FloatArray:
+        """(rows, cols) persons per cell in the newest pictures by head mass."""
         mass = np.zeros(view.grid.shape)
         for camera_id in sorted(self.coverage.healthy):
             entry = self.cameras[camera_id].window[-1]
@@ -137,9 +136,9 @@ class Assignment:
                 mass[self.coverage.views[camera_id].window.slices] += here
         return mass
 
-    def people(self, view: SiteView) -> FloatArray:
-        """(rows, cols) persons per cell in the newest pictures, where they stand."""
-        people = self._mass(view)
+    def people(self, mass: FloatArray) -> FloatArray:
+        """(rows, cols) persons per cell in the newest pictures, boxes where they stand and ``mass``."""
+        people = mass.copy()
         for camera_id in sorted(self.coverage.healthy):
             camera, entry = self.coverage.views[camera_id], self.cameras[camera_id].window[-1]
             found = np.bincount(entry.place, entry.weight, camera.seen.size)

@@ -217,7 +217,8 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     assignment = assign(view, coverage, now)
     cameras = {c: replace(camera, window=assignment.cameras[c].window) for c, camera in cameras.items()}
 
-    rho = assignment.density(view)
+    mass = assignment.mass(view)
+    rho = assignment.density(view, mass)
     oldest_ns = t_ns - round(view.site.window_s * 1e9)
     fields = (*(f for f in state.fields if f[0] > oldest_ns), (t_ns, rho))
     mean_field = np.where(np.isfinite(coverage.kernel), _nanmean([f[1] for f in fields]), np.nan)
@@ -225,7 +226,7 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     counts = (*(c for c in state.counts if c[0] > oldest_ns), (t_ns, assignment.newest(view)))
     falls = falls_of(view, state.falls, counts, fields, coverage.kernel, t_ns)
     memory = state.memory or first_memory(view, t_ns)
-    memory = remember(memory, coverage.seen, assignment.people(view), t_ns, view.site.window_s)
+    memory = remember(memory, coverage.seen, assignment.people(mass), t_ns, view.site.window_s)
 
     for camera in cameras.values():
         _note_zones(view, camera, seen_ns)
