@@ -1,4 +1,4 @@
-"""Who is counted: once a tick, for every camera, the people on the ground that it owns, by boxes or by head mass."""
+"""Who is counted: once a tick, for every camera, the people on the ground that it owns, by boxes or by density map."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Entry:
         bit: (N,) the part of the cell by which each belongs to the camera's ground.
         person, zone: (P,) who stands in which zone.
         found: people found in the whole picture, before any correction: as hand counts are compared with.
-        heads: the head mass that stands for this moment, if any.
+        heads: the density map that stands for this moment, if any.
         lost: the blocks of the picture that showed nothing; None where all did.
         densest_p_m2: of :func:`densest`, for cameras whose correction asks for it, else 0.
         factor: what everybody found counts for, by the camera's hand counts.
         owned: what the camera owned when the rest was worked out; None before that.
         weight: (N,) what each of them counts for; 0 on ground that another camera counts.
-        boxes, masses: (zones,) people in each zone by boxes, and by head mass, after the hand-over.
+        boxes, masses: (zones,) people in each zone by boxes, and by density map, after the hand-over.
     """
 
     t_ns: int
@@ -76,7 +76,7 @@ class CameraNow:
         saturated: whether a limit cut its newest boxes off.
         window: its observations, oldest first.
         counter_fault: why its counter gave nothing for the newest picture; None when nothing is wrong.
-        silent: the newest head mass, when it is too old to stand for what is there now.
+        silent: the newest density map, when it is too old to stand for what is there now.
         partly: why a part of its picture, or its newest pictures, are not counted from; OK where nothing is wrong.
         untold: whether a frozen picture would look the same.
     """
@@ -98,9 +98,9 @@ class Assignment:
     Args:
         coverage: which camera counts which ground.
         cameras: every camera, its window counted for that coverage.
-        boxes, masses: (zones,) people by boxes and by head mass: the sums over the cameras of their means over the
+        boxes, masses: (zones,) people by boxes and by density map: the sums over the cameras of their means over the
             window.
-        alone: (zones,) those by boxes whose cameras have no head mass, so that boxes count a crowd too.
+        alone: (zones,) those by boxes whose cameras have no density map, so that boxes count a crowd too.
     """
 
     coverage: Coverage
@@ -127,7 +127,7 @@ class Assignment:
         return rho + smooth_mass(grid, mass, coverage.kernel, view.site.bandwidth_m) if mass.any() else rho
 
     def mass(self, view: SiteView) -> FloatArray:
-        """(rows, cols) persons per cell in the newest pictures by head mass."""
+        """(rows, cols) persons per cell in the newest pictures by density map."""
         mass = np.zeros(view.grid.shape)
         for camera_id in sorted(self.coverage.healthy):
             entry = self.cameras[camera_id].window[-1]
@@ -153,7 +153,7 @@ def entry_of(view: SiteView, camera: CameraView, observation: Observation, heads
         view: the prepared site.
         camera: what the camera saw.
         observation: what was found.
-        heads: the head mass that stands for this moment.
+        heads: the density map that stands for this moment.
     """
     boxes = float((observation.detections.score >= camera.camera.score_min).sum())
     positions = observation.positions
@@ -203,7 +203,7 @@ def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow])
 
 
 def zone_mass(view: SiteView, coverage: Coverage, camera_id: str, mass: FloatArray) -> FloatArray:
-    """(zones,) how much of (rows, cols) head mass over a camera's window it counts in each zone."""
+    """(zones,) how much of (rows, cols) a density map over a camera's window it counts in each zone."""
     camera = coverage.views[camera_id]
     here = coverage.zone_shares[camera_id] * mass.ravel()[camera.cells]
     return np.bincount(view.zones.zone[camera.entries], here, len(view.zones)).astype(np.float64)
@@ -245,9 +245,9 @@ def _on_walkable(view: SiteView, xy_m: FloatArray, cell: IntArray) -> np.ndarray
 
 
 def _found(camera: CameraView, boxes: float, place: IntArray, heads: Heads | None) -> float:
-    """People in a picture: its boxes, and on the ground that the camera sees boxes and head mass after the hand-over.
+    """People in a picture: its boxes, and on the ground that the camera sees, both after the hand-over.
 
-    With head mass m and the hand-over's weight w there, it is the sum of 1 - w over the boxes and of w m over the
+    With density map m and the hand-over's weight w there, it is the sum of 1 - w over the boxes and of w m over the
     cells.
     """
     if heads is None:

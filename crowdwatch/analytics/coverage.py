@@ -44,7 +44,7 @@ class CameraView:
         sigma_m, px2_m2: as there.
         heads_share: share of each cell where heads are seen on walkable ground; 0 below :data:`LEAST_SHARE`.
         heads_kernel: share of the kernel that lies over this ground; NaN where heads are not seen.
-        heads_alone: share of each cell's head mass that it counts where no other camera does.
+        heads_alone: share of each cell's density map that it counts where no other camera does.
         entries: (E,) which of the site's zone entries lie on cells that it reaches.
         cells: (E,) their cells within the window, row by row.
         zones_seen: (zones,) whether it looks at any of their ground.
@@ -100,9 +100,9 @@ class Coverage:
         px2_m2: (rows, cols) pixels that a square metre takes in the camera that comes first there; NaN where none sees.
         kernel: (rows, cols) share of the kernel that lies over seen, walkable ground; NaN where it is not seen.
         visible_frac: (zones,) share of each zone's ground that is seen.
-        zone_shares: per healthy camera, (E,) for each of its view's entries the share of the cell's head mass that it
+        zone_shares: per healthy camera, (E,) for each of its view's entries the share of the cell's density map that it
             counts for that zone.
-        owned_shares: per healthy camera, (rows, cols) the share of each cell's head mass that it counts at all.
+        owned_shares: per healthy camera, (rows, cols) the share of each cell's density map that it counts at all.
     """
 
     views: Mapping[str, CameraView]
@@ -267,7 +267,7 @@ def _patched(old: Masks | None, mine: Masks, view: CameraView, region: Window) -
 
 
 def _counted_shares(view: SiteView, camera: CameraView, owned: Masks) -> tuple[FloatArray, FloatArray]:
-    """Shares of a camera's head mass that it counts: for every zone entry, and for every cell.
+    """Shares of a camera's density map that it counts: for every zone entry, and for every cell.
 
     A cell's mass stands on the part of it where the camera sees heads and people can be, so these are shares of that
     part, not of the cell: the unseen part has put nothing into the sum that would have to be taken out again.

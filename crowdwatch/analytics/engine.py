@@ -119,7 +119,7 @@ def _take(state: State, tick: Tick) -> tuple[list[Observation], dict[Observation
 
 
 def _holds(heads: Heads, t_ns: int, camera: Camera) -> bool:
-    """Does head mass still stand for what is there at a time?"""
+    """Does a density map still stand for what is there at a time?"""
     return (t_ns - heads.t_ns) / 1e9 <= camera.heads_hold_s
 
 

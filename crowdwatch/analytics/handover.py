@@ -1,4 +1,4 @@
-"""Boxes where people stand apart, head mass where they do not: one number from both, cell by cell.
+"""Boxes where people stand apart, the density map where they do not: one number from both, cell by cell.
 
     n(zone) = sum over boxes of (1 - w(where it stands)) + sum over cells of w m,    w = s((rho - low) / (high - low)),
 

@@ -83,8 +83,8 @@ class _Zone:
 
 @dataclass(frozen=True, slots=True)
 class _Masses:
-    """(zones,) of one camera: the head mass that it sees, the part of it where boxes count instead, and what it counted
-    before its counter fell silent."""
+    """(zones,) of one camera: the people of its density map, those of them whom boxes count instead, and whom the map
+    counted before there was no recent one."""
 
     total: FloatArray
     by_boxes: FloatArray
@@ -288,7 +288,7 @@ def _beyond(bias: Bias, window: Sequence[Entry]) -> bool:
 
 
 def _covered(masses: _Masses, zone: _Zone) -> bool:
-    """Whether head mass counts all but a few of a zone's people, so that missing boxes do not matter."""
+    """Whether the density map counts all but a few of a zone's people, so that missing boxes do not matter."""
     return bool(masses.by_boxes[zone.index] <= COVERED_FRAC * masses.total[zone.index])
 
 
@@ -313,7 +313,7 @@ def _unknown(
 def _interval(
     view: SiteView, zone: _Zone, views: Mapping[str, CameraView], cameras: Mapping[str, CameraNow]
 ) -> tuple[float, float, float]:
-    """Count of the seen part of a zone with the ends of its interval: errors of boxes, of head mass, of the cameras'
+    """Count of the seen part of a zone with the ends of its interval: errors of boxes, of density maps, of the cameras'
     own counting and of the calibrated area, as independent ones. A camera's counting is what hand counts say of it,
     else what is known of cameras in general.
 
@@ -350,8 +350,8 @@ def read_zones(
 ) -> tuple[ZoneReading, ...]:
     """Read every zone at a tick. The level is left NORMAL here: alarms decide it.
 
-    count = sum over cameras of the mean over the window of the people whom that camera counts in the zone, by boxes and
-    by head mass; density = count / (usable area x visible share), never the integral of a heatmap. The count's interval
+    count = sum over cameras of the mean over the window of the people whom that camera counts in the zone, by boxes or
+    density map; density = count / (usable area x visible share), never the integral of a heatmap. The count's interval
     also reaches up to those who were last seen on ground that is not seen now and may have come there since, and to
     ground that was never seen at the density of the densest place seen.
 

@@ -112,7 +112,7 @@ class DetectorSettings(Model):
 
 
 MOST_HOLD_S = 180.0
-"""Three times the longest ``every_s``: older head mass says nothing of what is there now."""
+"""Three times the longest ``every_s``: an older density map says nothing of what is there now."""
 
 
 class CounterSettings(Model):

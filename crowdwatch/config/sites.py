@@ -24,7 +24,7 @@ UNTOLD_INTERVAL_S = 0.2
 
 
 HOLD_S, HOLD_TIMES = 5.0, 3.0
-"""How long head mass stands for what is there now: as long as a picture does before its camera is silent."""
+"""How long a density map stands for what is there now: as long as a picture does before its camera is silent."""
 
 
 def to_site(event: EventFile) -> Site:

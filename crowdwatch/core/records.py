@@ -192,7 +192,7 @@ class HeadMass:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroundMass:
-    """Head mass on the ground: what crosses the seam of a counter's answer. It holds no pixel.
+    """A density map on the ground: what crosses the seam of a counter's answer. It holds no pixel.
 
     ``mass.sum() + beyond + unseen`` is the mass that the counter gave, up to the rounding of ``mass``.
 
@@ -294,7 +294,7 @@ class Observation:
         if self.detections.stamp != self.positions.stamp or len(self.detections) != len(self.positions.xy_m):
             raise RecordError("detections and positions of an observation must belong to one frame, row for row.")
         if self.mass is not None and self.mass.stamp != self.detections.stamp:
-            raise RecordError("the head mass of an observation must belong to its frame.")
+            raise RecordError("the density map of an observation must belong to its frame.")
         if self.counter_fault is not None and self.counter_fault not in ESTIMATOR_FAULTS:
             raise RecordError(f"counter_fault: got {self.counter_fault!r}, need one of {sorted(ESTIMATOR_FAULTS)}.")
 

@@ -181,7 +181,7 @@ class Bias:
 class Camera:
     """A camera as the fold sees it: where it looks and how often it should speak.
 
-    ``heads_hold_s`` is how long head mass stands for what is there now; ``bias`` is None where nobody has counted.
+    ``heads_hold_s`` is how long a density map stands for what is there now; ``bias`` is None where nobody has counted.
     With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all. A
     camera that moves (a drone) says with every observation from where it looked; it has no ``plane`` of its own.
     ``reference`` is what its calibrated picture shows; None where none is named.

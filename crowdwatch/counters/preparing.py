@@ -1,5 +1,5 @@
-"""Picture -> network input, network output -> head mass. Every runtime, and the training's own validation, goes through
-this module, so that only the network's own arithmetic can differ between them."""
+"""Picture -> network input, network output -> density map. Every runtime, and the training's own validation, goes
+through this module, so that only the network's own arithmetic can differ between them."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def footage_files(camera: CameraFile) -> list[Path]:
 class Models:
     """What feeds share: each network is loaded when the first feed needs it, and kept, as is the ground.
 
-    Where a camera's head mass goes is remembered by its plane and the ground, so who opens a camera again and again
+    Where a camera's density map goes is remembered by its plane and the ground, so who opens a camera again and again
     keeps the models and the site.
 
     Args:
@@ -247,7 +247,7 @@ class Models:
         return audit.program(detector_id, camera.score_min, counter_id if heads else "")
 
     def ground(self) -> Ground:
-        """The cells that head mass goes to. Raises ConfigError where there are too many."""
+        """The cells that density maps go to. Raises ConfigError where there are too many."""
         if self._ground is None:
             self._ground = site_ground(self.site)
         return self._ground

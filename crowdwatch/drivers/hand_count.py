@@ -2,7 +2,7 @@
 
 What was found is read from the observation log of the run: nothing is detected again, and an entry can be checked as
 long as the log is there. It is what the program counts in the whole picture, as a person does: on the ground that the
-camera sees boxes and head mass after the hand-over, elsewhere boxes. No factor of earlier hand counts is in it.
+camera sees, boxes and the density map after the hand-over, elsewhere boxes. No factor of earlier hand counts is in it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ObservationLog(Protocol):
 class Picture:
     """One analysed picture of one camera of a run: what a hand count is compared with.
 
-    ``mass`` is the head mass that stood for it, None where boxes counted alone.
+    ``mass`` is the density map that stood for it, None where boxes counted alone.
     """
 
     run: Run
@@ -84,7 +84,7 @@ class Picture:
 
     @property
     def program_id(self) -> str:
-        """What counted: the detector, and the counter where its head mass stood for the picture."""
+        """What counted: the detector, and the counter where its density map stood for the picture."""
         detector_id = self.observation.detections.detector_id
         return detector_id if self.mass is None else f"{detector_id} + {self.mass.counter_id}"
 
@@ -117,7 +117,7 @@ def check_count(counted: int) -> int:
 
 def people_found(site: Site, camera: Camera, observation: Observation, mass: GroundMass | None) -> float:
     """People that the program found in a picture, as it counts them: boxes with at least the camera's ``score_min``,
-    and head mass after the hand-over; see :class:`~crowdwatch.analytics.counting.Entry`."""
+    and the density map after the hand-over; see :class:`~crowdwatch.analytics.counting.Entry`."""
     plane = observation.plane or camera.plane
     if mass is None or plane is None:
         return float((observation.detections.score >= camera.score_min).sum())
@@ -133,8 +133,8 @@ def _entry(view: SiteView, seen: CameraView, observation: Observation, mass: Gro
 
 
 def _mass(place: _Place, found: Observation) -> GroundMass | None:
-    """The head mass that stood for a picture: the newest that was not older than the camera holds it; of a camera that
-    moves, the picture's own."""
+    """The density map that stood for a picture: the newest that was not older than the camera holds it; of a camera
+    that moves, the picture's own."""
     if not place.camera.counts_heads:
         return None
     if place.camera.moves:

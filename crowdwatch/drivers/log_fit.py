@@ -46,7 +46,7 @@ def must_fit(event: EventFile, logged_event: EventFile) -> None:
     heads = all(any(camera.counts_heads for camera in each.cameras) for each in (site, logged))
     if heads and beyond > max(site.cell_m, logged.cell_m):
         wrong.append(
-            f"the walkable area reaches {beyond:.1f} m beyond that of the log, which holds no head mass there "
+            f"the walkable area reaches {beyond:.1f} m beyond that of the log, which holds no density map there "
             "(counter: {model: none} counts by boxes alone)"
         )
     if wrong:

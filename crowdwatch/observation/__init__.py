@@ -1,4 +1,4 @@
 """What does one picture show?
 
-``observe`` answers without memory: people and head mass on the ground, and evidence of health.
+``observe`` answers without memory: people and the density map on the ground, and evidence of health.
 """

@@ -74,8 +74,8 @@ def observe(
     neither is known nobody has a position.
 
     Pairs that come together go through the detector together; what is observed of each is what it would be alone.
-    Where a counter is due, its head mass goes to the ground too. One that fails is a fault of this observation, not the
-    end of the run.
+    Where a counter is due, its density map goes to the ground too. One that fails is a fault of this observation, not
+    the end of the run.
 
     Args:
         pairs: what to look at.
@@ -118,7 +118,7 @@ def _nowhere(detections: Detections) -> Positions:
 def count_heads(
     pair: FramePair, heads: HeadCounter | None, plane: GroundPlane, positions: Positions, saturated: bool
 ) -> tuple[GroundMass | None, Code | None]:
-    """Head mass on the ground if a counter is due, and why there is none if there should be."""
+    """The density map on the ground if a counter is due, and why there is none if there should be."""
     if heads is None:
         return None, None
     if heads.counter is None:

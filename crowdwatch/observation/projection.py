@@ -1,4 +1,4 @@
-"""Head mass from pixel blocks to ground cells, without gain or loss.
+"""Density maps from pixel blocks to ground cells, without gain or loss.
 
 A block is cut into pieces that are no larger than a cell; each is mapped through the head plane, and what falls on a
 cell is the part of the piece that lies on it. Within a block people are taken to stand evenly on the ground. So the sum
@@ -78,7 +78,7 @@ def check_plane(plane: GroundPlane) -> None:
     """
     fault = heads_fault(plane)
     if fault is not None:
-        raise AnchorRefused(f"head mass cannot be put on the ground: {fault}")
+        raise AnchorRefused(f"the density map cannot be put on the ground: {fault}")
 
 
 def projection_of(plane: GroundPlane, block_px: float, ground: Ground) -> Projection:
@@ -131,7 +131,7 @@ _remembered = lru_cache(maxsize=KEPT)(projection_of)
 
 
 def project_to_ground(mass: HeadMass, plane: GroundPlane, ground: Ground, *, moves: bool = False) -> GroundMass:
-    """Put a picture's head mass on the ground.
+    """Put a picture's density map on the ground.
 
     Args:
         mass: from a counter.
@@ -161,8 +161,8 @@ def project_to_ground(mass: HeadMass, plane: GroundPlane, ground: Ground, *, mov
     if mass.image_hw != plane.image_hw:
         got, need = mass.image_hw, plane.image_hw
         raise CalibrationError(
-            f"head mass: the picture is {got[1]}x{got[0]}, the calibration is for {need[1]}x{need[0]}. Is it turned or "
-            "resized? Calibrate for this footage."
+            f"density map: the picture is {got[1]}x{got[0]}, the calibration is for {need[1]}x{need[0]}. Is it "
+            "turned or resized? Calibrate for this footage."
         )
     if moves:
         shares = projection_of(plane, mass.block_px, ground)

@@ -309,7 +309,7 @@ class TruthDetector:
 
 
 class TruthCounter:
-    """Tells the scene's truth as head mass: one person in the block that shows the middle of their head."""
+    """Tells the scene's truth as a density map: one person in the block that shows the middle of their head."""
 
     counter_id = "synthetic/truth"
 

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 4
-"""1: boxes and positions; 2: head mass on the ground beside them; 3: the planes of cameras that move; 4: evidence by
+"""1: boxes and positions; 2: density maps on the ground beside them; 3: the planes of cameras that move; 4: evidence by
 blocks."""
 
 READ_VERSIONS = (2, 3, SCHEMA_VERSION)
@@ -197,7 +197,7 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
 
 
 def _mass_columns(masses: Sequence[GroundMass | None]) -> list[Any]:
-    """Head mass as the last columns of :data:`OBSERVATIONS`."""
+    """The density map as the last columns of :data:`OBSERVATIONS`."""
 
     def facts(kind: Any, of: Callable[[GroundMass], Any]) -> Any:
         return pa.array([None if mass is None else of(mass) for mass in masses], kind)

@@ -172,7 +172,7 @@ def _size_mb(folder: Path) -> float:
 
 
 def _loaded(job: Job, threads: int | None) -> Models:
-    """Everything that is opened once: the networks, and where each camera's head mass goes."""
+    """Everything that is opened once: the networks, and where each camera's density map goes."""
     site = config.to_site(job.event)
     models = Models(with_threads(job.event, threads), site)
     for camera in site.cameras:

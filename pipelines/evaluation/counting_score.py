@@ -45,7 +45,7 @@ def eighths_of_points(xy_px: FloatArray, image_hw: tuple[int, int], weight: Floa
 
 
 def eighths_of_mass(mass: HeadMass) -> FloatArray:
-    """(8, 8) head mass in each of 64 equal parts of a picture; a block on a border is shared by area.
+    """(8, 8) persons of the density map in each of 64 equal parts of a picture; a block on a border is shared by area.
 
     The sum stays the sum.
     """

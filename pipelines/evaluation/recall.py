@@ -65,7 +65,7 @@ class AnnotatedHeads:
         density: p/m2 where they stand, themselves included.
         boxed: whether a box is theirs.
         tall_px: how tall they look to the network.
-        counted: head mass over true density where they stand; NaN without a counter.
+        counted: the density map over true density where they stand; NaN without a counter.
     """
 
     density: FloatArray
@@ -86,7 +86,7 @@ def standing(plane: GroundPlane, heads_px: FloatArray) -> tuple[BoolArray, Float
 
 
 def densities(plane: GroundPlane, xy_m: FloatArray, mass: HeadMass | None = None) -> tuple[FloatArray, FloatArray]:
-    """(N,) density of the cell in which each person stands, as the hand-over reads it; of head mass too, else NaN."""
+    """(N,) density of the cell in which each person stands, as the hand-over reads it; by the density map too, or NaN."""
     seen = visible_area(plane, within=shapely.MultiPoint(xy_m).convex_hull.buffer(AROUND_M))
     grid = make_grid(seen, CELL_M)
     cover = cell_shares(grid, seen)

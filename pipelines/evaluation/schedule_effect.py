@@ -60,7 +60,7 @@ def recording(event: EventFile, folder: Path) -> Watched:
 
 
 def dense_scene() -> Watched:
-    """A drawn crowd of up to some 5 p/m2 with true boxes and true head mass, on the synthetic example's ground."""
+    """A drawn crowd of up to some 5 p/m2 with true boxes and true density map, on the synthetic example's ground."""
     event = configuration.measured(config.load(example("synthetic")))
     site = config.to_site(event)
     camera = site.cameras[0]
@@ -77,7 +77,7 @@ def dense_scene() -> Watched:
 
 
 def thinned(seen: Sequence[Observation], schedule: Schedule) -> list[Observation]:
-    """Observations that were all counted, with the head mass of those alone that a schedule asks for."""
+    """Observations that were all counted, with the density map of those alone that a schedule asks for."""
     before: list[int | None] = [None, *(each.stamp.t_ns for each in seen[:-1])]
     return [
         each

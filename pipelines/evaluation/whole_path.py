@@ -38,7 +38,7 @@ class PathCounts:
         found: by the whole path.
         low, high: its interval.
         boxes: by boxes alone.
-        heads: by head mass alone.
+        heads: by density map alone.
         counter: which counter, or why there was none.
         factor, offset: what hand counts make of every one found, and add to every picture; 1 and 0 without them.
     """

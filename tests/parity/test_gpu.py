@@ -68,7 +68,7 @@ def test_a_box_does_not_depend_on_what_came_with_it(on_gpu, frames):
         near(one, on_gpu.detect([frame])[0])
 
 
-def test_head_mass_is_that_of_the_cpu(frames):
+def test_density_map_is_that_of_the_cpu(frames):
     file = weights.find("counter-n.pt", kinds=(weights.PT,), download=False)
     one, two = (TorchCounter(file, device=device) for device in ("cpu", "cuda"))
     for a, b in zip(one.count(frames[:8]), two.count(frames[:8]), strict=True):

@@ -27,7 +27,7 @@ S = 1_000_000_000
 SECONDS = 45
 LOADED = config.load(example("synthetic"))
 EVENT = (
-    LOADED.model_copy(  # boxes alone, once a second: where head mass goes is worked out anew in every run, for seconds
+    LOADED.model_copy(  # boxes alone, once a second: where density maps go is worked out anew in every run, for seconds
         update={
             "cameras": [LOADED.cameras[0].model_copy(update={"sample_hz": 1.0})],
             "counter": LOADED.counter.model_copy(update={"model": "none"}),

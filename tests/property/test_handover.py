@@ -1,7 +1,7 @@
-"""Boxes and head mass on the ground: mass is kept, height leaves no bias, and packing never lowers the number.
+"""Boxes and the density map on the ground: mass is kept, height leaves no bias, and packing never lowers the number.
 
-A perfect model: head mass is that of ``TruthCounter``, or even mass given by the test. How much real models lose is in
-the table ``RECALL``, which was measured.
+A perfect model: the density map is that of ``TruthCounter``, or even mass given by the test. How much real models lose is
+in the table ``RECALL``, which was measured.
 """
 
 from dataclasses import replace
@@ -44,7 +44,7 @@ def ground_of(site):
 
 
 def counted(plane, people, ground, block_px=8.0):
-    """The true head mass of people, on the ground."""
+    """The true density map of people, on the ground."""
     truth = TruthCounter(Scene(plane, standing(people), T0, 1), block_px)
     frame = Frame(Stamp("c", 0, T0), np.zeros((*plane.image_hw, 3), np.uint8))
     (mass,) = truth.count([frame])
@@ -52,7 +52,7 @@ def counted(plane, people, ground, block_px=8.0):
 
 
 def read(site, people, mass):
-    """One picture: boxes of those people and that head mass, and the reading of the zone."""
+    """One picture: boxes of those people and that density map, and the reading of the zone."""
     observation = replace(see(T0, people, seq=0), mass=mass)
     _, outcomes = fold(started(site), [observation, Tick(T0, (observation.stamp.id,))])
     return outcomes[0].readings[0], outcomes[0].grid
@@ -242,7 +242,7 @@ def test_the_interval_holds_its_parts():
     assert widths[1] > widths[0]
 
 
-def test_a_camera_s_factor_scales_boxes_and_head_mass_alike():
+def test_a_camera_s_factor_scales_boxes_and_density_map_alike():
     """Half as many again, in the count, the density and the peak, and the factor's own interval is in the count's."""
     many, few = lattice(4.0, *WALK), lattice(0.1, *WALK)
     bias = Bias(1.5, 1.2, 1.8, 4)
@@ -259,7 +259,7 @@ def test_a_camera_that_cannot_see_heads_is_refused():
     low = looking_down((0, -12, 1.0), (0, 3))  # below the head plane of 1.65 m
     ground = ground_of(square())
     mass = HeadMass(Stamp("c", 0, 0), np.ones((72, 96)), 8.0, (576, 768), "n")
-    with pytest.raises(AnchorRefused, match="head mass cannot be put on the ground"):
+    with pytest.raises(AnchorRefused, match="the density map cannot be put on the ground"):
         project_to_ground(mass, low, ground)
     unknown = replace(camera().plane, camera_centre_m=None)
     with pytest.raises(AnchorRefused):

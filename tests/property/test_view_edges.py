@@ -1,4 +1,4 @@
-"""Along the edges of what is seen: head mass of a cell that is cut stands on the seen part of it, once and whole.
+"""Along the edges of what is seen: the density map of a cell that is cut stands on the seen part of it, once and whole.
 
 A perfect model: the crowd is uniform and its mass is worked out here, so a zone's density must be the crowd's whatever
 cuts the cells. What is left comes from blocks of 8 px, half a metre and more on the ground, that lie across an edge.
@@ -28,7 +28,7 @@ NOBODY = np.empty((0, 2))
 
 
 def crowd(plane, walkable, camera_id="c", block_px=8.0):
-    """Head mass of a uniform crowd of 4 p/m2 on all of the walkable ground, as far as its heads are in the picture."""
+    """Density map of a uniform crowd of 4 p/m2 on all of the walkable ground, as far as its heads are in the picture."""
     (west, south), (east, north) = np.min(walkable, axis=0), np.max(walkable, axis=0)
     x, y = np.meshgrid(np.arange(west + FINE_M / 2, east, FINE_M), np.arange(south + FINE_M / 2, north, FINE_M))
     people = np.stack([x.ravel(), y.ravel()], axis=1)
@@ -161,7 +161,7 @@ def test_ground_whose_heads_are_cut_off_is_not_seen_when_a_counter_counts():
         assert heads_m2 == pytest.approx(heads.area if counts else 0.0, rel=2e-3)
 
 
-def test_a_camera_left_to_boxes_ignores_head_mass_of_a_log():
+def test_a_camera_left_to_boxes_ignores_density_map_of_a_log():
     one = camera(plane=looking_down((0, -16, 12), (0, 3)))
     site = site_of([one], SQUARE, SQUARE)
     masses = masses_of(site)

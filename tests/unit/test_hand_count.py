@@ -136,8 +136,8 @@ def test_a_camera_that_never_spoke(store, tmp_path):
 
 
 def test_where_heads_count_the_program_found_heads(store, tmp_path):
-    """Two boxes on the ground and two off it stand among head mass of 1 p/m2 on walkable ground: the mass counts there,
-    and the two boxes elsewhere. Five seconds later the mass no longer stands, and boxes count alone."""
+    """Two boxes on the ground and two off it stand on a density map of 1 p/m2 on walkable ground: the map counts
+    there, and the two boxes elsewhere. Five seconds later the mass no longer stands, and boxes count alone."""
     folder = tmp_path / "dense"
     run = Run("dense", EVENT.id, Mode.REPLAY, EVENT.model_dump_json(), str(folder), START, START + 9 * S, 1)
     store.begin(run)

@@ -13,7 +13,7 @@ PLANE = looking_down((0, -6, 6.0), (0, 3), (768, 1024), 1024.0)
 
 
 def test_only_people_whose_feet_are_in_the_picture_stand_there():
-    """The ground under a head near the lower edge is not seen: no box can be put there, and no head mass counts."""
+    """The ground under a head near the lower edge is not seen: no box can be put there, and no density map counts."""
     xy = np.array([[0.0, 3.0], [0.0, -2.0]])
     heads = to_image(PLANE, xy, HEAD_M)
     feet = to_image(PLANE, xy)
@@ -37,7 +37,7 @@ def test_a_density_is_what_the_hand_over_reads():
     assert read[near] == pytest.approx(2.0, rel=0.15)  # at the edge, where the lattice's own rows begin somewhere
 
 
-def test_head_mass_is_set_beside_the_truth():
+def test_density_map_is_set_beside_the_truth():
     xy = lattice(1.0, -2, 2, 2, 6)
     heads = to_image(PLANE, xy, PLANE.head_plane_m)
     blocks = np.zeros((96, 128))
