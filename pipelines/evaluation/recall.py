@@ -86,7 +86,7 @@ def standing(plane: GroundPlane, heads_px: FloatArray) -> tuple[BoolArray, Float
 
 
 def densities(plane: GroundPlane, xy_m: FloatArray, mass: HeadMass | None = None) -> tuple[FloatArray, FloatArray]:
-    """(N,) density of the cell in which each person stands, as the hand-over reads it; by the density map too, or NaN."""
+    """(N,) density of the cell in which each person stands, as the hand-over reads it; by density map too, or NaN."""
     seen = visible_area(plane, within=shapely.MultiPoint(xy_m).convex_hull.buffer(AROUND_M))
     grid = make_grid(seen, CELL_M)
     cover = cell_shares(grid, seen)

@@ -1,6 +1,6 @@
 """Boxes and the density map on the ground: mass is kept, height leaves no bias, and packing never lowers the number.
 
-A perfect model: the density map is that of ``TruthCounter``, or even mass given by the test. How much real models lose is
+A perfect model: the density map is that of ``TruthCounter``, or an even one of the test. How much real models lose is
 in the table ``RECALL``, which was measured.
 """
 

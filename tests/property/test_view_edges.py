@@ -28,7 +28,7 @@ NOBODY = np.empty((0, 2))
 
 
 def crowd(plane, walkable, camera_id="c", block_px=8.0):
-    """Density map of a uniform crowd of 4 p/m2 on all of the walkable ground, as far as its heads are in the picture."""
+    """Density map of a uniform crowd of 4 p/m2 on all of the walkable ground, as far as heads are in the picture."""
     (west, south), (east, north) = np.min(walkable, axis=0), np.max(walkable, axis=0)
     x, y = np.meshgrid(np.arange(west + FINE_M / 2, east, FINE_M), np.arange(south + FINE_M / 2, north, FINE_M))
     people = np.stack([x.ravel(), y.ravel()], axis=1)
