@@ -127,11 +127,12 @@ class Reference:
         )
 
 
-def towards(old: FloatArray, new: FloatArray, dt_s: float, pace_s: FloatArray | float) -> FloatArray:
+def towards(old: FloatArray | float, new: FloatArray | float, dt_s: float, pace_s: FloatArray | float) -> FloatArray:
     """An exponential mean with a time constant: ``old`` after ``new`` has been seen for ``dt_s``.
 
     >>> towards(np.array([0.0]), np.array([1.0]), 1.0, 1.0).round(2).tolist()
     [0.63]
     """
-    moved: FloatArray = old + (new - old) * -np.expm1(-dt_s / np.maximum(pace_s, 1e-3))
+    share = -np.expm1(-dt_s / np.maximum(pace_s, 1e-3))
+    moved: FloatArray = np.asarray(old + (new - old) * share)
     return moved

@@ -31,7 +31,8 @@ class CellBlocks:
 
     def hidden(self, lost: Mask) -> Mask:
         """(rows, cols) the cells of which a lost block shows the feet or the heads."""
-        return np.any([lost.ravel()[blocks] for blocks in self.planes], axis=0)
+        hidden: Mask = np.any([lost.ravel()[blocks] for blocks in self.planes], axis=0)
+        return hidden
 
 
 def cell_blocks(grid: Grid, camera: CameraView) -> CellBlocks:

@@ -109,7 +109,7 @@ class Stillness:
         if by_noise:
             still = still and float(lives[noise].mean()) < LIVING_BLOCKS
         still = still and self.seen_s >= AT_FIRST_S
-        recent = float(towards(np.float64(self.recent), np.float64(still), dt_s, RECENT_S))
+        recent = float(towards(self.recent, float(still), dt_s, RECENT_S))
         if recent >= STILL_FRAC:
             still_s = min(self.still_s + dt_s, MOST_S)
             long = still_s + RECENT_S >= limit_s
@@ -122,5 +122,5 @@ class Stillness:
         steps = pace * np.where(codes > self.quiet, QUIET_FRAC, QUIET_FRAC - 1.0)
         quiet = np.where(hidden, self.quiet, np.clip(self.quiet + steps, 0.0, 255.0))
         pace_s = BUSY_RISES_S if moving > self.busy else BUSY_FALLS_S
-        busy = float(towards(np.float64(self.busy), np.float64(moving), dt_s, min(pace_s, seen_s)))
+        busy = float(towards(self.busy, moving, dt_s, min(pace_s, seen_s)))
         return Stillness(quiet, busy, seen_s, recent)

@@ -76,12 +76,16 @@ def _blocks(current: Frame, previous: Frame | None, profiles: bool) -> BlockEvid
     green = _green(current)
     if green.shape[0] < 2 * BLOCKS_HW[0] or green.shape[1] < 2 * BLOCKS_HW[1]:
         return None
-    across, down = cv2.absdiff(green[:, 1:], green[:, :-1]), cv2.absdiff(green[1:], green[:-1])
+    across, down = _difference(green[:, 1:], green[:, :-1]), _difference(green[1:], green[:-1])
     by_column = _band_means(across)
-    sharpness = np.sqrt(_block_means(by_column) * _block_means(_band_means(down)))
-    change = None if previous is None else coded(_block_means(_band_means(cv2.absdiff(green, _green(previous)))))
+    sharpness: FloatArray = np.sqrt(np.multiply(_block_means(by_column), _block_means(_band_means(down))))
+    change = None if previous is None else coded(_block_means(_band_means(_difference(green, _green(previous)))))
     luma = np.rint(_block_means(_band_means(green))).astype(np.uint8)
     return BlockEvidence(luma, coded(sharpness), change, _profiles(by_column, down) if profiles else None)
+
+
+def _difference(a: Gray, b: Gray) -> Gray:
+    return np.asarray(cv2.absdiff(a, b), np.uint8)
 
 
 def _edges(length: int, parts: int) -> NDArray[np.int64]:

@@ -43,6 +43,9 @@ def blocks_of(lists: dict[str, Callable[[int], Any]], row: int) -> BlockEvidence
     if values["luma"] is None:
         return None
     for name, value in values.items():
-        if value is not None and value.size != np.prod(_SHAPES[name]):
+        if value is None:
+            continue
+        if value.size != np.prod(_SHAPES[name]):
             raise RecordError(f"block_{name}: got {value.size} values, need {np.prod(_SHAPES[name])}.")
-    return BlockEvidence(**{n: None if v is None else v.reshape(_SHAPES[n]) for n, v in values.items()})
+        values[name] = value.reshape(_SHAPES[name])
+    return BlockEvidence(**values)

@@ -4,7 +4,7 @@ Every recording is looked at twice: as it is, and encoded once more (H.264, a ke
 would. A lead of good pictures is learned from; then each fault begins, lasts, and ends. No detector is needed: what is
 judged are the measures of pictures alone (:mod:`crowdwatch.observation.evidence`), without knowing where people are.
 
-Of a recording of at least 600 pictures the first 200 are left to those who choose limits. Shorter ones go forth and
+Of a recording of at least 600 frames the first 200 are left to those who choose limits. Shorter ones go forth and
 back.
 """
 
@@ -33,7 +33,7 @@ from pipelines.evaluation.health_faults import FAULTS, Fault, Picture
 
 __all__ = ["FalseAlarms", "Found", "Recording", "false_alarms", "find_faults", "recordings", "summary"]
 
-MOST_HZ = 10.0
+MOST_HZ = 6.0
 """Pictures a second that are looked at."""
 
 CHOICES, LONG = 200, 600
@@ -134,17 +134,20 @@ def _recording(path: Path) -> Recording:
         with av.open(str(path)) as container:
             rate = container.streams.video[0].average_rate or Fraction(10)
             step = max(1, round(rate / Fraction(MOST_HZ)))
-            frames = itertools.islice(container.decode(video=0), 0, None, step)
-            pictures = [frame.to_ndarray(format="bgr24") for frame in frames]
+            pictures = [_picture(frame) for number, frame in enumerate(container.decode(video=0)) if number % step == 0]
     except av.FFmpegError as error:
         raise SourceUnavailable(f"{path}: cannot be read ({error}). Restore it.") from error
     hz = Fraction(rate) / step
     lead, rest = round(LEAD_S * hz), round((FAULT_S + BACK_S) * hz)
-    if len(pictures) >= LONG:
-        pictures = pictures[CHOICES:]
+    if len(pictures) * step >= LONG:
+        pictures = pictures[CHOICES // step :]
     turns = _forth_and_back(len(pictures))
     order = [next(turns) for _ in range(lead + rest)]
     return Recording(path.name, hz, tuple(pictures[n] for n in order[:lead]), tuple(pictures[n] for n in order[lead:]))
+
+
+def _picture(frame: av.VideoFrame) -> Picture:
+    return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
 
 
 def _forth_and_back(count: int) -> Iterator[int]:
@@ -165,9 +168,9 @@ def encoded(pictures: Sequence[Picture], hz: Fraction) -> Iterator[Picture]:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="bgr24")))
         container.mux(stream.encode())
     file.seek(0)
-    with av.open(file) as container:
-        for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="bgr24")
+    with av.open(file, "r") as decoded:
+        for frame in decoded.decode(video=0):
+            yield _picture(frame)
 
 
 def _measured(pictures: Iterable[Picture], hz: Fraction, first: int = 0) -> Iterator[tuple[int, Evidence]]:
@@ -271,12 +274,12 @@ def _false(recording: Recording, coding: str, measured: list[Evidence], hours: f
             seen = replace(seen, blocks=replace(seen.blocks, profiles=shown), frame_hash=f"{number:016x}")
         second = t_ns // NS
         watch = watch.see(t_ns, seen, None, LIMIT_S)
-        is_blind, is_partly = watch.picture is not Health.OK, watch.loss.lost.any()
+        is_blind, is_partly = watch.picture is not Health.OK, bool(watch.loss.lost.any())
         blind += is_blind and not was_blind
-        partly += bool(is_partly) and not was_partly
+        partly += is_partly and not was_partly
         left_out += not watch.counted
         untold += watch.untold
-        was_blind, was_partly = is_blind, bool(is_partly)
+        was_blind, was_partly = is_blind, is_partly
     hz = float(recording.hz)
     return FalseAlarms(
         recording.name, coding, round(count / hz / 3600, 4), blind, partly, round(left_out / count, 5),
