@@ -116,7 +116,7 @@ def bias(camera_id: str, audits: Iterable[Audit]) -> CameraBias:
     (1.0, 0.72, 1.39)
     >>> lamp_posts = bias("a", [Audit("a", i, 6, 9.0) for i in range(30)])
     >>> round(lamp_posts.factor, 2), round(lamp_posts.offset, 1), round(lamp_posts.factor * 9 + lamp_posts.offset, 1)
-    (0.94, -2.4, 6.1)
+    (0.95, -2.5, 6.0)
     """
     own = [audit for audit in audits if audit.camera_id == camera_id]
     counted = np.array([audit.counted for audit in own], dtype=np.float64)
@@ -137,7 +137,8 @@ def _most_probable(counted: FloatArray, found: FloatArray) -> tuple[tuple[float,
     prior = np.array([BETWEEN_CAMERAS**-2, FALSE_BOXES**-2])
 
     def people(x: FloatArray) -> FloatArray:
-        return np.maximum(0.0, math.exp(x[0]) * found + x[1]) + 0.5
+        there: FloatArray = np.maximum(0.0, math.exp(x[0]) * found + x[1]) + 0.5
+        return there
 
     def improbable(x: FloatArray) -> float:
         return float(weight @ (y - np.log(people(x))) ** 2 + prior @ x**2)
@@ -153,7 +154,7 @@ def _most_probable(counted: FloatArray, found: FloatArray) -> tuple[tuple[float,
         x, worst = x + step, improbable(x + step)
         if np.abs(step).max() < 1e-9:
             break
-    return (float(x[0]), float(x[1])), np.linalg.inv(curvature)
+    return (float(x[0]), float(x[1])), np.linalg.inv(curvature).astype(np.float64)
 
 
 def standing(entries: Iterable[Audit]) -> list[Audit]:

@@ -92,10 +92,10 @@ def test_few_and_many_people_tell_factor_and_offset_apart():
 
 
 def test_intervals_hold_the_truth_nine_times_in_ten():
-    """Cameras and pictures drawn from the model that the docstring states: 3000 of them put the share of a 90 %
-    interval within 1.6 % (three standard errors)."""
+    """Cameras and pictures drawn from the model that the docstring states: 1200 of them put the share of a 90 %
+    interval within 2.6 % (three standard errors)."""
     rng = np.random.default_rng(4)
-    held, cameras = np.zeros(2), 3000
+    held, cameras = np.zeros(2), 1200
     for _ in range(cameras):
         factor, offset = math.exp(rng.normal(0, BETWEEN_CAMERAS)), rng.normal(0, FALSE_BOXES)
         found = rng.uniform(30, 200, 8)
@@ -103,7 +103,7 @@ def test_intervals_hold_the_truth_nine_times_in_ten():
         people = true * np.exp(rng.normal(0, np.hypot(BETWEEN_PICTURES, true**-0.5)))
         one = bias("a", [entry(k, round(n), m) for k, (n, m) in enumerate(zip(people, found, strict=True), 1)])
         held += one.low <= factor <= one.high, one.offset_low <= offset <= one.offset_high
-    assert held / cameras == pytest.approx([0.9, 0.9], abs=0.016)
+    assert held / cameras == pytest.approx([0.9, 0.9], abs=0.026)
 
 
 def test_what_stands():
