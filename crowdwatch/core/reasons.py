@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from crowdwatch.errors import RecordError
 
 __all__ = [
+    "CAMERA_FAULTS",
     "ESTIMATOR_FAULTS",
     "NESTING",
     "OF_CAMERA",
@@ -44,6 +45,8 @@ class Code(StrEnum):
     NO_ESTIMATE = "no_estimate"
     TOO_CLOSE = "too_close"
     FACTOR_OUT_OF_RANGE = "factor_out_of_range"
+    NOT_OBSERVED = "not_observed"
+    FOOTAGE_BROKEN = "footage_broken"
     CALIBRATION_ERROR_UNKNOWN = "calibration_error_unknown"
     # readings: worth saying, no doubt
     SCALED = "scaled"
@@ -55,6 +58,11 @@ class Code(StrEnum):
     NOT_COUNTED = "not_counted"
     SEEN_AGAIN = "seen_again"
     ACKNOWLEDGED = "acknowledged"
+    # commands that are not carried out
+    REFUSED_KIND = "refused_kind"
+    REFUSED_VALUE = "refused_value"
+    REFUSED_ZONE = "refused_zone"
+    REFUSED_LEVEL = "refused_level"
     # a sentence that was written before reasons had codes
     TEXT = "text"
 
@@ -69,6 +77,9 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.LIMIT_LIKELY: _LIMIT | {"value": float, "chance": float},
     Code.LIMIT_UNKNOWN: _LIMIT,
     Code.ACKNOWLEDGED: {"actor": str},
+    Code.REFUSED_VALUE: {"value": float},
+    Code.REFUSED_ZONE: {"zone_id": str},
+    Code.REFUSED_LEVEL: {"value": float},
     Code.TEXT: {"text": str},
 }
 """The values that a reason of each code carries, all of them and no others. ``value`` and ``limit`` are in ``unit``;
@@ -84,6 +95,8 @@ OF_CAMERA = frozenset(
         Code.NO_ESTIMATE,
         Code.TOO_CLOSE,
         Code.FACTOR_OUT_OF_RANGE,
+        Code.NOT_OBSERVED,
+        Code.FOOTAGE_BROKEN,
         Code.CALIBRATION_ERROR_UNKNOWN,
         Code.SCALED,
     }
@@ -92,6 +105,9 @@ OF_CAMERA = frozenset(
 
 ESTIMATOR_FAULTS = frozenset({Code.ESTIMATOR_FAILED, Code.HEADS_NOT_PROJECTED})
 """Why a density estimator that should have run gave nothing: what an observation may say of it."""
+
+CAMERA_FAULTS = frozenset({Code.NOT_OBSERVED, Code.FOOTAGE_BROKEN})
+"""Why a camera has no observation where one was due: what a :class:`~crowdwatch.core.records.CameraFault` may say."""
 
 NESTING = frozenset({Code.NOT_COUNTED})
 """Codes that carry further reasons; the others carry none."""
