@@ -75,7 +75,8 @@ class SqlStore:
         row = _row(replace(run, state=RunState.RUNNING))
         with explained(self._where, "begin"), self._writes.begin() as connection:
             if new:
-                return bool(self._put(connection, tables.runs, [row], keep=True))
+                statement = _insert(connection, tables.runs).on_conflict_do_nothing(index_elements=["run_id"])
+                return connection.execute(statement.values(row).returning(tables.runs.c.run_id)).first() is not None
             self._put(connection, tables.runs, [row], keep=True)
             matches = (tables.runs.c.run_id == run.run_id) & (tables.runs.c.event_id == run.event_id)
             if not connection.execute(sa.update(tables.runs).where(matches).values(running)).rowcount:
@@ -266,21 +267,20 @@ class SqlStore:
         if connection.execute(sa.select(tables.runs.c.run_id).where(tables.runs.c.run_id == run_id)).first() is None:
             raise RunNotFound(f"run {run_id!r}: the store {self._where} has none of that id. Begin it first.")
 
-    def _put(self, connection: sa.Connection, table: sa.Table, rows: list[Row], *, keep: bool = False) -> int:
-        """Insert rows; one with the same key is replaced, or kept. Returns how many changed, where the driver says."""
+    def _put(self, connection: sa.Connection, table: sa.Table, rows: list[Row], *, keep: bool = False) -> None:
+        """Insert rows; one with the same key is replaced, or kept."""
         if not rows:
-            return 0
+            return
         key = [column.name for column in table.primary_key]
         rest = [name for name in rows[0] if name not in key]
-        # both dialects have the same clause, each in a class of its own
-        insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+        insert = _insert(connection, table)
         if keep or not rest:
             statement = insert.on_conflict_do_nothing(index_elements=key)
         else:
             statement = insert.on_conflict_do_update(
                 index_elements=key, set_={name: insert.excluded[name] for name in rest}
             )
-        return int(connection.execute(statement, rows).rowcount)
+        connection.execute(statement, rows)
 
     def _read(self, kind: type[Noun], table: sa.Table, *wanted: sa.ColumnElement[bool]) -> list[Noun]:
         """Rows as nouns: the columns are named as the noun's fields."""
@@ -332,6 +332,11 @@ def _command(run_id: str, row: Row) -> Command:
         run_id, kind, text["actor"], wall_ns or 0, text["zone_id"], text["alarm"], value, row["command_id"],
         sequenced_ns, refused,
     )  # fmt: skip
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that may meet its key: both dialects have the same clause, each in a class of its own."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def _text(value: object) -> str:

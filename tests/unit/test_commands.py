@@ -29,7 +29,7 @@ from crowdwatch.store.journal import ActionJournal
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.sql import SqlStore
 
-SECONDS, ACKNOWLEDGED = 40, 20
+SECONDS, ACKNOWLEDGED = 40, 25
 RUN = Run("r", "square", Mode.REPLAY, "{}", "", T0, T0 + SECONDS * S, 0)
 SITE = square(limits=ladder(0.05, 0.1, 0.15))
 
@@ -142,7 +142,7 @@ log = LogWriter(folder / "log", "{}", event_id="square", part_s=10)
 
 def progress(t_ns):
     if t_ns == T0 + (ACKNOWLEDGED - 1) * S:
-        acknowledge(store, 2)
+        acknowledge(store, 3)
     if t_ns == T0 + (ACKNOWLEDGED + 4) * S:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -155,7 +155,7 @@ def acknowledged(store):
 
 
 def test_after_sigkill_an_acknowledgement_is_at_the_same_tick_and_level(store, tmp_path):
-    """It lies in the part of the log that the kill loses; the log before it ends ten seconds earlier."""
+    """It lies in the part of the log that the kill loses; the log before it ends five seconds earlier."""
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")])
     words = [sys.executable, "-c", KILLED, str(tmp_path)]
@@ -163,9 +163,9 @@ def test_after_sigkill_an_acknowledgement_is_at_the_same_tick_and_level(store, t
     assert done.returncode == -signal.SIGKILL
     log = LogWriter(tmp_path / "log", "{}", event_id="square", resume=True)
     last_ns = log.last_tick_ns
-    assert last_ns == T0 + 10 * S, "the acknowledgement must be in the part that was lost"
+    assert last_ns == T0 + 20 * S, "the acknowledgement must be in the part that was lost"
     (action,) = ActionJournal(tmp_path / "log").read()
-    assert (action.t_ns, action.seen_level) == (T0 + ACKNOWLEDGED * S, 2)
+    assert (action.t_ns, action.seen_level) == (T0 + ACKNOWLEDGED * S, 3)
     totals = RunTotals()
     with Outbox(store, "r") as outbox:
         state, journaled = go_back(store, RUN, tmp_path / "log", view_site(SITE), totals, StoreSink(outbox))
@@ -174,7 +174,7 @@ def test_after_sigkill_an_acknowledgement_is_at_the_same_tick_and_level(store, t
     rest = [event for event in EVENTS if event.t_ns > last_ns]
     folded(store, events=rest, log=log, state=state, journaled=journaled)
     log.close(complete=True)
-    assert acknowledged(store) == [(T0 + ACKNOWLEDGED * S, 2, "ana")]
+    assert acknowledged(store) == [(T0 + ACKNOWLEDGED * S, 3, "ana")]
     logged = [event for event in LogReader(tmp_path / "log").events() if isinstance(event, OperatorAction)]
     assert logged == [action]
     at = next(n for n, event in enumerate(EVENTS) if isinstance(event, Tick) and event.t_ns == action.t_ns)

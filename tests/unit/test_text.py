@@ -1,4 +1,4 @@
-"""Names that people wrote stay what they wrote: on terminals of any encoding, in tables, in HTML, Markdown and plots."""
+"""Names that people wrote stay what they wrote: on terminals of any encoding, in tables, HTML, Markdown and plots."""
 
 import os
 import subprocess
