@@ -13,6 +13,7 @@
     │   └── WeightsMismatch (ValueError)      the sha256 is not the one that is known
     ├── StoreError (OSError)                  the store or the observation log
     │   ├── StoreUnavailable                  cannot be opened or written: read-only, disk full, no server
+    │   │   └── StoreBusy                     not now: held by another process, server gone; may pass by itself
     │   ├── LogCorrupt (ValueError)           a log cannot be read back
     │   └── RunNotFound (LookupError)         no such run in the store
     ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
@@ -27,6 +28,7 @@ The message says what, the evidence and the remedy. No message carries a secret:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 __all__ = [
     "AnchorRefused",
@@ -44,10 +46,12 @@ __all__ = [
     "SourceError",
     "SourceTruncated",
     "SourceUnavailable",
+    "StoreBusy",
     "StoreError",
     "StoreUnavailable",
     "WeightsMismatch",
     "WeightsNotFound",
+    "all_faults",
     "redact",
 ]
 
@@ -104,6 +108,11 @@ class StoreUnavailable(StoreError):
     """The store or the log cannot be opened or written."""
 
 
+class StoreBusy(StoreUnavailable):
+    """The store cannot be used at this moment, and it may pass by itself: another process holds it, or its server is
+    gone. The same call may be made again."""
+
+
 class LogCorrupt(StoreError, ValueError):
     """An observation log cannot be read back."""
 
@@ -126,6 +135,17 @@ class SampleUnavailable(CrowdWatchError, OSError):
 
 class MissingPackage(CrowdWatchError, RuntimeError):
     """A system or Python package is missing; the message gives the command that installs it."""
+
+
+def all_faults(faults: Sequence[CrowdWatchError]) -> CrowdWatchError:
+    """Several faults as one error of the first one's kind, a fault a line; each is said once.
+
+    >>> str(all_faults([ModelError("a."), SourceTruncated("b."), ModelError("a.")]))
+    'a.\\nb.'
+    """
+    if len(faults) == 1:
+        return faults[0]
+    return type(faults[0])("\n".join(dict.fromkeys(map(str, faults))))
 
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from crowdwatch.core.text import visible
 from crowdwatch.errors import CrowdWatchError
 
 __all__ = ["EventOption", "defined", "err", "print_json", "progress", "progress_bar", "run"]
@@ -31,10 +33,13 @@ EventOption: TypeAlias = Annotated[
 
 def run(app: typer.Typer) -> None:
     """Run a command line; an error of CrowdWatch or of the disk is a message and exit code 1, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character shows its code
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CrowdWatchError as error:
-        err.print(f"error: {error}", markup=False)
+        err.print(f"error: {visible(str(error))}", markup=False)
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

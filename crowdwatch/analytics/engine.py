@@ -23,7 +23,7 @@ from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
 from crowdwatch.analytics.sudden_fall import Fall, falls_of
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
-from crowdwatch.core.records import FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Tick
+from crowdwatch.core.records import CameraFault, FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Tick
 from crowdwatch.core.site import Camera
 from crowdwatch.errors import LogCorrupt
 
@@ -68,6 +68,7 @@ class State:
         coverage: who counts which ground, as of the last tick; None before the first.
         seen_ns: per zone, the newest picture that showed any of it.
         started_ns: the first tick; silence of a camera that never spoke is counted from it.
+        faults: per camera, why it has no observation where one was due, until it has a newer one.
     """
 
     view: SiteView
@@ -82,6 +83,7 @@ class State:
     coverage: Coverage | None = None
     seen_ns: Mapping[str, int] = field(default_factory=dict)
     started_ns: int | None = None
+    faults: Mapping[str, CameraFault] = field(default_factory=dict)
 
 
 def start(view: SiteView) -> State:
@@ -95,12 +97,19 @@ def advance(state: State, event: LogEvent) -> tuple[State, Outcome | None]:
     """Take in one event of the log; only a tick has an outcome.
 
     Raises:
-        LogCorrupt: a tick names an observation that never came, or a camera that the event file does not have.
+        LogCorrupt: a tick or a fault names an observation that never came, or a camera that the event file does not
+            have.
     """
     if isinstance(event, Observation):
         return replace(state, pending={**state.pending, event.stamp.id: event}), None
     if isinstance(event, OperatorAction):
         return replace(state, actions=(*state.actions, event)), None
+    if isinstance(event, CameraFault):
+        if event.camera_id not in state.cameras:
+            raise LogCorrupt(
+                f"fault at {event.t_ns} ns names camera {event.camera_id!r}, which is not in the event file."
+            )
+        return replace(state, faults={**state.faults, event.camera_id: event}), None
     return _tick(state, event)
 
 
@@ -233,11 +242,13 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     looked_at = [camera.view for camera in cameras.values() if camera.view is not None]
     doubts = Doubts(lost_of(view, memory, coverage.seen, looked_at, t_ns), falls)
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
+    readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
     readings = tuple(_with_level(reading, book) for reading in readings)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
-    new = State(view, pending, (), cameras, fields, counts, memory, falls, book, coverage, seen_ns, started_ns)
+    faults = {c: fault for c, fault in state.faults.items() if (cameras[c].watch.last_ns or 0) <= fault.t_ns}
+    new = State(view, pending, (), cameras, fields, counts, memory, falls, book, coverage, seen_ns, started_ns, faults)
     return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
 
 
@@ -262,6 +273,21 @@ def _bridges(view: SiteView, coverage: Coverage) -> dict[str, float]:
             zone_id = view.zones.zones[index].zone_id
             bridges[zone_id] = max(bridges[zone_id], limit_s)
     return bridges
+
+
+def _with_faults(
+    view: SiteView, reading: ZoneReading, faults: Mapping[str, CameraFault], views: Mapping[str, CameraView]
+) -> ZoneReading:
+    """Say of a zone that a camera that sees it, or last saw it, lacks pictures."""
+    if not faults:
+        return reading
+    index = next(i for i, zone in enumerate(view.zones.zones) if zone.zone_id == reading.zone_id)
+    sees = [c for c in sorted(faults) if c in views and views[c].zones_seen[index]]
+    if not sees:
+        return reading
+    quality = Quality.DEGRADED if reading.quality is Quality.GOOD else reading.quality
+    why = tuple(Reason.of(faults[c].code, c) for c in sees)
+    return replace(reading, quality=quality, reasons=(*reading.reasons, *why))
 
 
 def _with_level(reading: ZoneReading, book: alerts.AlarmBook) -> ZoneReading:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from crowdwatch.commands.terminal import cell, literal, out, tell
 from crowdwatch.errors import AuditRefused, RunNotFound
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["app", "to_csv"]
 
 app = typer.Typer(help="Hand counts beside the program's: how far a camera's counts are off.", no_args_is_help=True)
-out = Console(highlight=False, soft_wrap=True)
-
 RunOption = Annotated[str | None, typer.Option("--run", help="The run. [default: the newest]")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the runs.")]
 StoreOption = Annotated[str | None, typer.Option("--store", help="Store as a URL. [default: SQLite in --runs]")]
@@ -85,17 +82,15 @@ def add(
         picture = hand_count.analysed(opened, chosen.run_id, camera, _time(chosen, at))
         entry = hand_count.add(opened, picture, counted, wall_ns=time.time_ns(), actor=actor, corrects=corrects)
         entries = opened.audits(event_id=chosen.event_id)
-    out.print(
+    tell(
         f"entry {entry.audit_id}: camera {camera}, picture of {format_time(entry.t_ns)}: {counted} by hand, "
-        f"{entry.found:g} by the program.",
-        markup=False,
+        f"{entry.found:g} by the program."
     )
     bias = of_program(camera, entries, program_of(entry))
-    out.print(
+    tell(
         f"camera {camera}: {bias.audits} picture(s) counted, factor {bias.factor:.3f}, 90 % interval {bias.low:.3f} to "
         f"{bias.high:.3f}; offset {bias.offset:+.1f} people a picture, {bias.offset_low:+.1f} to "
-        f"{bias.offset_high:+.1f}.",
-        markup=False,
+        f"{bias.offset_high:+.1f}."
     )
     _warn(bias)
 
@@ -147,7 +142,7 @@ def report(
         save.write_text(to_csv(rows), encoding="utf-8")
     if as_json:
         facts = {"event": chosen.event_id, "run": run, "cameras": [_facts(row) for row in rows]}
-        out.print(json.dumps(facts, indent=2), markup=False)
+        tell(json.dumps(facts, indent=2))
         return
     _print(rows, f"{chosen.event_id}{f', run {run}' if run else ''}")
 
@@ -168,7 +163,7 @@ def _warn(row: CameraBias) -> None:
     low, high = FACTOR_RANGE
     if not low < row.factor < high:
         out.print(
-            f"[bold red]camera {escape(row.camera_id)}: factor {row.factor:.3g} is beyond {low:g} to {high:g}.[/] A "
+            f"[bold red]camera {literal(row.camera_id)}: factor {row.factor:.3g} is beyond {low:g} to {high:g}.[/] A "
             "count was mistyped, or something else fails: look at the counts. Runs cut it off there, and are degraded."
         )
 
@@ -211,11 +206,11 @@ def _print(rows: Sequence[CameraBias], what: str) -> None:
         "90 % interval",
         "offset",
         "90 % interval",
-        title=what,
+        title=cell(what),
     )
     for row in rows:
         amount = [str(row.audits), str(row.counted), f"{row.found:g}"] if row.audited else ["NEVER", "-", "-"]
-        cells = [escape(row.camera_id), *amount, f"{row.factor:.3f}", f"{row.low:.3f} to {row.high:.3f}"]
+        cells = [cell(row.camera_id), *amount, f"{row.factor:.3f}", f"{row.low:.3f} to {row.high:.3f}"]
         cells += [f"{row.offset:+.1f}", f"{row.offset_low:+.1f} to {row.offset_high:+.1f}"]
         shown.add_row(*cells, style=None if row.audited else "bold red")
     out.print(shown)
@@ -226,16 +221,13 @@ def _print(rows: Sequence[CameraBias], what: str) -> None:
     )
     for row in rows:
         if row.left_aside:
-            out.print(
-                f"camera {row.camera_id}: {row.left_aside} beside another program or score limit are left aside.",
-                markup=False,
-            )
+            tell(f"camera {row.camera_id}: {row.left_aside} beside another program or score limit are left aside.")
         _warn(row)
         if 0 < row.audits < ENOUGH:
-            out.print(f"camera {row.camera_id}: fewer than {ENOUGH} pictures, drawn towards 1 and 0.", markup=False)
+            tell(f"camera {row.camera_id}: fewer than {ENOUGH} pictures, drawn towards 1 and 0.")
     never = [row.camera_id for row in rows if not row.audited]
     if never:
         out.print(
-            f"[bold red]NEVER AUDITED: {escape(', '.join(never))}.[/] Nobody knows how far their counts are off: the "
+            f"[bold red]NEVER AUDITED: {literal(', '.join(never))}.[/] Nobody knows how far their counts are off: the "
             "interval is that of cameras in general. Count some pictures: crowdwatch audit add CAMERA TIME COUNT"
         )

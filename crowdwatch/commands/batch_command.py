@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from crowdwatch.commands.log_output import as_environment_says
 from crowdwatch.commands.terminal import (
@@ -21,10 +20,11 @@ from crowdwatch.commands.terminal import (
     StoreUrl,
     err,
     finish,
-    out,
+    literal,
     progress_bars,
     span,
     stopping,
+    tell,
 )
 from crowdwatch.errors import ConfigError
 
@@ -87,7 +87,7 @@ def batch(
     )  # fmt: skip
 
     def say(text: str) -> None:
-        err.print(escape(text))
+        err.print(literal(text))
 
     try:
         with stopping() as stop, progress_bars() as show:
@@ -100,14 +100,14 @@ def batch(
         err.print(f"Stopped at once. {AGAIN}")
         raise typer.Exit(EXIT_STOPPED) from interrupt
     if as_json and result.facts is not None:
-        out.print(json.dumps(result.facts, indent=2), markup=False)
+        tell(json.dumps(result.facts, indent=2))
         if result.facts["failed"] or result.facts["partial"]:
             raise typer.Exit(EXIT_FAULTS)
     elif result.summary is not None:
         finish(result.summary, AGAIN)
     elif result.facts is not None:
-        err.print(f"Run {escape(result.run_id)} has finished before; its summary:")
-        out.print(json.dumps(result.facts, indent=2), markup=False)
+        err.print(f"Run {literal(result.run_id)} has finished before; its summary:")
+        tell(json.dumps(result.facts, indent=2))
     else:
         err.print(f"Stopped cleanly. {AGAIN}")
         raise typer.Exit(EXIT_STOPPED)
@@ -115,13 +115,13 @@ def batch(
 
 def _say_status(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        out.print(json.dumps(found, indent=2), markup=False)
+        tell(json.dumps(found, indent=2))
         return
     counts = f"{found['chunks']} chunks: {found['done']} done, {len(found['failed'])} failed, {found['left']} left"
-    out.print(f"run {found['run_id']} ({found['state']}), {counts}", markup=False)
+    tell(f"run {found['run_id']} ({found['state']}), {counts}")
     for kind in ("failed", "partial"):
         for each in found[kind]:
-            out.print(f"{kind}: camera {each['camera_id']} from {each['from_ns']} ns: {each['reason']}", markup=False)
+            tell(f"{kind}: camera {each['camera_id']} from {each['from_ns']} ns: {each['reason']}")
 
 
 def _shown(show: Show) -> Callable[[Progress], None]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from crowdwatch.commands import audit_commands, batch_command, log_output
 from crowdwatch.commands.terminal import (
@@ -21,13 +20,18 @@ from crowdwatch.commands.terminal import (
     RunsPath,
     Show,
     StoreUrl,
+    any_console,
+    cell,
     clock,
+    complain,
     err,
     finish,
+    literal,
     out,
     progress_bars,
     span,
     stopping,
+    tell,
 )
 from crowdwatch.core.version import __version__
 from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
@@ -52,14 +56,19 @@ app.command("batch")(batch_command.batch)
 
 def main() -> None:
     """Run the command line: every foreseen fault ends in one message with a remedy, without a traceback."""
+    any_console()
     try:
         app()
     except CrowdWatchError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        complain(error)
         sys.exit(EXIT_ERROR)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        err.print(f"[bold red]error:[/] {escape(where + (error.strerror or str(error)))}. Check the path and the disk.")
+        complain(f"{where}{error.strerror or error}. Check the path and the disk.")
+        sys.exit(EXIT_ERROR)
+    except UnicodeEncodeError as error:
+        name = str(error.object)[:200]
+        complain(f"{name!r}: this system cannot write it as {error.encoding}. Set a UTF-8 locale, e.g. LANG=C.UTF-8.")
         sys.exit(EXIT_ERROR)
 
 
@@ -93,9 +102,9 @@ def doctor() -> None:
     findings = checks.check()
     for finding in findings:
         mark = "[green]ok     [/]" if finding.ok else "[red]MISSING[/]" if finding.required else "[yellow]optional[/]"
-        out.print(f"{mark} {escape(finding.name)}: {escape(finding.detail)}")
+        out.print(f"{mark} {literal(finding.name)}: {literal(finding.detail)}")
         if not finding.ok and finding.remedy:
-            out.print(f"         {escape(finding.remedy)}")
+            out.print(f"         {literal(finding.remedy)}")
     if not all(finding.ok for finding in findings if finding.required):
         raise typer.Exit(EXIT_ERROR)
 
@@ -105,8 +114,8 @@ def samples_fetch(name: Annotated[str, typer.Argument(help="The sample, e.g. pet
     """Find or obtain a sample recording, checked by its sha256, and print where it lies."""
     from crowdwatch.assets import samples
 
-    path = samples.fetch(name, progress=lambda text: err.print(escape(text)))
-    out.print(str(path), markup=False)
+    path = samples.fetch(name, progress=lambda text: err.print(literal(text)))
+    tell(path)
 
 
 @app.command()
@@ -127,12 +136,12 @@ def check(
     if explain:
         table = Table("key", "value", "from", box=None, pad_edge=False)
         for row in config.explain(loaded):
-            table.add_row(*(escape(str(cell)) for cell in row))
+            table.add_row(*(cell(value) for value in row))
         out.print(table)
     counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
-    out.print(f"[green]{escape(str(event))} is sound[/]: {counts}, {len(site.phases)} phase(s).")
+    out.print(f"[green]{literal(event)} is sound[/]: {counts}, {len(site.phases)} phase(s).")
     for text in [*known_gaps(view), *config.learned_first(loaded)]:
-        out.print(f"[yellow]{escape(text)}[/]")
+        out.print(f"[yellow]{literal(text)}[/]")
 
 
 @app.command()
@@ -164,13 +173,13 @@ def calibrate(
     else:
         raise ConfigError(f"points file {points}: says no image_size_px. Add it, or name a picture with --picture.")
     made = calibrated(given, image_hw)
-    out.print(calibration.report(made), markup=False)
+    tell(calibration.report(made))
     if frame is None:
         out.print("No ground grid was drawn: name a picture or a video of this camera with --picture.")
     else:
         coarse = coarsen(frame, head_size_px(made.plane))
         write_picture(save, draw_ground_grid(coarse, made.plane, step_m=step_m, points=made.points))
-        out.print(f"Ground grid drawn into {escape(str(save))}: its lines must lie flat on the ground. Look at it.")
+        out.print(f"Ground grid drawn into {literal(save)}: its lines must lie flat on the ground. Look at it.")
 
 
 def _shown(show: Show) -> tuple[Callable[[Run], None], Callable[[int], None]]:
@@ -206,7 +215,7 @@ def _replay(event: EventFile | None, log: Path | None, options: Options, again: 
             if event is not None:
                 return replays.replay_recording(event, options)
     except KeyboardInterrupt as interrupt:
-        err.print(f"Stopped at once. {escape(again)}")
+        err.print(f"Stopped at once. {literal(again)}")
         raise typer.Exit(EXIT_STOPPED) from interrupt
     raise ConfigError("replay: nothing to replay. Name an event file, or the log of an earlier run with --log.")
 
@@ -279,10 +288,10 @@ def demo(
 
     options, again = Options(runs, build.store_url(runs)), "Run the demonstration again."
     try:
-        samples.fetch("pets2009", progress=lambda text: err.print(escape(text)))
+        samples.fetch("pets2009", progress=lambda text: err.print(literal(text)))
         summary = _replay(config.load(example("pets2009")), None, options, again)
     except (SampleUnavailable, WeightsNotFound) as error:
-        err.print(f"[bold yellow]{escape(str(error))}[/]")
+        err.print(f"[bold yellow]{literal(error)}[/]")
         err.print("[bold yellow]Showing the SYNTHETIC scene instead: drawn people, not a recording.[/]")
         summary = _replay(config.load(example("synthetic")), None, options, again)
     finish(summary, again)

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from crowdwatch.core.text import visible
 from crowdwatch.errors import redact
 
 __all__ = ["FORMAT_VARIABLE", "LEVEL_VARIABLE", "Format", "Level", "as_environment_says", "configure"]
@@ -62,7 +63,8 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            print(self.format(record), file=sys.stderr, flush=True)
+            text, encoding = self.format(record), getattr(sys.stderr, "encoding", None) or "utf-8"
+            print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
         except Exception:  # noqa: BLE001  as every handler of logging: a message never ends the run
             self.handleError(record)
 
@@ -72,8 +74,8 @@ class _Human(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = redact(f"{record.levelname.lower()}: {record.getMessage()}")
-        plain = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-        return f"{plain}\n{redact(self.formatException(record.exc_info))}" if record.exc_info else plain
+        said = visible(text).replace("\n", "\\n")
+        return f"{said}\n{redact(self.formatException(record.exc_info))}" if record.exc_info else said
 
 
 class _Json(logging.Formatter):

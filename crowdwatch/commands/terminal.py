@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from crowdwatch.core.text import plain, visible
 from crowdwatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,18 +32,55 @@ __all__ = [
     "RunsPath",
     "Show",
     "StoreUrl",
+    "any_console",
+    "cell",
     "clock",
+    "complain",
     "err",
     "finish",
+    "literal",
     "out",
     "progress_bars",
     "span",
     "stopping",
     "summarise",
+    "tell",
 ]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+
+def any_console() -> None:
+    """Let a console that cannot show a character (ASCII, cp1252) show its code instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def literal(value: object) -> str:
+    """Text for rich, which reads markup in square brackets: what people wrote stays what they wrote.
+
+    >>> print(literal("[bold]gate[/] \\x1b[2J"))
+    \\[bold]gate\\[/] \\x1b[2J
+    """
+    return escape(visible(str(value)))
+
+
+def cell(value: object) -> str:
+    """The same for a cell of a table or a title: one line."""
+    return escape(plain(str(value)))
+
+
+def tell(value: object) -> None:
+    """Print text on stdout as it is, without markup."""
+    out.print(visible(str(value)), markup=False)
+
+
+def complain(value: object) -> None:
+    """Print an error on stderr."""
+    err.print(f"[bold red]error:[/] {literal(value)}")
+
 
 EXIT_ERROR, EXIT_FAULTS, EXIT_STOPPED = 1, 3, 130
 
@@ -133,8 +173,9 @@ def summarise(summary: Summary) -> None:
     totals, run = summary.totals, summary.run
     for line in (summary.event.notice.en if summary.event.notice else "", *summary.event.labels):
         if line:
-            out.print(f"[bold yellow]{escape(line)}[/]")
-    table = Table("zone", "highest density", "people then", "at (UTC)", "unknown", title=f"{summary.event.name.en}")
+            out.print(f"[bold yellow]{literal(line)}[/]")
+    columns = ("zone", "highest density", "people then", "at (UTC)", "unknown")
+    table = Table(*columns, title=cell(summary.event.name.en))
     for zone in summary.event.zones:
         density, count, t_ns = totals.peaks.get(zone.id, (float("nan"), float("nan"), 0))
         unknown = totals.unknown_ticks.get(zone.id, 0) / max(totals.ticks, 1)
@@ -144,7 +185,7 @@ def summarise(summary: Summary) -> None:
             if t_ns
             else ["unknown", "unknown", "-"]
         )
-        table.add_row(zone.name.en if zone.name else zone.id, *highest, f"{unknown:.0%}")
+        table.add_row(cell(zone.name.en if zone.name else zone.id), *highest, f"{unknown:.0%}")
     out.print(table)
     out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(totals.alerts.items())) or "none"))
     out.print(
@@ -152,23 +193,22 @@ def summarise(summary: Summary) -> None:
         f"{totals.ticks} readings per zone, {summary.wall_s:.1f} s"
     )
     if summary.detector_ids:
-        out.print(f"detector: {', '.join(summary.detector_ids)}", markup=False)
+        tell(f"detector: {', '.join(summary.detector_ids)}")
     if summary.counter_notes:
-        out.print(f"counter: {', '.join(summary.counter_notes)}; {totals.counted} frames", markup=False)
+        tell(f"counter: {', '.join(summary.counter_notes)}; {totals.counted} frames")
     for camera in summary.event.cameras:
         if camera.bias is not None:
             bias = camera.bias
             said = f"counts times {bias.factor:g} ({bias.low:g} to {bias.high:g})"
             if bias.offset:
                 said += f" and {bias.offset:+.1f} people a picture"
-            out.print(
+            tell(
                 f"camera {camera.id}: {said}, from {bias.audits} hand counts; "
-                "`readings: {hand_counts: none}` in the event file turns this off",
-                markup=False,
+                "`readings: {hand_counts: none}` in the event file turns this off"
             )
     if totals.saturated:
         out.print(f"[yellow]{totals.saturated} frames reached a limit of the detector: people may be missing.[/]")
-    out.print(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}", markup=False)
+    tell(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}")
 
 
 def finish(summary: Summary, again: str) -> None:
@@ -177,10 +217,10 @@ def finish(summary: Summary, again: str) -> None:
         summarise(summary)
     finally:  # also where nobody reads the summary: `... | head`
         for fault in summary.faults:
-            err.print(f"[bold red]error:[/] {escape(str(fault))}")
+            complain(fault)
     if summary.stopped:
         reached = summary.totals.last_tick_ns
-        err.print(f"Stopped cleanly{f' at {clock(reached)}' if reached else ''}. {escape(again)}")
+        err.print(f"Stopped cleanly{f' at {clock(reached)}' if reached else ''}. {literal(again)}")
         raise typer.Exit(EXIT_STOPPED)
     if summary.faults:
         raise typer.Exit(EXIT_FAULTS)

@@ -3,10 +3,11 @@ has one contract suite in ``tests/contract`` that every adapter and every shippe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
+from crowdwatch.core.reasons import Reason
 from crowdwatch.core.records import Anchor, Detections, Frame, FramePair, HeadMass
 from crowdwatch.core.runs import Audit, Command, Run, RunState
 
@@ -95,8 +96,11 @@ class Store(Protocol):
     Writing is idempotent: the same outcome twice leaves the same rows. Nothing in it can hold a picture.
     """
 
-    def begin(self, run: Run) -> None:
-        """Add a run, or bring an existing one with the same id back to RUNNING (resume)."""
+    def begin(self, run: Run, *, new: bool = False) -> bool:
+        """Add a run, or bring an existing one with the same id back to RUNNING (resume).
+
+        With ``new`` an existing one is left as it is. Returns whether the run was begun.
+        """
 
     def write(self, run_id: str, outcomes: Sequence[Outcome]) -> None:
         """Write outcomes in one transaction.
@@ -135,10 +139,14 @@ class Store(Protocol):
         """Queue what an operator did and return its id. Raises RunNotFound."""
 
     def pending(self, run_id: str) -> list[Command]:
-        """Commands that the engine has not sequenced yet, oldest first."""
+        """Commands that the engine has not sequenced yet, oldest first. A row that is damaged is one of them, as far as
+        it can be read: of kind UNKNOWN, or with a value of NaN."""
 
-    def sequenced(self, command_id: int, t_ns: int) -> None:
-        """Mark a command as taken into the order of events at event time ``t_ns``."""
+    def sequenced(self, command_id: int, t_ns: int, refused: Reason | None = None) -> None:
+        """Mark a command as taken into the order of events at event time ``t_ns``, or as refused there."""
+
+    def refused(self, run_id: str) -> list[Command]:
+        """The commands that the engine refused, newest first."""
 
     def add_audit(self, audit: Audit) -> int:
         """Keep one hand count and return its id. Entries are never changed or removed, also not by ``rewind``.
@@ -152,9 +160,10 @@ class Store(Protocol):
     def audits(self, *, run_id: str | None = None, event_id: str | None = None) -> list[Audit]:
         """Every entry of a run, of all runs of an event, or of all, corrected ones too, oldest entry first."""
 
-    def rewind(self, run_id: str, after_ns: int) -> None:
+    def rewind(self, run_id: str, after_ns: int, journaled: Collection[int] = ()) -> None:
         """Go back to a tick (resume after a kill): forget what later ticks wrote, queue the acknowledgements that
-        were sequenced since again. Commands that steered the driver are not repeated."""
+        were sequenced since again, except ``journaled`` ones (by command id), which the engine applies at their own
+        ticks. Commands that steered the driver are not repeated, nor are refused ones."""
 
     def close(self) -> None:
         """Release connections; safe to call twice."""

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from crowdwatch.errors import RecordError
 
 __all__ = [
+    "CAMERA_FAULTS",
     "ESTIMATOR_FAULTS",
     "NESTING",
     "OF_CAMERA",
@@ -51,6 +52,8 @@ class Code(StrEnum):
     TOO_CLOSE = "too_close"
     BOXES_ALONE = "boxes_alone"
     FACTOR_OUT_OF_RANGE = "factor_out_of_range"
+    NOT_OBSERVED = "not_observed"
+    FOOTAGE_BROKEN = "footage_broken"
     CALIBRATION_ERROR_UNKNOWN = "calibration_error_unknown"
     # readings: worth saying, no doubt
     SCALED = "scaled"
@@ -67,6 +70,11 @@ class Code(StrEnum):
     PHASE_CHANGED = "phase_changed"
     OFTEN_NOT_COUNTED = "often_not_counted"
     ACKNOWLEDGED = "acknowledged"
+    # commands that are not carried out
+    REFUSED_KIND = "refused_kind"
+    REFUSED_VALUE = "refused_value"
+    REFUSED_ZONE = "refused_zone"
+    REFUSED_LEVEL = "refused_level"
     # a sentence that was written before reasons had codes
     TEXT = "text"
 
@@ -90,6 +98,9 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.PHASE_CHANGED: {"phase": str},
     Code.OFTEN_NOT_COUNTED: {"share": float, "window_s": float},
     Code.ACKNOWLEDGED: {"actor": str},
+    Code.REFUSED_VALUE: {"value": float},
+    Code.REFUSED_ZONE: {"zone_id": str},
+    Code.REFUSED_LEVEL: {"value": float},
     Code.TEXT: {"text": str},
 }
 """The values that a reason of each code carries, all of them and no others. ``value`` and ``limit`` are in ``unit``;
@@ -108,6 +119,8 @@ OF_CAMERA = frozenset(
         Code.TOO_CLOSE,
         Code.BOXES_ALONE,
         Code.FACTOR_OUT_OF_RANGE,
+        Code.NOT_OBSERVED,
+        Code.FOOTAGE_BROKEN,
         Code.CALIBRATION_ERROR_UNKNOWN,
         Code.SCALED,
         Code.CORRECTED,
@@ -131,9 +144,14 @@ TOO_FEW = frozenset(
         Code.NO_ESTIMATE,
         Code.TOO_CLOSE,
         Code.BOXES_ALONE,
+        Code.NOT_OBSERVED,
+        Code.FOOTAGE_BROKEN,
     }
 )
 """Codes of readings that may have counted too few people, nobody knows how many: they clear no alarm."""
+
+CAMERA_FAULTS = frozenset({Code.NOT_OBSERVED, Code.FOOTAGE_BROKEN})
+"""Why a camera has no observation where one was due: what a :class:`~crowdwatch.core.records.CameraFault` may say."""
 
 NESTING = frozenset({Code.NOT_COUNTED, Code.OFTEN_NOT_COUNTED})
 """Codes that carry further reasons; the others carry none."""

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.blocks import BlockEvidence
 from crowdwatch.core.planes import FloatArray, GroundPlane, Lens, readonly
-from crowdwatch.core.reasons import ESTIMATOR_FAULTS, Code
+from crowdwatch.core.reasons import CAMERA_FAULTS, ESTIMATOR_FAULTS, Code
 from crowdwatch.errors import RecordError
 
 __all__ = [
     "Anchor",
     "BlockEvidence",
+    "CameraFault",
     "Detections",
     "Evidence",
     "FloatArray",
@@ -335,5 +336,26 @@ class Tick:
     included: tuple[ObservationId, ...]
 
 
-LogEvent: TypeAlias = Observation | Tick | OperatorAction
+@dataclass(frozen=True, slots=True)
+class CameraFault:
+    """A camera has no observation where one was due: the next tick says so of the zones that it sees, and so does every
+    tick after it until the camera has a newer observation.
+
+    Args:
+        camera_id: the camera.
+        t_ns: exposure of the picture that could not be analysed; of the last good one where the footage broke off, the
+            beginning of the span where there was none.
+        code: why.
+    """
+
+    camera_id: str
+    t_ns: int
+    code: Code
+
+    def __post_init__(self) -> None:
+        if self.code not in CAMERA_FAULTS:
+            raise RecordError(f"camera fault: got {self.code!r}, need one of {sorted(CAMERA_FAULTS)}.")
+
+
+LogEvent: TypeAlias = Observation | Tick | OperatorAction | CameraFault
 """Everything that ``advance`` reacts to and that the observation log holds, in one order."""

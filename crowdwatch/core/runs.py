@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from crowdwatch.core.reasons import Reason
+
 __all__ = ["Audit", "Command", "CommandKind", "Mode", "Run", "RunState"]
 
 
@@ -27,13 +29,15 @@ class RunState(StrEnum):
 
 
 class CommandKind(StrEnum):
-    """What an operator may ask. Only ACKNOWLEDGE reaches ``advance``; the others steer the driver."""
+    """What an operator may ask. Only ACKNOWLEDGE reaches ``advance``; the others steer the driver. UNKNOWN is a row of
+    the store whose kind this version does not know: it can be refused and nothing else."""
 
     ACKNOWLEDGE = "acknowledge"
     PAUSE = "pause"
     RESUME = "resume"
     SPEED = "speed"
     STOP = "stop"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ class Run:
 class Command:
     """What an operator did on the page, before and after the engine has sequenced it.
 
-    ``value`` is the speed for SPEED, and the alarm level that the operator saw for ACKNOWLEDGE.
+    ``value`` is the speed for SPEED, and the alarm level that the operator saw for ACKNOWLEDGE. ``refused`` says why
+    the engine did not carry it out (:func:`crowdwatch.core.commands.judge`); empty otherwise.
     """
 
     run_id: str
@@ -82,6 +87,7 @@ class Command:
     value: float = 0.0
     command_id: int = 0
     sequenced_t_ns: int | None = None
+    refused: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,11 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
     prepare()
     if (own := _crowd(weights, fuse)) is not None:
         return own, tuple(own.names.values())
-    from ultralytics.nn.tasks import load_checkpoint
+    from ultralytics.nn import tasks
 
+    _restrict(tasks, weights)
     try:
-        model, _ = load_checkpoint(str(weights.path), fuse=fuse)  # type: ignore[no-untyped-call]
+        model, _ = tasks.load_checkpoint(str(weights.path), fuse=fuse)  # type: ignore[no-untyped-call]
     except (OSError, RuntimeError, EOFError, KeyError, AttributeError, TypeError, ImportError, ValueError) as err:
         raise _no_model(weights, f"{type(err).__name__}: {str(err).strip().splitlines()[0]}") from err
     except pickle.UnpicklingError as err:
@@ -44,6 +45,21 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
     model.model[-1].max_det = max_det
     names = model.names
     return model, tuple(str(names[index]) for index in range(len(names)))
+
+
+def _restrict(tasks: Any, weights: WeightsFile) -> None:
+    """Have Ultralytics read known classes alone. Where it cannot (torch before 2.6, an early 8.4) it would read any
+    pickle without a word, and a pickle may run code.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    if not getattr(getattr(tasks, "_SafeLoad", None), "SUPPORTED", False):
+        raise ModelError(
+            f"weights {weights.path}: cannot be read without running code that they may carry. Install torch 2.6 or "
+            "newer and the newest ultralytics 8.4, or give an OpenVINO model."
+        )
+    tasks.SAFE_LOAD = True  # also where Ultralytics was imported before by somebody else
 
 
 def _crowd(weights: WeightsFile, fuse: bool) -> Any | None:

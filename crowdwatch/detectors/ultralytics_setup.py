@@ -16,7 +16,7 @@ def prepare() -> None:
     os.environ["YOLO_OFFLINE"] = "1"
     os.environ["YOLO_AUTOINSTALL"] = "0"
     os.environ.setdefault("YOLO_VERBOSE", "false")
-    os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "1")
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = "1"  # whatever the environment says: a pickle may carry code
     if "YOLO_CONFIG_DIR" not in os.environ:
         folder = cache_dir() / "ultralytics"
         folder.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers.feed import Feed
 from crowdwatch.drivers.scenes import drawn_scene
-from crowdwatch.errors import SourceUnavailable, WeightsNotFound
+from crowdwatch.errors import CrowdWatchError, SourceUnavailable, WeightsNotFound, all_faults
 from crowdwatch.ground import Ground, heads_fault, site_ground
 from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.observation.schedule import Schedule
@@ -279,7 +279,19 @@ def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
 
 
 def open_feeds(event: EventFile, site: Site | None = None, models: Models | None = None) -> list[Feed]:
-    """Open every camera of an event; see :func:`open_feed`."""
+    """Open every camera of an event; see :func:`open_feed`. Raises with the faults of all cameras."""
     site = site or config.to_site(event)
     models = models or Models(event, site)
-    return [open_feed(event, camera, models) for camera in site.cameras]
+    feeds: list[Feed] = []
+    faults: list[CrowdWatchError] = []
+    for camera in site.cameras:
+        try:
+            feeds.append(open_feed(event, camera, models))
+        except CrowdWatchError as fault:
+            faults.append(fault)
+    if faults:
+        for feed in feeds:
+            feed.source.close()
+        models.close()
+        raise all_faults(faults)
+    return feeds

@@ -7,15 +7,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from crowdwatch.core.ports import Detector, Source
-from crowdwatch.core.records import FramePair, GroundPlane, Observation
-from crowdwatch.errors import SourceError
+from crowdwatch.core.reasons import Code
+from crowdwatch.core.records import CameraFault, FramePair, GroundPlane, Observation
+from crowdwatch.errors import CrowdWatchError, ModelError, SourceError, SourceUnavailable
 from crowdwatch.observation.observe import HeadCounter, observe
 from crowdwatch.observation.prefetch import prefetch
 
-__all__ = ["Feed"]
+__all__ = ["Attempt", "Feed"]
 
 GROUPS = 2
 """Groups of frames that are observed at once: one in the detector, one being judged. Each holds all its pictures."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt:
+    """What became of one picture: its observation, or the fault that stands in its place and the error behind it."""
+
+    event: Observation | CameraFault
+    error: CrowdWatchError | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,24 +50,60 @@ class Feed:
     sample_hz: Fraction | None = None
 
     def observe(self, pair: FramePair) -> Observation:
-        """Observe one frame."""
-        (observation,) = self._observe([pair])
+        """Observe one frame. Raises ModelError: the detector failed."""
+        (observation,) = observe([pair], self.detector, self.plane, self.heads, self.sample_hz)
         return observation
 
+    def pairs(self, from_ns: int, to_ns: int) -> Iterator[FramePair]:
+        """The sampled frames of ``[from_ns, to_ns)``.
+
+        Raises:
+            SourceUnavailable, SourceTruncated: after the last good frame, whatever the reader met.
+        """
+        try:
+            yield from self.source.pairs(from_ns, to_ns)
+        except SourceError:
+            raise
+        except Exception as error:
+            raise SourceUnavailable(
+                f"camera {self.source.camera_id!r}: its footage cannot be read any further ({type(error).__name__}: "
+                f"{error}). What was read before is kept; look at the footage."
+            ) from error
+
+    def attempt(self, pairs: Sequence[FramePair]) -> list[Attempt]:
+        """Observe frames; a picture that cannot be analysed is a fault of this picture alone, whatever went wrong."""
+        try:
+            return [Attempt(each) for each in observe(pairs, self.detector, self.plane, self.heads, self.sample_hz)]
+        except Exception as error:  # noqa: BLE001  one picture must not end the run of all cameras
+            if len(pairs) > 1:
+                return [each for pair in pairs for each in self.attempt([pair])]
+            stamp = pairs[0].current.stamp
+            known = error if isinstance(error, CrowdWatchError) else ModelError(f"{type(error).__name__}: {error}")
+            known.__cause__ = None if known is error else error
+            return [Attempt(CameraFault(stamp.camera_id, stamp.t_ns, Code.NOT_OBSERVED), known)]
+
+    def attempt_span(self, from_ns: int, to_ns: int, batch_frames: int = 1) -> Iterator[Attempt]:
+        """Attempt the sampled frames of ``[from_ns, to_ns)``, ``batch_frames`` at a time in the detector.
+
+        Raises:
+            SourceUnavailable, SourceTruncated: after the last good frame.
+        """
+        groups = _groups(self.pairs(from_ns, to_ns), batch_frames)
+        threads = self.threads if batch_frames == 1 else min(self.threads, GROUPS)
+        for attempts in prefetch(groups, self.attempt, threads):
+            yield from attempts
+
     def observe_span(self, from_ns: int, to_ns: int, batch_frames: int = 1) -> Iterator[Observation]:
-        """Observe the sampled frames of ``[from_ns, to_ns)``, ``batch_frames`` at a time in the detector.
+        """As :meth:`attempt_span`, without faults.
 
         Raises:
             SourceUnavailable, SourceTruncated: after the last good frame.
             ModelError: in the place of the frame on which the detector failed.
         """
-        groups = _groups(self.source.pairs(from_ns, to_ns), batch_frames)
-        threads = self.threads if batch_frames == 1 else min(self.threads, GROUPS)
-        for observations in prefetch(groups, self._observe, threads):
-            yield from observations
-
-    def _observe(self, pairs: Sequence[FramePair]) -> list[Observation]:
-        return observe(pairs, self.detector, self.plane, self.heads, self.sample_hz)
+        for attempt in self.attempt_span(from_ns, to_ns, batch_frames):
+            if attempt.error is not None or isinstance(attempt.event, CameraFault):
+                raise attempt.error or ModelError("a picture could not be analysed.")
+            yield attempt.event
 
 
 def _groups(pairs: Iterator[FramePair], size: int) -> Iterator[list[FramePair]]:

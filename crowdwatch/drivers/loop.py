@@ -7,8 +7,8 @@ before the tick that folds it, and logged there.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from crowdwatch.analytics.engine import State, advance
@@ -16,9 +16,10 @@ from crowdwatch.core.outcomes import Outcome
 from crowdwatch.core.ports import Store
 from crowdwatch.core.records import Detections, Frame, LogEvent, Observation, OperatorAction, Tick
 from crowdwatch.core.runs import RunState
+from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import Clock
 from crowdwatch.drivers.heartbeat import Heartbeat
-from crowdwatch.drivers.inlet import CommandInlet
+from crowdwatch.drivers.inlet import CommandInlet, Journaled
 from crowdwatch.drivers.streams import EventStream
 from crowdwatch.drivers.totals import RunTotals
 
@@ -57,6 +58,11 @@ class Loop:
         sink: takes every outcome.
         totals: counts for the summary.
         progress: called with the event time reached.
+        board: what ails the run; its heartbeat says it.
+        written: the newest tick that the store has, so that the run's time is never ahead of its readings; without it,
+            the newest that the sink has taken.
+        zone_ids: of the event; commands for others are refused. None leaves them unjudged.
+        journaled: where actions are written down, and those of before.
     """
 
     store: Store
@@ -67,6 +73,10 @@ class Loop:
     sink: Sink
     totals: RunTotals
     progress: Callable[[int], None] = lambda t_ns: None
+    board: Board = field(default_factory=Board)
+    written: Callable[[], int | None] | None = None
+    zone_ids: Collection[str] | None = None
+    journaled: Journaled = field(default_factory=Journaled)
 
     def run(self, state: State, stream: EventStream, from_ns: int) -> State:
         """Fold events as they come, until they end or ``stop`` is set.
@@ -79,16 +89,24 @@ class Loop:
         Raises:
             CrowdWatchError: an event, the log or the store cannot be used; what was written before stays.
         """
-        inlet = CommandInlet(self.store, self.run_id, self.clock, self.stop)
+        inlet = CommandInlet(
+            self.store, self.run_id, self.clock, self.stop, self.board, self.zone_ids, self.journaled
+        )  # fmt: skip
 
         def standing() -> tuple[RunState, float]:
             return RunState.PAUSED if inlet.paused else RunState.RUNNING, self.clock.speed
 
         newest: dict[str, tuple[Frame, Detections]] = {}
-        with Heartbeat(self.store, self.run_id, from_ns, standing) as heartbeat:
+        reached = [from_ns]
+
+        def readable_ns() -> int:
+            written = reached[0] if self.written is None else self.written()
+            return from_ns if written is None else written
+
+        with Heartbeat(self.store, self.run_id, from_ns, standing, self.board) as heartbeat:
             for event, frame in stream:
-                heartbeat.moved(event.t_ns)
-                actions = [] if self.stop.is_set() else self._actions(event, inlet, heartbeat)
+                heartbeat.moved(readable_ns())
+                actions = [] if self.stop.is_set() else self._actions(event, inlet, heartbeat, readable_ns)
                 if self.stop.is_set():
                     break
                 if frame is not None and isinstance(event, Observation):
@@ -98,6 +116,7 @@ class Loop:
                     if outcome is not None:
                         self.sink(outcome, newest)
                         newest = {}
+                        reached[0] = outcome.t_ns
                         self.progress(outcome.t_ns)
         return state
 
@@ -108,7 +127,9 @@ class Loop:
         self.totals.add(event, outcome)
         return state, outcome
 
-    def _actions(self, event: LogEvent, inlet: CommandInlet, heartbeat: Heartbeat) -> list[OperatorAction]:
+    def _actions(
+        self, event: LogEvent, inlet: CommandInlet, heartbeat: Heartbeat, readable_ns: Callable[[], int]
+    ) -> list[OperatorAction]:
         """Wait until a tick is due; what operators did meanwhile."""
         if not isinstance(event, Tick):
             return []
@@ -120,5 +141,5 @@ class Loop:
                 heartbeat.now()
             self.stop.wait(POLL_S if inlet.paused else min(POLL_S, self.clock.wait_s(event.t_ns)))
             actions += inlet.take(event.t_ns)
-            heartbeat.moved(event.t_ns)
+            heartbeat.moved(readable_ns())
         return actions

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from crowdwatch import config
@@ -17,15 +18,29 @@ from crowdwatch.core.ports import Store
 from crowdwatch.core.records import Tick
 from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.drivers import build
+from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import PacedClock
 from crowdwatch.drivers.configuration import RunConfiguration, measured
 from crowdwatch.drivers.feed import Feed
-from crowdwatch.drivers.lifecycle import PictureSink, StoreSink, Summary, closing_run, leave_log, new_run_id, refold
+from crowdwatch.drivers.lifecycle import (
+    PictureSink,
+    StoreSink,
+    Summary,
+    begin,
+    begun,
+    closing_run,
+    go_back,
+    leave_log,
+    new_folder,
+    new_run_ids,
+)
 from crowdwatch.drivers.log_fit import must_fit
 from crowdwatch.drivers.loop import Loop, Sink
+from crowdwatch.drivers.outbox import Outbox
+from crowdwatch.drivers.patience import patiently
 from crowdwatch.drivers.streams import LoggedStream, RecordedStream
 from crowdwatch.drivers.totals import RunTotals
-from crowdwatch.errors import ConfigError, LogCorrupt, RunNotFound
+from crowdwatch.errors import ConfigError, LogCorrupt, RunNotFound, all_faults
 from crowdwatch.store.log import LogReader, LogWriter
 
 __all__ = ["Options", "Summary", "replay_log", "replay_recording"]
@@ -95,9 +110,8 @@ def _new_run(event: EventFile, options: Options, feeds: list[Feed], config_json:
     to_ns = to_ns if options.to_ns is None else min(options.to_ns, to_ns)
     if not from_ns < to_ns:
         raise ConfigError("--from, --to: the span holds no footage. Choose a span within the recording.")
-    run_id = new_run_id(event, options.runs)
-    folder = str((options.runs / run_id).resolve())
-    return Run(run_id, event.id, Mode.REPLAY, config_json, folder, from_ns, to_ns, time.time_ns())
+    folder = new_folder(event, options.runs).resolve()
+    return Run(folder.name, event.id, Mode.REPLAY, config_json, str(folder), from_ns, to_ns, time.time_ns())
 
 
 def _open_feeds(configuration: RunConfiguration, models: build.Models, stack: ExitStack) -> list[Feed]:
@@ -131,7 +145,7 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
         run = unfinished or _new_run(configuration.event, options, feeds, configuration.json)
         log = LogWriter(Path(run.folder), configuration.json, resume=unfinished is not None)
         stack.callback(leave_log, log)
-        store.begin(run)
+        begin(store, run, new=unfinished is None)
         return _replay(run, configuration, feeds, log, store, options, resumed=unfinished is not None)
 
 
@@ -141,21 +155,27 @@ def _replay(
 ) -> Summary:  # fmt: skip
     """Fold the footage of an opened run from its beginning, or from where its log ends."""
     site, folder = configuration.site, Path(run.folder)
-    view, totals, clock = view_site(site), RunTotals(), PacedClock(options.speed)
-    into = StoreSink(store, run.run_id)
-    sink: Sink = PictureSink(into, site, folder) if options.pictures else into
+    view, totals, clock, board = view_site(site), RunTotals(), PacedClock(options.speed), Board()
+    outbox = Outbox(store, run.run_id, board, options.stop)
+    into = StoreSink(outbox)
+    sink: Sink = PictureSink(into, site, folder, board) if options.pictures else into
     options.started(run)
     began = time.monotonic()
-    stream = RecordedStream(feeds, run.from_ns, run.to_ns, round(site.tick_s * 1e9))
-    with closing_run(store, run, clock, options.stop, totals, stream.faults):
-        state = start(view)
+    stream = RecordedStream(feeds, run.from_ns, run.to_ns, round(site.tick_s * 1e9), board)
+    with closing_run(store, run, clock, options.stop, outbox, lambda: stream.faults):
+        state, journaled = start(view), begun(folder)
         if resumed:
-            store.rewind(run.run_id, LogReader(folder).last_tick_ns or 0)
-            state = refold(folder, view, totals, into)
-            stream.go_on_after(totals.last_tick_ns)
-        loop = Loop(store, run.run_id, clock, options.stop, log, sink, totals, options.progress)
+            state, journaled = go_back(store, run, folder, view, totals, into)
+            failing = {camera_id: fault.code for camera_id, fault in state.faults.items()}
+            stream.go_on_after(totals.last_tick_ns, failing)
+        loop = Loop(
+            store, run.run_id, clock, options.stop, log, sink, totals, options.progress, board,
+            lambda: outbox.written_ns, frozenset(zone.zone_id for zone in site.zones), journaled,
+        )  # fmt: skip
         loop.run(state, stream, totals.last_tick_ns or run.from_ns)
         log.close(complete=not options.stop.is_set())
+        if stream.faults and not totals.observations and not options.stop.is_set():
+            raise all_faults(stream.faults)
     return Summary(
         run, configuration.event, totals, into.alerts.hexdigest(),
         tuple(sorted({feed.detector.detector_id for feed in feeds})),
@@ -182,17 +202,21 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
     last_ns = reader.last_tick_ns
     if first_ns is None or last_ns is None:
         raise LogCorrupt(f"log {folder}: holds no tick, so there is nothing to fold. Replay the recording.")
-    run_id = new_run_id(configuration.event, options.runs, "-again")
-    where = str(folder.resolve())
-    run = Run(run_id, configuration.event.id, Mode.REPLAY, configuration.json, where, first_ns, last_ns, time.time_ns())
-    totals, clock = RunTotals(), PacedClock(options.speed)
+    where, event_id, now_ns = str(folder.resolve()), configuration.event.id, time.time_ns()
+    totals, clock, board = RunTotals(), PacedClock(options.speed), Board()
     with closing(build.open_store(options.store_url)) as store:
-        store.begin(run)
-        sink = StoreSink(store, run.run_id)
+        ids = (each for each in new_run_ids(configuration.event, "-again") if not (options.runs / each).exists())
+        runs = (Run(i, event_id, Mode.REPLAY, configuration.json, where, first_ns, last_ns, now_ns) for i in ids)
+        run = next(run for run in runs if patiently(partial(store.begin, run, new=True)))
+        outbox = Outbox(store, run.run_id, board, options.stop)
+        sink = StoreSink(outbox)
         options.started(run)
         began = time.monotonic()
-        with closing_run(store, run, clock, options.stop, totals, []):
-            loop = Loop(store, run.run_id, clock, options.stop, None, sink, totals, options.progress)
+        with closing_run(store, run, clock, options.stop, outbox, lambda: []):
+            loop = Loop(
+                store, run.run_id, clock, options.stop, None, sink, totals, options.progress, board,
+                lambda: outbox.written_ns, frozenset(zone.zone_id for zone in view.site.zones),
+            )  # fmt: skip
             loop.run(start(view), LoggedStream(reader.events()), first_ns)
     return Summary(
         replace(run, t_ns=totals.last_tick_ns or run.from_ns), configuration.event, totals, sink.alerts.hexdigest(),

@@ -1,4 +1,5 @@
-"""Where a coarse pass over footage has to be looked at finely: around every moment of a zone near a limit."""
+"""Where a coarse pass over footage has to be looked at finely: around every moment of a zone that is near a limit, or
+that was not seen whole: what is unknown may be near a limit."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 
 from crowdwatch.analytics.alerts import nearest_frac
 from crowdwatch.analytics.coverage import SiteView
-from crowdwatch.core.outcomes import Outcome
+from crowdwatch.core.outcomes import Health, Outcome
 
 __all__ = ["Focus", "merged"]
 
@@ -31,18 +32,25 @@ class Focus:
 
     def add(self, outcome: Outcome) -> None:
         """Take in one tick of the coarse pass."""
+        blind = [camera.camera_id for camera in outcome.health if camera.health is not Health.OK]
         for index, zone in enumerate(self.view.zones.zones):
             reading = next(r for r in outcome.readings if r.zone_id == zone.zone_id)
-            if not nearest_frac(self.view.site, reading) >= self.near_frac:
+            lost = any(self._may_see(camera_id, index) for camera_id in blind)
+            if nearest_frac(self.view.site, reading) < self.near_frac and not lost:  # NaN is unknown, and not below
                 continue
             span = (outcome.t_ns - self.before_ns, outcome.t_ns + round(self.coarse_s * NS))
             for camera in self.view.site.cameras:
                 camera_id = camera.camera_id
-                if camera.moves or self.view.cameras[camera_id].zones_seen[index]:  # one that moves may see any zone
+                if self._may_see(camera_id, index):
                     spans = self._spans.setdefault(camera_id, [])
                     spans.append(span)
                     if len(spans) > 1000:
                         self._spans[camera_id] = merged(spans)
+
+    def _may_see(self, camera_id: str, index: int) -> bool:
+        """Whether a camera sees a zone; one that moves may see any."""
+        view = self.view.cameras.get(camera_id)
+        return view is None or bool(view.zones_seen[index])
 
     @property
     def before_ns(self) -> int:

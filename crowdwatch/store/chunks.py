@@ -17,7 +17,7 @@ import os
 import re
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -31,7 +31,7 @@ from crowdwatch.errors import LogCorrupt, RecordError
 from crowdwatch.store import files
 from crowdwatch.store.columns import SCHEMA_VERSION, as_now, observation_table, observations, write_parquet
 
-__all__ = ["ChunkFolder", "Standing"]
+__all__ = ["ChunkFault", "ChunkFolder", "Standing"]
 
 ROWS_AT_ONCE = 256
 """Observations of a chunk in memory while it is read: 1 MB at 100 people in a frame."""
@@ -40,12 +40,49 @@ _NAME = re.compile(r"chunk-(\d+)-(\d+)\.(parquet|fault\.json)")
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkFault:
+    """Why all or some of a chunk is missing.
+
+    Args:
+        reason: for people.
+        kept: whether there are observations beside it.
+        missing_ns: exposure of the pictures that could not be analysed.
+        broken: whether its footage cannot be read, or not to its end.
+    """
+
+    reason: str
+    kept: bool = False
+    missing_ns: tuple[int, ...] = ()
+    broken: bool = True
+
+    def to_json(self) -> str:
+        """The text of a fault's file."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ChunkFault:
+        """The inverse of :meth:`to_json`. Raises ValueError, TypeError, KeyError: it is none."""
+        found = json.loads(text)
+        missing_ns = tuple(int(each) for each in found.get("missing_ns", ()))
+        return cls(str(found["reason"]), bool(found["kept"]), missing_ns, bool(found.get("broken", True)))
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a job has come: chunks that are done, and the reasons of those that lack something."""
+    """How far a job has come: chunks that are done, and the faults of those that lack something."""
 
     done: frozenset[Chunk]
-    failed: dict[Chunk, str]
-    partial: dict[Chunk, str]
+    faults: dict[Chunk, ChunkFault] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> dict[Chunk, str]:
+        """Chunks without any observation, and why."""
+        return {chunk: each.reason for chunk, each in self.faults.items() if not each.kept and chunk not in self.done}
+
+    @property
+    def partial(self) -> dict[Chunk, str]:
+        """Chunks that lack a part, and why."""
+        return {chunk: each.reason for chunk, each in self.faults.items() if chunk in self.done}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +109,21 @@ class ChunkFolder:
         name = f"chunk-{chunk.from_ns}-{chunk.to_ns}.parquet"
         return self.root.joinpath("fine" if chunk.fine else "main", *keys, name)
 
-    def commit(self, chunk: Chunk, found: Sequence[Observation], fault: str = "") -> None:
+    def commit(self, chunk: Chunk, found: Sequence[Observation], fault: ChunkFault | None = None) -> None:
         """Keep what was observed of a chunk; ``fault`` says why the rest of it is missing.
 
         Raises:
             StoreUnavailable: disk full, read-only.
         """
-        if fault:
-            self._write_fault(chunk, fault, kept=True)
+        if fault is not None:
+            self._write_fault(chunk, replace(fault, kept=True))
         table = observation_table(list(enumerate(found)))
         facts = {"crowdwatch_chunk": json.dumps({"schema": SCHEMA_VERSION, "observations": len(found)})}
         files.replace_file(self.path(chunk), lambda file: write_parquet(table, file, facts), by=_writer())
 
-    def fail(self, chunk: Chunk, fault: str) -> None:
+    def fail(self, chunk: Chunk, fault: ChunkFault) -> None:
         """Say why a chunk cannot be observed at all. Raises StoreUnavailable."""
-        self._write_fault(chunk, fault, kept=False)
+        self._write_fault(chunk, replace(fault, kept=False))
 
     def forget_failures(self, changed: Collection[str] = ()) -> int:
         """Make what failed, whole or in part, be observed again, and all of the cameras whose footage has changed.
@@ -112,10 +149,8 @@ class ChunkFolder:
             if match[3] == "parquet":
                 done.add(chunk)
             else:
-                faults[chunk] = json.loads(path.read_text(encoding="utf-8"))
-        failed = {chunk: fault["reason"] for chunk, fault in faults.items() if not fault["kept"] and chunk not in done}
-        partial = {chunk: fault["reason"] for chunk, fault in faults.items() if chunk in done}
-        return Standing(frozenset(done), failed, partial)
+                faults[chunk] = _read_fault(path)
+        return Standing(frozenset(done), faults)
 
     def read(self, chunk: Chunk, from_ns: int) -> Iterator[Observation]:
         """Yield a chunk's observations with ``t >= from_ns``, a few in memory at a time.
@@ -143,8 +178,8 @@ class ChunkFolder:
             if path.is_file() and files.is_scratch(path):
                 files.remove(path)
 
-    def _write_fault(self, chunk: Chunk, fault: str, *, kept: bool) -> None:
-        text = json.dumps({"reason": fault, "kept": kept}) + "\n"
+    def _write_fault(self, chunk: Chunk, fault: ChunkFault) -> None:
+        text = fault.to_json() + "\n"
         files.replace_file(_fault_path(self.path(chunk)), lambda file: file.write(text.encode()), by=_writer())
 
     def _chunk(self, path: Path, from_ns: int, to_ns: int) -> Chunk:
@@ -154,6 +189,17 @@ class ChunkFolder:
 
 
 _MEND = "Delete this file and run the batch again: it is observed anew."
+
+
+def _read_fault(path: Path) -> ChunkFault:
+    """The fault in a file; a file that is damaged is a fault itself: nobody knows what of the chunk is missing."""
+    try:
+        return ChunkFault.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        what = " ".join(str(error).split()) or type(error).__name__
+        return ChunkFault(
+            f"chunk {path}: it failed, and the file that says why is damaged ({what}). Try again with --retry-failed."
+        )
 
 
 def _fault_path(path: Path) -> Path:

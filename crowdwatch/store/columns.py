@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from crowdwatch.core.reasons import ESTIMATOR_FAULTS, Code
 from crowdwatch.core.records import (
     Anchor,
+    CameraFault,
     Detections,
     Evidence,
     GroundMass,
@@ -319,9 +320,11 @@ def event_row(log_seq: int, event: LogEvent) -> EventRow:
             who = {"zone_id": event.zone_id, "alarm": event.alarm, "actor": event.actor}
             what = {"command_id": event.command_id, "action": event.kind, "seen_level": event.seen_level}
             return row | {"kind": "action", "t_ns": event.t_ns} | what | who
+        case CameraFault():
+            return row | {"kind": "fault", "t_ns": event.t_ns, "camera_id": event.camera_id, "action": event.code.value}
 
 
-def row_event(row: EventRow) -> Tick | OperatorAction:
+def row_event(row: EventRow) -> Tick | OperatorAction | CameraFault:
     """The inverse of :func:`event_row` for all but observations, whose rows are only references.
 
     Raises:
@@ -334,7 +337,9 @@ def row_event(row: EventRow) -> Tick | OperatorAction:
         case "action":
             where = row["zone_id"], row["alarm"]
             return OperatorAction(row["command_id"], t_ns, row["action"], *where, row["actor"], row["seen_level"])
-    raise ValueError(f"its kind is {row['kind']!r}, need observation, tick or action")
+        case "fault":
+            return CameraFault(row["camera_id"], t_ns, Code(row["action"]))
+    raise ValueError(f"its kind is {row['kind']!r}, need observation, tick, action or fault")
 
 
 def timeline_table(rows: Sequence[EventRow]) -> Any:

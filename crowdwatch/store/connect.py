@@ -12,14 +12,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-from crowdwatch.errors import MissingPackage, StoreUnavailable, redact
+from crowdwatch.errors import MissingPackage, StoreBusy, StoreUnavailable, redact
 
-__all__ = ["BUSY_TIMEOUT_S", "connect", "explained", "without_credentials"]
+__all__ = ["BUSY_TIMEOUT_S", "connect", "durable", "explained", "parse", "without_credentials", "writes"]
 
 BUSY_TIMEOUT_S = 5.0
 """How long a write waits for another process. A write takes milliseconds, so that only a stuck process reaches it."""
 
-_WRITES = "crowdwatch_writes"
+_WRITES, _DURABLE = "crowdwatch_writes", "crowdwatch_durable"
+
+_PASSING_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_PASSING_POSTGRESQL = ("08", "40", "55", "57", "53300")
+"""Classes of SQLSTATE that may pass by themselves: lost connection, conflict with another transaction, a lock that is
+held, a server that shuts down or cancels, and one state: too many connections. An error without any is a server that
+cannot be reached. A full disk (53100) is not among them: it is said at once."""
+
+_POSTGRESQL = {"connect_timeout": 10, "tcp_user_timeout": 10_000, "keepalives_idle": 10}
+_TIMEOUTS = "-c lock_timeout=5000 -c statement_timeout=60000"
+"""How long PostgreSQL may keep a caller waiting, as :data:`BUSY_TIMEOUT_S` for SQLite: behind another transaction's
+lock, for one statement, and for a network that answers no more."""
 
 _SQLITE_REMEDIES = {
     "SQLITE_FULL": "The disk is full: free some space, then resume the run. Nothing already written is lost.",
@@ -63,7 +74,8 @@ def parse(url: str) -> sa.URL:
 
 
 def connect(url: sa.URL, *, create: bool, busy_timeout_s: float) -> sa.Engine:
-    """Make the engine. SQLite: one file in WAL mode, synchronous NORMAL, foreign keys on; its folder is created.
+    """Make the engine. SQLite: one file in WAL mode, foreign keys on, synchronous NORMAL (FULL where a transaction is
+    :func:`durable`); its folder is created.
 
     Raises:
         StoreUnavailable: ``create`` is False and there is no file, or the folder cannot be made.
@@ -71,7 +83,8 @@ def connect(url: sa.URL, *, create: bool, busy_timeout_s: float) -> sa.Engine:
     """
     if url.get_backend_name() != "sqlite":
         try:
-            return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+            own = {} if "options" in url.query else {"options": _TIMEOUTS}
+            return sa.create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL | own)
         except ModuleNotFoundError as error:
             raise MissingPackage(
                 "the driver of PostgreSQL is not installed. Run: pip install 'crowdwatch[postgresql]'"
@@ -98,6 +111,12 @@ def writes(engine: sa.Engine) -> sa.Engine:
     return engine.execution_options(**{_WRITES: True})
 
 
+def durable(engine: sa.Engine) -> sa.Engine:
+    """The same engine for transactions that write what a person did: it is on the disk when the call returns, also
+    after a power cut. SQLite with synchronous NORMAL may lose the last transactions then; PostgreSQL never does."""
+    return engine.execution_options(**{_WRITES: True, _DURABLE: True})
+
+
 def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,18 +128,22 @@ def _make_folder(path: Path) -> None:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    wants_to_write = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if wants_to_write else "BEGIN")
+    options = connection.get_execution_options()
+    safety = "FULL" if options.get(_DURABLE, False) else "NORMAL"
+    if connection.info.get("synchronous") != safety:
+        connection.exec_driver_sql(f"PRAGMA synchronous={safety}")  # within a transaction it would do nothing
+        connection.info["synchronous"] = safety
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN")
 
 
 @contextmanager
 def explained(where: str, what: str) -> Iterator[None]:
-    """Turn the database's errors into :class:`StoreUnavailable` with a remedy; SQL and its values are not shown.
+    """Turn the database's errors into :class:`StoreUnavailable` with a remedy, into :class:`StoreBusy` where they may
+    pass by themselves; SQL and its values are not shown.
 
     Args:
         where: the store, as it may be shown.
@@ -129,11 +152,21 @@ def explained(where: str, what: str) -> Iterator[None]:
     try:
         yield
     except exc.TimeoutError as error:
-        raise StoreUnavailable(f"store {where}: {what}: every connection is in use. Close some pages.") from error
+        raise StoreBusy(f"store {where}: {what}: every connection is in use. Close some pages.") from error
     except exc.DBAPIError as error:
-        raise StoreUnavailable(_explain(where, what, error.orig)) from error
+        raise _kind(error.orig)(_explain(where, what, error.orig)) from error
     except sqlite3.Error as error:
-        raise StoreUnavailable(_explain(where, what, error)) from error
+        raise _kind(error)(_explain(where, what, error)) from error
+
+
+def _kind(cause: BaseException | None) -> type[StoreUnavailable]:
+    """Whether a database's error may pass by itself."""
+    name = getattr(cause, "sqlite_errorname", None)
+    if isinstance(cause, sqlite3.Error):
+        return StoreBusy if str(name).startswith(_PASSING_SQLITE) else StoreUnavailable
+    state = getattr(cause, "sqlstate", None)
+    lost = state is None and type(cause).__name__ in ("OperationalError", "InterfaceError")
+    return StoreBusy if lost or str(state).startswith(_PASSING_POSTGRESQL) else StoreUnavailable
 
 
 def _explain(where: str, what: str, cause: BaseException | None) -> str:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from crowdwatch.errors import StoreUnavailable
 
-__all__ = ["hold", "is_scratch", "make_folder", "release", "remove", "replace_file", "writable"]
+__all__ = ["hold", "is_scratch", "make_folder", "release", "remove", "replace_file", "sync", "writable"]
 
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: free some space, then resume the run.",
@@ -58,7 +58,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object], by: str = "") 
                 file.flush()
                 os.fsync(file.fileno())
             scratch.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
     except BaseException:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
@@ -82,10 +82,11 @@ def make_folder(folder: Path) -> None:
         return
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync(folder.parent)
+    sync(folder.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Put the names in a folder on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -93,8 +94,11 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def hold(path: Path) -> int:
+def hold(path: Path, what: str = "observation log") -> int:
     """Take the lock that lets one process write here; it ends with the process. Returns what :func:`release` needs.
+
+    The kernel gives an flock back when its process ends, however it ends: no lock is left behind by a kill, and none
+    has to be told from a live one by its age.
 
     Raises:
         StoreUnavailable: another process holds it, or the folder cannot be written.
@@ -107,7 +111,7 @@ def hold(path: Path) -> int:
         except BlockingIOError as error:
             os.close(descriptor)
             raise StoreUnavailable(
-                f"observation log {path.parent}: another process is writing it. Stop that one, or name another folder."
+                f"{what} {path.parent}: another process is writing it. Stop that one, or name another folder."
             ) from error
     return descriptor
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections import deque
 from pathlib import Path
 
@@ -14,24 +16,30 @@ KEEP = 3600
 """An hour of one picture a second: about 100 MB per camera at 768x576."""
 
 
+KEEP_FREE_BYTES = 100 * 1024**2
+"""What pictures leave free of a disk: the log and the store need it. It is room for the log of an hour and more of one
+camera over a hundred people."""
+
+
 class PictureFolder:
     """Writes ``<folder>/<camera_id>/<t_ns>.jpg`` so that a reader never meets half a file, and drops the oldest.
 
     Args:
         folder: the run's picture folder.
         keep: how many pictures of each camera stay.
+        keep_free_bytes: no picture is written where the disk has less room left.
     """
 
-    def __init__(self, folder: Path, keep: int = KEEP) -> None:
+    def __init__(self, folder: Path, keep: int = KEEP, keep_free_bytes: int = KEEP_FREE_BYTES) -> None:
         self._folder = folder
-        self._keep = keep
+        self._keep, self._keep_free_bytes = keep, keep_free_bytes
         self._written: dict[str, deque[Path]] = {}
 
     def write(self, camera_id: str, t_ns: int, jpeg: bytes) -> None:
         """Keep one picture.
 
         Raises:
-            StoreUnavailable: read-only, disk full.
+            StoreUnavailable: read-only, disk full or nearly so.
         """
         folder = self._folder / camera_id
         path = folder / f"{t_ns}.jpg"
@@ -39,6 +47,9 @@ class PictureFolder:
             if camera_id not in self._written:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._written[camera_id] = deque(sorted(folder.glob("*.jpg")))
+            free_bytes = shutil.disk_usage(folder).free
+            if free_bytes < self._keep_free_bytes:
+                raise OSError(errno.ENOSPC, f"only {free_bytes / 1024**2:.0f} MB of the disk are free")
             part = path.with_suffix(".part")
             try:
                 part.write_bytes(jpeg)
@@ -53,6 +64,5 @@ class PictureFolder:
                 written.popleft().unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnavailable(
-                f"picture folder {folder}: {error.strerror}. Free disk space, then go on with --resume, or choose "
-                f"another folder with --runs. Nothing already written is lost."
+                f"picture folder {folder}: {error.strerror}. Free disk space, or choose another folder with --runs."
             ) from error

@@ -10,8 +10,9 @@ a tick of which most is the grid.
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
@@ -20,10 +21,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
+from crowdwatch.core.reasons import Code, Reason, reasons_from_json
 from crowdwatch.core.runs import Audit, Command, CommandKind, Run, RunState
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
-from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, without_credentials, writes
+from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
 from crowdwatch.store.migrate import migrate
 
 __all__ = ["SqlStore"]
@@ -52,7 +54,7 @@ class SqlStore:
         parsed = parse(url)
         self._where = without_credentials(parsed)
         self._reads = connect(parsed, create=create, busy_timeout_s=busy_timeout_s)
-        self._writes = writes(self._reads)
+        self._writes, self._durable = writes(self._reads), durable(self._reads)
         try:
             with explained(self._where, "cannot be opened"):
                 migrate(self._reads, self._where, create=create)
@@ -60,23 +62,29 @@ class SqlStore:
             self._reads.dispose()
             raise
 
-    def begin(self, run: Run) -> None:
+    def begin(self, run: Run, *, new: bool = False) -> bool:
         """Add a run, or bring an existing one with the same id back to RUNNING (resume).
 
-        A resumed run keeps its start, span and configuration; only its folder follows.
+        A resumed run keeps its start, span and configuration; only its folder follows. With ``new`` an existing one is
+        left as it is, whoever began it in the same moment. Returns whether the run was begun.
 
         Raises:
             StoreError: the id belongs to a run of another event.
         """
         running = {"state": RunState.RUNNING, "message": "", "folder": run.folder}
+        row = _row(replace(run, state=RunState.RUNNING))
         with explained(self._where, "begin"), self._writes.begin() as connection:
-            self._put(connection, tables.runs, [_row(replace(run, state=RunState.RUNNING))], keep=True)
+            if new:
+                statement = _insert(connection, tables.runs).on_conflict_do_nothing(index_elements=["run_id"])
+                return connection.execute(statement.values(row).returning(tables.runs.c.run_id)).first() is not None
+            self._put(connection, tables.runs, [row], keep=True)
             matches = (tables.runs.c.run_id == run.run_id) & (tables.runs.c.event_id == run.event_id)
             if not connection.execute(sa.update(tables.runs).where(matches).values(running)).rowcount:
                 raise StoreError(
                     f"run {run.run_id!r}: the store has it for another event than {run.event_id!r}. "
                     "Give the run another id."
                 )
+        return True
 
     def write(self, run_id: str, outcomes: Sequence[Outcome]) -> None:
         """Write outcomes in one transaction; see :meth:`crowdwatch.core.ports.Store.write`.
@@ -87,7 +95,9 @@ class SqlStore:
         """
         if not outcomes:
             return
-        with explained(self._where, "write"), self._writes.begin() as connection:
+        by_hand = any(alert.transition == "acknowledged" for outcome in outcomes for alert in outcome.alerts)
+        engine = self._durable if by_hand else self._writes
+        with explained(self._where, "write"), engine.begin() as connection:
             self._must_exist(connection, run_id)
             for outcome in outcomes:
                 self._write_one(connection, run_id, outcome)
@@ -164,24 +174,42 @@ class SqlStore:
 
     def submit(self, command: Command) -> int:
         """Queue what an operator did and return its id. Raises RunNotFound."""
-        row = _row(command) | {"sequenced_t_ns": None}
+        row = _row(command) | {"sequenced_t_ns": None, "refused": None}
         del row["command_id"]
         statement = sa.insert(tables.commands).values(row).returning(tables.commands.c.command_id)
-        with explained(self._where, "submit"), self._writes.begin() as connection:
+        with explained(self._where, "submit"), self._durable.begin() as connection:
             self._must_exist(connection, command.run_id)
             return int(connection.execute(statement).scalar_one())
 
     def pending(self, run_id: str) -> list[Command]:
-        """Commands that the engine has not sequenced yet, oldest first."""
-        column = tables.commands.c
-        found = self._read(Command, tables.commands, column.run_id == run_id, column.sequenced_t_ns.is_(None))
-        return sorted(found, key=lambda command: command.command_id)
+        """Commands that the engine has not sequenced yet, oldest first; see
+        :meth:`crowdwatch.core.ports.Store.pending`."""
+        return self._commands(run_id, "sequenced_t_ns IS NULL")
 
-    def sequenced(self, command_id: int, t_ns: int) -> None:
-        """Mark a command as taken into the order of events at event time ``t_ns``. Raises StoreError: no such one."""
+    def refused(self, run_id: str) -> list[Command]:
+        """The commands that the engine refused, newest first."""
+        return self._commands(run_id, "refused IS NOT NULL")[::-1]
+
+    def _commands(self, run_id: str, wanted: str) -> list[Command]:
+        """Rows as they are, whatever stands in them: no type of a column is relied on."""
+        # SQLite's driver refuses a whole answer with a text in it that is not UTF-8
+        text = "CAST({} AS BLOB)" if self._reads.dialect.name == "sqlite" else "{}"
+        columns = ", ".join(text.format(name) if name in READ_AS_TEXT else name for name in COMMAND_COLUMNS)
+        query = sa.text(f"SELECT {columns} FROM commands WHERE run_id = :run_id AND {wanted} ORDER BY command_id")
+        with explained(self._where, "read"), self._reads.connect() as connection:
+            rows = connection.execute(query, {"run_id": run_id}).all()
+        return [_command(run_id, dict(zip(COMMAND_COLUMNS, row, strict=True))) for row in rows]
+
+    def sequenced(self, command_id: int, t_ns: int, refused: Reason | None = None) -> None:
+        """Mark a command as taken into the order of events at event time ``t_ns``, or as refused there.
+
+        Raises:
+            StoreError: no such one.
+        """
         statement = sa.update(tables.commands).where(tables.commands.c.command_id == command_id)
-        with explained(self._where, "sequenced"), self._writes.begin() as connection:
-            if not connection.execute(statement.values(sequenced_t_ns=t_ns)).rowcount:
+        values = {"sequenced_t_ns": t_ns, "refused": None if refused is None else (refused,)}
+        with explained(self._where, "sequenced"), self._durable.begin() as connection:
+            if not connection.execute(statement.values(values)).rowcount:
                 raise StoreError(f"command {command_id}: the store {self._where} has none of that id.")
 
     def add_audit(self, audit: Audit) -> int:
@@ -195,7 +223,7 @@ class SqlStore:
         statement = sa.insert(tables.audits).values(row).returning(tables.audits.c.audit_id)
         column = tables.audits.c
         of_picture = (column.run_id == audit.run_id, column.camera_id == audit.camera_id, column.t_ns == audit.t_ns)
-        with explained(self._where, "add_audit"), self._writes.begin() as connection:
+        with explained(self._where, "add_audit"), self._durable.begin() as connection:
             self._must_exist(connection, audit.run_id)
             rows = connection.execute(sa.select(column.audit_id, column.corrects).where(*of_picture)).all()
             corrected = {row.corrects for row in rows}
@@ -217,14 +245,16 @@ class SqlStore:
         wanted += [] if event_id is None else [column.run_id.in_(of_event)]
         return sorted(self._read(Audit, tables.audits, *wanted), key=lambda audit: audit.audit_id)
 
-    def rewind(self, run_id: str, after_ns: int) -> None:
-        """Forget every tick later than ``after_ns`` and queue the acknowledgements sequenced since again."""
+    def rewind(self, run_id: str, after_ns: int, journaled: Collection[int] = ()) -> None:
+        """Forget every tick later than ``after_ns`` and queue the acknowledgements sequenced since again; see
+        :meth:`crowdwatch.core.ports.Store.rewind`."""
         column = tables.commands.c
         late = sa.update(tables.commands).where(
-            column.run_id == run_id, column.sequenced_t_ns > after_ns, column.kind == CommandKind.ACKNOWLEDGE
-        )
+            column.run_id == run_id, column.sequenced_t_ns > after_ns, column.kind == CommandKind.ACKNOWLEDGE,
+            column.refused.is_(None), column.command_id.not_in(list(journaled)),
+        )  # fmt: skip
         made = (tables.readings, tables.grids, tables.alerts, tables.alarms, tables.health, tables.ticks)
-        with explained(self._where, "rewind"), self._writes.begin() as connection:
+        with explained(self._where, "rewind"), self._durable.begin() as connection:
             connection.execute(late.values(sequenced_t_ns=None))
             for table in made:
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id, table.c.t_ns > after_ns))
@@ -243,8 +273,7 @@ class SqlStore:
             return
         key = [column.name for column in table.primary_key]
         rest = [name for name in rows[0] if name not in key]
-        # both dialects have the same clause, each in a class of its own
-        insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+        insert = _insert(connection, table)
         if keep or not rest:
             statement = insert.on_conflict_do_nothing(index_elements=key)
         else:
@@ -276,6 +305,42 @@ def _not_this_one(audit: Audit, standing: int) -> str:
         f"{what}: corrects entry {audit.corrects}, which does not stand for this picture: {has}. "
         "Name the entry that stands, or none."
     )
+
+
+COMMAND_COLUMNS = (
+    "command_id", "kind", "actor", "wall_ns", "zone_id", "alarm", "value", "sequenced_t_ns", "refused",
+)  # fmt: skip
+READ_AS_TEXT = ("kind", "actor", "zone_id", "alarm", "refused")
+
+
+def _command(run_id: str, row: Row) -> Command:
+    """A command as far as its row can be read: of kind UNKNOWN, with NaN or 0, with empty texts where it cannot."""
+    text = {name: _text(row[name]) for name in READ_AS_TEXT}
+    kind = CommandKind(text["kind"]) if text["kind"] in set(CommandKind) else CommandKind.UNKNOWN
+    try:
+        value = float(row["value"])
+    except (TypeError, ValueError):
+        value = math.nan
+    wall_ns, sequenced_ns = (
+        each if isinstance(each, int) else None for each in (row["wall_ns"], row["sequenced_t_ns"])
+    )
+    try:
+        refused = reasons_from_json(text["refused"]) if text["refused"] else ()
+    except RecordError:
+        refused = (Reason.of(Code.TEXT, text=text["refused"]),)
+    return Command(
+        run_id, kind, text["actor"], wall_ns or 0, text["zone_id"], text["alarm"], value, row["command_id"],
+        sequenced_ns, refused,
+    )  # fmt: skip
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that may meet its key: both dialects have the same clause, each in a class of its own."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
 
 
 def _row(noun: Any) -> Row:

@@ -254,6 +254,8 @@ commands = sa.Table(
     _must("alarm", sa.String),
     _number("value"),
     sa.Column("sequenced_t_ns", Whole, nullable=True),
+    # why the engine did not carry it out; NULL where it did
+    sa.Column("refused", Reasons, nullable=True),
     sa.Index("commands_by_run", "run_id", "sequenced_t_ns"),
     sqlite_autoincrement=True,
 )

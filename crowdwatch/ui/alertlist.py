@@ -7,19 +7,23 @@ import time
 
 import streamlit as st
 
+from crowdwatch.core.commands import judge
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Command, CommandKind
+from crowdwatch.core.text import plain
 from crowdwatch.errors import CrowdWatchError
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.style import badge, notice
 from crowdwatch.ui.view import Moment, Pulse
-from crowdwatch.ui.writing import clock, duration, name_of, number, safe, service_text, short
-from crowdwatch.words import joined, reason_text, t, term
+from crowdwatch.ui.writing import clock, duration, markdown, name_of, number, safe, service_text, short
+from crowdwatch.words import LANGUAGES, joined, reason_text, t, term
 
 __all__ = ["alert_rows", "send", "show_alerts", "show_recent"]
 
-RECENT = 8
+RECENT, REFUSED = 8, 3
+"""How many of the newest transitions and of the newest refused commands are shown."""
+
 FIT, LIST_PX = 2, 300
 """More open alarms than fit scroll in a list of so many pixels, so that the picture below stays in sight."""
 FAULT = "command_fault"
@@ -27,8 +31,13 @@ FAULT = "command_fault"
 
 def send(store: Store, run_id: str, kind: CommandKind, **more: str | float) -> None:
     """Queue a command under the operator's name. A fault is kept and shown with the next drawing."""
-    actor = str(st.session_state.get("operator") or "").strip() or "operator"
+    actor = plain(str(st.session_state.get("operator") or "")) or "operator"
     command = Command(run_id, kind, actor[:64], time.time_ns(), **more)  # type: ignore[arg-type]
+    refused = judge(command)
+    if refused is not None:
+        language = str(st.session_state.get("lang"))
+        st.session_state[FAULT] = reason_text(language if language in LANGUAGES else "en", (refused,))
+        return
     try:
         store.submit(command)
         st.session_state.pop(FAULT, None)
@@ -70,6 +79,15 @@ def _card(moment: Moment, alarm: Alarm, language: str) -> str:
     )
 
 
+def _refusal(moment: Moment, command: Command, language: str) -> str:
+    """What the engine did not carry out, and why."""
+    what = t(language, f"command.{command.kind.value}")
+    if command.zone_id:
+        what = f"{what} {short(_zone_name(moment, command.zone_id, language), 24)}"
+    reason = reason_text(language, command.refused)
+    return t(language, "refused.text", what=what, actor=command.actor, reason=reason)
+
+
 def _why_not(moment: Moment, language: str) -> str:
     """Why nothing can be acknowledged now; empty when it can."""
     if moment.pulse in (Pulse.STOPPED, Pulse.FINISHED, Pulse.FAILED):
@@ -84,6 +102,8 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(language, "alerts")}</div>')
     if st.session_state.get(FAULT):
         st.html(notice("!", t(language, "ack.failed", message=st.session_state[FAULT]), loud=True))
+    for command in moment.refused[:REFUSED]:
+        st.html(notice(t(language, "refused.title"), _refusal(moment, command, language), loud=False))
     if moment.hidden:
         shown = f"{clock(moment.t_ns)} UTC"
         st.html(f'<div class="cw-alarm cw-hatch">{safe(t(language, "alerts.stale", time=shown))}</div>')
@@ -112,10 +132,9 @@ def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: st
     if moment.waiting(CommandKind.ACKNOWLEDGE, alarm.zone_id, alarm.alarm):
         st.html(f'<div class="cw-note" role="status">✓ {t(language, "ack.sent")}</div>')
         return
-    name = short(_zone_name(moment, alarm.zone_id, language), 24).replace("[", "(").replace("]", ")")
-    plain = "".join(c for c in name if c not in "*_`$:~\\<>#|")
+    name = markdown(short(_zone_name(moment, alarm.zone_id, language), 24))
     st.button(
-        t(language, "ack", zone=plain, alarm=t(language, f"alarm.{alarm.alarm}")),
+        t(language, "ack", zone=name, alarm=t(language, f"alarm.{alarm.alarm}")),
         key=f"ack-{moment.run.run_id}-{alarm.zone_id}-{alarm.alarm}",
         type="primary",
         width="stretch",
@@ -158,8 +177,8 @@ def alert_rows(moment: Moment, language: str) -> list[dict[str, str]]:
             f"{t(language, f'alarm.{alert.alarm}')} {t(language, f'transition.{alert.transition}')}",
             f"{number(alert.value, 2)}{unit} {letter}".strip() if math.isfinite(alert.value) else "",
             f"{alert.limit:g}{unit}" if math.isfinite(alert.limit) else "",
-            reason_text(language, alert.reasons),
-            alert.cause,
+            plain(reason_text(language, alert.reasons)),
+            plain(alert.cause),
         )
         keys = ("time", "zone", "level", "what", "value", "limit", "reason", "cause")
         rows.append({t(language, f"col.{key}"): value for key, value in zip(keys, values, strict=True)})

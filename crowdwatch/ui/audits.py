@@ -15,8 +15,10 @@ import streamlit as st
 from crowdwatch.analytics.audit import ENOUGH, CameraBias, of_program, program_of, standing, table
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Audit
+from crowdwatch.core.text import plain
 from crowdwatch.drivers import hand_count
 from crowdwatch.errors import CrowdWatchError
+from crowdwatch.ui import writing
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import NS, Moment
 from crowdwatch.ui.writing import clock, name_of, number, safe, short
@@ -174,7 +176,7 @@ def show_audits(store: Store, moment: Moment, language: str) -> None:
         title = t(language, "audits.never", names=", ".join(never))
         st.html(notice(title, t(language, "audits.never.text"), loud=True))
     st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(language, "audits.cameras")}</div>')
-    st.table(bias_rows(rows, names, language))
+    st.table(writing.table(bias_rows(rows, names, language)))
     st.html(f'<div class="cw-note">{safe(t(language, "audits.note"))}</div>')
     st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(language, "audits.entries")}</div>')
     if entries:
@@ -216,7 +218,7 @@ def entry_rows(entries: Sequence[Audit], names: dict[str, str], language: str) -
         decimals = f".{entry.t_ns % NS // 1_000_000:03d}"
         values = (
             str(entry.audit_id), f"{clock(entry.t_ns, date=True)}{decimals} UTC", _name(names, entry.camera_id),
-            str(entry.counted), f"{entry.found:g}", entry.actor, "; ".join(notes), entry.run_id,
+            str(entry.counted), f"{entry.found:g}", plain(entry.actor), "; ".join(notes), entry.run_id,
         )  # fmt: skip
         keys = ("entry", "time", "camera", "counted", "found", "actor", "note", "run")
         shown.append({t(language, f"col.{key}"): value for key, value in zip(keys, values, strict=True)})

@@ -10,6 +10,7 @@ import streamlit as st
 
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import CommandKind, Run
+from crowdwatch.core.text import plain
 from crowdwatch.ui.alertlist import send
 from crowdwatch.ui.launch import Started, start_replay
 from crowdwatch.ui.view import Glance, Pulse
@@ -52,7 +53,8 @@ def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
             return t(chosen_language, "run.newest")
         run = by_id[run_id]
         started = datetime.fromtimestamp(run.started_wall_ns / NS, UTC).astimezone()
-        return f"{short(run.event_id, 24)} · {started:%m-%d %H:%M:%S} · {t(chosen_language, f'mode.{run.mode.value}')}"
+        mode = t(chosen_language, f"mode.{run.mode.value}")
+        return f"{short(plain(run.event_id), 24)} · {started:%m-%d %H:%M:%S} · {mode}"
 
     if st.session_state.get("run") not in ("", None, *by_id):
         st.session_state["run"] = ""

@@ -7,7 +7,6 @@ hatched by itself, and no colour shows through a zone whose number is not known.
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 
@@ -21,7 +20,7 @@ from crowdwatch.core.site import Site, Zone
 from crowdwatch.ground import polygon
 from crowdwatch.rendering.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
 from crowdwatch.ui.view import Moment, worst_zone
-from crowdwatch.ui.writing import clock, columns, duration, interval, name_of, number, service_text, short
+from crowdwatch.ui.writing import clock, columns, duration, figure, interval, name_of, number, service_text, short
 from crowdwatch.words import joined, reason_text, t
 
 __all__ = ["map_alt", "map_figure", "map_rows"]
@@ -143,9 +142,9 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
         taken.append((spot, size))
         plates.append({
             "x": float(spot[0]), "y": float(spot[1]), "showarrow": False, "opacity": 0.92, "align": "center",
-            "text": f"{html.escape(name)}<br><b>{html.escape(said)}</b>", "bgcolor": style.colour,
+            "text": f"{figure(name)}<br><b>{figure(said)}</b>", "bgcolor": style.colour,
             "bordercolor": "#000000", "borderpad": 3, "font": {"color": style.ink, "size": 18},
-            "hovertext": html.escape(_hover(zone, reading, language)),
+            "hovertext": figure(_hover(zone, reading, language)),
         })  # fmt: skip
     return plates
 
@@ -156,7 +155,7 @@ def _fixtures(site: Site, language: str) -> list[go.Scatter]:
         _area(ring, 4, line={"color": "#5b6671", "width": 2}, fillcolor=HOLE) for ring in site.obstacles_m
     ]  # fmt: skip
     for gate in site.gates:
-        name = html.escape(short(name_of(gate.name, gate.gate_id, language), 16))
+        name = figure(short(name_of(gate.name, gate.gate_id, language), 16))
         outside = "top" if gate.line_m[:, 1].mean() > site.walkable_m[:, 1].mean() else "bottom"
         layers.append(
             go.Scatter(
@@ -170,7 +169,7 @@ def _fixtures(site: Site, language: str) -> list[go.Scatter]:
         if camera.plane is None or camera.plane.camera_centre_m is None:
             continue
         centre = camera.plane.camera_centre_m
-        name = html.escape(short(name_of(camera.name, camera.camera_id, language), 16))
+        name = figure(short(name_of(camera.name, camera.camera_id, language), 16))
         layers.append(
             go.Scatter(
                 x=[float(centre[0])], y=[float(centre[1])], mode="markers+text", text=[name], zorder=8,

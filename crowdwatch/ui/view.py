@@ -80,10 +80,12 @@ class Moment:
         pulse, beat_age_s: whether the engine lives; a negative age means that its clock is ahead.
         t_ns: the event time that is shown.
         following: the newest time is shown, not a look back.
-        hidden: the engine is silent or failed and the newest is shown: every reading below is UNKNOWN.
+        hidden: every reading below is UNKNOWN: the engine is silent, whatever time is shown, since nobody knows how
+            much of it was still right; or it failed, and the newest is shown.
         readings: one per zone of the site, in its order.
         grid: None when there is none for this time, or when hidden.
         alarms, alerts: as of ``t_ns``; kept when hidden, because silence clears nothing.
+        refused: the commands that the engine refused up to ``t_ns``, newest first.
     """
 
     run: Run
@@ -99,6 +101,7 @@ class Moment:
     alerts: tuple[AlertEvent, ...]
     health: tuple[CameraHealth, ...]
     pending: tuple[Command, ...]
+    refused: tuple[Command, ...] = ()
 
     def reading(self, zone_id: str) -> ZoneReading:
         """The reading of one zone of the site."""
@@ -186,7 +189,8 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     newest_ns = run.t_ns or run.from_ns
     t_ns = newest_ns if at_ns is None else min(at_ns, newest_ns)
     following = at_ns is None
-    hidden = following and (pulse in (Pulse.DEAD, Pulse.FAILED) or (run.mode is Mode.LIVE and pulse == Pulse.STOPPED))
+    over = pulse == Pulse.FAILED or (run.mode is Mode.LIVE and pulse == Pulse.STOPPED)
+    hidden = pulse == Pulse.DEAD or (following and over)
     stale_ns = int(max(DEAD_AFTER_S, 3 * site.tick_s, 3 * site.window_s) * NS)
     grid = None if hidden else store.grid(run_id, t_ns)
     return Moment(
@@ -203,6 +207,7 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
         alerts=tuple(store.alerts(run_id, to_ns=t_ns)),
         health=tuple(store.health(run_id, t_ns)),
         pending=glance.pending,
+        refused=tuple(each for each in store.refused(run_id) if (each.sequenced_t_ns or 0) <= t_ns),
     )
 
 

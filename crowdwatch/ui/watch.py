@@ -17,7 +17,7 @@ from crowdwatch.ui import alertlist, audits, camera, chart, controls, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
 from crowdwatch.ui.style import CSS, legend, notice
 from crowdwatch.ui.view import Moment, Pulse, glance_at, limits_at, look
-from crowdwatch.ui.writing import name_of, safe, short
+from crowdwatch.ui.writing import markdown, name_of, safe, short, table
 from crowdwatch.words import t
 
 __all__ = ["hand_counts", "journal", "store_url", "watch"]
@@ -169,7 +169,7 @@ def _map(moment: Moment, language: str) -> None:
     if moving:
         st.html(f'<div class="cw-note">{safe(t(language, "map.moving", names=", ".join(moving)))}</div>')
     with st.expander(t(language, "map.table")):
-        st.table(sitemap.map_rows(moment, language))
+        st.table(table(sitemap.map_rows(moment, language)))
 
 
 def _cameras(store: Store, moment: Moment, language: str) -> None:
@@ -178,7 +178,9 @@ def _cameras(store: Store, moment: Moment, language: str) -> None:
         return
     if st.session_state.get("camera") not in ids:
         st.session_state["camera"] = ids[0]
-    names = {one.camera_id: short(name_of(one.name, one.camera_id, language), 20) for one in moment.site.cameras}
+    names = {
+        one.camera_id: markdown(short(name_of(one.name, one.camera_id, language), 20)) for one in moment.site.cameras
+    }
     if len(ids) > 1:
         st.segmented_control(t(language, "camera"), ids, format_func=names.__getitem__, key="camera", required=True)
     chosen = st.session_state["camera"]

@@ -1,4 +1,9 @@
-"""How the page writes numbers, times and names. The texts stand in :mod:`crowdwatch.words`."""
+"""How the page writes numbers, times and names. The texts stand in :mod:`crowdwatch.words`.
+
+Text that people wrote goes through the one function of its medium, so that it stays text: :func:`safe` in HTML,
+:func:`markdown` in labels and tables of Streamlit, :func:`figure` in plotly, ``plain`` where a widget shows text as it
+is (options of a select box, data frames, values, ``alt``).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,12 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from crowdwatch.core.service import level_of_service
 from crowdwatch.core.site import ZoneKind
+from crowdwatch.core.text import plain
 from crowdwatch.words import t
 
 __all__ = [
@@ -18,12 +24,15 @@ __all__ = [
     "columns",
     "density_text",
     "duration",
+    "figure",
     "interval",
+    "markdown",
     "name_of",
     "number",
     "safe",
     "service_text",
     "short",
+    "table",
 ]
 
 
@@ -129,9 +138,43 @@ def name_of(names: Mapping[str, str], fallback: str, language: str) -> str:
     'North gate'
     """
     name = names.get(language) or names.get("en") or next((v for v in names.values() if v), "") or fallback
-    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in name)).strip() or fallback
+    return plain(name) or fallback
 
 
 def safe(text: str) -> str:
-    """Text from an event file or an engine, made harmless in HTML."""
-    return html.escape(text, quote=True)
+    """Text in HTML.
+
+    >>> safe("<b>gate</b> & more")
+    '&lt;b&gt;gate&lt;/b&gt; &amp; more'
+    """
+    return html.escape(plain(text), quote=True)
+
+
+def figure(text: str) -> str:
+    """Text in plotly, which reads a part of HTML, and mathematics between two dollars.
+
+    >>> figure("<b>$x$")
+    '&lt;b&gt;&#36;x&#36;'
+    """
+    return safe(text).replace("$", "&#36;")
+
+
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#~$|&!]|^[-+=](?=\s|$|[-+=])|^\d{1,9}[.)](?=\s|$)")
+_READ_LATER = re.compile(r":(?=[A-Za-z_/+]|-?\d+:)|@|(?i:www)(?=\.)|(?<![-<>~=])[-<>~=](?=\\?[-<>~=])")
+_JOINER = "\u2060"
+"""Between two characters, unseen: what Streamlit reads in finished text (icons, addresses, arrows) is broken by it."""
+
+
+def markdown(text: str) -> str:
+    """Text in a label or a table of Streamlit, which read Markdown with pictures, formulas, colours and icons.
+
+    >>> markdown("**VIP** [map](http://x.org) ![](a.png) $5")
+    '\\\\*\\\\*VIP\\\\*\\\\* \\\\[map\\\\](http:\\u2060//x.org) \\\\!\\\\[\\\\](a.png) \\\\$5'
+    """
+    kept = _READ_LATER.sub(lambda found: found[0] + _JOINER, plain(text))
+    return _SPECIAL.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", kept)
+
+
+def table(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Rows for ``st.table``, which reads Markdown in every cell and heading."""
+    return [{markdown(key): markdown(value) for key, value in row.items()} for row in rows]

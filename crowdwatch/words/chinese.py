@@ -31,6 +31,8 @@ REASONS: dict[Code, str] = {
     Code.TOO_CLOSE: "摄像机 {camera_id}：人群过密，仅靠目标检测无法准确计数",
     Code.BOXES_ALONE: ("摄像机 {camera_id}：至少有这么多人；没有密度估计，密集人群也可能显示同样的人数"),
     Code.FACTOR_OUT_OF_RANGE: "摄像机 {camera_id}：人工清点与程序计数相差过大",
+    Code.NOT_OBSERVED: "摄像机 {camera_id}：有画面未能分析",
+    Code.FOOTAGE_BROKEN: "摄像机 {camera_id}：视频无法继续读取",
     Code.CALIBRATION_ERROR_UNKNOWN: "摄像机 {camera_id}：标定误差未知",
     # readings: worth saying, no doubt
     Code.SCALED: "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}",
@@ -51,6 +53,11 @@ REASONS: dict[Code, str] = {
     Code.PHASE_CHANGED: "阶段 {phase} 的限值不同",
     Code.OFTEN_NOT_COUNTED: "最近 {window_s:.0f} 秒内有 {share:.0%} 的时间无法统计：{because}",
     Code.ACKNOWLEDGED: "由 {actor} 确认",
+    # commands that are not carried out
+    Code.REFUSED_KIND: "本版本不认识该指令",
+    Code.REFUSED_VALUE: "数值 {value:g} 无法使用",
+    Code.REFUSED_ZONE: "本活动没有区域 {zone_id}",
+    Code.REFUSED_LEVEL: "{value:g} 不是警报级别",
     Code.TEXT: "{text}",
 }
 
@@ -228,6 +235,8 @@ PAGE: dict[str, str] = {
     "ack.back": "请切换到最新时刻后再确认。",
     "ack.over": "此运行已结束，无法确认。",
     "ack.failed": "未发送：{message}",
+    "refused.title": "未执行",
+    "refused.text": "{what}（{actor}）：{reason}。",
     # chart
     "chart": "随时间变化",
     "chart.zone": "区域",
@@ -263,6 +272,8 @@ PAGE: dict[str, str] = {
     "command.resume": "继续",
     "command.stop": "停止",
     "command.speed": "速度",
+    "command.acknowledge": "确认",
+    "command.unknown": "未知指令",
     "command.sent": "{what}：已发送，等待引擎",
     "command.dead": "引擎无响应，无法接收命令。",
     # hand counts

@@ -41,6 +41,8 @@ REASONS: dict[Code, str] = {
         "camera {camera_id}: at least so many; without a density estimator a dense crowd can read the same"
     ),
     Code.FACTOR_OUT_OF_RANGE: "camera {camera_id}: hand counts are too far from the program's",
+    Code.NOT_OBSERVED: "camera {camera_id}: a picture could not be analysed",
+    Code.FOOTAGE_BROKEN: "camera {camera_id}: its footage cannot be read any further",
     Code.CALIBRATION_ERROR_UNKNOWN: "camera {camera_id}: calibration error unknown",
     # readings: worth saying, no doubt
     Code.SCALED: "camera {camera_id}: counts multiplied by {factor:.2f}, from {audits} hand counts",
@@ -65,6 +67,11 @@ REASONS: dict[Code, str] = {
     Code.PHASE_CHANGED: "phase {phase} has other limits",
     Code.OFTEN_NOT_COUNTED: "nobody was counted here for {share:.0%} of the last {window_s:.0f} s: {because}",
     Code.ACKNOWLEDGED: "acknowledged by {actor}",
+    # commands that are not carried out
+    Code.REFUSED_KIND: "this version does not know what was asked",
+    Code.REFUSED_VALUE: "its value {value:g} cannot be used",
+    Code.REFUSED_ZONE: "the event has no zone {zone_id}",
+    Code.REFUSED_LEVEL: "{value:g} is no alarm level",
     Code.TEXT: "{text}",
 }
 
@@ -247,6 +254,8 @@ PAGE: dict[str, str] = {
     "ack.back": "Follow the newest to acknowledge.",
     "ack.over": "This run is over: nothing can be acknowledged.",
     "ack.failed": "Not sent: {message}",
+    "refused.title": "NOT CARRIED OUT",
+    "refused.text": "{what} ({actor}): {reason}.",
     # chart
     "chart": "Over time",
     "chart.zone": "Zone",
@@ -282,6 +291,8 @@ PAGE: dict[str, str] = {
     "command.resume": "resume",
     "command.stop": "stop",
     "command.speed": "speed",
+    "command.acknowledge": "acknowledge",
+    "command.unknown": "unknown command",
     "command.sent": "{what}: sent, waiting for the engine",
     "command.dead": "The engine is silent: it will not hear commands.",
     # hand counts

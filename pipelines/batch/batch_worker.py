@@ -15,12 +15,14 @@ from crowdwatch import config
 from crowdwatch.config import EventFile
 from crowdwatch.core import version
 from crowdwatch.core.chunks import Chunk
-from crowdwatch.core.records import Observation
+from crowdwatch.core.reasons import Code
+from crowdwatch.core.records import CameraFault, Observation
 from crowdwatch.detectors.choose import has_gpu
 from crowdwatch.drivers import build
 from crowdwatch.drivers.build import Models
+from crowdwatch.drivers.camera_faults import CameraFaults
 from crowdwatch.errors import SourceError
-from crowdwatch.store.chunks import ChunkFolder
+from crowdwatch.store.chunks import ChunkFault, ChunkFolder
 
 __all__ = ["ModelPlugin", "Observed", "Probe", "observe_and_keep", "observe_chunk", "probe", "with_threads"]
 
@@ -119,7 +121,8 @@ def with_threads(event: EventFile, threads: int | None) -> EventFile:
 def observe_chunk(run_id: str, folder: str, chunk: Chunk, batch_frames: int, sample_hz: float | None) -> Observed:
     """Observe one chunk and keep it; only its name and figures go back.
 
-    Footage that cannot be read is a fault of the chunk. A disk that is full or a model that fails ends the job.
+    Footage that cannot be read is a fault of the chunk, and so are pictures that cannot be analysed. A full disk ends
+    the job.
 
     Args:
         run_id: whose plugin to use.
@@ -129,7 +132,7 @@ def observe_chunk(run_id: str, folder: str, chunk: Chunk, batch_frames: int, sam
         sample_hz: of the fine pass; None as the event file says.
 
     Raises:
-        StoreUnavailable, ModelError: the job cannot go on.
+        StoreUnavailable, ModelError: the job cannot go on: no room, or no model.
     """
     plugin: Any = get_worker().plugins[_name(run_id)]
     return observe_and_keep(plugin.event, plugin.models, Path(folder), chunk, batch_frames, sample_hz)
@@ -151,19 +154,27 @@ def observe_and_keep(
     camera = next(each for each in models.site.cameras if each.camera_id == chunk.camera_id)
     kept = ChunkFolder(folder, event.id)
     found: list[Observation] = []
-    fault = ""
+    faults, broken = CameraFaults(), False
+    missing_ns: list[int] = []
     try:
         feed = build.open_feed(event, camera, models)
         with closing(feed.source):
-            for observation in feed.observe_span(chunk.from_ns, chunk.to_ns, batch_frames):
-                found.append(observation)  # kept, whatever comes after
+            for attempt in feed.attempt_span(chunk.from_ns, chunk.to_ns, batch_frames):
+                if isinstance(attempt.event, Observation):
+                    found.append(attempt.event)  # kept, whatever comes after
+                else:
+                    missing_ns.append(attempt.event.t_ns)
+                    faults.add(attempt.event, attempt.error)
     except SourceError as error:
-        fault = str(error)
-    if fault and not found:
+        broken = True
+        faults.add(CameraFault(chunk.camera_id, chunk.from_ns, Code.FOOTAGE_BROKEN), error)
+    reason = " ".join(str(each) for each in faults.all())
+    fault = ChunkFault(reason, missing_ns=tuple(missing_ns), broken=broken) if reason else None
+    if fault is not None and not found:
         kept.fail(chunk, fault)
     else:
         kept.commit(chunk, found, fault)
-    return Observed(chunk, len(found), time.monotonic() - began, fault, bool(fault) and not found)
+    return Observed(chunk, len(found), time.monotonic() - began, reason, fault is not None and not found)
 
 
 def probe(files: list[tuple[str, int]], gpus: bool, dask_worker: Worker) -> Probe:

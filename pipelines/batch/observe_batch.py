@@ -20,8 +20,10 @@ from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import RunState
 from crowdwatch.drivers import batch, build, configuration
 from crowdwatch.drivers.batch import Job, JobSettings
+from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.replay import Summary
-from crowdwatch.errors import ClusterUnavailable
+from crowdwatch.errors import ClusterUnavailable, StoreError
+from crowdwatch.store.chunks import ChunkFault
 from pipelines.batch.batch_worker import Observed, observe_chunk
 from pipelines.batch.cluster import check_workers, for_gpus, models_on, open_client
 
@@ -112,19 +114,22 @@ def run_batch(event: EventFile, options: BatchOptions) -> Result:
     """
     event = configuration.measured(for_gpus(event, options.scheduler) if options.gpus else event)
     began = time.monotonic()
-    with closing(build.open_store(options.store_url)) as store:
+    with closing(build.open_store(options.store_url)) as store, ExitStack() as stack:
         if options.retry_failed:  # the newest job as it was begun, whatever else is asked for
             job, finished = batch.find(store, event.id), False
+            stack.enter_context(batch.alone(job))
             options.say(f"{batch.reopen(job, store)} chunks are tried again.")
             job = Job.of(job.run)
         else:
             job, finished = batch.open_job(event, options.settings, store, options.say)
+            if not finished:
+                stack.enter_context(batch.alone(job))
         if finished:
             return Result(job.read_summary(), None, job.run.run_id)
         job.chunks.sweep()
         frames = _observe(job, store, options)
         if options.stop.is_set():
-            _beat(store, job, RunState.STOPPED)
+            _beat(store, job, RunState.STOPPED, Board())
             return Result(None, None, job.run.run_id)
         total_s = (job.run.to_ns - job.run.from_ns) / 1e9
 
@@ -207,7 +212,7 @@ def _map(
     hand_over()
     options.progress(Progress(stage, 0, len(chunks)))
     done = frames = failed = 0
-    event_s, beaten, company = 0.0, 0.0, time.monotonic()
+    event_s, beaten, company, board = 0.0, 0.0, time.monotonic(), Board()
     while done < len(chunks) and not options.stop.is_set():
         for future in coming.next_batch(block=False) if not coming.is_empty() else []:
             found = _outcome(job, futures.pop(future), future)
@@ -217,7 +222,7 @@ def _map(
         hand_over()
         if time.monotonic() - beaten > BEAT_S:
             beaten = time.monotonic()
-            _beat(store, job, RunState.RUNNING)
+            _beat(store, job, RunState.RUNNING, board)
             company = beaten if _accompanied(client) else company
             if beaten - company > NO_WORKER_S:
                 raise ClusterUnavailable(
@@ -243,7 +248,7 @@ def _outcome(job: Job, chunk: Chunk, future: Any) -> Observed:
     except KilledWorker:
         reason = "its worker was killed every time it was tried: too little memory, or a decoder that crashes"
         fault = f"chunk of camera {chunk.camera_id!r} at {chunk.from_ns} ns: {reason}. Retry with --retry-failed."
-        job.chunks.fail(chunk, fault)
+        job.chunks.fail(chunk, ChunkFault(fault))
         found = Observed(chunk, 0, 0.0, fault, True)
     return found
 
@@ -253,8 +258,14 @@ def _left(job: Job, planned: Sequence[Chunk]) -> list[Chunk]:
     return [chunk for chunk in planned if chunk not in standing.done and chunk not in standing.failed]
 
 
-def _beat(store: Store, job: Job, state: RunState) -> None:
-    store.beat(job.run.run_id, state=state, t_ns=job.run.from_ns, wall_ns=time.time_ns(), speed=0.0)
+def _beat(store: Store, job: Job, state: RunState, board: Board) -> None:
+    """Say that the job lives; a store that does not answer is said and ends nothing."""
+    try:
+        store.beat(job.run.run_id, state=state, t_ns=job.run.from_ns, wall_ns=time.time_ns(), speed=0.0)
+    except StoreError as error:
+        board.ails("heartbeat", f"the heartbeat cannot be written: {error} The job goes on.")
+    else:
+        board.well("heartbeat", "the heartbeat is written again.")
 
 
 def _facts(job: Job, summary: Summary, frames: int, wall_s: float) -> dict[str, Any]:

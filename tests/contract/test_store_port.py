@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,9 @@ from crowdwatch.core.outcomes import (
 from crowdwatch.core.ports import Store
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Audit, Command, CommandKind, Mode, Run, RunState
-from crowdwatch.errors import AuditRefused, RunNotFound, StoreError, StoreUnavailable
+from crowdwatch.drivers.board import Board
+from crowdwatch.drivers.outbox import Outbox
+from crowdwatch.errors import AuditRefused, RunNotFound, StoreBusy, StoreError, StoreUnavailable
 from crowdwatch.store.migrate import _config
 from crowdwatch.store.sql import SqlStore
 from crowdwatch.store.tables import METADATA, VERSION_TABLE
@@ -386,6 +389,75 @@ def test_an_unknown_run_is_said_to_be_unknown(store: SqlStore) -> None:
         store.submit(Command("nope", CommandKind.STOP, "ada", 1))
     with pytest.raises(StoreError, match="command 12345"):
         store.sequenced(12345, 1)
+
+
+def test_a_store_that_comes_back_has_everything_once_and_in_order(url: str) -> None:
+    """Held by another transaction, and on PostgreSQL the server refuses connections and ends those that stand."""
+    store = SqlStore(url + ("&options=-c%20lock_timeout%3D200" if "postgresql" in url else ""), busy_timeout_s=0.05)
+    store.begin(run())
+    other, board = raw(url), Board()
+    with Outbox(store, "r", board) as outbox:
+        with other.connect() as holder:
+            holder.exec_driver_sql(
+                "BEGIN EXCLUSIVE" if "sqlite" in url else "LOCK TABLE ticks IN ACCESS EXCLUSIVE MODE"
+            )
+            outbox.put([outcome(SECOND)])
+            _wait(lambda: board.ailing("store"))
+            outbox.put([outcome(2 * SECOND)])
+            holder.rollback()
+        outbox.flush()
+        if "postgresql" in url:
+            database = sa.make_url(url).database
+            server = sa.create_engine(raw(url).url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+            with server.connect() as admin:
+                admin.exec_driver_sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+                stop = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+                admin.exec_driver_sql(stop)
+                outbox.put([outcome(3 * SECOND)])
+                _wait(lambda: board.ailing("store"))
+                with pytest.raises(StoreBusy):
+                    store.runs()
+                outbox.put([outcome(4 * SECOND)])
+                admin.exec_driver_sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+            server.dispose()
+        else:
+            outbox.put([outcome(3 * SECOND), outcome(4 * SECOND)])
+        outbox.flush()
+    assert sorted({reading.t_ns for reading in store.readings("r")}) == [n * SECOND for n in (1, 2, 3, 4)]
+    assert len(store.alerts("r")) == 4
+    store.close()
+    other.dispose()
+
+
+def _wait(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_run_is_begun_anew_by_one_alone(store: SqlStore) -> None:
+    assert not store.begin(run(mode=Mode.BATCH), new=True)
+    assert store.run("r").mode is Mode.REPLAY
+    assert store.begin(run("other"), new=True)
+
+
+def test_a_refused_command_keeps_its_reason(store: SqlStore) -> None:
+    asked = store.submit(Command("r", CommandKind.SPEED, "ada", 3, value=-2.0))
+    reason = Reason.of(Code.REFUSED_VALUE, value=-2.0)
+    store.sequenced(asked, 7, reason)
+    (refused,) = store.refused("r")
+    assert (refused.command_id, refused.refused, refused.sequenced_t_ns) == (asked, (reason,), 7)
+    store.rewind("r", 0)
+    assert store.pending("r") == []
+
+
+def test_a_journaled_acknowledgement_is_not_queued_again(store: SqlStore) -> None:
+    first, second = (store.submit(Command("r", CommandKind.ACKNOWLEDGE, "ada", 3, "a", "crowding", 1.0)) for _ in "ab")
+    for each in (first, second):
+        store.sequenced(each, 9)
+    store.rewind("r", 5, [first])
+    assert [command.command_id for command in store.pending("r")] == [second]
 
 
 def test_commands_queue_until_they_are_sequenced(store: SqlStore) -> None:

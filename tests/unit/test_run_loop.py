@@ -6,7 +6,8 @@ import time
 import pytest
 from scenes import T0, S, camera, square, started
 
-from crowdwatch.core.records import Observation, Tick
+from crowdwatch.core.reasons import Code
+from crowdwatch.core.records import CameraFault, Observation, Tick
 from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.drivers.build import open_store
 from crowdwatch.drivers.clock import PacedClock, WallClock
@@ -16,7 +17,7 @@ from crowdwatch.drivers.loop import Loop
 from crowdwatch.drivers.reading import read_in_thread
 from crowdwatch.drivers.streams import LoggedStream, RecordedStream
 from crowdwatch.drivers.totals import RunTotals
-from crowdwatch.errors import SourceTruncated, StoreUnavailable
+from crowdwatch.errors import SourceTruncated, StoreBusy
 from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthDetector, lattice, looking_down, standing
 
 PLANES = {"a": looking_down((0, -12, 10), (0, 3)), "b": looking_down((0, 18, 10), (0, 3))}
@@ -62,6 +63,8 @@ def told(stream):
     for event, frame in stream:
         if isinstance(event, Tick):
             said.append((event.t_ns, event.included))
+        elif isinstance(event, CameraFault):
+            said.append((event.camera_id, event.t_ns, event.code, frame))
         else:
             assert isinstance(event, Observation)
             assert frame is not None
@@ -83,6 +86,7 @@ def test_a_camera_that_breaks_off_is_left_out_and_ticks_go_on():
     assert [t for t, _ in (e for e in events if len(e) == 2)] == [T0 + n * S for n in range(4)]
     assert [e[0].camera_id for e in events if len(e) == 3].count("b") == 4
     assert [e[0].camera_id for e in events if len(e) == 3].count("a") == 15
+    assert [e for e in events if len(e) == 4] == [("b", T0 + 3 * S // 5, Code.FOOTAGE_BROKEN, None)]
 
 
 def test_a_stream_that_is_left_early_ends_its_threads():
@@ -172,7 +176,7 @@ def test_an_engine_that_hangs_does_not_look_alive(store):
     assert (seen[-1][0] - seen[0][0]) / S < 0.45
 
 
-def test_a_store_that_is_gone_ends_the_run(store):
+def test_a_heartbeat_that_cannot_be_written_is_said_and_ends_nothing(store, caplog):
     class Gone:
         def __getattr__(self, name):
             return getattr(store, name)
@@ -181,15 +185,26 @@ def test_a_store_that_is_gone_ends_the_run(store):
 
         def beat(self, *args, **values):
             if self.fails:
-                raise StoreUnavailable("store: the disk is full. Free some space.")
+                raise StoreBusy("store: another process holds it.")
             store.beat(*args, **values)
 
     gone = Gone()
     with Heartbeat(gone, "r", T0, lambda: (RunState.RUNNING, 0.0), beat_s=0.02) as heartbeat:
         gone.fails = True
-        time.sleep(0.2)
-        with pytest.raises(StoreUnavailable, match="the disk is full"):
-            heartbeat.moved(T0 + S)
+        heartbeat.moved(T0 + S)
+        wait_for(lambda: "another process holds it" in caplog.text)
+        heartbeat.now()
+        gone.fails = False
+        wait_for(lambda: store.run("r").t_ns == T0 + S)
+    assert caplog.text.count("the heartbeat cannot be written") == 1
+    assert caplog.text.count("the heartbeat is written again") == 1
+
+
+def wait_for(what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_the_sink_has_the_newest_picture_of_every_camera_at_every_tick(store):

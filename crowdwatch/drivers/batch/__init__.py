@@ -7,7 +7,7 @@ footage before hours are spent on it, and the fold.
 from crowdwatch.drivers.batch.folding import focus_spans, fold
 from crowdwatch.drivers.batch.footage import FootageReport, look_at
 from crowdwatch.drivers.batch.jobs import Job, Plan
-from crowdwatch.drivers.batch.opening import GPU_FRAMES, JobSettings, find, open_job, reopen
+from crowdwatch.drivers.batch.opening import GPU_FRAMES, JobSettings, alone, find, open_job, reopen
 
 __all__ = [
     "GPU_FRAMES",
@@ -15,6 +15,7 @@ __all__ = [
     "Job",
     "JobSettings",
     "Plan",
+    "alone",
     "find",
     "focus_spans",
     "fold",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,18 +14,22 @@ from crowdwatch.analytics.engine import advance, start
 from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.outcomes import Outcome
 from crowdwatch.core.ports import Store
-from crowdwatch.core.records import Observation
+from crowdwatch.core.reasons import Code
+from crowdwatch.core.records import CameraFault, Observation
 from crowdwatch.drivers.batch.jobs import Job
+from crowdwatch.drivers.board import Board
+from crowdwatch.drivers.camera_faults import Repeats
 from crowdwatch.drivers.clock import PacedClock
-from crowdwatch.drivers.lifecycle import StoreSink, Summary, closing_run, leave_log, refold
+from crowdwatch.drivers.lifecycle import StoreSink, Summary, begun, closing_run, go_back, leave_log
 from crowdwatch.drivers.loop import Loop, Pictures
-from crowdwatch.drivers.streams import ObservedStream
+from crowdwatch.drivers.outbox import Outbox
+from crowdwatch.drivers.streams import Observed, ObservedStream
 from crowdwatch.drivers.totals import RunTotals
-from crowdwatch.errors import SourceError, SourceTruncated
+from crowdwatch.errors import CrowdWatchError, SourceTruncated
 from crowdwatch.rendering.focus import Focus
 from crowdwatch.rendering.products import Products
 from crowdwatch.store.chunks import ChunkFolder, Standing
-from crowdwatch.store.log import LogReader, LogWriter
+from crowdwatch.store.log import LogWriter
 
 __all__ = ["focus_spans", "fold"]
 
@@ -61,35 +65,55 @@ class _BatchSink(StoreSink):
         self.waiting = []
 
 
-def _observations(job: Job, standing: Standing, from_ns: int) -> Iterator[Observation]:
-    """Everything that was observed, by time, then camera; a frame of both passes once."""
+def _observations(job: Job, standing: Standing, from_ns: int, failing: Mapping[str, Code]) -> Iterator[Observed]:
+    """Everything that was observed, by time, then camera; a frame of both passes once. Faults stand where observations
+    are missing, as in a replay; ``failing`` are those that stand at the beginning."""
     cameras: dict[str, list[Chunk]] = {}
-    for chunk in sorted(standing.done, key=lambda each: (each.from_ns, each.fine)):
+    for chunk in sorted({*standing.done, *standing.failed}, key=lambda each: (each.from_ns, each.fine)):
         if chunk.to_ns > from_ns:
             cameras.setdefault(chunk.camera_id, []).append(chunk)
-    parts = [_camera(job.chunks, cameras[camera_id], from_ns) for camera_id in sorted(cameras)]
-    yield from heapq.merge(*parts, key=lambda each: (each.stamp.t_ns, each.stamp.camera_id))
+    parts = [_camera(job.chunks, standing, cameras[camera_id], from_ns) for camera_id in sorted(cameras)]
+    repeats = Repeats(dict(failing))
+    yield from filter(repeats.new, heapq.merge(*parts, key=lambda each: (each.t_ns, _camera_id(each))))
 
 
-def _camera(folder: ChunkFolder, chunks: Sequence[Chunk], from_ns: int) -> Iterator[Observation]:
-    passes = [_pass(folder, [chunk for chunk in chunks if chunk.fine is fine], from_ns) for fine in (False, True)]
+def _camera_id(event: Observed) -> str:
+    return event.stamp.camera_id if isinstance(event, Observation) else event.camera_id
+
+
+def _camera(folder: ChunkFolder, standing: Standing, chunks: Sequence[Chunk], from_ns: int) -> Iterator[Observed]:
+    passes = [
+        _pass(folder, standing, [chunk for chunk in chunks if chunk.fine is fine], from_ns) for fine in (False, True)
+    ]
     last = None
-    for observation in heapq.merge(*passes, key=lambda each: each.stamp.t_ns):
-        if observation.stamp.id != last:
-            yield observation
-        last = observation.stamp.id
+    for event in heapq.merge(*passes, key=lambda each: each.t_ns):
+        if isinstance(event, CameraFault):
+            yield event
+        elif event.stamp.id != last:
+            yield event
+            last = event.stamp.id
 
 
-def _pass(folder: ChunkFolder, chunks: Sequence[Chunk], from_ns: int) -> Iterator[Observation]:
+def _pass(folder: ChunkFolder, standing: Standing, chunks: Sequence[Chunk], from_ns: int) -> Iterator[Observed]:
+    last_ns = from_ns
     for chunk in chunks:
-        yield from folder.read(chunk, from_ns)
+        fault = standing.faults.get(chunk)
+        missing_ns = () if fault is None else fault.missing_ns
+        missed = (CameraFault(chunk.camera_id, t_ns, Code.NOT_OBSERVED) for t_ns in missing_ns if t_ns >= from_ns)
+        seen = folder.read(chunk, from_ns) if chunk in standing.done else iter(())
+        both: list[Iterator[Observed]] = [seen, missed]
+        for event in heapq.merge(*both, key=lambda each: each.t_ns):
+            last_ns = event.t_ns
+            yield event
+        if fault is not None and fault.broken:
+            yield CameraFault(chunk.camera_id, last_ns, Code.FOOTAGE_BROKEN)
 
 
 def focus_spans(job: Job, progress: Callable[[int], None] = lambda t_ns: None) -> dict[str, list[tuple[int, int]]]:
     """Fold the coarse pass in memory, and say where each camera has to be looked at finely."""
     focus = Focus(job.view, job.plan.near_frac, max(camera.sample_interval_s for camera in job.view.site.cameras))
     state = start(job.view)
-    for event, _ in _stream(job, job.chunks.standing(), job.run.from_ns, []):
+    for event, _ in _stream(job, job.chunks.standing(), job.run.from_ns, [], {}):
         state, outcome = advance(state, event)
         if outcome is not None:
             focus.add(outcome)
@@ -97,10 +121,13 @@ def focus_spans(job: Job, progress: Callable[[int], None] = lambda t_ns: None) -
     return focus.spans()
 
 
-def _stream(job: Job, standing: Standing, from_ns: int, faults: list[SourceError]) -> ObservedStream:
+def _stream(
+    job: Job, standing: Standing, from_ns: int, faults: list[CrowdWatchError], failing: Mapping[str, Code]
+) -> ObservedStream:
     """What was observed from a time on, with ticks to the end of the job's span."""
     tick_ns = round(job.view.site.tick_s * NS)
-    return ObservedStream(_observations(job, standing, from_ns), from_ns, job.run.to_ns, tick_ns, faults)
+    observed = _observations(job, standing, from_ns, failing)
+    return ObservedStream(observed, from_ns, job.run.to_ns, tick_ns, faults)
 
 
 def fold(
@@ -137,15 +164,20 @@ def fold(
         stack.callback(leave_log, log)
         origin = job.event.site.origin_m or (0.0, 0.0)
         products = Products(job.folder / "products", site.tick_s, site.crs, (float(origin[0]), float(origin[1])))
-        sink = _BatchSink(store, run.run_id, products=products)
-        stack.enter_context(closing_run(store, run, clock, stop, totals, faults))
-        state, first_ns = start(job.view), run.from_ns
+        board = Board()
+        outbox = Outbox(store, run.run_id, board, stop)
+        sink = _BatchSink(outbox, products=products)
+        stack.enter_context(closing_run(store, run, clock, stop, outbox, lambda: faults))
+        state, first_ns, journaled = start(job.view), run.from_ns, begun(job.folder)
         if resume:
-            store.rewind(run.run_id, LogReader(job.folder).last_tick_ns or 0)
-            state = refold(job.folder, job.view, totals, sink)
+            state, journaled = go_back(store, run, job.folder, job.view, totals, sink)
             first_ns = first_ns if totals.last_tick_ns is None else totals.last_tick_ns + 1
-        loop = Loop(store, run.run_id, clock, stop, log, sink, totals, progress)
-        loop.run(state, _stream(job, standing, first_ns, faults), first_ns)
+        loop = Loop(
+            store, run.run_id, clock, stop, log, sink, totals, progress, board, lambda: outbox.written_ns,
+            frozenset(zone.zone_id for zone in site.zones), journaled,
+        )  # fmt: skip
+        failing = {camera_id: fault.code for camera_id, fault in state.faults.items()}
+        loop.run(state, _stream(job, standing, first_ns, faults, failing), first_ns)
         sink.flush()
         log.close(complete=not stop.is_set())
         digest = sink.alerts.hexdigest()
@@ -159,7 +191,7 @@ def fold(
     return summary
 
 
-def _faults(standing: Standing) -> list[SourceError]:
+def _faults(standing: Standing) -> list[CrowdWatchError]:
     """One fault per reason: a file that breaks off fails every chunk behind the break."""
     reasons: dict[str, set[str]] = {}
     for chunk, reason in sorted((*standing.failed.items(), *standing.partial.items())):

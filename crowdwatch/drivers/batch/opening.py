@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from crowdwatch.drivers import build
 from crowdwatch.drivers.batch import footage
 from crowdwatch.drivers.batch.jobs import PLAN_JSON, SUMMARY_JSON, Job, Plan
 from crowdwatch.drivers.configuration import RunConfiguration
-from crowdwatch.drivers.lifecycle import new_run_id
+from crowdwatch.drivers.lifecycle import begin, new_folder
+from crowdwatch.drivers.patience import patiently
 from crowdwatch.errors import ConfigError, RunNotFound
 from crowdwatch.store import files
+from crowdwatch.store.journal import ActionJournal
 from crowdwatch.store.layout import Layout
 
-__all__ = ["GPU_FRAMES", "JobSettings", "find", "open_job", "reopen"]
+__all__ = ["GPU_FRAMES", "JobSettings", "alone", "find", "open_job", "reopen"]
 
 GPU_FRAMES = 16
 """Frames that go to a GPU together unless told otherwise: as many as the torch detector passes at once there."""
@@ -118,6 +121,7 @@ def reopen(job: Job, store: Store) -> int:
 
     Raises:
         ConfigError: nothing has failed.
+        StoreUnavailable: another process writes its log.
     """
     standing = job.chunks.standing()
     failed = len({*standing.failed, *standing.partial})
@@ -128,21 +132,40 @@ def reopen(job: Job, store: Store) -> int:
     job.chunks.forget_failures(changed)
     now = {camera.id: footage.stamps(camera) for camera in job.event.cameras}
     replace(job, plan=replace(job.plan, footage=now)).write_plan()
-    store.begin(job.run)
-    store.rewind(job.run.run_id, 0)
+    begin(store, job.run, new=False)
+    journaled = [action.command_id for action in ActionJournal(job.folder).read()]
+    patiently(lambda: store.rewind(job.run.run_id, 0, journaled))
     return failed
+
+
+@contextmanager
+def alone(job: Job) -> Iterator[None]:
+    """Work on a job while no other process does: its chunks, its plan and its log belong together.
+
+    Raises:
+        StoreUnavailable: another process works on it.
+    """
+    held = files.hold(job.folder / ".job.lock", "batch job")
+    try:
+        yield
+    finally:
+        files.release(held)
 
 
 def _empty_log(job: Job) -> None:
     """Take everything out of a job's log but its header; observations that nothing refers to go when it is resumed."""
     log, old = Layout(job.folder), job.folder / ".timeline-before"
-    for path in (job.folder / SUMMARY_JSON, log.end):
-        files.remove(path)
-    with files.writable(job.folder):
-        if log.timeline.exists():
-            log.timeline.rename(old)  # at once: half a timeline would be a damaged log
-        if old.exists():
-            shutil.rmtree(old)
+    held = files.hold(log.lock)
+    try:
+        for path in (job.folder / SUMMARY_JSON, log.end):
+            files.remove(path)
+        with files.writable(job.folder):
+            if log.timeline.exists():
+                log.timeline.rename(old)  # at once: half a timeline would be a damaged log
+            if old.exists():
+                shutil.rmtree(old)
+    finally:
+        files.release(held)
 
 
 def _difference(job: Job, event: EventFile, settings: JobSettings) -> str:
@@ -194,10 +217,10 @@ def _begin(event: EventFile, settings: JobSettings, store: Store, say: Callable[
         if span[0] < to_ns and span[1] > from_ns
     }
     plan = Plan(settings.chunk_s, settings.batch_frames, spans, found.files, settings.fine_hz, settings.near_frac)
-    run_id = new_run_id(event, settings.runs)
-    folder = str((settings.runs / run_id).resolve())
-    run = Run(run_id, event.id, Mode.BATCH, configuration.json, folder, from_ns, to_ns, time.time_ns())
-    job = Job(run, event, plan, view_site(site))
+    view = view_site(site)
+    folder = new_folder(event, settings.runs).resolve()
+    run = Run(folder.name, event.id, Mode.BATCH, configuration.json, str(folder), from_ns, to_ns, time.time_ns())
+    job = Job(run, event, plan, view)
     job.write_plan()  # first: a run in the store has its plan
-    store.begin(run)
+    begin(store, run, new=True)
     return job

@@ -1,0 +1,37 @@
+"""What a command must be like to be carried out: judged when it is queued, and again when the engine takes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from crowdwatch.core.outcomes import Level
+from crowdwatch.core.reasons import Code, Reason
+from crowdwatch.core.runs import Command, CommandKind
+
+__all__ = ["judge"]
+
+
+def judge(command: Command, zone_ids: Collection[str] | None = None) -> Reason | None:
+    """Why a command cannot be carried out; None where it can.
+
+    Args:
+        command: as it was queued, or as its row could be read: a value that is no number is NaN there.
+        zone_ids: the zones of the event; None leaves the zone unjudged.
+
+    >>> judge(Command("r", CommandKind.SPEED, "ana", 0, value=math.nan)).code.value
+    'refused_value'
+    >>> judge(Command("r", CommandKind.ACKNOWLEDGE, "ana", 0, "gate", "crowding", 3.0), {"gate"}) is None
+    True
+    """
+    if command.kind is CommandKind.UNKNOWN:
+        return Reason.of(Code.REFUSED_KIND)
+    if not math.isfinite(command.value) or (command.kind is CommandKind.SPEED and command.value < 0):
+        return Reason.of(Code.REFUSED_VALUE, value=command.value)
+    if command.kind is not CommandKind.ACKNOWLEDGE:
+        return None
+    if zone_ids is not None and command.zone_id not in zone_ids:
+        return Reason.of(Code.REFUSED_ZONE, zone_id=command.zone_id)
+    if command.value not in [level.value for level in Level if level >= Level.NORMAL]:
+        return Reason.of(Code.REFUSED_LEVEL, value=command.value)
+    return None
