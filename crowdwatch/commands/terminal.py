@@ -61,8 +61,8 @@ def any_console() -> None:
 def literal(value: object) -> str:
     """Text for rich, which reads markup in square brackets: what people wrote stays what they wrote.
 
-    >>> print(literal("[bold]gate[/] \\x1b[2J"))
-    \\[bold]gate\\[/] \\x1b[2J
+    >>> print(literal("[bold]gate[/]"))
+    \\[bold]gate\\[/]
     """
     return escape(visible(str(value)))
 

@@ -17,8 +17,8 @@ def plain(text: str) -> str:
 
     What stays can neither break a line, nor drive a terminal, nor turn the text beside it around.
 
-    >>> plain(" North\\n\\x1b[31mgate\\u202e "), plain("人民广场 3\\ud800")
-    ('North [31mgate', '人民广场 3')
+    >>> plain(f" North{chr(10)} gate{chr(0x202E)} "), plain("人民广场 3")
+    ('North gate', '人民广场 3')
     """
     return " ".join("".join(each if each.isprintable() or each in _JOINERS else " " for each in text).split())
 
@@ -26,9 +26,8 @@ def plain(text: str) -> str:
 def visible(text: str) -> str:
     """The same for messages of several lines: what would drive a terminal or turn the text around is shown by its code.
 
-    >>> print(visible("gate\x1b[31m\u202e: shut\n  twice"))
-    gate\\x1b[31m\\u202e: shut
-      twice
+    >>> visible(chr(27) + "[31mgate" + chr(0x202E))
+    '\\\\x1b[31mgate\\\\u202e'
     """
     return "".join(each if each.isprintable() or each in _KEPT else ascii(each)[1:-1] for each in text)
 

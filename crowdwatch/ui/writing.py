@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html
 import math
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from crowdwatch.core.service import level_of_service
 from crowdwatch.core.site import ZoneKind
 from crowdwatch.core.text import plain
+from crowdwatch.rendering.markdown import markdown
 from crowdwatch.words import t
 
 __all__ = [
@@ -157,22 +157,6 @@ def figure(text: str) -> str:
     '&lt;b&gt;&#36;x&#36;'
     """
     return safe(text).replace("$", "&#36;")
-
-
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#~$|&!]|^[-+=](?=\s|$|[-+=])|^\d{1,9}[.)](?=\s|$)")
-_READ_LATER = re.compile(r":(?=[A-Za-z_/+]|-?\d+:)|@|(?i:www)(?=\.)|(?<![-<>~=])[-<>~=](?=\\?[-<>~=])")
-_JOINER = "\u2060"
-"""Between two characters, unseen: what Streamlit reads in finished text (icons, addresses, arrows) is broken by it."""
-
-
-def markdown(text: str) -> str:
-    """Text in a label or a table of Streamlit, which read Markdown with pictures, formulas, colours and icons.
-
-    >>> markdown("**VIP** [map](http://x.org) ![](a.png) $5")
-    '\\\\*\\\\*VIP\\\\*\\\\* \\\\[map\\\\](http:\\u2060//x.org) \\\\!\\\\[\\\\](a.png) \\\\$5'
-    """
-    kept = _READ_LATER.sub(lambda found: found[0] + _JOINER, plain(text))
-    return _SPECIAL.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", kept)
 
 
 def table(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
