@@ -14,6 +14,7 @@ from crowdwatch.core.outcomes import Health, Quality
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Tick
 from crowdwatch.ground import to_image
+from crowdwatch.store.log import LogReader, LogWriter
 
 LEARN_S = 30
 PEOPLE = np.array([[x, y] for x in (-3.0, -1.0, 1.0, 3.0) for y in (1.0, 3.0, 5.0)])
@@ -33,7 +34,7 @@ def shown(second, lost=None, *, change=True):
     )
 
 
-def outcomes_of(site, lost_from):
+def events_of(site, lost_from):
     """A picture and a tick a second for 50 s; from second 30 on some blocks show nothing, and nobody is found there."""
     events = []
     view = site.cameras[0].plane
@@ -47,7 +48,11 @@ def outcomes_of(site, lost_from):
             places = PEOPLE[~lost[row, col]]
         seen = see(T0 + second * S, places, evidence=shown(second, lost))
         events += [seen, Tick(T0 + second * S, (seen.stamp.id,))]
-    return fold(started(site), events)[1]
+    return events
+
+
+def outcomes_of(site, lost_from):
+    return fold(started(site), events_of(site, lost_from))[1]
 
 
 @pytest.fixture
@@ -91,6 +96,18 @@ def test_a_cover_that_leaves_the_zone_nothing_makes_it_blind(site):
     assert last.quality is Quality.BLIND
     assert math.isnan(last.count)
     assert Reason.of(Code.PARTLY_UNCLEAR, "c", loss="covered") in last.reasons
+
+
+def test_a_log_of_a_loss_folds_to_the_same(site, tmp_path):
+    lost = blocks(0.5, "left")
+    writer = LogWriter(tmp_path, '{"id": "square"}', part_s=7)
+    for event in events_of(site, lost):
+        writer.append(event)
+    writer.close(True)
+    again = fold(started(site), LogReader(tmp_path).events())[1]
+    once = outcomes_of(site, lost)
+    assert [repr(each.readings) for each in again] == [repr(each.readings) for each in once]
+    assert [each.health for each in again] == [each.health for each in once]
 
 
 def test_what_cannot_be_told_from_a_freeze_is_never_good(site):
