@@ -16,7 +16,7 @@ is lost without a trace. In recordings the real models look.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -42,11 +42,11 @@ from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthCounter, T
 from pipelines.command_line import progress
 from pipelines.evaluation.health_faults import FAULTS, Fault, Picture
 
-__all__ = ["Cell", "drawn", "matrix", "recorded", "summary"]
+__all__ = ["KINDS", "Cell", "drawn", "matrix", "recorded", "summary"]
 
-LEAD_S, AFTER_S = 40, 25
-"""Seconds of good pictures before the fault, in which alarms are raised and the camera's reference is learned, and
-after it."""
+LEAD_S, FAULT_S, AFTER_S = 40, 20, 25
+"""Seconds of good pictures before the fault, in which alarms are raised and the camera's reference is learned, of the
+fault, and of good pictures after it."""
 
 SAID_WITHIN_S = 5.0
 BLIND_WITHIN_S = 10.0
@@ -54,8 +54,8 @@ CALM_SHARE = 0.7
 
 DURATIONS: dict[str, Callable[[float], bool]] = {
     "short": lambda s: s < 2,
-    "long": lambda s: s < 40,
-    "comes and goes": lambda s: s < 40 and s % 4 < 2,
+    "long": lambda s: s < FAULT_S,
+    "comes and goes": lambda s: s < FAULT_S and s % 4 < 2,
 }
 """Seconds since the fault began -> whether the picture is spoiled."""
 
@@ -166,14 +166,14 @@ def _textured(picture: Picture) -> Picture:
     return shown
 
 
-def drawn() -> list[Footage]:
-    """Drawn crowds of 5 p/m2 on one side of a square of 16 x 10 m: seen by one camera, by one camera for each half, and
-    by two cameras that both see all of it."""
+def drawn() -> Iterator[Footage]:
+    """Drawn crowds of 5 p/m2 on one side of a square of 16 x 10 m: seen by one camera, by two cameras that both see all
+    of it, and by one camera for each half."""
     crowd = lattice(5.0, -8, 0, -2, 10)
     few = lattice(0.2, -1, 0, 8, 10)
     people = np.concatenate([crowd, few])
     phase = np.random.default_rng(SEED).uniform(0, 6.28, people.shape)
-    seconds = LEAD_S + 40 + AFTER_S
+    seconds = LEAD_S + FAULT_S + AFTER_S
 
     def at(t_s: float) -> np.ndarray:
         moved: np.ndarray = people + 0.06 * np.sin(phase + t_s)
@@ -189,13 +189,12 @@ def drawn() -> list[Footage]:
             "half with the crowd": ("south", (0.0, 0.5)),
             "other half": ("south", (0.5, 1.0)),
         }),
+        ("two cameras over all", {"north": across, "south": whole}, {"one of them": ("south", (0.0, 1.0))}),
         ("a camera for each half", {"west": west, "east": east}, {
             "camera with the crowd": ("west", (0.0, 1.0)),
             "other camera": ("east", (0.0, 1.0)),
         }),
-        ("two cameras over all", {"north": across, "south": whole}, {"one of them": ("south", (0.0, 1.0))}),
     )  # fmt: skip
-    footages = []
     for name, planes, places in made:
         cameras = tuple(Camera(one, {"en": one}, plane, Anchor.FEET, 0.5, 0.3) for one, plane in sorted(planes.items()))
         limits = tuple(
@@ -218,8 +217,7 @@ def drawn() -> list[Footage]:
             pairs[one.camera_id] = _paired(
                 [replace(p.current, image_bgr=_textured(p.current.image_bgr)) for p in source.pairs()]
             )
-        footages.append(Footage(name, site, feeds, pairs, places, LEAD_S * NS, (0, seconds * NS)))
-    return footages
+        yield Footage(name, site, feeds, pairs, places, LEAD_S * NS, (0, seconds * NS))
 
 
 def recorded(folder: Path) -> Footage:
@@ -231,7 +229,7 @@ def recorded(folder: Path) -> Footage:
     site = config.to_site(event)
     (feed,) = build.open_feeds(event, site)
     first, end = feed.source.span_ns
-    end = min(end, first + (LEAD_S + 40 + AFTER_S) * NS)
+    end = min(end, first + (LEAD_S + FAULT_S + AFTER_S) * NS)
     frames = [pair.current for pair in progress(feed.source.pairs(first, end), "reading")]
     one = site.cameras[0].camera_id
     places = {"whole picture": (one, (0.0, 1.0)), "left half": (one, (0.0, 0.5)), "right half": (one, (0.5, 1.0))}
@@ -315,14 +313,18 @@ BLACK = Fault("black pictures", lambda picture, number, before: np.zeros_like(pi
 KINDS = (*FAULTS, SILENCE, FLASH, BLACK)
 
 
-def matrix(footage: Footage, durations: Iterable[str] = tuple(DURATIONS)) -> list[Cell]:
-    """Every cell of one footage."""
+def matrix(footage: Footage, durations: Iterable[str] = tuple(DURATIONS), kinds: Iterable[Fault] = KINDS) -> list[Cell]:
+    """Every cell of one footage.
+
+    Raises:
+        ConfigError: no alarm is open without a fault, so that none could be lowered.
+    """
     good = _good(footage)
     if not any(level > Level.NORMAL for level in _levels(good.outcomes[max(good.outcomes)]).values()):
         raise ConfigError(f"faults: without a fault no alarm is open in {footage.name}: nothing could be lowered.")
     work = [
         (fault, place, duration)
-        for fault in KINDS
+        for fault in kinds
         for place, (_, columns) in footage.places.items()
         for duration in durations
         if columns == (0.0, 1.0) or (fault.share == 1.0 and not fault.says & (WHOLE_ONLY | {"silent"}))
