@@ -284,7 +284,7 @@ def _spoiled(
             before = shown_before = now
             continue
         bad = spoils((now.stamp.t_ns - footage.begins_ns) / NS)
-        if bad and fault.name == SILENCE.name:
+        if bad and (fault is SILENCE or (fault is DROPPED and now.stamp.seq % 2)):
             continue
         shown = now
         if bad and before is not None:
@@ -297,7 +297,7 @@ def _spoiled(
         else:
             before = now
         if model is not None:
-            model.hidden = columns if bad else None
+            model.hidden = columns if bad and fault is not DROPPED else None
         found.append(feed.observe(FramePair(shown_before, shown)))
         if model is not None:
             model.hidden = None
@@ -306,11 +306,12 @@ def _spoiled(
 
 
 SILENCE = Fault("silence", lambda picture, number, before: picture, frozenset({"silent"}))
+DROPPED = Fault("every other picture dropped", lambda picture, number, before: picture, frozenset({"silent"}))
 FLASH = Fault(
     "firework's flash", lambda picture, number, before: np.full_like(picture, 253), frozenset({"overexposed"})
 )
 BLACK = Fault("black pictures", lambda picture, number, before: np.zeros_like(picture), frozenset({"dark"}))
-KINDS = (*FAULTS, SILENCE, FLASH, BLACK)
+KINDS = (*FAULTS, SILENCE, DROPPED, FLASH, BLACK)
 
 
 def matrix(footage: Footage, durations: Iterable[str] = tuple(DURATIONS), kinds: Iterable[Fault] = KINDS) -> list[Cell]:
