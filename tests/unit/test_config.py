@@ -74,15 +74,17 @@ def test_a_small_event_becomes_a_site_with_the_default_limits(tmp_path: Path) ->
     assert site.phases[0].start_ns == parse_time("2026-12-31T14:00:00Z")
     limits = site.phases[0].zone_limits[0].limits
     assert {limit.quantity for limit in limits} == {Quantity.DENSITY, Quantity.PEAK}, "no capacity is declared"
-    assert [(x.level, x.raise_at) for x in limits] == [
+    density, peak = ([x for x in limits if x.quantity is each] for each in (Quantity.DENSITY, Quantity.PEAK))
+    assert [(x.level, x.raise_at) for x in density] == [
         (Level.WATCH, 2.0),
         (Level.CAUTION, 3.0),
         (Level.ALERT, 4.0),
         (Level.CRITICAL, 5.0),
     ]
+    assert [(x.level, x.raise_at) for x in peak] == [(Level.ALERT, 4.0), (Level.CRITICAL, 5.0)]
     # T - max(0.3 p/m2, 8 %)
-    assert [limit.clear_below for limit in limits] == pytest.approx([1.7, 2.7, 3.68, 4.6])
-    assert [limit.on_delay_s for limit in limits] == [10, 10, 10, 5]
+    assert [limit.clear_below for limit in limits] == pytest.approx([1.7, 2.7, 3.68, 4.6, 3.68, 4.6])
+    assert [limit.on_delay_s for limit in limits] == [10, 10, 10, 5, 10, 5]
     assert {limit.off_delay_s for limit in limits} == {30}
 
 
