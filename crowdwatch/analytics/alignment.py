@@ -1,12 +1,13 @@
 """Whether a camera still looks where it looked: its gradient profiles against those that it usually has.
 
 The profiles of the last seconds are correlated with the slow mean of earlier ones. A camera that was knocked, turned or
-sent to another preset shows other edges at other places: the correlation at no shift is gone at once and for good. What
-moves in front of the scene lowers it too, by as much as is usual for the camera.
+sent to another preset shows its edges at other places: the correlation at no shift is gone at once and for good, or is
+larger at another shift. People in front of the scene lower it too, but they do not shift it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,8 +32,16 @@ LEAST_USUAL = 0.1
 
 USUAL_FRAC, OFF_SUM_S, BACK_AFTER_S = 0.75, 1.2, 3.0
 """With less than this of the usual likeness, in either direction, nothing is learned, and what lacks is summed up over
-time: a camera that was turned away (0.1) is found after two seconds, one that was knocked a little (0.6) after eight.
-With more in both directions for this long the old view is there again."""
+time: a camera that was shifted, turned or sent to another preset is found after four to nine seconds. With more in both
+directions for this long the old view is there again."""
+
+COLLAPSED = 0.35
+"""With less than this of the usual likeness in one direction the view is another one. With more it is only if the old
+one is found elsewhere: a crowd that fills the picture lowers the likeness, too."""
+
+MOST_SHIFT, LEAST_SHIFT, MORE_ALIKE, SHIFTED_PARTS = 24, 2, 0.2, 3
+"""Samples of shift that are tried (a sixteenth of the picture), and from which on something is shifted; by how much the
+likeness has to be larger there; and in how many of the eight profiles."""
 
 SEEN_TILE = 0.5
 """A tile of which less is seen is left out."""
@@ -89,7 +98,10 @@ class Alignment:
         if self.moved:
             back_s = self.off_s + dt_s if rest >= USUAL_FRAC else 0.0
             return replace(self, recent=recent, off_s=back_s % BACK_AFTER_S, moved=back_s < BACK_AFTER_S)
-        off_s = max(0.0, self.off_s + (USUAL_FRAC - rest) * dt_s)
+        lacks = USUAL_FRAC - rest
+        if lacks > 0 and rest >= COLLAPSED and shifted_parts(recent, self.mean) < SHIFTED_PARTS:
+            lacks = 0.0
+        off_s = max(0.0, self.off_s + lacks * dt_s)
         if off_s >= OFF_SUM_S:
             return replace(self, recent=recent, off_s=0.0, moved=True)
         if not learn or rest < USUAL_FRAC:
@@ -122,9 +134,28 @@ def likeness(a: FloatArray, b: FloatArray) -> FloatArray:
     >>> likeness(edges, edges).round(9).min(), bool(likeness(edges, np.roll(edges, 5, axis=1)).max() < 0)
     (np.float64(1.0), True)
     """
-    found = []
+    return np.stack([(one * other).sum(axis=1) for one, other in _directions(a, b)])
+
+
+def shifted_parts(a: FloatArray, b: FloatArray) -> int:
+    """In how many of the eight profiles two sets are clearly more alike at a shift than at none.
+
+    >>> edges = np.random.default_rng(0).uniform(0, 9, (4, 300))
+    >>> shifted_parts(edges, edges), shifted_parts(edges, np.roll(edges, 5, axis=1))
+    (0, 8)
+    """
+    count = 0
+    for one, other in _directions(a, b):
+        for row, against in zip(one, other, strict=True):
+            at = np.correlate(np.pad(row, MOST_SHIFT), against, "valid")
+            best = int(at.argmax())
+            count += int(abs(best - MOST_SHIFT) >= LEAST_SHIFT and at[best] - at[MOST_SHIFT] >= MORE_ALIKE)
+    return count
+
+
+def _directions(a: FloatArray, b: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """The edges of two sets of profiles, of unit size, direction by direction; 0 where a profile has none."""
     for part in (slice(0, PROFILE_XY[0]), slice(PROFILE_XY[0], None)):
-        one, other = (each[:, part] - uniform_filter1d(each[:, part], WIDE, axis=1, mode="nearest") for each in (a, b))
-        size = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-        found.append((one * other).sum(axis=1) / np.maximum(size, 1e-9))
-    return np.stack(found)
+        edges = [each[:, part] - uniform_filter1d(each[:, part], WIDE, axis=1, mode="nearest") for each in (a, b)]
+        one, other = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-9) for each in edges)
+        yield one, other

@@ -246,7 +246,8 @@ def _says(fault: Fault, watch: CameraWatch) -> bool:
         return watch.picture.value in fault.says
     if watch.picture is not Health.OK:
         return False
-    return watch.loss.doubtful or 0.6 * fault.share <= watch.loss.lost.mean() <= min(1.0, 1.2 * fault.share)
+    lost = float(watch.loss.lost.mean())
+    return watch.loss.doubtful or 0.6 * fault.share <= lost <= min(1.0, 1.2 * fault.share)
 
 
 def false_alarms(recording: Recording, hours: float) -> list[FalseAlarms]:
