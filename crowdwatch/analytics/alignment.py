@@ -35,9 +35,10 @@ USUAL_FRAC, OFF_SUM_S, BACK_AFTER_S = 0.75, 1.2, 3.0
 time: a camera that was shifted, turned or sent to another preset is found after four to nine seconds. With more in both
 directions for this long the old view is there again."""
 
-COLLAPSED = 0.35
-"""With less than this of the usual likeness in one direction the view is another one. With more it is only if the old
-one is found elsewhere: a crowd that fills the picture lowers the likeness, too."""
+COLLAPSED, LATELY_S, SUDDEN = 0.35, 6.0, 0.7
+"""With less than this of the usual likeness in one direction the view is another one, if it came suddenly: the mean
+likeness of the last seconds was still above the last of these. Else it is another one only if the old one is found
+elsewhere: a crowd that gathers lowers the likeness too, over ten seconds and more."""
 
 MOST_SHIFT, LEAST_SHIFT, MORE_ALIKE, SHIFTED_PARTS = 24, 2, 0.2, 3
 """Samples of shift that are tried (a sixteenth of the picture), and from which on something is shifted; by how much the
@@ -63,6 +64,8 @@ class Alignment:
         recent: those of the last seconds; None before the first.
         usual: (2, 4) the usual likeness of the two, by direction and tile.
         learned_s: for how long these were learned.
+        lately: the mean of what was left of the usual likeness in the last seconds.
+        collapsed: whether the likeness was gone at once, and has been since.
         off_s: the sum of what lacked of the usual likeness; while moved, for how long they have been alike again.
         moved: whether the camera looks elsewhere.
     """
@@ -71,6 +74,8 @@ class Alignment:
     recent: FloatArray | None
     usual: FloatArray = field(default_factory=lambda: np.ones((2, 4)))
     learned_s: float = 0.0
+    lately: float = 1.0
+    collapsed: bool = False
     off_s: float = 0.0
     moved: bool = False
 
@@ -98,18 +103,21 @@ class Alignment:
         if self.moved:
             back_s = self.off_s + dt_s if rest >= USUAL_FRAC else 0.0
             return replace(self, recent=recent, off_s=back_s % BACK_AFTER_S, moved=back_s < BACK_AFTER_S)
+        collapsed = rest < USUAL_FRAC and (self.collapsed or (rest < COLLAPSED and self.lately >= SUDDEN))
+        lately = self.lately + (rest - self.lately) * min(1.0, dt_s / LATELY_S)
         lacks = USUAL_FRAC - rest
-        if lacks > 0 and rest >= COLLAPSED and shifted_parts(recent, self.mean) < SHIFTED_PARTS:
+        if lacks > 0 and not collapsed and shifted_parts(recent, self.mean) < SHIFTED_PARTS:
             lacks = 0.0
         off_s = max(0.0, self.off_s + lacks * dt_s)
+        new = replace(self, recent=recent, lately=lately, collapsed=collapsed, off_s=off_s)
         if off_s >= OFF_SUM_S:
-            return replace(self, recent=recent, off_s=0.0, moved=True)
+            return replace(new, off_s=0.0, moved=True)
         if not learn or rest < USUAL_FRAC:
-            return replace(self, recent=recent, off_s=off_s)
+            return new
         learned_s = self.learned_s + dt_s
         pace_s = min(USUAL_S, learned_s)
         mean, usual = towards(self.mean, now, dt_s, pace_s), towards(self.usual, alike, dt_s, pace_s)
-        return Alignment(mean, recent, usual, learned_s, off_s)
+        return replace(new, mean=mean, usual=usual, learned_s=learned_s)
 
     def _rest(self, alike: FloatArray, hidden: Mask) -> float:
         """What is left of the usual likeness, in the direction in which less is left; 1 where that cannot be told."""

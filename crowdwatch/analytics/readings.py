@@ -217,7 +217,8 @@ def _quality(
     if not any(cameras[camera_id].window for camera_id in zone.well):
         return Quality.BLIND, [Reason.of(Code.NO_PICTURE)]
     if _many(zone.lost.hidden, zone.found):
-        return Quality.BLIND, [Reason.of(Code.CROWD_UNSEEN, people=zone.lost.hidden, age_s=zone.lost.age_s), *doubts]
+        unseen = Reason.of(Code.CROWD_UNSEEN, people=zone.lost.hidden, age_s=zone.lost.age_s)
+        return Quality.BLIND, [unseen, *_unclear(zone, assignment), *doubts]
     silent = [c for c in zone.well if c in masses and _many(float(masses[c].lost[zone.index]), zone.found)]
     if silent:
         return Quality.BLIND, [Reason.of(Code.NO_ESTIMATE_IN_CROWD, c) for c in silent]

@@ -190,7 +190,8 @@ def _newton(lens: Lens, seen: FloatArray, fold: float) -> FloatArray:
     reach = 0.999999 * fold
     for _ in range(_NEWTON_STEPS):
         r = np.hypot(x[:, 0], x[:, 1])[:, None]
-        x = np.where(r > reach, x * reach / np.maximum(r, 1e-30), x)
+        if np.isfinite(fold):
+            x = np.where(r > reach, x * reach / np.maximum(r, 1e-30), x)
         miss = _opencv_seen(lens, x, fold) - seen
         columns = [
             (_opencv_seen(lens, x + d, np.inf) - _opencv_seen(lens, x - d, np.inf)) / (2 * h)

@@ -65,7 +65,8 @@ def test_every_code_has_a_text_in_every_language_that_says_all_its_values() -> N
 
 
 def test_words_among_the_values_are_translated() -> None:
-    words = {"health": Health, "quantity": Quantity, "unit": UNITS.values()}
+    partly = (Health.DARK, Health.OVEREXPOSED, Health.COVERED, Health.BLURRED, Health.DAMAGED)
+    words = {"health": Health, "loss": partly, "quantity": Quantity, "unit": UNITS.values()}
     for language, module in MODULES.items():
         for kind, members in words.items():
             assert module.TERMS[kind].keys() == {str(each) for each in members}, (language, kind)

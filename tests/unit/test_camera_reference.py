@@ -15,7 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
+from crowdwatch.analytics.alignment import Alignment
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
+from crowdwatch.core.blocks import BLOCKS_HW, PROFILES
+from crowdwatch.core.blocks import coded as stored
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.records import Anchor, Detections, Frame, FramePair, Stamp
 from crowdwatch.observation.evidence import evidence
@@ -270,3 +273,25 @@ def test_pictures_without_evidence_by_blocks_are_judged_as_before(background):
         watch = watch.see(second * NS, whole, None, LIMIT_S)
         assert watch.picture is (Health.FROZEN if second >= 5 else Health.OK)
     assert watch.reference is None
+
+
+def test_a_crowd_that_gathers_is_no_camera_that_was_moved_and_a_turned_one_is():
+    """Both leave nothing of the old profiles: one within twelve seconds, the other at once."""
+    rng = np.random.default_rng(3)
+    empty, full = (rng.uniform(0, 20, PROFILES) for _ in range(2))
+    nothing = np.zeros(BLOCKS_HW, dtype=bool)
+
+    def said(share_at):
+        alignment = Alignment.of(stored(empty))
+        moved = []
+        for second in range(60):
+            share = share_at(second)
+            shown = stored((1 - share) * empty + share * full)
+            alignment = alignment.see(shown, nothing, 1.0, learn=True)
+            moved.append(alignment.moved)
+        return moved
+
+    assert not any(said(lambda second: min(1.0, max(0.0, (second - 30) / 12))))
+    turned = said(lambda second: float(second >= 30))
+    assert not any(turned[:30])
+    assert all(turned[38:])

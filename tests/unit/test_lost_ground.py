@@ -34,25 +34,25 @@ def shown(second, lost=None, *, change=True):
     )
 
 
-def events_of(site, lost_from):
+def events_of(site, lost_from, people=PEOPLE):
     """A picture and a tick a second for 50 s; from second 30 on some blocks show nothing, and nobody is found there."""
     events = []
     view = site.cameras[0].plane
     for second in range(50):
         lost = lost_from if second >= LEARN_S else None
-        places = PEOPLE
+        places = people
         if lost is not None:
-            feet = to_image(view, PEOPLE)
+            feet = to_image(view, people)
             col = np.clip(feet[:, 0] * 16 / view.image_hw[1], 0, 15).astype(int)
             row = np.clip(feet[:, 1] * 12 / view.image_hw[0], 0, 11).astype(int)
-            places = PEOPLE[~lost[row, col]]
+            places = people[~lost[row, col]]
         seen = see(T0 + second * S, places, evidence=shown(second, lost))
         events += [seen, Tick(T0 + second * S, (seen.stamp.id,))]
     return events
 
 
-def outcomes_of(site, lost_from):
-    return fold(started(site), events_of(site, lost_from))[1]
+def outcomes_of(site, lost_from, people=PEOPLE):
+    return fold(started(site), events_of(site, lost_from, people))[1]
 
 
 @pytest.fixture
@@ -71,17 +71,27 @@ def blocks(share, side):
 
 
 def test_half_a_cover_makes_half_of_the_zone_unseen(site):
-    outcomes = outcomes_of(site, blocks(0.5, "left"))
+    east = PEOPLE[PEOPLE[:, 0] > 0]
+    outcomes = outcomes_of(site, blocks(0.5, "left"), east)
     before, after = outcomes[LEARN_S - 1].readings[0], outcomes[-1].readings[0]
     assert before.quality is Quality.GOOD
-    assert before.count == pytest.approx(12)
+    assert before.count == after.count == pytest.approx(6)
     assert after.visible_frac == pytest.approx(0.5 * before.visible_frac, abs=0.1)
     assert after.quality is Quality.DEGRADED
     assert Reason.of(Code.PARTLY_UNCLEAR, "c", loss="covered") in after.reasons
     # the people who are seen stand on the ground that is seen: the density is theirs
-    assert after.density_p_m2 == pytest.approx(before.density_p_m2, rel=0.25)
-    assert after.count_high > after.count + 4
+    assert after.density_p_m2 == pytest.approx(2 * before.density_p_m2, rel=0.25)
+    assert after.count_high > before.count_high + 100, "many may have come to where nobody sees since"
     assert outcomes[-1].health[0].health is Health.OK
+
+
+def test_half_a_cover_over_half_of_the_people_is_blindness(site):
+    last = outcomes_of(site, blocks(0.5, "left"))[-1].readings[0]
+    assert last.quality is Quality.BLIND
+    assert math.isnan(last.count)
+    assert Reason.of(Code.PARTLY_UNCLEAR, "c", loss="covered") in last.reasons
+    (unseen,) = [reason for reason in last.reasons if reason.code is Code.CROWD_UNSEEN]
+    assert dict(unseen.values)["people"] == pytest.approx(6)
 
 
 def test_pictures_of_a_loss_that_is_not_known_yet_are_not_counted(site):
