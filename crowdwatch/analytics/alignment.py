@@ -38,7 +38,7 @@ directions for this long the old view is there again."""
 COLLAPSED, LATELY_S, SUDDEN = 0.35, 6.0, 0.7
 """With less than this of the usual likeness in one direction the view is another one, if it came suddenly: the mean
 likeness of the last seconds was still above the last of these. Else it is another one only if the old one is found
-elsewhere: a crowd that gathers lowers the likeness too, over ten seconds and more."""
+elsewhere: a crowd that fills the picture lowers the likeness too, within twenty seconds or more."""
 
 MOST_SHIFT, LEAST_SHIFT, MORE_ALIKE, SHIFTED_PARTS = 24, 2, 0.2, 3
 """Samples of shift that are tried (a sixteenth of the picture), and from which on something is shifted; by how much the

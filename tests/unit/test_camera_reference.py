@@ -276,7 +276,7 @@ def test_pictures_without_evidence_by_blocks_are_judged_as_before(background):
 
 
 def test_a_crowd_that_gathers_is_no_camera_that_was_moved_and_a_turned_one_is():
-    """Both leave nothing of the old profiles: one within twelve seconds, the other at once."""
+    """Both leave nothing of the old profiles: one within twenty seconds, the other at once."""
     rng = np.random.default_rng(3)
     empty, full = (rng.uniform(0, 20, PROFILES) for _ in range(2))
     nothing = np.zeros(BLOCKS_HW, dtype=bool)
@@ -291,7 +291,7 @@ def test_a_crowd_that_gathers_is_no_camera_that_was_moved_and_a_turned_one_is():
             moved.append(alignment.moved)
         return moved
 
-    assert not any(said(lambda second: min(1.0, max(0.0, (second - 30) / 12))))
+    assert not any(said(lambda second: min(1.0, max(0.0, (second - 30) / 20))))
     turned = said(lambda second: float(second >= 30))
     assert not any(turned[:30])
     assert all(turned[38:])
