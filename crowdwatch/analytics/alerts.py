@@ -37,7 +37,7 @@ already.) Ten seconds of good sight end it. [design values]"""
 
 BLIND_WINDOW_S, BLIND_SHARE = 30.0, 0.25
 """A zone that is blind again and again: its blind time is averaged with this time constant, and the alarm is raised at
-this share. Blind for every other second, it is raised after 9 s of blindness. [design values]"""
+this share: after about ten seconds of blindness, where every other second is blind. [design values]"""
 
 BLIND_LEVEL = Level.ALERT
 
@@ -84,7 +84,9 @@ class Timer:
     def _sees(self, value: _Value, limit: Limit) -> bool:
         """Whether sight is good enough to clear."""
         as_good = value.visible_frac >= self.visible_frac - SIGHT_FRAC and not value.too_few
-        return as_good or value.high < limit.clear_below
+        # a limit that this phase does not have has no value to clear below: its own holds
+        clear_below = min(limit.clear_below, math.inf if self.limit is None else self.limit.clear_below)
+        return as_good or value.high < clear_below
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,16 @@ import numpy as np
 
 from crowdwatch.analytics import correction
 from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, zone_mass
-from crowdwatch.analytics.coverage import CameraView, SiteView, cover, first_cover
+from crowdwatch.analytics.coverage import CameraView, SiteView
 from crowdwatch.analytics.memory import Lost, LostGround
 from crowdwatch.analytics.sudden_fall import Fall
 from crowdwatch.core import intervals
 from crowdwatch.core.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray
-from crowdwatch.core.site import FACTOR_RANGE, MOST_P_M2, Bias, Quantity, Site, Zone
-from crowdwatch.ground import heads_fault
+from crowdwatch.core.site import FACTOR_RANGE, MOST_P_M2, Bias, Zone
 
-__all__ = ["Doubts", "known_gaps", "read_zones"]
+__all__ = ["BLIND_BELOW_FRAC", "DEGRADED_BELOW_FRAC", "Doubts", "read_zones"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
@@ -37,9 +36,6 @@ values]"""
 
 CROWD_P_M2 = 1.0
 """From this density on people hide one another. Boxes alone are doubted where there may be so many. [design value]"""
-
-CRUSH_M2, CRUSH_P_M2 = 10.0, 6.0
-"""The smallest ground worth a reading, and a density at which people are crushed."""
 
 LOST_GROUND_FRAC = 0.02
 """Less lost ground of a zone than this is not said: moving cameras sway. [design value]"""
@@ -89,46 +85,6 @@ class _Masses:
     total: FloatArray
     by_boxes: FloatArray
     lost: FloatArray
-
-
-def known_gaps(view: SiteView) -> list[str]:
-    """What is known before any picture: zones of which too little is seen, zones whose mean hides a crush, and cameras
-    that cannot place heads.
-
-    Zones that a moving camera may come to see are not among them.
-    """
-    said = []
-    everybody = cover(view, first_cover(view), view.cameras, frozenset(view.cameras))
-    moving = any(camera.moves for camera in view.site.cameras)
-    for zone, frac in zip(view.zones.zones, everybody.visible_frac, strict=True):
-        if frac < DEGRADED_BELOW_FRAC and not moving:
-            becomes = "blind: it is never read" if frac < BLIND_BELOW_FRAC else "degraded"
-            said.append(f"zone {zone.zone_id}: the cameras see {frac:.0%} of it, so it will be {becomes}.")
-    said += [_averaged_away(zone) for zone in view.zones.zones if _hides_a_crush(view.site, zone)]
-    for camera_id, seen in view.cameras.items():
-        fault = heads_fault(seen.plane)
-        if seen.camera.counts_heads and fault is not None:
-            said.append(f"camera {camera_id}: the detector counts alone, and dense crowds are missed: {fault}")
-    return said
-
-
-def _hides_a_crush(site: Site, zone: Zone) -> bool:
-    """Whether a crush on :data:`CRUSH_M2` of a zone may reach no limit in some phase: it has none on the densest place,
-    and the mean stays below all limits of the density."""
-    for phase in site.phases:
-        limits = [limit for each in phase.zone_limits if each.zone_id == zone.zone_id for limit in each.limits]
-        quantities = {limit.quantity for limit in limits}
-        lowest = min((limit.raise_at for limit in limits if limit.quantity is Quantity.DENSITY), default=math.inf)
-        if limits and Quantity.PEAK not in quantities and CRUSH_P_M2 * CRUSH_M2 / zone.usable_area_m2 < lowest:
-            return True
-    return False
-
-
-def _averaged_away(zone: Zone) -> str:
-    return (
-        f"zone {zone.zone_id}: a crush on {CRUSH_M2:g} m2 of its {zone.usable_area_m2:.0f} m2 may reach no limit. "
-        "Give limits on its densest place, peak_p_m2, or divide the zone."
-    )
 
 
 def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubts: Doubts) -> list[_Zone]:

@@ -27,9 +27,6 @@ LEAST_PEOPLE = 10.0
 FASTER = 1.5
 """How much faster than a crowd of that density people may walk, when they hurry. [design value]"""
 
-FIELD_M = 1.0
-"""By how much a smoothed density field may put people too deep into a zone: its bandwidth by default."""
-
 DOUBTED_S = 300.0
 """How long a count that fell is doubted when it does not come back: by then even a packed zone can have emptied.
 [design value]"""
@@ -105,5 +102,5 @@ def _cannot_have_left(view: SiteView, index: int, field_p_m2: FloatArray, known:
     row, col = np.divmod(cell, grid.shape[1])
     at = grid.origin_m + (np.stack([col, row], axis=1) + 0.5) * grid.cell_m
     depth_m = shapely.distance(shapely.points(at), shapely.boundary(zones.areas[index]))
-    stays = depth_m > FASTER * walking_m_s(density) * seconds + FIELD_M
+    stays = depth_m > FASTER * walking_m_s(density) * seconds + view.site.bandwidth_m  # the field is smoothed
     return float((density * zones.share[here])[stays].sum() * grid.cell_m**2)

@@ -128,7 +128,7 @@ def check(
 
     from crowdwatch import config
     from crowdwatch.analytics.coverage import view_site
-    from crowdwatch.analytics.readings import known_gaps
+    from crowdwatch.analytics.known_gaps import known_gaps
 
     loaded = config.load(event)
     site = config.to_site(loaded)

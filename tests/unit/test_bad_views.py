@@ -10,7 +10,7 @@ from scenes import SQUARE, T0, fold, ladder, see, square, started
 
 from crowdwatch import config
 from crowdwatch.analytics.coverage import view_site
-from crowdwatch.analytics.readings import known_gaps
+from crowdwatch.analytics.known_gaps import known_gaps
 from crowdwatch.assets.examples import example
 from crowdwatch.core.outcomes import Level, Quality
 from crowdwatch.core.reasons import Code, Reason

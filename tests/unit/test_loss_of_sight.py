@@ -226,3 +226,17 @@ def test_boxes_that_fail_in_the_crowd_clear_no_alarm():
     outcomes = run(site, 240, found, lambda *_: FINE)
     assert [t[1:] for t in transitions(outcomes)] == [("raised", "CAUTION")]
     assert outcomes[-1].readings[0].density_p_m2 < 0.3
+
+
+def test_a_phase_without_the_limit_clears_nothing_while_less_is_seen():
+    """The empty half is dark when the phase begins that has no such limit; the crowd may have gone there."""
+    critical = ladder(1.0, 2.0, 2.5, 2.9)
+    phases = (
+        Phase("show", 0, (ZoneLimits("z", critical),)),
+        Phase("egress", T0 + 30 * S, (ZoneLimits("z", critical[:1]),)),
+    )
+    outcomes = run(replace(halves(), phases=phases), 90, lambda _: CROWD, lost_from(EAST, 20, until=60))
+    assert [t for t in transitions(outcomes) if 20 <= t[0] < 60] == []
+    assert outcomes[59].readings[0].level is Level.CRITICAL
+    assert Code.LEVEL_HELD in codes(outcomes[59].readings[0])
+    assert transitions(outcomes)[-1] == (63, "level_down", "WATCH")
