@@ -20,12 +20,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from crowdwatch.core.runs import Command, CommandKind
+from crowdwatch.drivers.build import open_store
+
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path(os.environ.get("CROWDWATCH_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 PATIENCE_MS = 60_000
 """The slowest thing waited for is the engine's start on a busy machine, about 10 s here."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def start(arguments: list[str], folder: Path, store: str, name: str) -> subprocess.Popen[bytes]:
@@ -48,6 +52,16 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def pace(store: str, speed: float) -> None:
+    """Set the speed of the newest run: slow while the page is used, however busy the machine, and then to the end."""
+    handle = open_store(store, create=False)
+    try:
+        run_id = handle.runs()[0].run_id
+        handle.submit(Command(run_id, CommandKind.SPEED, "test", time.time_ns(), value=speed))
+    finally:
+        handle.close()
 
 
 @pytest.fixture
@@ -119,28 +133,29 @@ def focus_with_tab(page: Page, part: str) -> None:
 
 def test_an_alert_appears_and_is_acknowledged_by_keyboard(page: Page, address: str, store: str, tmp_path: Path) -> None:
     page.goto(address)
-    expect(page.get_by_text("Nothing has been recorded yet")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Nothing has been recorded yet")).to_be_visible()
 
     arguments = [
         "crowdwatch",
         "replay",
         "examples/synthetic/event.yaml",
         "--speed",
-        "4",
+        "2",
         "--runs",
         str(tmp_path / "runs"),
     ]
     engine = start(arguments, tmp_path, store, "engine")
     try:
         # the page fills by itself, and says what it is
-        expect(page.get_by_text("SYNTHETIC SCENE")).to_be_visible(timeout=PATIENCE_MS)
-        expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("SYNTHETIC SCENE")).to_be_visible()
+        expect(page.locator(".js-plotly-plot").first).to_be_visible()
 
         # the alert
         button = page.get_by_role("button", name=re.compile("Acknowledge In front of the stage"))
-        expect(button).to_be_visible(timeout=PATIENCE_MS)
+        expect(button).to_be_visible()
         expect(page.get_by_text("NOT ACKNOWLEDGED").first).to_be_visible()
         page.screenshot(path=tmp_path / "alert.png")
+        pace(store, 0.25)
 
         # the focus must outlive the redrawing once a second, or no one can press anything with a keyboard
         focus_with_tab(page, "Acknowledge In front of the stage")
@@ -157,7 +172,7 @@ def test_an_alert_appears_and_is_acknowledged_by_keyboard(page: Page, address: s
             if button.count():
                 focus_with_tab(page, "Acknowledge In front of the stage")
                 page.keyboard.press("Enter")
-        expect(done.first).to_be_visible(timeout=PATIENCE_MS)
+        expect(done.first).to_be_visible()
         page.screenshot(path=tmp_path / "acknowledged.png")
 
         # a picture of the camera is there
@@ -188,25 +203,29 @@ def test_a_finished_run_can_be_watched_again_in_chinese(page: Page, address: str
     engine = start(arguments, tmp_path, store, "engine")
     assert engine.wait(timeout=120) == 0, (tmp_path / "engine.log").read_text()
     page.goto(f"{address}/?lang=zh")
-    expect(page.get_by_text("已结束")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("已结束")).to_be_visible()
+    page.get_by_role("combobox", name="速度").click()
+    page.get_by_role("option", name="×0.5").click()
     page.get_by_role("button", name="再看一次").click()
-    expect(page.get_by_text("运行中")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("运行中")).to_be_visible()
     page.screenshot(path=tmp_path / "again.png")
     page.get_by_role("button", name=re.compile("暂停")).click()
-    expect(page.get_by_text("以下内容均为")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("以下内容均为")).to_be_visible()
     page.get_by_role("button", name=re.compile("继续")).click()
-    expect(page.get_by_text("已结束")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name=re.compile("暂停"))).to_be_visible()
+    pace(store, 0)
+    expect(page.get_by_text("已结束")).to_be_visible()
 
 
 def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
     page: Page, address: str, store: str, tmp_path: Path
 ) -> None:
     """What is typed outlives the redrawing once a second; what the log does not hold yet is not lost."""
-    words = ["replay", "examples/synthetic/event.yaml", "--speed", "2", "--to", "0:00:40"]
+    words = ["replay", "examples/synthetic/event.yaml", "--speed", "0.2", "--to", "0:00:20"]
     engine = start(["crowdwatch", *words, "--runs", str(tmp_path / "runs")], tmp_path, store, "engine")
     try:
         page.goto(address)
-        expect(page.locator('[data-testid="stImage"] img')).to_have_count(1, timeout=PATIENCE_MS)
+        expect(page.locator('[data-testid="stImage"] img')).to_have_count(1)
         focus_with_tab(page, "Count the people in this picture")
         page.keyboard.press("Enter")
         expect(page.get_by_text("PICTURE HELD FOR COUNTING")).to_be_visible()
@@ -226,6 +245,7 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
         ).to_be_visible()
         expect(people).to_have_value("13")
         page.screenshot(path=tmp_path / "counting.png")
+        pace(store, 0)
         assert engine.wait(timeout=120) == 0, (tmp_path / "engine.log").read_text()
         expect(page.get_by_text("finished", exact=True)).to_be_visible()
         focus_with_tab(page, "Save the count")
