@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.analytics import correction
-from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView
+from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, inverse
 from crowdwatch.analytics.density import smooth, smooth_mass
 from crowdwatch.analytics.handover import Heads
+from crowdwatch.analytics.poses import Pose, places_in, shares_in_mean
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import FloatArray, Observation
-from crowdwatch.ground import EVERY_PART, IntArray, Masks, inside, nearest_part, parts_at, sees
+from crowdwatch.ground import EVERY_PART, IntArray, Masks, inside, moved, nearest_part, parts_at, sees
 
 __all__ = ["BLOCK_M", "Assignment", "CameraNow", "Entry", "assign", "densest", "entry_of", "zone_mass"]
 
@@ -38,6 +39,7 @@ class Entry:
         found: people found in the whole picture, before any correction: as hand counts are compared with.
         heads: the density map that stands for this moment, if any.
         lost: the blocks of the picture that showed nothing; None where all did.
+        pose: what the picture of a moving camera saw: ``place`` and ``heads`` are over its window.
         densest_p_m2: of :func:`densest`, for cameras whose correction asks for it, else 0.
         factor: what everybody found counts for, by the camera's hand counts.
         owned: what the camera owned when the rest was worked out; None before that.
@@ -54,6 +56,7 @@ class Entry:
     found: float
     heads: Heads | None = None
     lost: NDArray[np.bool_] | None = None
+    pose: Pose | None = None
     densest_p_m2: float = 0.0
     factor: float = 1.0
     owned: Masks | None = None
@@ -165,7 +168,9 @@ def entry_of(view: SiteView, camera: CameraView, observation: Observation, heads
     walks = _on_walkable(view, xy_m, cell)
     xy_m, place, bit, cell = xy_m[walks], place[walks], bit[walks], cell[walks]
     person, zone = view.zones.containing(xy_m, cell)
-    entry = Entry(observation.stamp.t_ns, xy_m, place, bit, person, zone, _found(camera, boxes, place, heads), heads)
+    pose = Pose(camera.window, camera.seen, camera.heads_share) if camera.camera.moves else None
+    found = _found(camera, boxes, place, heads)
+    entry = Entry(observation.stamp.t_ns, xy_m, place, bit, person, zone, found, heads, pose=pose)
     bias = camera.camera.bias
     if bias is None:
         return entry
@@ -192,13 +197,19 @@ def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow])
     counted = dict(cameras)
     boxes, masses, alone = (np.zeros(len(view.zones)) for _ in range(3))
     for camera_id in sorted(coverage.healthy):
-        window = _count(view, coverage, camera_id, cameras[camera_id].window)
+        window = cameras[camera_id].window
+        if coverage.views[camera_id].camera.moves:
+            window = (*window[:-1], *_count(view, coverage, camera_id, window[-1:]))
+            by_boxes, by_map = _mean_over_poses(view, coverage, camera_id, window)
+        else:
+            window = _count(view, coverage, camera_id, window)
+            by_boxes = np.mean([entry.boxes for entry in window], axis=0)
+            by_map = np.mean([entry.masses for entry in window], axis=0)
         counted[camera_id] = replace(cameras[camera_id], window=window)
-        by_boxes = np.mean([entry.boxes for entry in window], axis=0)
         boxes += by_boxes
         if window[-1].heads is None:
             alone += by_boxes
-        masses += np.mean([entry.masses for entry in window], axis=0)
+        masses += by_map
     return Assignment(coverage, counted, boxes, masses, alone)
 
 
@@ -274,3 +285,27 @@ def _count(view: SiteView, coverage: Coverage, camera_id: str, window: tuple[Ent
         boxes = np.bincount(entry.zone, weight[entry.person], len(view.zones)).astype(np.float64)
         done.append(replace(entry, owned=owned, weight=weight, boxes=boxes, masses=masses))
     return tuple(done)
+
+
+def _mean_over_poses(
+    view: SiteView, coverage: Coverage, camera_id: str, window: tuple[Entry, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """(zones,) people by boxes and by density map of a camera that moves: on each cell the mean of those pictures of
+    the window that saw it."""
+    camera, owned = coverage.views[camera_id], coverage.owned[camera_id].ravel()
+    known = [(entry, entry.pose) for entry in window if entry.pose is not None]
+    shares = shares_in_mean([pose for _, pose in known], camera.window, coverage.owned[camera_id])
+    boxes, mass = np.zeros(len(view.zones)), np.zeros(camera.window.shape)
+    for (entry, pose), share in zip(known, shares, strict=True):
+        place = places_in(entry.place, pose.window, camera.window)
+        inside_now = np.flatnonzero(place >= 0)
+        here = place[inside_now]
+        weight = np.zeros(len(place))
+        weight[inside_now] = entry.factor * share.ravel()[here] * (owned[here] & entry.bit[inside_now] != 0)
+        if entry.heads is not None:
+            weight *= 1.0 - entry.heads.weight.ravel()[entry.place]
+            # persons on the part of a cell where that picture saw heads, as on the part where the newest one does
+            per_share = entry.heads.counted * inverse(pose.heads_share)
+            mass += entry.factor * share * camera.heads_share * moved(per_share, pose.window, camera.window)
+        boxes += np.bincount(entry.zone, weight[entry.person], len(view.zones))
+    return boxes, zone_mass(view, coverage, camera_id, mass)

@@ -22,7 +22,7 @@ from crowdwatch.core.records import FloatArray, GroundPlane
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.ground import AreaCells, Grid, IntArray, Masks, Window, footprint, share_of, site_ground, unpacked
 
-__all__ = ["CameraView", "Coverage", "SiteView", "cover", "first_cover", "view_camera", "view_site"]
+__all__ = ["CameraView", "Coverage", "SiteView", "cover", "first_cover", "inverse", "view_camera", "view_site"]
 
 LEAST_SHARE = 0.01
 """Where less of a cell than this shows heads on walkable ground, its mass is what spilled over from elsewhere."""
@@ -149,7 +149,7 @@ def view_camera(view: SiteView, camera: Camera, plane: GroundPlane) -> CameraVie
     none_hidden = np.zeros(len(view.zones), dtype=np.bool_)
     return CameraView(
         camera, plane, plane.plane_id, window, found.seen, found.sigma_m, found.px2_m2, heads_share, kernel,
-        _shares_of(view.walkable, window, found.seen) * _inverse(heads_share), entries, cells, zones_seen,
+        _shares_of(view.walkable, window, found.seen) * inverse(heads_share), entries, cells, zones_seen,
         zones_seen, none_hidden,
     )  # fmt: skip
 
@@ -272,13 +272,13 @@ def _counted_shares(view: SiteView, camera: CameraView, owned: Masks) -> tuple[F
     A cell's mass stands on the part of it where the camera sees heads and people can be, so these are shares of that
     part, not of the cell: the unseen part has put nothing into the sum that would have to be taken out again.
     """
-    per_m2 = _inverse(camera.heads_share)
+    per_m2 = inverse(camera.heads_share)
     zones = view.zones
     share = zones.share[camera.entries] * share_of(owned.ravel()[camera.cells], zones.mask[camera.entries])
     return share * per_m2.ravel()[camera.cells], _shares_of(view.walkable, camera.window, owned) * per_m2
 
 
-def _inverse(share: FloatArray) -> FloatArray:
+def inverse(share: FloatArray) -> FloatArray:
     """1 / share; 0 where there is none."""
     return np.divide(1.0, share, out=np.zeros(share.shape), where=share > 0)
 

@@ -163,8 +163,8 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
     if not watch.counted:
         return replace(old, watch=watch)
     if observation.plane is not None and (old.view is None or old.view.plane_id != observation.plane_id):
-        # other ground: nothing of before stands for it
-        old = _CameraState(view_camera(view, camera, observation.plane))
+        # other ground: what pictures of before saw of it stands for it, and no density map of theirs
+        old = _CameraState(view_camera(view, camera, observation.plane), window=old.window)
     if old.view is None or (camera.moves and observation.plane is None):
         return _CameraState(None, watch)  # nobody knows what it sees
     mass, fault = observation.mass, observation.counter_fault

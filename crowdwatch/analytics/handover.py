@@ -17,7 +17,7 @@ from crowdwatch.analytics.coverage import CameraView
 from crowdwatch.analytics.density import smooth_mass
 from crowdwatch.core.records import FloatArray, GroundMass
 from crowdwatch.core.site import HandOver
-from crowdwatch.ground import Grid
+from crowdwatch.ground import Grid, Window, moved
 
 __all__ = ["Heads", "heads_of", "on_grid", "weight_of"]
 
@@ -61,13 +61,14 @@ def on_grid(mass: GroundMass, grid: Grid) -> FloatArray:
     shift = (grid.origin_m - mass.origin_m) / grid.cell_m
     whole = np.round(shift).astype(int)
     if mass.cell_m == grid.cell_m and np.allclose(shift, whole, atol=1e-6):
-        return _moved(mass.mass, int(whole[1]), int(whole[0]), grid.shape)
+        row, col = int(whole[1]), int(whole[0])
+        return moved(mass.mass, Window(0, 0, *mass.mass.shape), Window(row, col, *grid.shape))
     rows, cols = (
         _shares(mass.origin_m[axis], mass.cell_m, mass.mass.shape[side], grid.origin_m[axis], grid.cell_m, length)
         for axis, side, length in ((1, 0, grid.shape[0]), (0, 1, grid.shape[1]))
     )
-    moved: FloatArray = rows @ mass.mass @ cols.T
-    return moved
+    shared: FloatArray = rows @ mass.mass @ cols.T
+    return shared
 
 
 def heads_of(view: CameraView, mass: GroundMass, grid: Grid, bandwidth_m: float, band: HandOver) -> Heads:
@@ -88,16 +89,6 @@ def heads_of(view: CameraView, mass: GroundMass, grid: Grid, bandwidth_m: float,
     rho = smooth_mass(own, placed, view.heads_kernel, bandwidth_m)
     weight = weight_of(rho, band.low_p_m2, band.high_p_m2)
     return Heads(mass.stamp.t_ns, placed, weight, placed * weight)
-
-
-def _moved(values: FloatArray, row: int, col: int, shape: tuple[int, int]) -> FloatArray:
-    """(rows, cols) of ``shape`` from row ``row`` and column ``col`` of an array on; 0 beyond it."""
-    moved: FloatArray = np.zeros(shape)
-    rows, cols = values.shape
-    top, left = max(0, -row), max(0, -col)
-    part = values[max(0, row) : min(rows, row + shape[0]), max(0, col) : min(cols, col + shape[1])]
-    moved[top : top + part.shape[0], left : left + part.shape[1]] = part
-    return moved
 
 
 def _shares(from_m: float, cell_m: float, count: int, to_from_m: float, to_cell_m: float, to_count: int) -> FloatArray:

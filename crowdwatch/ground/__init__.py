@@ -8,7 +8,7 @@ bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and ``wal
 
 from crowdwatch.ground.cells import AreaCells, cell_shares, cells_of
 from crowdwatch.ground.footprint import Footprint, footprint, reach_m, sees
-from crowdwatch.ground.grid import Grid, IntArray, Window, make_grid
+from crowdwatch.ground.grid import Grid, IntArray, Window, make_grid, moved
 from crowdwatch.ground.homography import Fit, fit_homography, leave_one_out
 from crowdwatch.ground.lens import distort, opencv_lens, undistort, undistort_jacobian
 from crowdwatch.ground.parts import EVERY_PART, SIDE, Masks, nearest_part, parts_at, share_of, unpacked
@@ -55,6 +55,7 @@ __all__ = [
     "inside",
     "leave_one_out",
     "make_grid",
+    "moved",
     "nearest_part",
     "opencv_lens",
     "parts_at",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,11 @@ from shapely.geometry.base import BaseGeometry
 from crowdwatch.core.records import FloatArray, readonly
 from crowdwatch.errors import ConfigError
 
-__all__ = ["MOST_CELLS", "Grid", "IntArray", "Window", "make_grid"]
+__all__ = ["MOST_CELLS", "Grid", "IntArray", "Window", "make_grid", "moved"]
 
 IntArray: TypeAlias = NDArray[np.int64]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 MOST_CELLS = 8_000_000
 """A site of more cells is refused. This many take 64 MB for every array of numbers, and the fold keeps about twenty.
@@ -73,6 +75,19 @@ class Window:
     def widened(self, cells: int, grid: Grid) -> Window:
         """This rectangle with so many cells more on every side, as far as the grid goes."""
         return Window(self.row - cells, self.col - cells, self.rows + 2 * cells, self.cols + 2 * cells) & grid.window
+
+
+def moved(values: NDArray[Scalar], window: Window, to: Window) -> NDArray[Scalar]:
+    """(rows, cols) of ``to``: an array over ``window`` on other cells of the same grid; 0 beyond it.
+
+    >>> moved(np.array([[1, 2], [3, 4]]), Window(0, 0, 2, 2), Window(1, 0, 2, 2)).tolist()
+    [[3, 4], [0, 0]]
+    """
+    placed: NDArray[Scalar] = np.zeros(to.shape, dtype=values.dtype)
+    common = window & to
+    if common:
+        placed[common.within(to)] = values[common.within(window)]
+    return placed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

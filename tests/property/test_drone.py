@@ -69,7 +69,7 @@ def crowd(density_p_m2):
 def feeds(site, people, seconds):
     ground = site_ground(site)
     for one, look in zip(site.cameras, [FLIGHT if c.moves else c.plane for c in site.cameras], strict=True):
-        scene = Scene(look, standing(people), T0, HZ * seconds, HZ)
+        scene = Scene(look, people if callable(people) else standing(people), T0, HZ * seconds, HZ)
         heads = HeadCounter(TruthCounter(scene), ground, Schedule(None, 1, 1, 0.3, 0.3, moves=one.moves))
         yield Feed(SyntheticSource(scene, camera_id=one.camera_id), TruthDetector(scene), one.plane, heads)
 
@@ -127,6 +127,23 @@ def test_beside_a_fixed_camera_nobody_is_counted_twice(density_p_m2):
     for zone_id in ZONES:  # it has left: the mast reads as if it had never been there
         ours, theirs = (reading(each[33], zone_id) for each in (both, alone))
         assert ours.count == pytest.approx(theirs.count, nan_ok=True)
+
+
+@pytest.mark.parametrize("spacing_m", [2.0, 0.6])
+def test_who_walks_from_a_fixed_camera_to_the_drone_is_counted_once(spacing_m):
+    """Both count the mean of the same ten seconds, though the drone takes every picture from another place."""
+    xy = lattice(1 / spacing_m**2, -22, 0, -14, 8) + 0.013
+
+    def walking(t_s):
+        return xy + np.array([1.2 * max(0.0, t_s - 6), 0.0])
+
+    zones = [shapely.box(*box) for box in ZONES.values()]
+    both = outcomes(square(camera("mast", MAST), camera("drone", None)), walking, 25)
+    for second in range(18, 24):  # ten seconds after the drone has come
+        pictures = [walking(second - back / HZ) for back in range(10 * HZ)]
+        true = np.mean([sum(shapely.contains_xy(zone, *people.T).sum() for zone in zones) for people in pictures])
+        read = sum(reading(both[second], zone_id).count for zone_id in ZONES)
+        assert read == pytest.approx(true, rel=0.03)
 
 
 def test_a_picture_that_does_not_say_from_where_it_was_taken_counts_for_nothing():
