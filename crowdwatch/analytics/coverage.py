@@ -20,7 +20,7 @@ from crowdwatch.analytics.density import kernel_share, reach_cells
 from crowdwatch.analytics.zones import ZoneCells, place_zones
 from crowdwatch.core.records import FloatArray, GroundPlane
 from crowdwatch.core.site import Camera, Site
-from crowdwatch.ground import AreaCells, Grid, IntArray, Masks, Window, footprint, share_of, site_ground, unpacked
+from crowdwatch.ground import AreaCells, Grid, IntArray, Masks, Window, footprint, share_of, site_ground
 
 __all__ = ["CameraView", "Coverage", "SiteView", "cover", "first_cover", "inverse", "view_camera", "view_site"]
 
@@ -138,8 +138,8 @@ def view_camera(view: SiteView, camera: Camera, plane: GroundPlane) -> CameraVie
     heads_share[heads_share < LEAST_SHARE] = 0.0
     kernel = np.full(window.shape, np.nan)
     if heads_share.any():
-        parts = view.walkable.part_shares(window) * unpacked(found.heads)
-        kernel = kernel_share(parts, window, window, view.grid.cell_m, view.site.bandwidth_m)
+        covered = view.walkable.covered(window, found.heads)
+        kernel = kernel_share(covered, window, view.grid.cell_m, view.site.bandwidth_m)
         kernel[heads_share == 0] = np.nan
     entries = view.zones.within(window, view.grid)
     row, col = np.divmod(view.zones.cell[entries], view.grid.shape[1])
@@ -301,8 +301,8 @@ def _kernel(view: SiteView, before: FloatArray, seen: Masks, changed: Window) ->
         for col in range(touched.col, touched.col + touched.cols, FAR_CELLS):
             wanted = Window(row, col, FAR_CELLS, FAR_CELLS) & touched
             around = wanted.widened(reach, grid)
-            parts = view.walkable.part_shares(around) * unpacked(seen[around.slices])
-            kernel[wanted.slices] = kernel_share(parts, around, wanted, grid.cell_m, view.site.bandwidth_m)
+            covered = view.walkable.covered(around, seen[around.slices])
+            kernel[wanted.slices] = kernel_share(covered, wanted, grid.cell_m, view.site.bandwidth_m)
     here = touched & view.walkable.window
     centre = np.zeros(touched.shape, dtype=np.bool_)
     centre[here.within(touched)] = view.walkable.centre[here.within(view.walkable.window)]

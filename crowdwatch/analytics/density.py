@@ -15,7 +15,7 @@ from scipy.special import erf
 from shapely.geometry.base import BaseGeometry
 
 from crowdwatch.core.records import FloatArray
-from crowdwatch.ground import SIDE, Grid, IntArray, Window, cells_of
+from crowdwatch.ground import EVERY_PART, SIDE, Covered, Grid, IntArray, Window, cells_of
 
 __all__ = ["MIN_SHARE", "REACH", "area_share", "kernel_share", "reach_cells", "smooth", "smooth_mass"]
 
@@ -25,8 +25,8 @@ MIN_SHARE = 0.05
 REACH = 4.5
 """Bandwidths at which the kernel is cut off: 7e-6 of it lies beyond on each axis."""
 
-BLOCK_ROWS = 256
-"""Rows of cells that are filtered at once, which bounds the memory for their parts."""
+FEW_CELLS = 4096
+"""Cells whose parts are spread at once, which bounds the memory for it."""
 
 
 def reach_cells(cell_m: float, bandwidth_m: float) -> int:
@@ -42,33 +42,56 @@ def _taps(cell_m: float, bandwidth_m: float, parts: int) -> list[FloatArray]:
     return [integrals[part::parts] for part in range(parts)]
 
 
-def kernel_share(parts: FloatArray, window: Window, wanted: Window, cell_m: float, bandwidth_m: float) -> FloatArray:
+def kernel_share(covered: Covered, wanted: Window, cell_m: float, bandwidth_m: float) -> FloatArray:
     """Share of the kernel at each cell's centre that lies over seen, walkable ground.
 
     s(c) = integral over the ground of K(x - c) dx, K the Gaussian with standard deviation ``bandwidth_m``. Dividing a
     plain kernel density by s(c) makes a uniform crowd read its true density up to the wall (Diggle 1985, J. R. Stat.
-    Soc. C 34:138, eq. 3.4).
+    Soc. C 34:138, eq. 3.4). Cells whose parts are alike are filtered whole; the others are added part by part.
 
     Args:
-        parts: (4 rows, 4 cols) share of every part of the cells of ``window`` that is seen, walkable ground.
-        window: these cells; what lies outside is taken for unseen.
-        wanted: the cells for which the share is wanted, within ``window``.
+        covered: how much of the cells around, and of their parts, is seen, walkable ground; what lies outside its
+            window is taken for unseen.
+        wanted: the cells for which the share is wanted, within that window.
         cell_m: side of a cell.
         bandwidth_m: of the kernel.
 
     Returns:
         (rows, cols) of ``wanted``; NaN where the share is below :data:`MIN_SHARE`.
 
-    >>> half = np.repeat([[1.0] * 81 + [0.0] * 79], 160, axis=0)  # a wall 0.125 m past the middle of 20 m
-    >>> all_cells = Window(0, 0, 40, 40)
-    >>> round(float(kernel_share(half, all_cells, all_cells, 0.5, 1.0)[20, 20]), 3)  # the cell's centre lies beyond it
+    >>> import shapely
+    >>> grid = Grid(np.zeros(2), 0.5, (40, 40))
+    >>> wall = cells_of(grid, shapely.box(0, 0, 10.125, 20), fine=True)  # 0.125 m past the middle of 20 m
+    >>> half = wall.covered(grid.window, np.full(grid.shape, EVERY_PART))
+    >>> round(float(kernel_share(half, grid.window, 0.5, 1.0)[20, 20]), 3)  # the cell's centre lies beyond it
     0.45
     """
-    taps = _taps(cell_m, bandwidth_m, SIDE)
-    here = wanted.within(window)
-    by_row = _collapsed(parts, taps, 0)[here[0]]
-    share: FloatArray = _collapsed(by_row, taps, 1)[:, here[1]]
+    (tap,) = _taps(cell_m, bandwidth_m, 1)
+    whole = covered.share.copy()
+    whole[covered.row, covered.col] = 0.0
+    here = wanted.within(covered.window)
+    by_row = correlate1d(whole, tap, axis=0, mode="constant")[here[0]]
+    share: FloatArray = correlate1d(by_row, tap, axis=1, mode="constant")[:, here[1]]
+    share += _by_parts(covered, wanted, cell_m, bandwidth_m)
     return np.where(share < MIN_SHARE, np.nan, share)
+
+
+def _by_parts(covered: Covered, wanted: Window, cell_m: float, bandwidth_m: float) -> FloatArray:
+    """(rows, cols) of ``wanted``: what cells whose parts are not alike add to :func:`kernel_share`."""
+    reach = reach_cells(cell_m, bandwidth_m)
+    taps = np.stack(_taps(cell_m, bandwidth_m, SIDE))[:, ::-1]  # from a part to the cells around it
+    row, col = covered.row + covered.window.row - wanted.row, covered.col + covered.window.col - wanted.col
+    near = (row >= -reach) & (row < wanted.rows + reach) & (col >= -reach) & (col < wanted.cols + reach)
+    row, col, parts = row[near], col[near], covered.parts[near]
+    rows, cols = wanted.rows + 4 * reach, wanted.cols + 4 * reach  # the margin takes what lies beyond
+    around = np.arange(2 * reach + 1)
+    total = np.zeros(rows * cols)
+    for first in range(0, len(row), FEW_CELLS):
+        some = slice(first, first + FEW_CELLS)
+        spread = np.matmul(np.matmul(taps.T, parts[some]), taps)
+        at = (row[some, None] + reach + around)[:, :, None] * cols + (col[some, None] + reach + around)[:, None, :]
+        total += np.bincount(at.ravel(), spread.ravel(), rows * cols)
+    return total.reshape(rows, cols)[2 * reach : 2 * reach + wanted.rows, 2 * reach : 2 * reach + wanted.cols]
 
 
 def area_share(
@@ -88,7 +111,8 @@ def area_share(
     0.5
     """
     cells = cells_of(grid, area, fine=True)
-    share = kernel_share(cells.part_shares(grid.window), grid.window, grid.window, grid.cell_m, bandwidth_m)
+    everywhere = np.full(grid.shape, EVERY_PART)
+    share = kernel_share(cells.covered(grid.window, everywhere), grid.window, grid.cell_m, bandwidth_m)
     wanted = np.zeros(grid.shape, dtype=np.bool_)
     wanted[cells.window.slices] = cells.centre
     return np.where(wanted if where is None else where, share, np.nan)
@@ -188,7 +212,8 @@ def smooth_mass(grid: Grid, mass: FloatArray, share: FloatArray, bandwidth_m: fl
         (rows, cols) p/m2; NaN where ``share`` is NaN.
 
     >>> grid = Grid(np.zeros(2), 0.5, (40, 40))
-    >>> all_of_it = kernel_share(np.ones((160, 160)), grid.window, grid.window, 0.5, 1.0)
+    >>> import shapely
+    >>> all_of_it = area_share(grid, shapely.box(0, 0, 20, 20), 1.0)
     >>> rho = smooth_mass(grid, np.full(grid.shape, 0.75), all_of_it, 1.0)  # 0.75 in 0.25 m2, up to the walls
     >>> bool(np.allclose(rho, 3.0, atol=1e-9))
     True

@@ -6,12 +6,12 @@ area that a camera sees, ``polygons`` checks areas. ``grid`` cuts the ground int
 bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and ``walkable`` the place itself.
 """
 
-from crowdwatch.ground.cells import AreaCells, cell_shares, cells_of
+from crowdwatch.ground.cells import AreaCells, Covered, cell_shares, cells_of
 from crowdwatch.ground.footprint import Footprint, footprint, reach_m, sees
 from crowdwatch.ground.grid import Grid, IntArray, Window, make_grid, moved
 from crowdwatch.ground.homography import Fit, fit_homography, leave_one_out
 from crowdwatch.ground.lens import distort, opencv_lens, undistort, undistort_jacobian
-from crowdwatch.ground.parts import EVERY_PART, SIDE, Masks, nearest_part, parts_at, share_of, unpacked
+from crowdwatch.ground.parts import EVERY_PART, SIDE, Masks, nearest_part, parts_at, share_of
 from crowdwatch.ground.plane import (
     anchor_height_m,
     heads_fault,
@@ -34,6 +34,7 @@ __all__ = [
     "EVERY_PART",
     "SIDE",
     "AreaCells",
+    "Covered",
     "Fit",
     "Footprint",
     "Grid",
@@ -74,7 +75,6 @@ __all__ = [
     "to_image",
     "undistort",
     "undistort_jacobian",
-    "unpacked",
     "valid_ground",
     "valid_px",
     "visible_area",

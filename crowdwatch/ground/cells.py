@@ -13,7 +13,9 @@ from crowdwatch.core.records import FloatArray
 from crowdwatch.ground.grid import Grid, IntArray, Window
 from crowdwatch.ground.parts import EVERY_PART, SIDE, Masks, unpacked
 
-__all__ = ["AreaCells", "cell_shares", "cells_of"]
+__all__ = ["AreaCells", "Covered", "cell_shares", "cells_of"]
+
+NO_CELLS = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,25 +41,51 @@ class AreaCells:
     cut: NDArray[np.bool_]
     fine: FloatArray | None = None
 
-    def part_shares(self, window: Window) -> FloatArray:
-        """(4 rows, 4 cols) share of each part of a rectangle of cells that it covers; 0 outside its own window.
+    def covered(self, window: Window, masks: Masks) -> Covered:
+        """How much of the cells of a rectangle is both in this area and in ``masks``; nothing outside its own window.
 
         Exact where ``fine`` was asked for, else by the parts' centres.
+
+        Args:
+            window: the rectangle.
+            masks: (rows, cols) over it, the parts that count.
         """
-        shares = np.zeros((window.rows * SIDE, window.cols * SIDE))
         common = window & self.window
+        share = np.zeros(window.shape)
         if not common:
-            return shares
-        here = common.within(self.window)
-        inside = unpacked(self.mask[here]).astype(np.float64)
-        if self.fine is not None and self.cut[here].any():
-            number = np.cumsum(self.cut).reshape(self.cut.shape) - 1
-            rows, cols = np.nonzero(self.cut[here])
-            blocks = inside.reshape(common.rows, SIDE, common.cols, SIDE)
-            blocks[rows, :, cols, :] = self.fine[number[here][rows, cols]]
-        top, left = (common.row - window.row) * SIDE, (common.col - window.col) * SIDE
-        shares[top : top + common.rows * SIDE, left : left + common.cols * SIDE] = inside
-        return shares
+            return Covered(window, share, NO_CELLS, NO_CELLS, np.empty((0, SIDE, SIDE)))
+        here, own = common.within(window), common.within(self.window)
+        asked, exact = masks[here], self.cut[own] & (self.fine is not None)
+        both = asked & self.mask[own]
+        share[here] = (both == EVERY_PART) & ~exact
+        row, col = np.nonzero(np.where(exact, asked != 0, (both != 0) & (both != EVERY_PART)))
+        parts = _bits(np.where(exact, asked, both)[row, col]).astype(np.float64)
+        if self.fine is not None:
+            number = np.cumsum(self.cut).reshape(self.cut.shape)[own] - 1
+            edge = exact[row, col]
+            parts[edge] *= self.fine[number[row[edge], col[edge]]]
+        row, col = row + common.row - window.row, col + common.col - window.col
+        share[row, col] = parts.mean(axis=(1, 2))
+        mixed = np.ptp(parts, axis=(1, 2)) > 0
+        return Covered(window, share, row[mixed], col[mixed], parts[mixed])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Covered:
+    """How much of some cells is covered: of each cell, and of the parts of those cells whose parts are not alike.
+
+    Args:
+        window: the cells.
+        share: (rows, cols) of each cell.
+        row, col: (K,) the cells whose parts are not alike.
+        parts: (K, 4, 4) share of each of their parts, rows from the south.
+    """
+
+    window: Window
+    share: FloatArray
+    row: IntArray
+    col: IntArray
+    parts: FloatArray
 
 
 def cells_of(grid: Grid, area: BaseGeometry, *, fine: bool = False) -> AreaCells:
@@ -72,6 +100,9 @@ def cells_of(grid: Grid, area: BaseGeometry, *, fine: bool = False) -> AreaCells
     >>> found = cells_of(grid, shapely.box(0.5, 0, 3, 1))
     >>> found.share.tolist(), np.bitwise_count(found.mask).tolist()
     ([[0.5, 1.0, 1.0]], [[8, 16, 16]])
+    >>> half = found.covered(grid.window, found.mask)
+    >>> half.share.tolist(), half.col.tolist(), half.parts[0, 0].tolist()
+    ([[0.5, 1.0, 1.0]], [0], [0.0, 0.0, 1.0, 1.0])
     """
     window = grid.window if area.is_empty else grid.around(*area.bounds).widened(1, grid)
     shapely.prepare(area)
@@ -134,3 +165,8 @@ def _covered(area: BaseGeometry, west: FloatArray, south: FloatArray, side_m: fl
     cut = (shares == 0) & shapely.intersects(area, boxes)
     shares[cut] = shapely.area(shapely.intersection(area, boxes[cut])) / side_m**2
     return shares[:, 0] if shares.ndim > 1 and shares.shape[1] == 1 else shares
+
+
+def _bits(masks: Masks) -> NDArray[np.bool_]:
+    """(K, 4, 4) parts of (K,) masks, rows from the south."""
+    return unpacked(masks[:, None]).reshape(-1, SIDE, SIDE)
