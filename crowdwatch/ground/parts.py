@@ -49,7 +49,7 @@ def unpacked(masks: Masks) -> NDArray[np.bool_]:
     rows, cols = masks.shape
     bits = np.ascontiguousarray(masks.astype("<u2"))[:, :, None].view(np.uint8)
     cells = np.unpackbits(bits, axis=2, bitorder="little").reshape(rows, cols, SIDE, SIDE)
-    return cells.swapaxes(1, 2).reshape(rows * SIDE, cols * SIDE).astype(np.bool_)
+    return cells.swapaxes(1, 2).reshape(rows * SIDE, cols * SIDE).view(np.bool_)
 
 
 def share_of(masks: Masks, of: Masks) -> FloatArray:
@@ -77,11 +77,13 @@ def nearest_part(masks: Masks, at: FloatArray) -> tuple[IntArray, Masks]:
     ([1, -1], [1, 0])
     """
     rows, cols = masks.shape
-    parts = np.pad(unpacked(masks), 2 * SIDE)
+    around = np.pad(masks, 2)
     home = np.clip(np.floor(at).astype(np.int64), -1, np.array([cols, rows]))
+    cells = np.arange(3)
+    near = around[home[:, 1, None, None] + 1 + cells[:, None], home[:, 0, None, None] + 1 + cells]
+    there = unpacked(near.reshape(-1, 3)).reshape(len(at), 3 * SIDE, 3 * SIDE)
     steps = np.arange(-SIDE, 2 * SIDE)
     col, row = (home[:, axis, None] * SIDE + steps for axis in (0, 1))
-    there = parts[row[:, :, None] + 2 * SIDE, col[:, None, :] + 2 * SIDE]
     far = ((row + 0.5) / SIDE - at[:, 1, None])[:, :, None] ** 2 + ((col + 0.5) / SIDE - at[:, 0, None])[
         :, None, :
     ] ** 2
