@@ -109,7 +109,7 @@ class CameraBias:
 
 
 def bias(camera_id: str, audits: Iterable[Audit]) -> CameraBias:
-    """A camera's factor and offset with their intervals. Audits of other cameras are left aside.
+    """A camera's factor and offset with their intervals. Audits of other cameras are not used.
 
     >>> never = bias("a", [])
     >>> round(never.factor, 6), round(never.low, 2), round(never.high, 2)

@@ -23,7 +23,7 @@ __all__ = ["BLOCK_M", "Assignment", "CameraNow", "Entry", "assign", "densest", "
 NOBODY = np.empty((0, 2))
 
 BLOCK_M = 3.0
-"""Side of the square on which a picture's highest density is told: about 10 m2, the smallest ground worth a reading."""
+"""Side of the square on which a picture's density is measured: about 10 m2, the smallest ground worth a reading."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -374,7 +374,7 @@ def _known(
 
 
 def _most_alone(view: SiteView, zone: _Zone) -> float:
-    """How many people there may be where boxes alone have counted: they find next to nobody of a dense crowd."""
+    """How many people there may be where boxes alone have counted: they find almost nobody in a dense crowd."""
     area_m2 = zone.zone.usable_area_m2 * zone.visible_frac
     return max(zone.alone, min(zone.alone / view.site.hand_over.least_recall, MOST_P_M2 * area_m2))
 

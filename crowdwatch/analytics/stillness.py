@@ -2,8 +2,8 @@
 
 No encoder repeats a picture pixel by pixel: keyframes come, what was left out is made up for. But it repeats it nearly:
 in most pictures most blocks then change much less than they do while the camera lives. A clock that runs on in a frozen
-picture moves few blocks only. Where the encoder has taken all noise out of a still picture, a frozen one cannot be told
-from it: that is then said, unless there are people in it, or much always moved here.
+picture moves few blocks only. Where the encoder has taken all noise out of a still picture, a frozen one looks the
+same: that is then said, unless there are people in it, or much always moved here.
 """
 
 from __future__ import annotations

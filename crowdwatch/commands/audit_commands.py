@@ -221,10 +221,10 @@ def _print(rows: Sequence[CameraBias], what: str) -> None:
     )
     for row in rows:
         if row.left_aside:
-            tell(f"camera {row.camera_id}: {row.left_aside} beside another program or score limit are left aside.")
+            tell(f"camera {row.camera_id}: {row.left_aside} beside another program or score limit are not used.")
         _warn(row)
         if 0 < row.audits < ENOUGH:
-            tell(f"camera {row.camera_id}: fewer than {ENOUGH} pictures, drawn towards 1 and 0.")
+            tell(f"camera {row.camera_id}: fewer than {ENOUGH} pictures, shrunk towards 1 and 0.")
     never = [row.camera_id for row in rows if not row.audited]
     if never:
         out.print(

@@ -1,4 +1,4 @@
-"""What commands share: consoles, common options, a clean stop, progress bars, and how a run is told on a terminal."""
+"""What commands share: consoles, common options, a clean stop, progress bars, and the report of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong with single cameras while the others went on: told once each, with how often."""
+"""What went wrong with single cameras while the others went on: reported once each, with how often."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class RunConfiguration:
             models: what will count.
 
         Raises:
-            StoreUnavailable, ModelError, SourceUnavailable: what counts, or what was counted, cannot be told.
+            StoreUnavailable, ModelError, SourceUnavailable: what counts, or what was counted, is not known.
         """
         return cls.of(_audited(event, store, models))
 
@@ -113,11 +113,11 @@ def _intervals(name: str) -> IntervalsSettings | None:
 def _audited(event: EventFile, store: Store, models: Models) -> EventFile:
     """Put what hand counts say of the cameras into the event file, so that its log holds them.
 
-    A camera that nobody audited has none; counts beside another program are left aside; what the event file says
+    A camera that nobody audited has none; counts beside another program are not used; what the event file says
     itself is kept. Models are loaded only where a camera has been audited.
 
     Raises:
-        StoreUnavailable, ModelError, SourceUnavailable: what counts, or what was counted, cannot be told.
+        StoreUnavailable, ModelError, SourceUnavailable: what counts, or what was counted, is not known.
     """
     entries = [] if event.readings.hand_counts == "none" else store.audits(event_id=event.id)
     known = {entry.camera_id for entry in entries}

@@ -29,7 +29,7 @@ class AreaCells:
         mask: (rows, cols) the parts whose centres it holds; all parts where it covers a cell without holding the centre
             of any part, so that something of that cell can be seen.
         centre: (rows, cols) whether it holds the cell's centre; its edge belongs to it.
-        cut: (rows, cols) whether its edge may run through the cell: who stands there is told by the polygon.
+        cut: (rows, cols) whether its edge may run through the cell: the polygon decides who stands there.
         fine: (C, 4, 4) share of each part of the cut cells, row by row, that it covers, exact; None where nobody asked.
     """
 

@@ -30,7 +30,7 @@ __all__ = ["HeadCounter", "count_heads", "locate", "observe"]
 _log = logging.getLogger(__name__)
 
 PROFILES_EVERY_S = Fraction(1)
-"""Event time between two measurements of gradient profiles: a knock is told from several of them."""
+"""Event time between two measurements of gradient profiles: a knock is recognised from several of them."""
 
 
 def locate(detections: Detections, plane: GroundPlane) -> Positions:
@@ -82,7 +82,7 @@ def observe(
         detector: finds people.
         plane: of a camera that stands still.
         heads: the counter, if there is one.
-        sample_hz: frames analysed per second, None for every frame: by it the first frame of a second is told.
+        sample_hz: frames analysed per second, None for every frame: it decides which frame is the first of a second.
 
     Raises:
         ModelError: the detector failed.

@@ -4,8 +4,7 @@ A density grid of a tick stands for the time since the tick before it. The mean 
 
     mean = sum(rho * dt) / sum(dt)    over the ticks at which the cell was known
 
-with ``sum(dt)`` kept beside it, so that a minute that was hardly seen can be told from one that was. A cell that was
-never known is NaN.
+with ``sum(dt)`` kept beside it, which shows how much of a minute was seen. A cell that was never known is NaN.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def measure_fold(sizes: list[SiteSize], hz: int, changes: int, *, as_json: bool)
     """Measure each site and print what was found.
 
     Args:
-        sizes: of the sites, in the order in which growth is told.
+        sizes: of the sites, in the order in which growth is reported.
         hz: pictures a second of each camera.
         changes: changes of health before memory is measured again; 0 leaves memory out.
         as_json: for programs.

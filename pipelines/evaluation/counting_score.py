@@ -47,7 +47,7 @@ def eighths_of_points(xy_px: FloatArray, image_hw: tuple[int, int], weight: Floa
 def eighths_of_mass(mass: HeadMass) -> FloatArray:
     """(8, 8) persons of the density map in each of 64 equal parts of a picture; a block on a border is shared by area.
 
-    The sum stays the sum.
+    The total is unchanged.
     """
     rows, columns = (_shares(side, mass.block_px) for side in mass.image_hw)
     return np.asarray(rows @ mass.mass @ columns.T)

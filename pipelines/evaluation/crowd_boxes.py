@@ -34,7 +34,7 @@ LEAST_SPREAD_PX = 40
 """Rows over which their heads must lie apart."""
 
 UPRIGHT = (1.8, 4.0)
-"""Height over width of a body that stands free: outside, something hides a part of it."""
+"""Height over width of an unobstructed body: outside, something hides a part of it."""
 
 
 def whole_people(people_xyxy: FloatArray, heads_px: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -5,7 +5,7 @@ the full projection. That stature grows by a straight line (single-view metrolog
 parallel, Criminisi, Reid and Zisserman 2000) holds for level cameras only: at the tilts of street photographs, 15 to 35
 degrees, it puts the camera half as high again as it is, and people of one spot up to twice as far apart.
 
-The focal length cannot be told from statures; it is assumed to be the picture's longer side, a view of 53 degrees.
+The focal length does not follow from statures; it is assumed to be the picture's longer side, a view of 53 degrees.
 Between 44 and 64 degrees distances are still good to a tenth, and densities to a fifth
 (``tests/unit/test_perspective.py``).
 """

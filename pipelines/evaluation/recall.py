@@ -5,7 +5,7 @@ Every annotated head whose feet are in the picture is put on the ground, as the 
 its cell, smoothed over 1 m and edge-corrected, the person included. Boxes are matched to heads.
 
 What a detector finds depends on how tall people look to its network far more than on how close they stand, and the
-crowded ground of a photograph is the far one. So recall is told apart by height: a crowd that packs stays as tall.
+crowded ground of a photograph is the far one. So recall is reported by height: a crowd that packs stays as tall.
 """
 
 from __future__ import annotations

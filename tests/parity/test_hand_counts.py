@@ -92,7 +92,7 @@ def test_counts_are_scaled_and_intervals_with_them(counted):
     said = of_program("mast", entries)
     assert factor.factor == pytest.approx(said.factor, abs=1e-4)  # 4 digits are kept
     assert (factor.offset, factor.most_found) == pytest.approx((said.offset, said.most_found), abs=1e-4)
-    assert 1.1 < factor.factor < 1.5, "drawn towards 1"
+    assert 1.1 < factor.factor < 1.5, "shrunk towards 1"
     assert factor.most_p_m2 > 0
     assert not factor.lowers
     pairs = zip(readings(folder, before), readings(folder, after), strict=True)

@@ -1,4 +1,4 @@
-"""A camera's factor and offset from hand counts: the posterior, what is left aside, and that intervals hold what they
+"""A camera's factor and offset from hand counts: the posterior, what is not used, and that intervals hold what they
 say."""
 
 import math

@@ -336,7 +336,7 @@ def test_a_hand_count_is_entered_corrected_and_reported(run, refused, counted):
     code, out, _ = run("audit", "report", "--event", "synthetic-plaza", *where)
     assert code == 0
     assert "NEVER" not in out
-    assert "drawn towards 1" in out
+    assert "shrunk towards 1" in out
 
 
 @pytest.mark.parametrize(
