@@ -20,7 +20,15 @@ from crowdwatch.errors import ConfigError
 from crowdwatch.ground import to_ground
 from crowdwatch.observation.observe import locate
 from pipelines.command_line import EventOption, print_json, progress, run
-from pipelines.evaluation import fault_matrix, flat_path, health_score, photograph_counts, schedule_effect, whole_path
+from pipelines.evaluation import (
+    condition_counts,
+    fault_matrix,
+    flat_path,
+    health_score,
+    photograph_counts,
+    schedule_effect,
+    whole_path,
+)
 from pipelines.evaluation.interval_boxes import CHOICES
 from pipelines.evaluation.scoring import FrameScore, Score, read_boxes, score, summarise
 
@@ -165,7 +173,12 @@ def shanghaitech_command(
     crops: Annotated[
         bool, typer.Option("--nested", help="Growing crops through the whole path: how often the count falls.")
     ] = False,
-    every: Annotated[int, typer.Option(min=1, help="With --whole-path or --nested: one photograph in so many.")] = 1,
+    spoiled: Annotated[
+        str, typer.Option("--conditions", help="Night, rain ...: all, or some with commas; see the README.")
+    ] = "",
+    every: Annotated[
+        int, typer.Option(min=1, help="With --whole-path, --nested or --conditions: one photograph in so many.")
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Counts of the ShanghaiTech photographs: error, where in the picture, bias by crowd size, speed."""
@@ -188,6 +201,17 @@ def shanghaitech_command(
         for name in (model.split(",") if model else (None,))
         for one in precision.split(",")
     ]
+    if spoiled:
+        some = {one: photos[one][::every] for one in parts}
+        kinds = condition_counts.kinds_of(spoiled)
+        under = [{"split": split, **condition_counts.figures(one, some, kinds)} for one in opened]
+        if as_json:
+            print_json(under[0] if len(under) == 1 else under)
+        else:
+            for each in under:
+                Console().print(condition_counts.table(each))
+                Console().print(each["summary"])
+        return
     results = {one: photograph_counts.score(opened, photos[one], f"part {one}") for one in parts}
     if as_json:
         whole = [{one: found[index] for one, found in results.items()} for index in range(len(opened))]

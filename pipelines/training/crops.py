@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.evaluation.conditions import LEARNED, STRENGTHS, spoil
 from pipelines.evaluation.shanghaitech import Photograph, read_image
 from pipelines.training.recipes import FORBID, AtLeast1, Rate, Share
 
@@ -26,6 +27,8 @@ class CropSettings:
         scale_max: largest one; the factor is drawn evenly on a logarithmic scale.
         native_frac: share of the crops that are cut at scale 1.0 exactly, without resampling: what a counter at scale
             1.0 sees. Every other crop is a little smoother than that.
+        spoiled_frac: share of the crops under a condition of any strength, of those that trainings may see
+            (:data:`~pipelines.evaluation.conditions.LEARNED`); the others get other light and colours.
         stride: side of a block of the truth in pixels; the recipe's own, whatever stands here.
         batch: crops in a batch.
     """
@@ -34,6 +37,7 @@ class CropSettings:
     scale_min: Rate = 0.7
     scale_max: Rate = 1.6
     native_frac: Share = 0.0
+    spoiled_frac: Share = 0.0
     stride: int = 8
     batch: AtLeast1 = 8
 
@@ -71,7 +75,11 @@ class Crops:
             square, to_crop = cut(image, rng, scale, settings.crop_px)
             xy = points @ to_crop[:, :2].T + to_crop[:, 2]
             xy = xy[((xy >= 0) & (xy < settings.crop_px)).all(axis=1)]
-            picture[:] = recolour(square, rng)[:, :, ::-1]
+            if settings.spoiled_frac and rng.random() < settings.spoiled_frac:
+                changed = _spoiled(square, rng, xy)
+            else:
+                changed = recolour(square, rng)
+            picture[:] = changed[:, :, ::-1]
             cell = np.minimum((xy / settings.stride).astype(np.int64), side - 1)
             np.add.at(heads, (cell[:, 1], cell[:, 0]), 1.0)
         return pictures, truth
@@ -128,3 +136,12 @@ def recolour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
         _, code = cv2.imencode(".jpg", changed, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 90))])
         return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), dtype=np.uint8)
     return np.asarray(changed, dtype=np.uint8)
+
+
+def _spoiled(image: NDArray[np.uint8], rng: np.random.Generator, heads_px: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A crop under a condition that is drawn with its strength; a smaller picture is enlarged again."""
+    kind, strength = LEARNED[int(rng.integers(len(LEARNED)))], float(rng.uniform(0.3, STRENGTHS[-1]))
+    changed = spoil(image, kind, strength, rng, heads_px)
+    if changed.shape != image.shape:
+        changed = np.asarray(cv2.resize(changed, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    return changed
