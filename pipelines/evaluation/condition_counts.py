@@ -112,7 +112,8 @@ def table(result: Mapping[str, Any]) -> Table:
     """All of it for a terminal: MAE and counted over true."""
     parts = list(result[CLEAN])
     heads = [f"{part}: {name}" for part in parts for name in ("MAE", "counted over true")]
-    shown = Table("condition", "strength", *heads, title=f"ShanghaiTech under conditions, {result['model']}")
+    title = f"ShanghaiTech under conditions, {result['model']}"
+    shown = Table("condition", "strength", *heads, title=title, caption="* kept out of training")
 
     def row(name: str, strength: str, by_part: Mapping[str, Figures]) -> None:
         cells = [(f"{by_part[part]['mae']:.1f}", f"{by_part[part]['total_ratio']:.2f}") for part in parts]
@@ -120,7 +121,7 @@ def table(result: Mapping[str, Any]) -> Table:
 
     row(CLEAN, "", result[CLEAN])
     for kind, by_strength in result["conditions"].items():
-        mark = " (kept out of training)" if kind in KEPT_OUT else ""
+        mark = " *" if kind in KEPT_OUT else ""
         for strength, by_part in by_strength.items():
             row(kind + mark, strength, by_part)
     return shown

@@ -78,6 +78,8 @@ def spoil(
     """
     if not 0 <= strength <= STRENGTHS[-1]:
         raise ConfigError(f"condition {kind}: strength is {strength}, need 0 to {STRENGTHS[-1]}.")
+    if strength == 0:
+        return image_bgr.copy()
     if kind is Condition.UMBRELLAS:
         return _umbrellas(image_bgr, strength, rng, np.empty((0, 2)) if heads_px is None else heads_px)
     return _KINDS[kind](image_bgr, strength, rng)
@@ -152,7 +154,7 @@ def _smoke(image: Picture, strength: float, rng: Rng) -> Picture:
     air = np.float32(rng.uniform(0.25, 0.6))
     spoiled = _picture(_light(image) * through + air * (1 - through))
     sigma = _at(strength, 0.0, 0.4, 0.8, 1.3)
-    return np.asarray(cv2.GaussianBlur(spoiled, (0, 0), sigma), np.uint8) if sigma > 0 else spoiled
+    return np.asarray(cv2.GaussianBlur(spoiled, (0, 0), sigma), np.uint8)
 
 
 def _rain(image: Picture, strength: float, rng: Rng) -> Picture:
@@ -166,20 +168,17 @@ def _rain(image: Picture, strength: float, rng: Rng) -> Picture:
     )
     mean = _at(strength, 0.5, 0.62, 0.65, 0.68)
     drops = albumentations.Spatter(mean_range=(mean, mean), intensity_range=(0.6, 0.6), mode="rain", p=1)
-    return _by(drops, _by(streaks, image, rng), rng) if strength > 0 else image
+    return _by(drops, _by(streaks, image, rng), rng)
 
 
 def _defocus(image: Picture, strength: float, rng: Rng) -> Picture:
-    radius = round(_at(strength, 0, 2, 3, 5))
-    blur = albumentations.Defocus(radius_range=(radius, radius), alias_blur_range=(0.1, 0.1), p=1)
-    return _by(blur, image, rng) if radius else image
+    radius = max(1, round(_at(strength, 0, 2, 3, 5)))
+    return _by(albumentations.Defocus(radius_range=(radius, radius), alias_blur_range=(0.1, 0.1), p=1), image, rng)
 
 
 def _motion(image: Picture, strength: float, rng: Rng) -> Picture:
     """Along a straight line of any direction; the picture stays where it was."""
-    length = 2 * round(_at(strength, 0, 2, 4, 7)) + 1
-    if length < 3:
-        return image
+    length = 2 * max(1, round(_at(strength, 0, 2, 4, 7))) + 1
     shake = albumentations.MotionBlur(
         blur_range=(length, length), angle_range=(0, 360), direction_range=(0.0, 0.0), allow_shifted=False, p=1
     )
@@ -192,7 +191,10 @@ def _jpeg(image: Picture, strength: float, rng: Rng) -> Picture:
 
 
 def _h264(image: Picture, strength: float, rng: Rng) -> Picture:
-    """A picture of a video of low bit rate: the last of eight while the camera sways, through a real encoder."""
+    """A picture of a video of low bit rate: the last of eight while the camera sways, through a real encoder.
+
+    OpenCV converts the colours: FFmpeg's own conversion rounds by where the memory lies, not the same each time.
+    """
     height, width = (side - side % 2 for side in image.shape[:2])
     file = BytesIO()
     step = rng.uniform(-1.5, 1.5, 2)
@@ -202,15 +204,14 @@ def _h264(image: Picture, strength: float, rng: Rng) -> Picture:
         stream.options = {"crf": str(round(_at(strength, 18, 34, 40, 45))), "preset": "veryfast", "threads": "1"}
         for back in range(7, -1, -1):
             shift = np.array([[1, 0, step[0] * back], [0, 1, step[1] * back]])
-            moved: Picture = np.asarray(
-                cv2.warpAffine(image, shift, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8
-            )
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="bgr24")))
+            moved = cv2.warpAffine(image, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            planes = np.asarray(cv2.cvtColor(moved, cv2.COLOR_BGR2YUV_I420), np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         out.mux(stream.encode())
     file.seek(0)
     with av.open(file, "r") as found:
         *_, last = found.decode(video=0)
-        decoded = last.to_ndarray(format="bgr24")
+        decoded = cv2.cvtColor(last.to_ndarray(), cv2.COLOR_YUV2BGR_I420)
     whole = image.copy()
     whole[:height, :width] = decoded
     return whole
@@ -238,8 +239,6 @@ def _infrared(image: Picture, strength: float, rng: Rng) -> Picture:
 
 def _dirt(image: Picture, strength: float, rng: Rng) -> Picture:
     """Smears that blur a part of the picture and take its contrast, and specks."""
-    if strength == 0:
-        return image
     soft = cv2.GaussianBlur(image, (0, 0), _at(strength, 0.1, 2.0, 3.5, 5.0)).astype(np.float32)
     soft = soft + (128 - soft) * _at(strength, 0.0, 0.15, 0.25, 0.35)
     share = np.clip((_cloud(image.shape[:2], rng, 6) - 0.45) * 4, 0, 1)[:, :, None] * _at(strength, 0, 0.6, 0.8, 0.9)
@@ -250,7 +249,7 @@ def _dirt(image: Picture, strength: float, rng: Rng) -> Picture:
 
 def _umbrellas(image: Picture, strength: float, rng: Rng, heads_px: FloatArray) -> Picture:
     """Umbrellas over some heads and hats on others; each is as wide as the distance to the neighbours allows."""
-    if len(heads_px) < 4 or strength == 0:
+    if len(heads_px) < 4:
         return image
     spoiled = image.copy()
     near = np.asarray(cKDTree(heads_px).query(heads_px, k=4)[0])[:, 1:].mean(axis=1)

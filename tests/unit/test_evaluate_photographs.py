@@ -70,6 +70,26 @@ def test_both_parts_and_several_scales(evaluate, data):
     assert one["A"]["gflops"] * (1 + 1.5**2) <= two["A"]["gflops"] < one["A"]["gflops"] * (1 + 1.5**2.5)
 
 
+def test_photographs_are_counted_under_conditions(evaluate, data):
+    words = ("--split", "train", "--model", str(data / "net.pt"), "--every", "2", "--conditions", "night,rain")
+    found = json.loads(evaluate(*words, "--json"))
+    assert found["photographs"] == {"A": 2, "B": 2}
+    assert set(found["clean"]) == {"A", "B"}
+    assert {kind: set(strengths) for kind, strengths in found["conditions"].items()} == {
+        "night": {"1", "2", "3"}, "rain": {"1", "2", "3"}
+    }  # fmt: skip
+    middle = {kind: found["conditions"][kind]["2"] for kind in ("night", "rain")}
+    times = {kind: sum(middle[kind][p]["mae"] / found["clean"][p]["mae"] for p in "AB") / 2 for kind in middle}
+    summary = found["summary"]
+    assert summary["learned"]["mae_over_clean_worst"] == pytest.approx(times["night"], abs=1e-3)
+    assert summary["kept_out"]["kinds"] == ["rain"]
+    assert summary["kept_out"]["mae_over_clean_mean"] == pytest.approx(times["rain"], abs=1e-3)
+    kind, part = summary["worst_ratio_of"].split()
+    ratios = [abs(each["total_ratio"] - 1) for parts in middle.values() for each in parts.values()]
+    assert abs(middle[kind][part]["total_ratio"] - 1) == pytest.approx(max(ratios))
+    assert "rain *" in evaluate(*words)
+
+
 def test_people_of_a_detector_are_counted_too(evaluate, models_dir):
     model = str(models_dir / "yolo11n_int8_openvino_model")
     figures = json.loads(evaluate("--part", "A", "--split", "train", "--model", model, "--json"))
