@@ -36,6 +36,10 @@ STRENGTHS = (1, 2, 3)
 """Light, middle and heavy. A training draws any strength between 0, where nothing is spoiled, and 3."""
 
 
+SAME_EVERYWHERE = "threads=1:asm=SSE2"
+"""Of x264: with AVX-512 it gave other bits from call to call for pictures whose sides are no multiples of 16."""
+
+
 class Condition(StrEnum):
     """What spoils a picture."""
 
@@ -193,7 +197,7 @@ def _jpeg(image: Picture, strength: float, rng: Rng) -> Picture:
 def _h264(image: Picture, strength: float, rng: Rng) -> Picture:
     """A picture of a video of low bit rate: the last of eight while the camera sways, through a real encoder.
 
-    OpenCV converts the colours: FFmpeg's own conversion rounds by where the memory lies, not the same each time.
+    OpenCV converts the colours, since what FFmpeg's conversion rounds to depends on where the memory lies.
     """
     height, width = (side - side % 2 for side in image.shape[:2])
     file = BytesIO()
@@ -201,7 +205,8 @@ def _h264(image: Picture, strength: float, rng: Rng) -> Picture:
     with av.open(file, "w", format="mp4") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": str(round(_at(strength, 18, 34, 40, 45))), "preset": "veryfast", "threads": "1"}
+        crf = str(round(_at(strength, 18, 34, 40, 45)))
+        stream.options = {"crf": crf, "preset": "veryfast", "x264-params": SAME_EVERYWHERE}
         for back in range(7, -1, -1):
             shift = np.array([[1, 0, step[0] * back], [0, 1, step[1] * back]])
             moved = cv2.warpAffine(image, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
