@@ -101,6 +101,7 @@ class Assignment:
         boxes, masses: (zones,) people by boxes and by density map: the sums over the cameras of their means over the
             window.
         alone: (zones,) those by boxes whose cameras have no density map, so that boxes count a crowd too.
+        counts: per healthy camera, (entries of its window, zones) people whom it counts.
     """
 
     coverage: Coverage
@@ -108,13 +109,13 @@ class Assignment:
     boxes: FloatArray
     masses: FloatArray
     alone: FloatArray
+    counts: Mapping[str, FloatArray]
 
     def newest(self, view: SiteView) -> FloatArray:
         """(zones,) people in the newest pictures."""
         people = np.zeros(len(view.zones))
         for camera_id in sorted(self.coverage.healthy):
-            newest = self.cameras[camera_id].window[-1]
-            people += newest.boxes + newest.masses
+            people += self.counts[camera_id][-1]
         return people
 
     def density(self, view: SiteView, mass: FloatArray) -> FloatArray:
@@ -189,17 +190,20 @@ def densest(view: SiteView, camera: CameraView, entry: Entry) -> float:
 
 def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow]) -> Assignment:
     """Count everybody once: each entry of the window anew where its camera owns other ground than before."""
-    counted = dict(cameras)
+    counted, counts = dict(cameras), {}
     boxes, masses, alone = (np.zeros(len(view.zones)) for _ in range(3))
     for camera_id in sorted(coverage.healthy):
         window = _count(view, coverage, camera_id, cameras[camera_id].window)
         counted[camera_id] = replace(cameras[camera_id], window=window)
-        by_boxes = np.mean([entry.boxes for entry in window], axis=0)
+        in_boxes = np.array([entry.boxes for entry in window])
+        in_masses = np.array([entry.masses for entry in window])
+        by_boxes = in_boxes.mean(axis=0)
         boxes += by_boxes
         if window[-1].heads is None:
             alone += by_boxes
-        masses += np.mean([entry.masses for entry in window], axis=0)
-    return Assignment(coverage, counted, boxes, masses, alone)
+        masses += in_masses.mean(axis=0)
+        counts[camera_id] = in_boxes + in_masses
+    return Assignment(coverage, counted, boxes, masses, alone, counts)
 
 
 def zone_mass(view: SiteView, coverage: Coverage, camera_id: str, mass: FloatArray) -> FloatArray:

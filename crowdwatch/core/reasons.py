@@ -43,6 +43,7 @@ class Code(StrEnum):
     PARTLY_SEEN = "partly_seen"
     GROUND_LOST = "ground_lost"
     SUDDEN_FALL = "sudden_fall"
+    COUNT_CAME_BACK = "count_came_back"
     PARTLY_UNCLEAR = "partly_unclear"
     PERHAPS_FROZEN = "perhaps_frozen"
     DETECTOR_LIMIT = "detector_limit"
@@ -109,6 +110,7 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
 OF_CAMERA = frozenset(
     {
         Code.UNHEALTHY,
+        Code.COUNT_CAME_BACK,
         Code.PARTLY_UNCLEAR,
         Code.PERHAPS_FROZEN,
         Code.NO_ESTIMATE_IN_CROWD,
@@ -136,6 +138,7 @@ TOO_FEW = frozenset(
     {
         Code.GROUND_LOST,
         Code.SUDDEN_FALL,
+        Code.COUNT_CAME_BACK,
         Code.PARTLY_UNCLEAR,
         Code.PERHAPS_FROZEN,
         Code.DETECTOR_LIMIT,

@@ -20,7 +20,15 @@ from crowdwatch.errors import ConfigError
 from crowdwatch.ground import to_ground
 from crowdwatch.observation.observe import locate
 from pipelines.command_line import EventOption, print_json, progress, run
-from pipelines.evaluation import fault_matrix, flat_path, health_score, photograph_counts, schedule_effect, whole_path
+from pipelines.evaluation import (
+    fault_footage,
+    fault_matrix,
+    flat_path,
+    health_score,
+    photograph_counts,
+    schedule_effect,
+    whole_path,
+)
 from pipelines.evaluation.interval_boxes import CHOICES
 from pipelines.evaluation.scoring import FrameScore, Score, read_boxes, score, summarise
 
@@ -266,8 +274,8 @@ def faults_command(
 
     Exit code 1 where a cell of the matrix is false calm.
     """
-    recording = [] if only_drawn else [fault_matrix.recorded(folder)]
-    cells = [cell for footage in (*fault_matrix.drawn(), *recording) for cell in fault_matrix.matrix(footage)]
+    recording = [] if only_drawn else [fault_footage.recorded(folder)]
+    cells = [cell for footage in (*fault_footage.drawn(), *recording) for cell in fault_matrix.matrix(footage)]
     result = fault_matrix.summary(cells)
     if as_json:
         print_json(result)
