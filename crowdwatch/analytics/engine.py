@@ -14,6 +14,7 @@ import numpy as np
 from crowdwatch.analytics import alerts
 from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, assign, entry_of
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, cover, first_cover, view_camera
+from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesses_of
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
@@ -62,6 +63,7 @@ class State:
         cameras: per camera.
         fields: density fields of the ticks within the window, oldest first.
         counts: (zones,) people in the newest pictures, of the same ticks.
+        witnesses: of the same ticks since cameras see and count the same ground, what they find on each other's.
         memory: what was last seen of all ground; None before the first tick.
         falls: by zone and camera, counts that fell faster than people walk.
         book: the alarms.
@@ -77,6 +79,7 @@ class State:
     cameras: Mapping[str, _CameraState] = field(default_factory=dict)
     fields: tuple[tuple[int, FloatArray], ...] = ()
     counts: tuple[tuple[int, FloatArray], ...] = ()
+    witnesses: tuple[tuple[int, Witnesses], ...] = ()
     memory: Memory | None = None
     falls: Mapping[str, Mapping[str, Fall]] = field(default_factory=dict)
     book: alerts.AlarmBook = field(default_factory=alerts.AlarmBook)
@@ -160,6 +163,9 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
     limit_s = stale_limit_s(camera.sample_interval_s)
     t_ns = observation.stamp.t_ns
     watch = old.watch.see(t_ns, observation.evidence, observation.detections, limit_s, moves=camera.moves)
+    if watch.sound_ns is not None:
+        sound_ns = watch.sound_ns
+        old = replace(old, window=tuple(entry for entry in old.window if entry.t_ns <= sound_ns))
     if not watch.counted:
         return replace(old, watch=watch)
     if observation.plane is not None and (old.view is None or old.view.plane_id != observation.plane_id):
@@ -236,12 +242,16 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     mean_field = np.where(np.isfinite(coverage.kernel), _nanmean([f[1] for f in fields]), np.nan)
 
     memory = state.memory or first_memory(view, t_ns)
-    memory = remember(memory, coverage.seen, assignment.people(mass), t_ns, view.site.window_s)
+    people = assignment.people(mass)
+    memory = remember(memory, coverage.seen, people, t_ns, view.site.window_s)
+    witnesses = tuple(w for w in state.witnesses if w[0] > oldest_ns and coverage is state.coverage)
+    witnesses = (*witnesses, (t_ns, witnesses_of(view, assignment, people)))
 
     for camera in cameras.values():
         _note_zones(view, camera, seen_ns)
     looked_at = [camera.view for camera in cameras.values() if camera.view is not None]
-    doubts = Doubts(lost_of(view, memory, coverage.seen, looked_at, t_ns), falls.by_zone)
+    lost = lost_of(view, memory, coverage.seen, looked_at, t_ns)
+    doubts = Doubts(lost, falls.by_zone, disagreements(view, witnesses))
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
     readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
@@ -250,8 +260,9 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     faults = {c: fault for c, fault in state.faults.items() if (cameras[c].watch.last_ns or 0) <= fault.t_ns}
     new = State(
-        view, pending, (), cameras, fields, counts, memory, falls.by_zone, book, coverage, seen_ns, started_ns, faults
-    )
+        view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
+        started_ns, faults,
+    )  # fmt: skip
     return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
 
 

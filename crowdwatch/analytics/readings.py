@@ -47,11 +47,12 @@ PEAK_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """What the ticks before say against the numbers of this one: ground that is not seen any more, and counts that fell
-    faster than people walk."""
+    """What is said against the numbers of a tick: ground that is not seen any more, counts that fell faster than people
+    walk, and how many more people cameras find where others count."""
 
     lost: Lost
     falls: Mapping[str, Mapping[str, Fall]]
+    more: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class _Zone:
     crowding: float
     lost: LostGround
     falls: Mapping[str, Fall]
+    more: Mapping[str, float]
 
     @property
     def found(self) -> float:
@@ -101,7 +103,7 @@ def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubt
             tuple(c for c in watching[index] if assignment.cameras[c].health is Health.OK),
             float(assignment.boxes[index]), float(assignment.masses[index]), float(assignment.alone[index]),
             float(peaks[index]), float(crowded[index]),
-            lost.of(index), doubts.falls.get(zone.zone_id, {}),
+            lost.of(index), doubts.falls.get(zone.zone_id, {}), doubts.more.get(zone.zone_id, {}),
         )
         for index, zone in enumerate(zones.zones)
     ]  # fmt: skip
@@ -184,6 +186,7 @@ def _quality(
         lost = zone.lost
         doubts.append(Reason.of(Code.GROUND_LOST, area_frac=lost.area_frac, people=lost.people, age_s=lost.age_s))
     doubts += _fallen(zone)
+    doubts += [Reason.of(Code.FINDS_MORE, camera_id, people=more) for camera_id, more in zone.more.items()]
     doubts += _unclear(zone, assignment)
     views = assignment.coverage.views
     doubts += [doubt for c in zone.well for doubt in _doubts(view, views[c], cameras[c], zone, masses.get(c))]
@@ -357,7 +360,7 @@ def _known(
     count, low, high = _interval(view, zone, assignment.coverage.views, assignment.cameras)
     high = max(high, count - zone.alone + _most_alone(view, zone))
     lost_m2 = of.usable_area_m2 * zone.lost.area_frac
-    high = max(high, _before_falls(view, zone, high, assignment))
+    high = max(high, _before_falls(view, zone, high, assignment), high + sum(zone.more.values()))
     high_lost = high + min(_most(view, zone.lost.people) + zone.lost.inflow, MOST_P_M2 * lost_m2)
     never_m2 = of.usable_area_m2 * max(0.0, 1 - zone.visible_frac - zone.lost.area_frac)
     densest = float(np.fmax(zone.peak_p_m2, count / area_m2))

@@ -32,9 +32,9 @@ by a tenth or two from picture to picture. [design value]"""
 LEAST_PEOPLE = 10.0
 """Fewer missing people than this are within what single pictures differ by. [design value]"""
 
-COUNTED_S = 1.0
+COUNTED_S, FEW = 1.0, 4
 """For so long they must have been counted before: a density map that was far too high once is no crowd that vanished.
-[design value]"""
+Where the window holds only so many pictures, one is enough. [design values]"""
 
 FASTER = 1.5
 """How much faster than a crowd of that density people may walk, when they hurry. [design value]"""
@@ -212,7 +212,9 @@ def _fresh(
     first = int(low.argmax())
     most, fell_ns, least = float(people[:first].max()), int(history.at_ns[first]), float(people[low].min())
     high = people[:first] >= LEFT_FRAC * most
-    if (fell_ns - int(history.at_ns[:first][high][0])) / 1e9 < COUNTED_S:
+    high_ns = history.at_ns[:first][high]
+    slow = (history.at_ns[-1] - history.at_ns[0]) / 1e9 * FEW > view.site.window_s * (len(people) - 1)
+    if (high_ns[-1] - high_ns[0]) / 1e9 < COUNTED_S and not slow:
         return None
     cell, share = _ground(view, coverage, history.camera_id, index)
     if not len(cell):
@@ -223,7 +225,7 @@ def _fresh(
     if deep - least <= LEAST_PEOPLE or least >= LEFT_FRAC * deep:
         return None
     back = float(people[-1]) >= LEFT_FRAC * deep
-    return Fall(t_ns, deep, most, int(history.at_ns[:first][high][-1]), least, t_ns if back else None)
+    return Fall(t_ns, deep, most, int(high_ns[-1]), least, t_ns if back else None)
 
 
 def _newest(history: _Counted, where: NDArray[np.bool_]) -> int:

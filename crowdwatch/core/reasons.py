@@ -44,6 +44,7 @@ class Code(StrEnum):
     GROUND_LOST = "ground_lost"
     SUDDEN_FALL = "sudden_fall"
     COUNT_CAME_BACK = "count_came_back"
+    FINDS_MORE = "finds_more"
     PARTLY_UNCLEAR = "partly_unclear"
     PERHAPS_FROZEN = "perhaps_frozen"
     DETECTOR_LIMIT = "detector_limit"
@@ -88,6 +89,7 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.PARTLY_SEEN: {"visible_frac": float},
     Code.GROUND_LOST: {"area_frac": float, "people": float, "age_s": float},
     Code.SUDDEN_FALL: {"people": float, "count": float},
+    Code.FINDS_MORE: {"people": float},
     Code.PARTLY_UNCLEAR: {"loss": str},
     Code.SCALED: {"factor": float, "audits": int},
     Code.CORRECTED: {"factor": float, "offset": float, "audits": int},
@@ -111,6 +113,7 @@ OF_CAMERA = frozenset(
     {
         Code.UNHEALTHY,
         Code.COUNT_CAME_BACK,
+        Code.FINDS_MORE,
         Code.PARTLY_UNCLEAR,
         Code.PERHAPS_FROZEN,
         Code.NO_ESTIMATE_IN_CROWD,
@@ -139,6 +142,7 @@ TOO_FEW = frozenset(
         Code.GROUND_LOST,
         Code.SUDDEN_FALL,
         Code.COUNT_CAME_BACK,
+        Code.FINDS_MORE,
         Code.PARTLY_UNCLEAR,
         Code.PERHAPS_FROZEN,
         Code.DETECTOR_LIMIT,

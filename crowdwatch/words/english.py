@@ -32,6 +32,7 @@ REASONS: dict[Code, str] = {
         "camera {camera_id}: its count fell and came back faster than people can walk; "
         "the pictures between are not counted"
     ),
+    Code.FINDS_MORE: "camera {camera_id} finds {people:.0f} more people on ground that other cameras count",
     Code.PARTLY_UNCLEAR: "camera {camera_id}: a part of the picture is {loss}",
     Code.PERHAPS_FROZEN: (
         "camera {camera_id}: nothing moves in the picture, so that it cannot be told whether it is frozen"

@@ -1,14 +1,15 @@
 """Does loss of sight ever read as calm? Faults x places x durations, through the whole path to the alarms.
 
 Footage is folded once as it is, and once for every cell of the matrix with a fault put in. What the unspoiled run says
-is the truth of the spoiled one. A cell is **false calm** where, of any zone and at any time
-after the fault began,
+is the truth of the spoiled one. A cell is **false calm** where, of any zone and at any time after the fault began,
 
-* the crowding alarm is lower than it is without the fault, or
+* the crowding alarm is lower than a level that stays without the fault, or
+* it is lower than without the fault for longer than the window, and nothing is said against the reading, or
 * a reading is given, :data:`SAID_WITHIN_S` after the fault began or later, whose interval ends below
   :data:`CALM_SHARE` of the people who are there.
 
-It is **caught** where a zone whose people are hidden for more than that is said to be doubted or unknown.
+A zone's level cannot rise while nobody is counted: that is unknown, and said. It is **said** where a zone is doubted or
+unknown for a reason that it does not have without the fault.
 
 Drawn crowds are seen by models that find everybody whom the picture shows, and nobody whom it does not: what is hidden
 is lost without a trace. In recordings the real models look, once at every picture.
@@ -24,7 +25,8 @@ import numpy as np
 
 from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.engine import State, advance, start
-from crowdwatch.core.outcomes import Level, Outcome, Quality
+from crowdwatch.core.outcomes import Level, Outcome, Quality, ZoneReading
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Frame, FramePair, LogEvent, Observation, Tick
 from crowdwatch.drivers.feed import Feed
 from crowdwatch.errors import ConfigError
@@ -230,31 +232,44 @@ def _cell(footage: Footage, good: _Good, fault: Fault, place: str, duration: str
     after = [each for each in (*others, *spoiled) if each.comes_ns > footage.begins_ns]
     first_ns = max(t_ns for t_ns in good.outcomes if t_ns <= footage.begins_ns)
     _, outcomes = _fold(good.state, footage, after, first_ns + 1)
-    said_s, blind_s, why, kept = None, None, "", True
-    hidden = 0.0
+    said_s, blind_s, why, kept, hidden = None, None, "", True, 0.0
+    stays, low_s = _levels(good.outcomes[first_ns]), dict.fromkeys(_levels(good.outcomes[first_ns]), 0.0)
     for t_ns, outcome in outcomes.items():
         since_s = (t_ns - footage.begins_ns) / NS
         true = good.outcomes[t_ns]
         levels, should = _levels(outcome), _levels(true)
         for reading, truth in zip(outcome.readings, true.readings, strict=True):
-            people = truth.count
+            zone_id, people = reading.zone_id, truth.count
             known = reading.quality not in (Quality.STALE, Quality.BLIND)
+            said = not known or bool(_doubts(reading) - _doubts(truth))
             hidden = max(hidden, people - reading.count if known else people)
-            if reading.quality is not Quality.GOOD and truth.quality is Quality.GOOD and said_s is None:
+            if said and said_s is None:
                 said_s = since_s
-            if levels.get(reading.zone_id, Level.NORMAL) < should.get(reading.zone_id, Level.NORMAL):
+            stays[zone_id] = min(stays[zone_id], should[zone_id])
+            if levels[zone_id] < stays[zone_id]:
                 kept = False
-                why = why or f"{since_s:g} s: level {levels.get(reading.zone_id, Level.NORMAL).name}"
-            low = known and reading.count_high < CALM_SHARE * people - 1
-            if low and since_s > SAID_WITHIN_S:
+                why = why or f"{since_s:g} s: level {levels[zone_id].name}"
+            low_s[zone_id] = (
+                low_s[zone_id] + footage.site.tick_s if levels[zone_id] < should[zone_id] and not said else 0.0
+            )
+            if low_s[zone_id] > footage.site.window_s:
+                why = why or f"{since_s:g} s: level still {levels[zone_id].name}, not {should[zone_id].name}"
+            if known and reading.count_high < CALM_SHARE * people - 1 and since_s > SAID_WITHIN_S:
                 why = why or f"{since_s:g} s: {reading.quality}, at most {reading.count_high:.0f} of {people:.0f}"
         if blind_s is None and any(a.alarm == "blindness" and a.transition == "raised" for a in outcome.alerts):
             blind_s = since_s
     return Cell(footage.name, fault.name, place, duration, round(hidden, 1), said_s, blind_s, kept, bool(why), why)
 
 
+def _doubts(reading: ZoneReading) -> frozenset[Code]:
+    """What is said against a reading."""
+    return frozenset(reason.code for reason in reading.reasons)
+
+
 def _levels(outcome: Outcome) -> dict[str, Level]:
-    return {alarm.zone_id: alarm.level for alarm in outcome.alarms if alarm.alarm == "crowding"}
+    """Zone -> the level of its crowding alarm."""
+    levels = {reading.zone_id: Level.NORMAL for reading in outcome.readings}
+    return levels | {alarm.zone_id: alarm.level for alarm in outcome.alarms if alarm.alarm == "crowding"}
 
 
 def summary(cells: Sequence[Cell]) -> dict[str, Any]:
