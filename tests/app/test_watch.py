@@ -423,11 +423,14 @@ def test_the_chart_shows_limits_alerts_and_gaps(seed: Any, open_page: Any) -> No
     seed.run(density=lambda zone, s: float("nan") if zone == "front" and 20 < s < 30 else surge(zone, s))
     chart = open_page().figures[1]
     texts = [note["text"] for note in chart["layout"]["annotations"]]
-    for limit in ("◇ WATCH 2.5", "◆ CAUTION 3.5", "▲ ALERT 4.7", "✖ CRITICAL 6", "✖ CRITICAL 700"):
+    own = ("◇ WATCH 2.5", "◆ CAUTION 3.5", "▲ ALERT 4.7", "✖ CRITICAL 6", "✖ CRITICAL 700")
+    for limit in (*own, "densest place: ▲ ALERT 4.7", "densest place: ✖ CRITICAL 6"):
         assert limit in texts
     assert texts.count("◇") == 2  # raised to WATCH, marked in both panels
     across = [shape for shape in chart["layout"]["shapes"] if shape["yref"] == "y"]
-    assert [shape["y0"] for shape in across] == [2.5, 3.5, 4.7, 6.0]
+    assert [shape["y0"] for shape in across if shape["line"]["dash"] == "dash"] == [2.5, 3.5, 4.7, 6.0]
+    assert [shape["y0"] for shape in across if shape["line"]["dash"] == "dot"] == [4.7, 6.0]  # of the densest place
+    assert chart["data"][2]["name"] == "densest place"
     assert chart["layout"]["yaxis"]["range"][0] == 0
     assert chart["data"][0]["connectgaps"] is False
     assert "NaN" in str(chart["data"][0]["y"]) or None in chart["data"][0]["y"]

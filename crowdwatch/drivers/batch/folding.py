@@ -25,7 +25,7 @@ from crowdwatch.drivers.loop import Loop, Pictures
 from crowdwatch.drivers.outbox import Outbox
 from crowdwatch.drivers.streams import Observed, ObservedStream
 from crowdwatch.drivers.totals import RunTotals
-from crowdwatch.errors import CrowdWatchError, SourceTruncated
+from crowdwatch.errors import CrowdWatchError, SourceTruncated, all_faults
 from crowdwatch.rendering.focus import Focus
 from crowdwatch.rendering.products import Products
 from crowdwatch.store.chunks import ChunkFolder, Standing
@@ -152,6 +152,7 @@ def fold(
     Raises:
         LogCorrupt: a chunk or the log is damaged.
         StoreUnavailable: disk full; what was written stays.
+        CrowdWatchError: every chunk failed, so that nobody was counted anywhere: the run has failed.
     """
     site, run = job.view.site, job.run
     standing = job.chunks.standing()
@@ -168,6 +169,8 @@ def fold(
         outbox = Outbox(store, run.run_id, board, stop)
         sink = _BatchSink(outbox, products=products)
         stack.enter_context(closing_run(store, run, clock, stop, outbox, lambda: faults))
+        if faults and not standing.done:
+            raise all_faults(faults)
         state, first_ns, journaled = start(job.view), run.from_ns, begun(job.folder)
         if resume:
             state, journaled = go_back(store, run, job.folder, job.view, totals, sink)
