@@ -136,13 +136,6 @@ def test_a_log_holds_the_event_file_and_gives_the_same_site(tmp_path: Path) -> N
         assert {row[2] for row in config.explain(again) if not row[0].startswith("in_force")} == {"the log"}
 
 
-@pytest.mark.parametrize("crs", ["EPSG:32650", "EPSG:27700", "EPSG:3035"])
-def test_projected_maps_in_metres_are_accepted(tmp_path: Path, crs: str) -> None:
-    event = plain()
-    event["site"] |= {"crs": crs, "origin_m": [500_000.0, 4_000_000.0]}
-    assert config.load(write(tmp_path, event)).site.crs == crs
-
-
 @pytest.mark.parametrize("text", ["", "{}", "[]", "{", '{"version": 1}'])
 def test_a_spoiled_event_in_a_log_is_an_error_with_a_remedy(text: str) -> None:
     with pytest.raises(ConfigError, match="written by another version"):
