@@ -25,6 +25,8 @@ MAX_DEPTH = 40
 
 _INT = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_OPENCV_HEAD = re.compile(r"\A%YAML:1\.[0-9]+")
+"""How OpenCV spells YAML's first line."""
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -110,7 +112,7 @@ def read_document(document: Document) -> Document:
     Raises:
         ConfigError: the file cannot be read, or is no YAML at all.
     """
-    text = text_of(document)
+    text = _OPENCV_HEAD.sub("", text_of(document), count=1)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:

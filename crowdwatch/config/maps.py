@@ -85,7 +85,7 @@ def place_of(crs: str, origin_m: tuple[float, float]) -> Place | None:
 
     >>> place = place_of("EPSG:3857", (-14000.0, 6711000.0))
     >>> place.text(), round(place.most_scale, 2)
-    ('51.5041 N 0.1258 W', 1.61)
+    ('51.5044 N 0.1258 W', 1.61)
     """
     import pyproj
 

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from crowdwatch import config
-from crowdwatch.calibration.calibration_files import read_tsai
+from crowdwatch.calibration.tsai_files import read_tsai
 from crowdwatch.config.times import format_time, parse_time
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.records import Anchor

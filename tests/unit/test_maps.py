@@ -76,5 +76,5 @@ def test_a_map_of_another_country_is_said() -> None:
     assert here == [
         "EPSG:32650 puts the site's origin at 39.9194 N 116.3798 E; lengths on it are right there within 0.04 %."
     ]
-    assert "is not made for 39.8" in elsewhere[1]
+    assert "is not made for 39.7798 N 117.2797 E" in elsewhere[1]
     assert map_notes("local", None) == []
