@@ -163,7 +163,7 @@ def fold(
         log = LogWriter(job.folder, config_json, resume=resume)
         stack.callback(leave_log, log)
         origin = job.event.site.origin_m or (0.0, 0.0)
-        products = Products(job.folder / "products", site.tick_s, site.crs, (float(origin[0]), float(origin[1])))
+        products = Products(job.folder / "products", site, run, (float(origin[0]), float(origin[1])))
         board = Board()
         outbox = Outbox(store, run.run_id, board, stop)
         sink = _BatchSink(outbox, products=products)
