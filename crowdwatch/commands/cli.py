@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crowdwatch.commands import audit_commands, batch_command, log_output, site_commands
+from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
     EXIT_ERROR,
@@ -23,7 +24,6 @@ from crowdwatch.commands.terminal import (
     clock,
     complain,
     err,
-    finish,
     literal,
     out,
     progress_bars,

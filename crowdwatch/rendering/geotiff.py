@@ -86,7 +86,7 @@ def geotiff(bands: Sequence[Band], frame: MapFrame, facts: Mapping[str, str]) ->
         planarconfig="separate" if len(values) > 1 else None,
         compression="zlib",
         metadata=None,
-        description=f"{bands[0].what}; people per square metre, NaN is unknown; {spans['from_utc']} {spans['to_utc']}",
+        description=f"people per square metre, NaN is unknown; {spans['from_utc']} to {spans['to_utc']}",
         software=f"CrowdWatch {__version__}",
         extratags=[
             (PIXEL_SCALE, "d", 3, (frame.cell_m, frame.cell_m, 0.0), True),

@@ -44,7 +44,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 LONG_SIDE_PX = 1000
 """The longer side of the map, as near as whole pixels a cell allow."""
 MOST_CELL_PX = 40
-PAD_PX, GAP_PX, LEGEND_PX = 24, 20, 210
+PAD_PX, GAP_PX, LEGEND_PX, MARGIN_PX = 24, 20, 210, 12
 STRIPE_PX = 12
 TITLE, TEXT, SMALL = 24, 17, 14
 NOTICE = "#ffd54f"
@@ -86,9 +86,8 @@ class MapPicture:
     _plates: list[tuple[str, int, Box]] = field(init=False)
 
     def __post_init__(self) -> None:
-        rows, cols = self.shape
-        self.cell_px = min(MOST_CELL_PX, max(1, round(LONG_SIDE_PX / max(rows, cols))))
-        height, width = rows * self.cell_px, cols * self.cell_px
+        self.cell_px = min(MOST_CELL_PX, max(1, round(LONG_SIDE_PX / max(self.shape))))
+        width, height = self._size
         walkable = np.zeros((height, width), np.uint8)
         cv2.fillPoly(walkable, [self._pixels(self.site.walkable_m)], 1)
         for ring in self.site.obstacles_m:
@@ -98,6 +97,12 @@ class MapPicture:
         striped = (row + col) % STRIPE_PX < STRIPE_PX / 3
         self._stripes = np.where(striped[:, :, None], rgb(GREY), rgb(UNSEEN)).astype(np.uint8)
         self._plates = self.plates()
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Width and height of the map in pixels, with a margin, so that edges of the site are seen whole."""
+        rows, cols = self.shape
+        return cols * self.cell_px + 2 * MARGIN_PX, rows * self.cell_px + 2 * MARGIN_PX
 
     def png(self, rho_p_m2: FloatArray, what: str, span: str) -> bytes:
         """Draw one map.
@@ -144,6 +149,7 @@ class MapPicture:
         """(H, W, 3) RGB: the cells, what was not seen, what is no ground, and the outlines."""
         colours = np.array([rgb(UNSEEN), rgb(GROUND), *map(rgb, BAND_COLOURS)], dtype=np.uint8)
         band = band_index(rho_p_m2[::-1]).repeat(self.cell_px, axis=0).repeat(self.cell_px, axis=1)
+        band = np.pad(band, MARGIN_PX, constant_values=-2)  # beyond the cells nothing is known
         ground = colours[band + 2]
         ground = np.where((band == -2)[:, :, None], self._stripes, ground)
         ground[self._off_site] = rgb(OFF_SITE)
@@ -159,7 +165,7 @@ class MapPicture:
         """(N, 2) corners as pixels of the map."""
         at = (np.asarray(xy_m) - self.origin_m) / self.cell_m * self.cell_px
         at[:, 1] = self.shape[0] * self.cell_px - at[:, 1]
-        return np.round(np.clip(at, -1e6, 1e6)).astype(np.int32)
+        return np.round(np.clip(at + MARGIN_PX, -1e6, 1e6)).astype(np.int32)
 
     def plates(self) -> list[tuple[str, int, Box]]:
         """What zones are called, in which size and where on the map: each where most of the zone is.
@@ -167,13 +173,12 @@ class MapPicture:
         Names that would cover each other move; where there is no place for a name, the id is tried. Pixels of the
         map, from its upper left corner.
         """
-        picture = self.shape[1] * self.cell_px, self.shape[0] * self.cell_px
         found: list[tuple[str, int, Box]] = []
         for zone in sorted(self.site.zones, key=lambda each: each.usable_area_m2):
             circle = maximum_inscribed_circle(polygon(zone.polygon_m), tolerance=self.cell_m / 4)
             u, v = self._pixels(np.array([circle.coords[0]]))[0].tolist()
             for text, size in self._names(zone, 2 * circle.length / self.cell_m * self.cell_px):
-                box = _placed(text, size, (u, v), picture, [taken for _, _, taken in found])
+                box = _placed(text, size, (u, v), self._size, [taken for _, _, taken in found])
                 if box is not None:
                     found.append((text, size, box))
                     break
@@ -196,7 +201,7 @@ class MapPicture:
 
     def _scale(self, draw: ImageDraw.ImageDraw, left: int, top: int, width: int) -> None:
         """A bar of a round length below the map's left edge, and north beside it."""
-        bar_m = scale_bar_m(max(self.shape) * self.cell_m if width < 200 else width * self.cell_m / self.cell_px)
+        bar_m = scale_bar_m(max(width, 200) / self.cell_px * self.cell_m)
         bar_px = bar_m / self.cell_m * self.cell_px
         draw.rectangle((left, top + 8, left + bar_px, top + 13), fill=rgb(INK))
         draw.rectangle((left + 1, top + 9, left + bar_px / 2, top + 12), fill=rgb("#171e26"))

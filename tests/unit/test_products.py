@@ -184,8 +184,9 @@ def test_a_map_tells_seen_from_unseen_from_no_ground():
     site = replace(square(walkable=[[0, 0], [30, 0], [30, 10], [0, 10]], zone=[[0, 0], [9, 0], [9, 9], [0, 9]]))
     picture = MapPicture(site, np.zeros(2), 10.0, (1, 4), "run r")
     ground = picture._ground(np.array([[4.5, 0.0, NAN, NAN]]))
-    step = ground.shape[1] // 4
-    middle = [ground[ground.shape[0] // 2, step * cell + step // 2 - 3] for cell in range(4)]
+    edge = (ground.shape[1] - 4 * picture.cell_px) // 2
+    ground, step = ground[edge:-edge, edge:-edge], picture.cell_px
+    middle = [ground[step // 2, step * cell + step // 2 - 3] for cell in range(4)]
     assert tuple(middle[0]) == rgb(BAND_COLOURS[5])
     assert tuple(middle[1]) == rgb(GROUND)
     striped = ground[5:-5, 2 * step + 5 : 3 * step - 5].reshape(-1, 3)
@@ -205,8 +206,8 @@ def test_names_of_many_zones_cover_neither_each_other_nor_the_edge():
     picture = MapPicture(site, np.array([-6.0, -1.0]), 0.5, (22, 26))
     boxes = picture.plates()
     for number, (_, _, box) in enumerate(boxes):
-        assert 0 <= box[0] < box[2] <= 26 * picture.cell_px
-        assert 0 <= box[1] < box[3] <= 22 * picture.cell_px
+        assert 0 <= box[0] < box[2] <= 26 * picture.cell_px + 24
+        assert 0 <= box[1] < box[3] <= 22 * picture.cell_px + 24
         for _, _, other in boxes[:number]:
             assert box[2] < other[0] or box[0] > other[2] or box[3] < other[1] or box[1] > other[3]
     assert {text for text, _, _ in boxes} >= {"z1", "[b]x[/b]"}
