@@ -117,6 +117,8 @@ def map_fault(crs: str, origin_m: tuple[float, float]) -> str | None:
     hint = ""
     if turned is not None and turned.within and turned.stretch_frac <= MOST_STRETCH_FRAC:
         hint = f" Or are easting and northing swapped? Swapped, the origin lies at {turned.text()}."
+    if place is not None and place.within:
+        hint = ""
     if place is None:
         return f"{crs} does not reach to ({origin_m[0]:g}, {origin_m[1]:g}) m. Correct origin_m or the code.{hint}"
     if place.stretch_frac <= MOST_STRETCH_FRAC:

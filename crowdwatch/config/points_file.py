@@ -108,6 +108,9 @@ def _read_table(document: Document) -> None:
     lines = text_of(document).splitlines()
     skipped = ["" if _no_row(line) else line for line in lines]  # empty, so that every row keeps its number
     heading = next((line for line in skipped if line), "")
+    if "，" in heading or "；" in heading:
+        document.fault((), "has full-width commas in its heading. Write , or ; between the cells.")
+        raise document.error()
     delimiter = max(",;\t", key=heading.count)
     rows = csv.reader(skipped, delimiter=delimiter)
     columns = [name.strip().lower() for name in next((row for row in rows if row), [])]

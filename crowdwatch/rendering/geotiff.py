@@ -72,8 +72,8 @@ def geotiff(bands: Sequence[Band], frame: MapFrame, facts: Mapping[str, str]) ->
     north_m = frame.south_m + values.shape[1] * frame.cell_m
     keys, text = _geo_keys(frame.crs)
     spans = {"from_utc": min(band.from_utc for band in bands), "to_utc": max(band.to_utc for band in bands)}
-    items = [_item(name, value) for name, value in ({"quantity": "density of people", "unit": UNIT} | facts).items()]
-    items += [_item(name, value) for name, value in spans.items()]
+    whole = {"quantity": "density of people", "unit": UNIT, **facts, **spans}
+    items = [_item(name, value) for name, value in whole.items()]
     for number, band in enumerate(bands):
         items.append(_item("DESCRIPTION", band.what, number, "description"))
         items.append(_item("UNITTYPE", UNIT, number, "unittype"))

@@ -16,13 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from shapely import maximum_inscribed_circle
+from shapely import Polygon, maximum_inscribed_circle
 
 from crowdwatch.core.records import FloatArray
 from crowdwatch.core.site import Site, Zone
 from crowdwatch.core.text import plain
 from crowdwatch.errors import StoreUnavailable
-from crowdwatch.ground import polygon
 from crowdwatch.rendering.palette import (
     BAND_COLOURS,
     BAND_EDGES_P_M2,
@@ -175,7 +174,7 @@ class MapPicture:
         """
         found: list[tuple[str, int, Box]] = []
         for zone in sorted(self.site.zones, key=lambda each: each.usable_area_m2):
-            circle = maximum_inscribed_circle(polygon(zone.polygon_m), tolerance=self.cell_m / 4)
+            circle = maximum_inscribed_circle(Polygon(zone.polygon_m), tolerance=self.cell_m / 4)
             u, v = self._pixels(np.array([circle.coords[0]]))[0].tolist()
             for text, size in self._names(zone, 2 * circle.length / self.cell_m * self.cell_px):
                 box = _placed(text, size, (u, v), self._size, [taken for _, _, taken in found])
