@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from crowdwatch.calibration.calibration_files import plane_from_tsai, read_opencv, read_tsai
 from crowdwatch.calibration.control_points import ControlPoint, point_faults
+from crowdwatch.calibration.opencv_files import read_opencv
+from crowdwatch.calibration.tsai_files import plane_from_tsai, read_tsai
 from crowdwatch.core.records import FloatArray, GroundPlane, Lens, readonly
 from crowdwatch.errors import CalibrationError
 from crowdwatch.ground import (

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from crowdwatch.calibration.calibrate import Calibration, from_points, from_pose
-from crowdwatch.calibration.calibration_files import TsaiModel, parse_opencv, parse_tsai, plane_from_tsai
 from crowdwatch.calibration.control_points import ControlPoint
+from crowdwatch.calibration.opencv_files import parse_opencv
+from crowdwatch.calibration.tsai_files import TsaiModel, parse_tsai, plane_from_tsai
 from crowdwatch.config.points_file import read_points
 from crowdwatch.config.schema import CameraFile, LensFile, PointPair, PointsFile
 from crowdwatch.core.records import Anchor, GroundPlane, Lens
@@ -26,13 +27,14 @@ WAYS = ("points", "points_file", "tsai", "tsai_file", "opencv", "pose")
 FILE_KEYS = ("points_file", "tsai_file", "opencv")
 
 
-def inline(key: str, value: Any, folder: Path) -> dict[str, Any]:
+def inline(key: str, value: Any, folder: Path, size_px: Any = None) -> dict[str, Any]:
     """Read a calibration file and return what it says, as keys of the event file.
 
     Args:
         key: ``points_file``, ``tsai_file`` or ``opencv``.
         value: what stands at the key, already known to be of the right form.
         folder: relative paths count from here.
+        size_px: what the camera says of its picture's width and height, sound or not.
 
     Returns:
         Keys of ``calibration``, and ``image_size_px`` and ``head_plane_m`` of the camera where the file holds them.
@@ -50,7 +52,11 @@ def inline(key: str, value: Any, folder: Path) -> dict[str, Any]:
             raise CalibrationError(
                 f"the camera matrix has a skew of {matrix[0, 1]:g} px, need 0. Calibrate again without skew."
             )
-        return {
+        fault = pose.size_fault((size_px[1], size_px[0])) if _is_size(size_px) else None
+        if fault is not None:
+            raise CalibrationError(f"{value['intrinsics_file']} {fault}")
+        size = {"image_size_px": [pose.width_px, pose.height_px]} if pose.width_px and pose.height_px else {}
+        return size | {
             "pose": {
                 "focal_px": [float(matrix[0, 0]), float(matrix[1, 1])],
                 "centre_px": [float(matrix[0, 2]), float(matrix[1, 2])],
@@ -60,6 +66,10 @@ def inline(key: str, value: Any, folder: Path) -> dict[str, Any]:
             }
         }
     return read_points(folder / value).model_dump(exclude_none=True)
+
+
+def _is_size(size_px: Any) -> bool:
+    return isinstance(size_px, list) and len(size_px) == 2 and all(isinstance(side, int) for side in size_px)
 
 
 def calibrated(read: PointsFile, image_hw: tuple[int, int]) -> Calibration:

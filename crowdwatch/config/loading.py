@@ -110,7 +110,7 @@ def _read_calibration(
             continue
         where = (*path, "calibration", key)
         try:
-            found = inline(key, value, folder)
+            found = inline(key, value, folder, camera.get("image_size_px"))
         except (CalibrationError, ValueError) as error:
             document.fault(where, str(error))
             continue

@@ -21,6 +21,7 @@ from crowdwatch.config.fields import (
     Matrix3,
     NotNegative,
     Number,
+    OriginM,
     PairPx,
     Plain,
     Point3M,
@@ -123,7 +124,7 @@ class SiteFrame(Model):
     """
 
     crs: Crs = "local"
-    origin_m: PointM | None = None
+    origin_m: OriginM | None = None
     walkable_area_m: Ring
     obstacles_m: list[Ring] = Field(default_factory=list)
 

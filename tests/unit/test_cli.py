@@ -158,7 +158,7 @@ def test_a_camera_that_looks_at_the_sky(refused, tmp_path):
     up = "        rotation: [[1, 0, 0], [0, 0.6, -0.8], [0, 0.8, 0.6]]\n        translation_m: [0.0, 8.0, -6.0]\n"
     event = tmp_path / "event.yaml"
     event.write_text(text[: text.index("        rotation:")] + up, encoding="utf-8")
-    refused(r"looks at the sky. Check the sign", "check", event)
+    refused(r"looks at the sky \(check the sign", "check", event)
 
 
 def test_control_points_on_a_line(refused, tmp_path):
