@@ -1,4 +1,4 @@
-"""The synthetic example with fewer and smaller pictures: the same crowd and the same alarms, for a third of the work."""
+"""The synthetic example with fewer and smaller pictures: the same crowd and alarms for a third of the work."""
 
 from __future__ import annotations
 

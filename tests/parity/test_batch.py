@@ -10,16 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from distributed import LocalCluster
 from drawn import RATE_HZ, drawn_square
+from typer.testing import CliRunner
 
 from crowdwatch import config
 from crowdwatch.assets.examples import example
+from crowdwatch.commands import cli
 from crowdwatch.drivers import build
 from crowdwatch.drivers.batch import Job, JobSettings
 from crowdwatch.drivers.replay import Options, replay_log, replay_recording
@@ -180,16 +181,6 @@ def test_a_job_killed_in_the_fold_goes_on_to_the_same_result(drawn, drawn_path, 
     assert stored(tmp_path, result.run_id) == stored(folder, summary.run.run_id)
 
 
-@contextmanager
-def command(path, folder, *more):
-    words = [
-        sys.executable, "-m", "crowdwatch", "batch", str(path), "--runs", str(folder),
-        "--store", url(folder), "--to", str(DRAWN_S[1]), "--chunk-s", "2", *more,
-    ]  # fmt: skip
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        yield process
-
-
 def chunks_kept(folder):
     return len(list(Path(folder).rglob("chunk-*.parquet")))
 
@@ -201,7 +192,11 @@ def children(pid):
 
 def test_a_killed_worker_loses_nothing(drawn_path, drawn_replay, tmp_path):
     _, summary = drawn_replay
-    with command(drawn_path, tmp_path, "--json") as process:
+    words = [
+        sys.executable, "-m", "crowdwatch", "batch", str(drawn_path), "--runs", str(tmp_path),
+        "--store", url(tmp_path), "--to", str(DRAWN_S[1]), "--chunk-s", "2", "--json",
+    ]  # fmt: skip
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         deadline = time.monotonic() + 60
         while chunks_kept(tmp_path) < 3:
             assert process.poll() is None, process.stdout.read()
@@ -217,9 +212,9 @@ def test_a_killed_worker_loses_nothing(drawn_path, drawn_replay, tmp_path):
     facts = json.loads(next(tmp_path.rglob("summary.json")).read_text())
     assert facts["alerts_digest"] == summary.digest
     assert facts["failed"] == facts["partial"] == []
-    with command(drawn_path, tmp_path, "--status") as process:
-        said, _ = process.communicate(timeout=60)
-    assert "(finished), 35 chunks: 35 done, 0 failed, 0 left" in said
+    words = ["batch", str(drawn_path), "--runs", str(tmp_path), "--store", url(tmp_path), "--status"]
+    asked = CliRunner().invoke(cli.app, words)
+    assert "(finished), 35 chunks: 35 done, 0 failed, 0 left" in asked.stdout
     folder = Path(facts["folder"])
     assert log_bytes(folder) == log_bytes(summary.run.folder)
 
