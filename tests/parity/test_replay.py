@@ -1,7 +1,7 @@
 """Two runs are equal; a log gives what the footage gave; a stopped or killed run goes on as if nothing had been.
 
-Perfect models: all but the test of the real recording run the synthetic example, where ``TruthDetector`` and
-``TruthCounter`` see everybody.
+Perfect models: all but the test of the real recording run the synthetic example with small pictures, where
+``TruthDetector`` and ``TruthCounter`` see everybody.
 """
 
 import os
@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from drawn import RATE_HZ, drawn_square
 
 from crowdwatch import config
 from crowdwatch.assets.examples import example
@@ -29,9 +30,14 @@ SECONDS = 70
 
 
 @pytest.fixture(scope="module")
-def event():
-    """The synthetic example: alarms of every level within 70 s of event time."""
-    return config.load(example("synthetic"))
+def path(tmp_path_factory):
+    return drawn_square(tmp_path_factory.mktemp("event"))
+
+
+@pytest.fixture(scope="module")
+def event(path):
+    """Alarms of every level within 70 s of event time."""
+    return config.load(path)
 
 
 def options(folder, event, **more):
@@ -71,7 +77,7 @@ def test_it_walks_through_every_level(whole):
     levels = {alert.level for alert in store.alerts(summary.run.run_id)}
     assert levels >= {Level.WATCH, Level.CAUTION, Level.ALERT, Level.CRITICAL}
     assert store.run(summary.run.run_id).state is RunState.FINISHED
-    assert summary.totals.observations == SECONDS * 5
+    assert summary.totals.observations == SECONDS * RATE_HZ
     assert {r.quality for r in store.readings(summary.run.run_id)} == {Quality.GOOD}
 
 
@@ -132,11 +138,11 @@ def _ids(reader):
         yield getattr(each, "stamp", each)
 
 
-def test_a_killed_run_resumes_to_the_same_result(whole, event, tmp_path):
+def test_a_killed_run_resumes_to_the_same_result(whole, event, path, tmp_path):
     """SIGKILL in the middle: what was logged is kept, what was not is analysed again."""
     folder, summary = whole
     command = [
-        sys.executable, "-m", "crowdwatch", "replay", str(example("synthetic")), "--runs", str(tmp_path),
+        sys.executable, "-m", "crowdwatch", "replay", str(path), "--runs", str(tmp_path),
         "--store", f"sqlite:///{tmp_path}/store.sqlite", "--to", str(SECONDS), "--no-pictures",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
