@@ -100,13 +100,17 @@ class SiteView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SharedGround:
-    """Ground that a camera sees and another one counts, by the entries (E,) of its view.
+    """Ground of zones that a camera sees and another one counts: (S,) pieces, each of one zone on one cell.
 
     Args:
-        mass_share: of its density map on each cell, for that zone.
+        cell: within the camera's window, row by row.
+        zone: its number.
+        mass_share: of the camera's density map on the cell.
         area_share: of the cell.
     """
 
+    cell: IntArray
+    zone: IntArray
     mass_share: FloatArray
     area_share: FloatArray
 
@@ -310,11 +314,14 @@ def _counted_shares(view: SiteView, camera: CameraView, owned: Masks) -> tuple[F
 
 def _shared(view: SiteView, camera: CameraView, owned: Masks) -> SharedGround | None:
     """The ground that a camera sees and does not count; None where there is none."""
-    others = (camera.seen & ~owned).ravel()[camera.cells]
-    if not others.any():
+    others = (camera.seen & ~owned).ravel()[camera.cells] & view.zones.mask[camera.entries]
+    here = np.flatnonzero(others)
+    if not len(here):
         return None
-    area = view.zones.share[camera.entries] * share_of(others, view.zones.mask[camera.entries])
-    return SharedGround(area * inverse(camera.heads_share).ravel()[camera.cells], area)
+    cell, entry = camera.cells[here], camera.entries[here]
+    area = view.zones.share[entry] * share_of(others[here], view.zones.mask[entry])
+    mass = area * inverse(camera.heads_share.ravel()[cell])
+    return SharedGround(cell, view.zones.zone[entry], mass, area)
 
 
 def inverse(share: FloatArray) -> FloatArray:

@@ -32,20 +32,19 @@ def witnesses_of(view: SiteView, assignment: Assignment, people: FloatArray) -> 
         assignment: who is counted where.
         people: (rows, cols) persons per cell who are counted.
     """
-    coverage, zones = assignment.coverage, view.zones
+    coverage, counts = assignment.coverage, len(view.zones)
     found: dict[str, FloatArray] = {}
     for camera_id, ground in coverage.shared.items():
         entry, camera = assignment.cameras[camera_id].window[-1], coverage.views[camera_id]
-        zone, counts = zones.zone[camera.entries], len(zones)
         weight = np.full(len(entry.weight), entry.factor)
         if entry.heads is not None:
             weight *= 1.0 - entry.heads.weight.ravel()[entry.place]
-        more = np.bincount(entry.zone, (weight - entry.weight)[entry.person], counts)
+        theirs = np.bincount(entry.zone, (weight - entry.weight)[entry.person], counts)
         if entry.heads is not None:
-            mass = entry.factor * ground.mass_share * entry.heads.counted.ravel()[camera.cells]
-            more = more + np.bincount(zone, mass, counts)
-        theirs = people[camera.window.slices].ravel()[camera.cells] * ground.area_share
-        found[camera_id] = np.stack([more, np.bincount(zone, theirs, counts)]).astype(np.float64)
+            mass = entry.factor * ground.mass_share * entry.heads.counted.ravel()[ground.cell]
+            theirs = theirs + np.bincount(ground.zone, mass, counts)
+        counted = people[camera.window.slices].ravel()[ground.cell] * ground.area_share
+        found[camera_id] = np.stack([theirs, np.bincount(ground.zone, counted, counts)]).astype(np.float64)
     return found
 
 

@@ -3,13 +3,15 @@
 Footage is folded once as it is, and once for every cell of the matrix with a fault put in. What the unspoiled run says
 is the truth of the spoiled one. A cell is **false calm** where, of any zone and at any time after the fault began,
 
-* the crowding alarm is lower than a level that stays without the fault, or
-* it is lower than without the fault for longer than the window, and nothing is said against the reading, or
+* the crowding alarm is lower than a level that stays without the fault, then and for one window more, or
+* it is lower than without the fault for longer than the window, nothing is said against the reading, and its interval
+  ends below the people who are there, or
 * a reading is given, :data:`SAID_WITHIN_S` after the fault began or later, whose interval ends below
   :data:`CALM_SHARE` of the people who are there.
 
-A zone's level cannot rise while nobody is counted: that is unknown, and said. It is **said** where a zone is doubted or
-unknown for a reason that it does not have without the fault.
+A mean over a window cannot tell when within it people left, so that a level may fall so much sooner. It cannot rise
+while nobody is counted: that is unknown, and said. A fault is **said** where a zone is doubted or unknown for a reason
+that it does not have without the fault.
 
 Drawn crowds are seen by models that find everybody whom the picture shows, and nobody whom it does not: what is hidden
 is lost without a trace. In recordings the real models look, once at every picture.
@@ -233,7 +235,7 @@ def _cell(footage: Footage, good: _Good, fault: Fault, place: str, duration: str
     first_ns = max(t_ns for t_ns in good.outcomes if t_ns <= footage.begins_ns)
     _, outcomes = _fold(good.state, footage, after, first_ns + 1)
     said_s, blind_s, why, kept, hidden = None, None, "", True, 0.0
-    stays, low_s = _levels(good.outcomes[first_ns]), dict.fromkeys(_levels(good.outcomes[first_ns]), 0.0)
+    stays, low_s = _staying(good, footage, first_ns), dict.fromkeys(_levels(good.outcomes[first_ns]), 0.0)
     for t_ns, outcome in outcomes.items():
         since_s = (t_ns - footage.begins_ns) / NS
         true = good.outcomes[t_ns]
@@ -245,13 +247,11 @@ def _cell(footage: Footage, good: _Good, fault: Fault, place: str, duration: str
             hidden = max(hidden, people - reading.count if known else people)
             if said and said_s is None:
                 said_s = since_s
-            stays[zone_id] = min(stays[zone_id], should[zone_id])
-            if levels[zone_id] < stays[zone_id]:
+            if levels[zone_id] < stays[t_ns][zone_id]:
                 kept = False
                 why = why or f"{since_s:g} s: level {levels[zone_id].name}"
-            low_s[zone_id] = (
-                low_s[zone_id] + footage.site.tick_s if levels[zone_id] < should[zone_id] and not said else 0.0
-            )
+            calm = levels[zone_id] < should[zone_id] and not said and reading.count_high < people
+            low_s[zone_id] = low_s[zone_id] + footage.site.tick_s if calm else 0.0
             if low_s[zone_id] > footage.site.window_s:
                 why = why or f"{since_s:g} s: level still {levels[zone_id].name}, not {should[zone_id].name}"
             if known and reading.count_high < CALM_SHARE * people - 1 and since_s > SAID_WITHIN_S:
@@ -259,6 +259,18 @@ def _cell(footage: Footage, good: _Good, fault: Fault, place: str, duration: str
         if blind_s is None and any(a.alarm == "blindness" and a.transition == "raised" for a in outcome.alerts):
             blind_s = since_s
     return Cell(footage.name, fault.name, place, duration, round(hidden, 1), said_s, blind_s, kept, bool(why), why)
+
+
+def _staying(good: _Good, footage: Footage, first_ns: int) -> dict[int, dict[str, Level]]:
+    """Tick -> zone -> the level that stays without the fault from its beginning until one window later."""
+    lowest = _levels(good.outcomes[first_ns])
+    ticks = [t_ns for t_ns in sorted(good.outcomes) if t_ns >= first_ns]
+    so_far: dict[int, dict[str, Level]] = {}
+    for t_ns in ticks:
+        lowest = {zone_id: min(level, lowest[zone_id]) for zone_id, level in _levels(good.outcomes[t_ns]).items()}
+        so_far[t_ns] = lowest
+    window_ns = round(footage.site.window_s * NS)
+    return {t_ns: so_far[max(later for later in ticks if later <= t_ns + window_ns)] for t_ns in ticks}
 
 
 def _doubts(reading: ZoneReading) -> frozenset[Code]:
