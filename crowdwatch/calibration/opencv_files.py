@@ -90,8 +90,8 @@ def parse_opencv(intrinsic_path: Path | str, extrinsic_path: Path | str, unit_m:
     rotation = outer.numbers(ROTATION, (3, 9), "rvec or R", faults)
     translation = outer.numbers(TRANSLATION, (3,), "tvec or T", faults)
     width, height = inner.size_px(faults)
-    if not faults and not (matrix[0] > 0 and matrix[4] > 0):
-        faults.append(f"{intrinsic_path}: focal lengths {matrix[0]:g} and {matrix[4]:g} px, need > 0: x right, y down.")
+    if not faults:
+        faults += [f"{intrinsic_path}: {fault}" for fault in _matrix_faults(matrix)]
     if faults:
         raise CalibrationError(" ".join(faults) + " Export the calibration again.")
     return OpenCvPose(matrix.reshape(3, 3), lens, rotation_matrix(rotation), translation * unit_m, width, height)
@@ -134,6 +134,16 @@ def read_opencv(
 def _holds_intrinsics(values: Mapping[str, Any]) -> bool:
     """Whether named values are those of a lens, for who has taken such a file for another."""
     return any(name in values for name in (*MATRIX, *LENS))
+
+
+def _matrix_faults(matrix: FloatArray) -> list[str]:
+    """What is wrong with nine numbers as fx 0 cx, 0 fy cy, 0 0 1."""
+    if matrix[3] != 0 or matrix[6] != 0 or matrix[7] != 0 or matrix[8] != 1:
+        hint = "It is transposed: write it row by row." if matrix[2] == matrix[5] == 0 else "Write it row by row."
+        return [f"camera_matrix: got rows {matrix.reshape(3, 3).tolist()}, need [fx 0 cx], [0 fy cy], [0 0 1]. {hint}"]
+    if not (matrix[0] > 0 and matrix[4] > 0):
+        return [f"focal lengths {matrix[0]:g} and {matrix[4]:g} px, need > 0: x right, y down, z forward."]
+    return []
 
 
 class _File:

@@ -343,6 +343,10 @@ def test_the_same_camera_in_every_program_s_spelling(tmp_path, intrinsic, extrin
         (INTRINSIC.replace("1100.", "1100,5"), r"camera_matrix: got '1100,5'. Write decimals with a point: 1100\.5"),
         (OPENCV_YAML.replace("1000., 0.", "1000,5, 0,5"), r"got 11 values, need 9.*decimals written with commas"),
         (OPENCV_YAML.replace("1000.,", "-1000.,"), r"focal lengths -1000 and 1100 px, need > 0"),
+        (
+            OPENCV_YAML.replace("960., 0., 1.1e+03, 540., 0., 0., 1.", "0., 0., 1.1e+03, 0., 960., 540., 1."),
+            "transposed",
+        ),
         (OPENCV_YAML.replace("width: 1920", "width: wide"), "image width: got 'wide', need a whole number"),
         (
             ROS_FILE.replace("distortion_coefficients", "coefficients"),
