@@ -16,7 +16,7 @@ import numpy as np
 from crowdwatch.calibration.storage import finite, no_number, numbers_of, read_storage
 from crowdwatch.core.records import FloatArray, GroundPlane
 from crowdwatch.errors import CalibrationError
-from crowdwatch.ground import opencv_lens, plane_from_pose, rotation_matrix
+from crowdwatch.ground import fisheye_lens, opencv_lens, plane_from_pose, rotation_matrix
 
 __all__ = ["OpenCvPose", "parse_opencv", "read_opencv"]
 
@@ -27,8 +27,9 @@ TRANSLATION = ("tvec", "t", "translationvector", "translation")
 WIDTH, HEIGHT, BOTH = ("imagewidth", "width"), ("imageheight", "height"), ("imagesize", "resolution")
 LENS_SIZES = (4, 5, 8, 12, 14)
 
+FISHEYE_MODELS = {"equidistant", "fisheye", "equi", "kannala_brandt4"}
 PLAIN_MODELS = {"plumb_bob", "rational_polynomial", "radtan", "none", "pinhole", "thin_prism", "brown_conrady"}
-"""Names of the lens model that OpenCV's undistortion follows, as ROS and Kalibr write them."""
+"""Names of OpenCV's two lens models, as ROS and Kalibr write them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +45,7 @@ class OpenCvPose:
     translation_m: FloatArray
     width_px: int | None = None
     height_px: int | None = None
+    lens_model: str = "opencv"
 
     def size_fault(self, image_hw: tuple[int, int]) -> str | None:
         """Say how the calibrated pictures differ from a camera's, or None.
@@ -86,15 +88,17 @@ def parse_opencv(intrinsic_path: Path | str, extrinsic_path: Path | str, unit_m:
     matrix = inner.kalibr_matrix(faults)
     if matrix is None:
         matrix = inner.numbers(MATRIX, (9,), "camera_matrix or cameraMatrix", faults)
-    lens = inner.numbers(LENS, (0, *LENS_SIZES), "distortion_coefficients or distCoeffs", faults)
+    sizes = (4,) if inner.is_fisheye() else (0, *LENS_SIZES)
+    lens = inner.numbers(LENS, sizes, "distortion_coefficients or distCoeffs", faults)
     rotation = outer.numbers(ROTATION, (3, 9), "rvec or R", faults)
     translation = outer.numbers(TRANSLATION, (3,), "tvec or T", faults)
     width, height = inner.size_px(faults)
-    if not faults and not (matrix[0] > 0 and matrix[4] > 0):
-        faults.append(f"{intrinsic_path}: focal lengths {matrix[0]:g} and {matrix[4]:g} px, need > 0: x right, y down.")
+    if not faults:
+        faults += [f"{intrinsic_path}: {fault}" for fault in _matrix_faults(matrix)]
     if faults:
         raise CalibrationError(" ".join(faults) + " Export the calibration again.")
-    return OpenCvPose(matrix.reshape(3, 3), lens, rotation_matrix(rotation), translation * unit_m, width, height)
+    pose = matrix.reshape(3, 3), lens, rotation_matrix(rotation), translation * unit_m
+    return OpenCvPose(*pose, width, height, "fisheye" if inner.is_fisheye() else "opencv")
 
 
 def read_opencv(
@@ -123,7 +127,7 @@ def read_opencv(
         pose.rotation,
         pose.translation_m,
         image_hw=image_hw,
-        lens=opencv_lens(pose.camera_matrix, pose.distortion),
+        lens=(fisheye_lens if pose.lens_model == "fisheye" else opencv_lens)(pose.camera_matrix, pose.distortion),
         head_plane_m=head_plane_m,
         rmse_m=rmse_m,
         max_sigma_m=max_sigma_m,
@@ -134,6 +138,16 @@ def read_opencv(
 def _holds_intrinsics(values: Mapping[str, Any]) -> bool:
     """Whether named values are those of a lens, for who has taken such a file for another."""
     return any(name in values for name in (*MATRIX, *LENS))
+
+
+def _matrix_faults(matrix: FloatArray) -> list[str]:
+    """What is wrong with nine numbers as fx 0 cx, 0 fy cy, 0 0 1."""
+    if matrix[3] != 0 or matrix[6] != 0 or matrix[7] != 0 or matrix[8] != 1:
+        hint = "It is transposed: write it row by row." if matrix[2] == matrix[5] == 0 else "Write it row by row."
+        return [f"camera_matrix: got rows {matrix.reshape(3, 3).tolist()}, need [fx 0 cx], [0 fy cy], [0 0 1]. {hint}"]
+    if not (matrix[0] > 0 and matrix[4] > 0):
+        return [f"focal lengths {matrix[0]:g} and {matrix[4]:g} px, need > 0: x right, y down, z forward."]
+    return []
 
 
 class _File:
@@ -199,20 +213,28 @@ class _File:
             sides.append(None if side is None else int(side))
         return sides[0], sides[1]
 
+    def is_fisheye(self) -> bool:
+        """Whether the file says that its four coefficients are those of a fisheye: OpenCV, ROS or Kalibr."""
+        flag = self.find(("fisheyemodel", "fisheye"))
+        models = [self.find((name,)) for name in ("distortionmodel", "cameramodel")]
+        return (
+            flag is True
+            or finite(flag) not in (None, 0.0)
+            or any(isinstance(model, str) and model.strip().lower() in FISHEYE_MODELS for model in models)
+        )
+
     def lens_faults(self) -> list[str]:
         """A lens that is not OpenCV's plain one would put people metres off."""
         said = []
-        if finite(self.find(("fisheyemodel", "fisheye"))) not in (None, 0.0) or self.find(("fisheye",)) is True:
-            said.append("fisheye_model is 1")
         for name in ("distortionmodel", "cameramodel"):
             model = self.find((name,))
-            if isinstance(model, str) and model.strip() and model.strip().lower() not in PLAIN_MODELS:
+            if isinstance(model, str) and model.strip().lower() not in {"", *PLAIN_MODELS, *FISHEYE_MODELS}:
                 said.append(f"its lens model is {model.strip()}")
         if any(finite(self.find((name,))) not in (None, 0.0, 1.0) for name in ("binningx", "binningy")):
             said.append("its pictures are binned")
         return [
-            f"{self.path}: {what}, and only OpenCV's plain model (k1 k2 p1 p2 k3 ...) is undistorted here. Calibrate "
-            "with that model, or undistort the footage and calibrate what comes out."
+            f"{self.path}: {what}, and only OpenCV's plain model (k1 k2 p1 p2 k3 ...) and its fisheye (k1 k2 k3 k4) "
+            "are undistorted here. Calibrate with one of them, or undistort the footage and calibrate what comes out."
             for what in said
         ]
 

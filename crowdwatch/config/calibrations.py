@@ -13,11 +13,12 @@ from crowdwatch.calibration.calibrate import Calibration, from_points, from_pose
 from crowdwatch.calibration.control_points import ControlPoint
 from crowdwatch.calibration.opencv_files import parse_opencv
 from crowdwatch.calibration.tsai_files import TsaiModel, parse_tsai, plane_from_tsai
+from crowdwatch.config.calibration_keys import LensFile, PointPair, PointsFile
 from crowdwatch.config.points_file import read_points
-from crowdwatch.config.schema import CameraFile, LensFile, PointPair, PointsFile
+from crowdwatch.config.schema import CameraFile
 from crowdwatch.core.records import Anchor, GroundPlane, Lens
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.ground import heads_fault, opencv_lens
+from crowdwatch.ground import fisheye_lens, heads_fault, opencv_lens
 
 __all__ = ["FILE_KEYS", "WAYS", "calibrated", "ground_plane", "inline"]
 
@@ -63,6 +64,7 @@ def inline(key: str, value: Any, folder: Path, size_px: Any = None) -> dict[str,
                 "distortion": pose.distortion.tolist(),
                 "rotation": pose.rotation.tolist(),
                 "translation_m": pose.translation_m.tolist(),
+                "lens_model": pose.lens_model,
             }
         }
     return read_points(folder / value).model_dump(exclude_none=True)
@@ -124,6 +126,7 @@ def _plane(camera: CameraFile) -> GroundPlane:
             np.array(pose.translation_m),
             image_hw,
             distortion=pose.distortion,
+            lens_model=pose.lens_model,
             head_plane_m=camera.head_plane_m,
             rmse_m=rmse_m,
             max_sigma_m=camera.max_position_error_m,
@@ -169,6 +172,8 @@ def _lens(lens: LensFile | None) -> Lens | None:
     if lens is None:
         return None
     matrix = _matrix(lens.focal_px, lens.centre_px)
+    if lens.model == "fisheye":
+        return fisheye_lens(matrix, lens.coefficients)
     if lens.model == "opencv":
         return opencv_lens(matrix, lens.coefficients)
     if len(lens.coefficients) != 1:

@@ -121,6 +121,11 @@ def map_fault(crs: str, origin_m: tuple[float, float]) -> str | None:
         hint = ""
     if place is None:
         return f"{crs} does not reach to ({origin_m[0]:g}, {origin_m[1]:g}) m. Correct origin_m or the code.{hint}"
+    if not place.within and abs(origin_m[0]) <= 180 and abs(origin_m[1]) <= 180:
+        return (
+            f"origin_m ({origin_m[0]:g}, {origin_m[1]:g}) looks like degrees: in metres of {crs} it lies at "
+            f"{place.text()}, for which that map is not made. Give easting and northing in metres.{hint}"
+        )
     if place.stretch_frac <= MOST_STRETCH_FRAC:
         return None
     wrong = place.most_scale if abs(place.most_scale - 1) >= abs(place.least_scale - 1) else place.least_scale

@@ -25,7 +25,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from crowdwatch.assets.document import Document, read_document, text_of
-from crowdwatch.config.schema import PointsFile
+from crowdwatch.config.calibration_keys import PointsFile
 from crowdwatch.config.structure import structure_faults
 from crowdwatch.errors import CalibrationError, ConfigError
 

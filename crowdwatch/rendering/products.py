@@ -220,6 +220,7 @@ class Products:
         west_m, south_m = (float(a + b) for a, b in zip(self._grid.origin_m, self.origin_m, strict=True))
         place = {"west_m": west_m, "south_m": south_m, "cell_m": self._grid.cell_m, "crs": self.site.crs}
         whose = {"run_id": self.run.run_id, "event_id": self.site.event_id, "unit": "people/m2"}
+        whose |= {"from_utc": utc(self.run.from_ns), "to_utc": utc(self.run.to_ns)}
         return {"rows": rows, "cols": cols, "bandwidth_m": self._grid.bandwidth_m} | place | whose
 
 

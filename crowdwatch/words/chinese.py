@@ -152,6 +152,7 @@ PAGE: dict[str, str] = {
     "alarms_none": "无",
     "zones_unknown": "未知区域",
     "zones_unknown.of": "共 {m} 个",
+    "cameras_unfit": "未用于计数的摄像机：{which}",
     # levels, qualities, healths
     "level.unknown": "未知",
     "level.normal": "正常",

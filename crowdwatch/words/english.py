@@ -174,6 +174,7 @@ PAGE: dict[str, str] = {
     "alarms_none": "none",
     "zones_unknown": "Zones unknown",
     "zones_unknown.of": "of {m}",
+    "cameras_unfit": "Cameras not counted from: {which}",
     # levels, qualities, healths
     "level.unknown": "UNKNOWN",
     "level.normal": "NORMAL",

@@ -100,6 +100,14 @@ def test_people_are_summed_with_their_interval(seed: Any, open_page: Any) -> Non
     assert "between 248 and 274" in page.html
 
 
+def test_a_silent_camera_is_said_beside_zones_that_others_see(seed: Any, open_page: Any) -> None:
+    """No zone is unknown, and yet one camera is not counted from."""
+    seed.run(health=Health.SILENT)
+    strip = open_page().html.partition("Zones unknown")[2].partition("</div></div>")[0]
+    assert '<div class="v">0</div>' in strip
+    assert "of 3. Cameras not counted from: SILENT" in strip
+
+
 def test_zones_within_zones_count_once(seed: Any, open_page: Any) -> None:
     zones = [
         {"id": "all", "kind": "standing", "polygon_m": [[0, 0], [20, 0], [20, 10], [0, 10]]},

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from crowdwatch.calibration import calibrate, storage
+from crowdwatch.config.calibration_keys import PointPair
 from crowdwatch.config.calibrations import calibrated
 from crowdwatch.config.points_file import read_points
-from crowdwatch.config.schema import PointPair
 from crowdwatch.errors import CalibrationError
 from crowdwatch.ground import to_ground
 
@@ -240,7 +240,7 @@ image_size_px: [1920.5, 1080]
 camera_position_m: [0, 0, -8]
 click_sigma_px: 0
 zoom: 3
-lens: {model: fisheye, focal_px: [0, 1400], centre_px: [960], coefficients: [a]}
+lens: {model: pinhole, focal_px: [0, 1400], centre_px: [960], coefficients: [a]}
 points:
   - {pixel_px: [100, x], ground_m: [-3, 10]}
   - {pixel_px: [100, 900], ground: [-3, 10]}
@@ -255,7 +255,7 @@ points:
         "p.yaml:2: camera_position_m: got a list of 3: the height is -8 m",
         "p.yaml:3: click_sigma_px: got 0, need > 0",
         "p.yaml:4: zoom: is an unknown key",
-        "p.yaml:5: lens.model: got 'fisheye', need 'opencv' or 'tsai'",
+        "p.yaml:5: lens.model: got 'pinhole', need 'opencv', 'fisheye' or 'tsai'",
         "p.yaml:5: lens.focal_px[0]: got 0, need > 0",
         "p.yaml:5: lens.centre_px: got a list of 1, need at least 2",
         "p.yaml:5: lens.coefficients[0]: got 'a', need a number",
@@ -336,13 +336,17 @@ def test_the_same_camera_in_every_program_s_spelling(tmp_path, intrinsic, extrin
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (INTRINSIC.replace("<camera_m", "<fisheye_model>1</fisheye_model><camera_m"), "fisheye_model is 1.*undistort"),
-        (ROS_FILE.replace("plumb_bob", "equidistant"), "its lens model is equidistant"),
+        (INTRINSIC.replace("<camera_m", "<fisheye_model>1</fisheye_model><camera_m"), "got 5 values, need 4 finite"),
+        (ROS_FILE.replace("plumb_bob", "division"), "its lens model is division.*undistort the footage"),
         (KALIBR.replace("pinhole", "omni"), "its lens model is omni"),
         (KALIBR + KALIBR.replace("cam0", "cam1"), r"holds several cameras \(cam0, cam1\)"),
         (INTRINSIC.replace("1100.", "1100,5"), r"camera_matrix: got '1100,5'. Write decimals with a point: 1100\.5"),
         (OPENCV_YAML.replace("1000., 0.", "1000,5, 0,5"), r"got 11 values, need 9.*decimals written with commas"),
         (OPENCV_YAML.replace("1000.,", "-1000.,"), r"focal lengths -1000 and 1100 px, need > 0"),
+        (
+            OPENCV_YAML.replace("960., 0., 1.1e+03, 540., 0., 0., 1.", "0., 0., 1.1e+03, 0., 960., 540., 1."),
+            "transposed",
+        ),
         (OPENCV_YAML.replace("width: 1920", "width: wide"), "image width: got 'wide', need a whole number"),
         (
             ROS_FILE.replace("distortion_coefficients", "coefficients"),
@@ -356,6 +360,34 @@ def test_the_same_camera_in_every_program_s_spelling(tmp_path, intrinsic, extrin
 def test_intrinsics_that_cannot_be_used_say_why(tmp_path, text, says):
     with pytest.raises(CalibrationError, match=says):
         calibrate.read_opencv(written(tmp_path / "i.xml", text), written(tmp_path / "e.xml", EXTRINSIC), (1080, 1920))
+
+
+FISHEYE = INTRINSIC.replace("<camera_m", "<fisheye_model>1</fisheye_model><camera_m")
+FISHEYE = FISHEYE.replace("0 0 0</", "0.002 -0.001</")
+"""k1 k2 k3 k4 = -0.1 0.01 0.002 -0.001."""
+
+
+@pytest.mark.parametrize(
+    "intrinsic",
+    [
+        FISHEYE,
+        ROS_FILE.replace("plumb_bob", "equidistant").replace("0.01, 0, 0, 0", "0.01, 0.002, -0.001"),
+        KALIBR.replace("radtan", "equidistant").replace("0.01, 0, 0", "0.01, 0.002, -0.001"),
+    ],
+    ids=["opencv", "ros", "kalibr"],
+)
+def test_a_fisheye_is_used_as_one(tmp_path, intrinsic):
+    """10 m up, turned over about x, looking straight down at (-1, 2)."""
+    inner, outer = written(tmp_path / "i.xml", intrinsic), written(tmp_path / "e.xml", EXTRINSIC)
+    plane = calibrate.read_opencv(inner, outer, (1080, 1920))
+    assert plane.lens.model == "fisheye"
+    # somebody 5 m east of the camera is atan(5 / 10) off its axis
+    theta = np.arctan(0.5)
+    off_px = 1000 * theta * (1 - 0.1 * theta**2 + 0.01 * theta**4 + 0.002 * theta**6 - 0.001 * theta**8)
+    assert np.allclose(to_ground(plane, np.array([[960 + off_px, 540.0]])), [[4.0, 2.0]], atol=1e-9)
+    plain_lens = calibrate.read_opencv(written(tmp_path / "p.xml", INTRINSIC), outer, (1080, 1920))
+    wrong = to_ground(plain_lens, np.array([[960 + off_px, 540.0]]))
+    assert np.abs(wrong - [[4.0, 2.0]]).max() > 0.2, "taken for a plain lens it would put people elsewhere"
 
 
 def test_intrinsics_of_a_larger_picture_give_themselves_away(tmp_path):

@@ -54,6 +54,7 @@ def test_a_web_map_is_stretched_by_the_cosine_of_the_latitude() -> None:
         ("EPSG:5070", (1e6, 2e6), r"need 99\.5 to 100\.5 m"),
         ("EPSG:32650", BEIJING[::-1], r"119\.6 m.*swapped\? Swapped, the origin lies at 39\.9\d+ N 116\.3\d+ E"),
         ("EPSG:3035", (4e7, 3e6), "does not reach to"),
+        ("EPSG:32650", (116.38, 39.91), r"origin_m \(116\.38, 39\.91\) looks like degrees.*in metres"),
         ("EPSG:2263", (985_000.0, 200_000.0), "counts in US survey foot, need metres"),
         ("EPSG:4326", (-0.1, 51.5), "is a Geographic 2D CRS"),
         ("EPSG:99999", (0.0, 0.0), "no such code is registered"),
