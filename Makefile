@@ -18,6 +18,9 @@ TEST_PROCESSES ?= logical
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
+# the processes that test, and those that they start, would each compile every module anew
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check venv clean
 
 demo: $(VENV)/.run

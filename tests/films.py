@@ -13,14 +13,19 @@ RATE = 5
 HW = (96, 160)
 
 
-def film(path: Path, times=range(20), hw=HW, gop=10, codec="mpeg4") -> Path:
-    """A film with a keyframe every ``gop`` frames, whose pictures grow brighter."""
+def film(path: Path, times=range(20), hw=HW, gop=10, codec="mpeg4", spoil=None) -> Path:
+    """A film with a keyframe every ``gop`` frames, whose pictures grow brighter; ``spoil(number, picture)`` gives what
+    the camera shows instead, where it is named, of pictures with a little noise."""
+    noise = np.random.default_rng(8)
     texture = np.random.default_rng(7).integers(40, 200, (*hw, 3), np.uint8)  # a flat picture is all scene cuts
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = hw[1], hw[0], "yuv420p", gop
         for number, at in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(texture + np.uint8(number), format="bgr24")
+            picture = texture + np.uint8(number)
+            if spoil is not None:
+                picture = spoil(number, texture + noise.integers(0, 8, texture.shape, np.uint8))
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts, frame.time_base = at, Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

@@ -68,6 +68,8 @@ class Alignment:
         collapsed: whether the likeness was gone at once, and has been since.
         off_s: the sum of what lacked of the usual likeness; while moved, for how long they have been alike again.
         moved: whether the camera looks elsewhere.
+        alike: the newest profiles by themselves show the usual view.
+        doubtful: they show another one, suddenly.
     """
 
     mean: FloatArray
@@ -78,6 +80,8 @@ class Alignment:
     collapsed: bool = False
     off_s: float = 0.0
     moved: bool = False
+    alike: bool = True
+    doubtful: bool = False
 
     @classmethod
     def of(cls, profiles: NDArray[np.uint8], *, calibrated: bool = False) -> Alignment:
@@ -103,16 +107,23 @@ class Alignment:
         if self.moved:
             back_s = self.off_s + dt_s if rest >= USUAL_FRAC else 0.0
             return replace(self, recent=recent, off_s=back_s % BACK_AFTER_S, moved=back_s < BACK_AFTER_S)
+        at_once = self._rest(likeness(now, self.mean), hidden)
+        doubtful = self.lately >= SUDDEN and at_once < USUAL_FRAC
+        if at_once >= COLLAPSED:
+            doubtful = doubtful and shifted_parts(now, self.mean) >= SHIFTED_PARTS
         collapsed = rest < USUAL_FRAC and (self.collapsed or (rest < COLLAPSED and self.lately >= SUDDEN))
         lately = self.lately + (rest - self.lately) * min(1.0, dt_s / LATELY_S)
         lacks = USUAL_FRAC - rest
         if lacks > 0 and not collapsed and shifted_parts(recent, self.mean) < SHIFTED_PARTS:
             lacks = 0.0
         off_s = max(0.0, self.off_s + lacks * dt_s)
-        new = replace(self, recent=recent, lately=lately, collapsed=collapsed, off_s=off_s)
+        new = replace(
+            self, recent=recent, lately=lately, collapsed=collapsed, off_s=off_s, alike=at_once >= USUAL_FRAC,
+            doubtful=doubtful,
+        )  # fmt: skip
         if off_s >= OFF_SUM_S:
-            return replace(new, off_s=0.0, moved=True)
-        if not learn or rest < USUAL_FRAC:
+            return replace(new, off_s=0.0, moved=True, doubtful=False)
+        if not learn or doubtful or rest < USUAL_FRAC:
             return new
         learned_s = self.learned_s + dt_s
         pace_s = min(USUAL_S, learned_s)

@@ -104,6 +104,7 @@ class Assignment:
         boxes, masses: (zones,) people by boxes and by density map: the sums over the cameras of their means over the
             window.
         alone: (zones,) those by boxes whose cameras have no density map, so that boxes count a crowd too.
+        counts: per healthy camera that stands still, (entries of its window, zones) people whom it counts.
     """
 
     coverage: Coverage
@@ -111,13 +112,14 @@ class Assignment:
     boxes: FloatArray
     masses: FloatArray
     alone: FloatArray
+    counts: Mapping[str, FloatArray]
 
     def newest(self, view: SiteView) -> FloatArray:
         """(zones,) people in the newest pictures."""
         people = np.zeros(len(view.zones))
         for camera_id in sorted(self.coverage.healthy):
-            newest = self.cameras[camera_id].window[-1]
-            people += newest.boxes + newest.masses
+            entry = self.cameras[camera_id].window[-1]
+            people += entry.boxes + entry.masses
         return people
 
     def density(self, view: SiteView, mass: FloatArray) -> FloatArray:
@@ -194,7 +196,7 @@ def densest(view: SiteView, camera: CameraView, entry: Entry) -> float:
 
 def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow]) -> Assignment:
     """Count everybody once: each entry of the window anew where its camera owns other ground than before."""
-    counted = dict(cameras)
+    counted, counts = dict(cameras), {}
     boxes, masses, alone = (np.zeros(len(view.zones)) for _ in range(3))
     for camera_id in sorted(coverage.healthy):
         window = cameras[camera_id].window
@@ -203,14 +205,16 @@ def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow])
             by_boxes, by_map = _mean_over_poses(view, coverage, camera_id, window)
         else:
             window = _count(view, coverage, camera_id, window)
-            by_boxes = np.mean([entry.boxes for entry in window], axis=0)
-            by_map = np.mean([entry.masses for entry in window], axis=0)
+            in_boxes = np.array([entry.boxes for entry in window])
+            in_masses = np.array([entry.masses for entry in window])
+            by_boxes, by_map = in_boxes.mean(axis=0), in_masses.mean(axis=0)
+            counts[camera_id] = in_boxes + in_masses
         counted[camera_id] = replace(cameras[camera_id], window=window)
         boxes += by_boxes
         if window[-1].heads is None:
             alone += by_boxes
         masses += by_map
-    return Assignment(coverage, counted, boxes, masses, alone)
+    return Assignment(coverage, counted, boxes, masses, alone, counts)
 
 
 def zone_mass(view: SiteView, coverage: Coverage, camera_id: str, mass: FloatArray) -> FloatArray:

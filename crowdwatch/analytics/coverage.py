@@ -22,7 +22,17 @@ from crowdwatch.core.records import FloatArray, GroundPlane
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.ground import AreaCells, Grid, IntArray, Masks, Window, footprint, share_of, site_ground
 
-__all__ = ["CameraView", "Coverage", "SiteView", "cover", "first_cover", "inverse", "view_camera", "view_site"]
+__all__ = [
+    "CameraView",
+    "Coverage",
+    "SharedGround",
+    "SiteView",
+    "cover",
+    "first_cover",
+    "inverse",
+    "view_camera",
+    "view_site",
+]
 
 LEAST_SHARE = 0.01
 """Where less of a cell than this shows heads on walkable ground, its mass is what spilled over from elsewhere."""
@@ -89,6 +99,23 @@ class SiteView:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SharedGround:
+    """Ground of zones that a camera sees and another one counts: (S,) pieces, each of one zone on one cell.
+
+    Args:
+        cell: within the camera's window, row by row.
+        zone: its number.
+        mass_share: of the camera's density map on the cell.
+        area_share: of the cell.
+    """
+
+    cell: IntArray
+    zone: IntArray
+    mass_share: FloatArray
+    area_share: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Coverage:
     """Who counts what, given the views of the moment and which cameras are healthy.
 
@@ -103,6 +130,7 @@ class Coverage:
         zone_shares: per healthy camera, (E,) for each of its view's entries the share of the cell's density map that it
             counts for that zone.
         owned_shares: per healthy camera, (rows, cols) the share of each cell's density map that it counts at all.
+        shared: per healthy camera that sees ground of a zone which another one counts, that ground.
     """
 
     views: Mapping[str, CameraView]
@@ -114,6 +142,7 @@ class Coverage:
     visible_frac: FloatArray
     zone_shares: Mapping[str, FloatArray]
     owned_shares: Mapping[str, FloatArray]
+    shared: Mapping[str, SharedGround]
 
 
 def view_site(site: Site) -> SiteView:
@@ -158,7 +187,7 @@ def first_cover(view: SiteView) -> Coverage:
     """Nothing is seen, since no camera has spoken yet."""
     unknown = np.full(view.grid.shape, np.nan)
     nothing = np.zeros(view.grid.shape, dtype=np.uint16)
-    return Coverage(view.cameras, frozenset(), nothing, {}, unknown, unknown, np.zeros(len(view.zones)), {}, {})
+    return Coverage(view.cameras, frozenset(), nothing, {}, unknown, unknown, np.zeros(len(view.zones)), {}, {}, {})
 
 
 def cover(view: SiteView, before: Coverage, views: Mapping[str, CameraView], healthy: frozenset[str]) -> Coverage:
@@ -180,14 +209,19 @@ def cover(view: SiteView, before: Coverage, views: Mapping[str, CameraView], hea
     owned = {c: before.owned[c] for c in healthy if c in before.owned}
     for camera_id, mine in _owners(views, owners, changed, seen, pixels).items():
         owned[camera_id] = _patched(before.owned.get(camera_id), mine, views[camera_id], changed)
-    zone_shares, owned_shares = dict(before.zone_shares), dict(before.owned_shares)
+    zone_shares, owned_shares, shared = dict(before.zone_shares), dict(before.owned_shares), dict(before.shared)
     for camera_id in before.healthy - healthy:
         del zone_shares[camera_id], owned_shares[camera_id]
+        shared.pop(camera_id, None)
     for camera_id in owners:
         zone_shares[camera_id], owned_shares[camera_id] = _counted_shares(view, views[camera_id], owned[camera_id])
+        shared.pop(camera_id, None)
+        ground = _shared(view, views[camera_id], owned[camera_id])
+        if ground is not None:
+            shared[camera_id] = ground
     return Coverage(
         views, healthy, seen, owned, pixels, _kernel(view, before.kernel, seen, changed), _visible(view, seen),
-        zone_shares, owned_shares,
+        zone_shares, owned_shares, shared,
     )  # fmt: skip
 
 
@@ -276,6 +310,18 @@ def _counted_shares(view: SiteView, camera: CameraView, owned: Masks) -> tuple[F
     zones = view.zones
     share = zones.share[camera.entries] * share_of(owned.ravel()[camera.cells], zones.mask[camera.entries])
     return share * per_m2.ravel()[camera.cells], _shares_of(view.walkable, camera.window, owned) * per_m2
+
+
+def _shared(view: SiteView, camera: CameraView, owned: Masks) -> SharedGround | None:
+    """The ground that a camera sees and does not count; None where there is none."""
+    others = (camera.seen & ~owned).ravel()[camera.cells] & view.zones.mask[camera.entries]
+    here = np.flatnonzero(others)
+    if not len(here):
+        return None
+    cell, entry = camera.cells[here], camera.entries[here]
+    area = view.zones.share[entry] * share_of(others[here], view.zones.mask[entry])
+    mass = area * inverse(camera.heads_share.ravel()[cell])
+    return SharedGround(cell, view.zones.zone[entry], mass, area)
 
 
 def inverse(share: FloatArray) -> FloatArray:

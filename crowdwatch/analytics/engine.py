@@ -12,15 +12,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdwatch.analytics import alerts
-from crowdwatch.analytics.counting import CameraNow, Entry, assign, entry_of
+from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, assign, entry_of
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, cover, first_cover, view_camera
+from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesses_of
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
 from crowdwatch.analytics.readings import Doubts, read_zones
 from crowdwatch.analytics.reference import Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
-from crowdwatch.analytics.sudden_fall import Fall, falls_of
+from crowdwatch.analytics.sudden_fall import Fall, Falls, falls_of
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import CameraFault, FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Tick
@@ -62,8 +63,9 @@ class State:
         cameras: per camera.
         fields: density fields of the ticks within the window, oldest first.
         counts: (zones,) people in the newest pictures, of the same ticks.
+        witnesses: of the same ticks since cameras see and count the same ground, what they find on each other's.
         memory: what was last seen of all ground; None before the first tick.
-        falls: by zone, counts that fell faster than people walk.
+        falls: by zone and camera, counts that fell faster than people walk.
         book: the alarms.
         coverage: who counts which ground, as of the last tick; None before the first.
         seen_ns: per zone, the newest picture that showed any of it.
@@ -77,8 +79,9 @@ class State:
     cameras: Mapping[str, _CameraState] = field(default_factory=dict)
     fields: tuple[tuple[int, FloatArray], ...] = ()
     counts: tuple[tuple[int, FloatArray], ...] = ()
+    witnesses: tuple[tuple[int, Witnesses], ...] = ()
     memory: Memory | None = None
-    falls: Mapping[str, Fall] = field(default_factory=dict)
+    falls: Mapping[str, Mapping[str, Fall]] = field(default_factory=dict)
     book: alerts.AlarmBook = field(default_factory=alerts.AlarmBook)
     coverage: Coverage | None = None
     seen_ns: Mapping[str, int] = field(default_factory=dict)
@@ -160,6 +163,9 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
     limit_s = stale_limit_s(camera.sample_interval_s)
     t_ns = observation.stamp.t_ns
     watch = old.watch.see(t_ns, observation.evidence, observation.detections, limit_s, moves=camera.moves)
+    if watch.sound_ns is not None:
+        sound_ns = watch.sound_ns
+        old = replace(old, window=tuple(entry for entry in old.window if entry.t_ns <= sound_ns))
     if not watch.counted:
         return replace(old, watch=watch)
     if observation.plane is not None and (old.view is None or old.view.plane_id != observation.plane_id):
@@ -224,23 +230,28 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     views = {camera_id: camera.sight for camera_id, camera in cameras.items() if camera.sight is not None}
     coverage = cover(view, state.coverage or first_cover(view), views, healthy)
     assignment = assign(view, coverage, now)
-    cameras = {c: replace(camera, window=assignment.cameras[c].window) for c, camera in cameras.items()}
-
     mass = assignment.mass(view)
     rho = assignment.density(view, mass)
     oldest_ns = t_ns - round(view.site.window_s * 1e9)
     fields = (*(f for f in state.fields if f[0] > oldest_ns), (t_ns, rho))
+    counts = (*(c for c in state.counts if c[0] > oldest_ns), (t_ns, assignment.newest(view)))
+    falls = falls_of(view, state.falls, assignment, counts, fields, t_ns)
+    if falls.kept:
+        assignment, fields = _without(view, assignment, fields, falls)
+    cameras = {c: replace(camera, window=assignment.cameras[c].window) for c, camera in cameras.items()}
     mean_field = np.where(np.isfinite(coverage.kernel), _nanmean([f[1] for f in fields]), np.nan)
 
-    counts = (*(c for c in state.counts if c[0] > oldest_ns), (t_ns, assignment.newest(view)))
-    falls = falls_of(view, state.falls, counts, fields, coverage.kernel, t_ns)
     memory = state.memory or first_memory(view, t_ns)
-    memory = remember(memory, coverage.seen, assignment.people(mass), t_ns, view.site.window_s)
+    people = assignment.people(mass)
+    memory = remember(memory, coverage.seen, people, t_ns, view.site.window_s)
+    witnesses = tuple(w for w in state.witnesses if w[0] > oldest_ns and coverage is state.coverage)
+    witnesses = (*witnesses, (t_ns, witnesses_of(view, assignment, people)))
 
     for camera in cameras.values():
         _note_zones(view, camera, seen_ns)
     looked_at = [camera.view for camera in cameras.values() if camera.view is not None]
-    doubts = Doubts(lost_of(view, memory, coverage.seen, looked_at, t_ns), falls)
+    lost = lost_of(view, memory, coverage.seen, looked_at, t_ns)
+    doubts = Doubts(lost, falls.by_zone, disagreements(view, witnesses))
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
     readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
@@ -248,8 +259,31 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     faults = {c: fault for c, fault in state.faults.items() if (cameras[c].watch.last_ns or 0) <= fault.t_ns}
-    new = State(view, pending, (), cameras, fields, counts, memory, falls, book, coverage, seen_ns, started_ns, faults)
+    new = State(
+        view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
+        started_ns, faults,
+    )  # fmt: skip
     return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
+
+
+def _without(
+    view: SiteView, assignment: Assignment, fields: tuple[tuple[int, FloatArray], ...], falls: Falls
+) -> tuple[Assignment, tuple[tuple[int, FloatArray], ...]]:
+    """The window without the pictures that turned out to be spoiled, and the density fields without what was read from
+    them."""
+    coverage, cameras = assignment.coverage, dict(assignment.cameras)
+    for camera_id, kept in falls.kept.items():
+        window = cameras[camera_id].window
+        window = tuple(entry for entry, keep in zip(window, kept, strict=True) if keep)
+        cameras[camera_id] = replace(cameras[camera_id], window=window)
+    known = []
+    for at_ns, field_p_m2 in fields:
+        spoiled = [c for c, (first_ns, end_ns) in falls.spoiled_ns.items() if first_ns <= at_ns < end_ns]
+        here = field_p_m2.copy() if spoiled else field_p_m2
+        for camera_id in spoiled:
+            here[coverage.views[camera_id].window.slices][coverage.owned[camera_id] != 0] = np.nan
+        known.append((at_ns, here))
+    return assign(view, coverage, cameras), tuple(known)
 
 
 def _nanmean(fields: list[FloatArray]) -> FloatArray:

@@ -75,6 +75,7 @@ class CameraWatch:
         stillness: whether it is frozen.
         alignment: whether it looks where it looked; None before the first profiles.
         profiles_ns: when these were measured last.
+        alike_ns: when they last showed the usual view.
     """
 
     last_ns: int | None = None
@@ -88,6 +89,7 @@ class CameraWatch:
     stillness: Stillness = field(default_factory=Stillness)
     alignment: Alignment | None = None
     profiles_ns: int = 0
+    alike_ns: int = 0
 
     @classmethod
     def of(cls, calibrated: BlockEvidence | None) -> CameraWatch:
@@ -144,16 +146,19 @@ class CameraWatch:
                 since_s = min((t_ns - profiles_ns) / 1e9, MOST_STEP_S)
                 alignment = alignment.see(blocks.profiles, loss.hidden, since_s, learn=fit)
             profiles_ns = t_ns
-        moved = alignment is not None and alignment.moved
+        moved, elsewhere = alignment is not None and alignment.moved, alignment is not None and alignment.doubtful
+        alike_ns = (
+            t_ns if profiles_ns == t_ns and not moved and (alignment is None or alignment.alike) else self.alike_ns
+        )
         if picture is Health.OK:
             frozen_or_moved = Health.FROZEN if frozen else Health.MOVED if moved else Health.OK
             picture = loss.kind if loss.whole else frozen_or_moved
         if fit and not moved:
             reference = reference.learn(shown, ~(loss.hidden | occupied), dt_s)
-        counted = picture is Health.OK and not loss.doubtful
+        counted = picture is Health.OK and not loss.doubtful and not elsewhere
         return replace(
             self, picture=picture, counted=counted, reference=reference, loss=loss, stillness=stillness,
-            alignment=alignment, profiles_ns=profiles_ns,
+            alignment=alignment, profiles_ns=profiles_ns, alike_ns=alike_ns,
         )  # fmt: skip
 
     @property
@@ -166,7 +171,22 @@ class CameraWatch:
         """Why a part of the picture is not counted from, while the rest is; OK where nothing is wrong."""
         if self.loss.lost.any():
             return self.loss.kind
-        return Health.DAMAGED if self.loss.doubtful else Health.OK
+        doubtful = self.loss.doubtful or (self.alignment is not None and self.alignment.doubtful)
+        return Health.DAMAGED if doubtful else Health.OK
+
+    @property
+    def sound_ns(self) -> int | None:
+        """What was counted after this turns out to be worth nothing; None where nothing does.
+
+        A camera that looks elsewhere has done so since its profiles last showed the usual view, a frozen picture has
+        been since it is still.
+        """
+        if self.alignment is not None and (self.alignment.moved or self.alignment.doubtful):
+            return self.alike_ns
+        if self.picture is Health.FROZEN:
+            still_ns = (self.last_ns or 0) - round(self.stillness.lasts_s * 1e9)
+            return still_ns if self.stillness.frozen else self.same_since_ns
+        return None
 
     @property
     def untold(self) -> bool:

@@ -33,15 +33,15 @@ class Memory:
 
     Args:
         ever: (rows, cols) the parts that were seen at any time.
-        people: (KEPT, rows, cols) persons per cell, newest first: the mean over time with the time constant of half a
-            window, and what it was one and two windows before.
+        people: KEPT times (rows, cols) persons per cell, newest first: the mean over time with the time constant of
+            half a window, and what it was one and two windows before.
         since_ns: when the newest of them began.
         t_ns: the tick.
         seen_ns: (rows, cols) the tick at which each cell was last seen whole, or as much of it as ever was.
     """
 
     ever: Masks
-    people: FloatArray
+    people: tuple[FloatArray, ...]
     since_ns: int
     t_ns: int
     seen_ns: IntArray
@@ -85,9 +85,8 @@ class Lost:
 def first_memory(view: SiteView, t_ns: int) -> Memory:
     """Nothing has been seen yet."""
     shape = view.grid.shape
-    return Memory(
-        np.zeros(shape, dtype=np.uint16), np.zeros((KEPT, *shape)), t_ns, t_ns, np.zeros(shape, dtype=np.int64)
-    )
+    nobody = (np.zeros(shape),) * KEPT
+    return Memory(np.zeros(shape, dtype=np.uint16), nobody, t_ns, t_ns, np.zeros(shape, dtype=np.int64))
 
 
 def remember(memory: Memory, seen: Masks, people: FloatArray, t_ns: int, window_s: float) -> Memory:
@@ -101,17 +100,19 @@ def remember(memory: Memory, seen: Masks, people: FloatArray, t_ns: int, window_
         window_s: the length of the window over which readings are averaged.
     """
     sees = seen != 0
-    held, since_ns = memory.people, memory.since_ns
-    if (t_ns - since_ns) / 1e9 >= window_s:
-        held = np.where(sees, np.concatenate([held[:1], held[:-1]]), held)  # what is not seen keeps what it had
+    newest, *older = memory.people
+    since_ns = memory.since_ns
+    if (t_ns - since_ns) / 1e9 >= window_s:  # what is not seen keeps what it had
+        older = [np.where(sees, new, old) for new, old in zip(memory.people, older, strict=False)]
         since_ns = t_ns
-    else:
-        held = held.copy()
     kept = np.exp(-(t_ns - memory.t_ns) / 1e9 / (window_s / 2))
-    held[0] = np.where(sees, people + np.where(memory.ever != 0, kept, 0.0) * (held[0] - people), held[0])
+    mean = newest - people
+    mean *= np.where(memory.ever != 0, kept, 0.0)
+    mean += people
+    np.copyto(mean, newest, where=~sees)
     ever = memory.ever | seen
     seen_ns = np.where(ever & ~seen == 0, t_ns, memory.seen_ns)
-    return Memory(ever, held, since_ns, t_ns, seen_ns)
+    return Memory(ever, (mean, *older), since_ns, t_ns, seen_ns)
 
 
 def lost_of(view: SiteView, memory: Memory, seen: Masks, views: Iterable[CameraView], t_ns: int) -> Lost:
@@ -138,7 +139,7 @@ def lost_of(view: SiteView, memory: Memory, seen: Masks, views: Iterable[CameraV
     area = _by_zone(zone, zones.share[here] * part * view.grid.cell_m**2, counts)
     # of a cell that several zones share, each takes the people on its share of the ground
     part = part * zones.share[here]
-    held = memory.people.reshape(len(memory.people), -1)[:, cell]
+    held = [each.ravel()[cell] for each in memory.people]
     people = np.max([_by_zone(zone, each * part, counts) for each in held], axis=0)
     still = share_of(gone[cell] & looked_at.ravel()[cell], mask) * zones.share[here]
     hidden = np.max([_by_zone(zone, each * still, counts) for each in held], axis=0)

@@ -12,7 +12,7 @@ from crowdwatch.analytics import correction
 from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, zone_mass
 from crowdwatch.analytics.coverage import CameraView, SiteView
 from crowdwatch.analytics.memory import Lost, LostGround
-from crowdwatch.analytics.sudden_fall import Fall
+from crowdwatch.analytics.sudden_fall import EVERYBODY, Fall
 from crowdwatch.core import intervals
 from crowdwatch.core.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
@@ -47,11 +47,12 @@ PEAK_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """What the ticks before say against the numbers of this one: ground that is not seen any more, and counts that fell
-    faster than people walk."""
+    """What is said against the numbers of a tick: ground that is not seen any more, counts that fell faster than people
+    walk, and how many more people cameras find where others count."""
 
     lost: Lost
-    falls: Mapping[str, Fall]
+    falls: Mapping[str, Mapping[str, Fall]]
+    more: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class _Zone:
     peak_p_m2: float
     crowding: float
     lost: LostGround
-    fall: Fall | None
+    falls: Mapping[str, Fall]
+    more: Mapping[str, float]
 
     @property
     def found(self) -> float:
@@ -101,7 +103,7 @@ def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubt
             tuple(c for c in watching[index] if assignment.cameras[c].health is Health.OK),
             float(assignment.boxes[index]), float(assignment.masses[index]), float(assignment.alone[index]),
             float(peaks[index]), float(crowded[index]),
-            lost.of(index), doubts.falls.get(zone.zone_id),
+            lost.of(index), doubts.falls.get(zone.zone_id, {}), doubts.more.get(zone.zone_id, {}),
         )
         for index, zone in enumerate(zones.zones)
     ]  # fmt: skip
@@ -183,13 +185,24 @@ def _quality(
     if zone.lost.area_frac > LOST_GROUND_FRAC:
         lost = zone.lost
         doubts.append(Reason.of(Code.GROUND_LOST, area_frac=lost.area_frac, people=lost.people, age_s=lost.age_s))
-    if zone.fall is not None:
-        doubts.append(Reason.of(Code.SUDDEN_FALL, people=zone.fall.people, count=zone.found))
+    doubts += _fallen(zone)
+    doubts += [Reason.of(Code.FINDS_MORE, camera_id, people=more) for camera_id, more in zone.more.items()]
     doubts += _unclear(zone, assignment)
     views = assignment.coverage.views
     doubts += [doubt for c in zone.well for doubt in _doubts(view, views[c], cameras[c], zone, masses.get(c))]
     notes = [note for c in zone.well for note in _notes(c, views[c].camera.bias, cameras[c].window)]
     return Quality.DEGRADED if doubts else Quality.GOOD, [*doubts, *notes]
+
+
+def _fallen(zone: _Zone) -> list[Reason]:
+    """Counts that fell faster than people walk, or did and came back."""
+    people = {c: fall.people for c, fall in zone.falls.items() if fall.back_ns is None}
+    back = sorted(c for c, fall in zone.falls.items() if fall.back_ns is not None and c != EVERYBODY)
+    said = [Reason.of(Code.COUNT_CAME_BACK, camera_id) for camera_id in back]
+    if people:
+        vanished = people.pop(EVERYBODY, 0.0)
+        said.append(Reason.of(Code.SUDDEN_FALL, people=max(vanished, *people.values(), 0.0), count=zone.found))
+    return said
 
 
 def _unclear(zone: _Zone, assignment: Assignment) -> list[Reason]:
@@ -347,8 +360,7 @@ def _known(
     count, low, high = _interval(view, zone, assignment.coverage.views, assignment.cameras)
     high = max(high, count - zone.alone + _most_alone(view, zone))
     lost_m2 = of.usable_area_m2 * zone.lost.area_frac
-    if zone.fall is not None:
-        high = max(high, _most(view, zone.fall.before))
+    high = max(high, _before_falls(view, zone, high, assignment), high + sum(zone.more.values()))
     high_lost = high + min(_most(view, zone.lost.people) + zone.lost.inflow, MOST_P_M2 * lost_m2)
     never_m2 = of.usable_area_m2 * max(0.0, 1 - zone.visible_frac - zone.lost.area_frac)
     densest = float(np.fmax(zone.peak_p_m2, count / area_m2))
@@ -371,6 +383,17 @@ def _known(
         occupancy_frac=count / of.capacity if of.capacity else math.nan,
         reasons=tuple(why),
     )
+
+
+def _before_falls(view: SiteView, zone: _Zone, high: float, assignment: Assignment) -> float:
+    """The upper end of the interval where counts fell that are doubted: who was counted before is still there."""
+    missing = 0.0
+    for camera_id, fall in zone.falls.items():
+        if camera_id in assignment.counts:
+            now = float(assignment.counts[camera_id][:, zone.index].mean())
+            missing += max(0.0, _most(view, fall.before) - now)
+    everybody = zone.falls.get(EVERYBODY)
+    return max(high + missing, 0.0 if everybody is None else _most(view, everybody.before))
 
 
 def _most_alone(view: SiteView, zone: _Zone) -> float:

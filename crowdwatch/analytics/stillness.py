@@ -79,6 +79,11 @@ class Stillness:
     untold: bool = False
 
     @property
+    def lasts_s(self) -> float:
+        """For how long the picture has been still, at most; 0 where it is not."""
+        return self.still_s + RECENT_S if self.recent >= STILL_FRAC else 0.0
+
+    @property
     def noise(self) -> float:
         """The camera's noise, grey levels: the change in those tenth of the blocks that change least."""
         return float(decoded(np.maximum(np.quantile(self.quiet, LEAST_CHANGE), 0.0)))

@@ -23,8 +23,14 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 """The schema of an event file is nine levels deep."""
 
+MANY = 4
+"""So many items of a list that are wrong in the same way are told in one row."""
+
+_ITEM = re.compile(r"\[([^\]]*)\]")
 _INT = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_OPENCV_HEAD = re.compile(r"\A%YAML:1\.[0-9]+")
+"""How OpenCV spells YAML's first line."""
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -87,11 +93,24 @@ class Document:
         self.faults.append(Fault(self.line(path), self.show(path), text))
 
     def error(self) -> ConfigError:
-        """Build the error that lists every fault, by line, each once."""
-        ordered = sorted(set(self.faults))
-        rows = [f"{self.path.name}:{max(f.line, 1)}: {f.key + ': ' if f.key else ''}{f.text}" for f in ordered]
+        """Build the error that lists every fault by line, each once; what is wrong with many alike is one."""
+        groups: dict[tuple[str, str], list[Fault]] = {}
+        for fault in sorted(set(self.faults)):
+            groups.setdefault((_ITEM.sub("[]", fault.key, count=1), fault.text), []).append(fault)
+        rows = [row for group in groups.values() for row in self._rows(group)]
+        texts = [f"{self.path.name}:{line}: {text}" for line, text in sorted(rows)]
         head = f"{self.path}: {len(rows)} fault{'s' if len(rows) > 1 else ''} in the {self.kind}. Nothing was started."
-        return ConfigError("\n".join([head, *rows]))
+        return ConfigError("\n".join([head, *texts]))
+
+    def _rows(self, group: list[Fault]) -> list[tuple[int, str]]:
+        """The same fault of several items: each a row, or many of them one."""
+        first = group[0]
+        if len(group) < MANY:
+            return [(max(f.line, 1), f"{f.key + ': ' if f.key else ''}{f.text}") for f in group]
+        names = [found.group(1) for f in group if (found := _ITEM.search(f.key)) is not None]
+        holder = first.key.partition("[")[0]
+        others = f"The same with {len(group) - 1} more {holder}: {', '.join(names[1:])}."
+        return [(max(first.line, 1), f"{first.key}: {first.text} {others}")]
 
     def one_of(self, path: KeyPath, raw: Any, keys: tuple[str, ...]) -> None:
         """Add a fault unless a mapping has exactly one of some keys."""
@@ -110,7 +129,7 @@ def read_document(document: Document) -> Document:
     Raises:
         ConfigError: the file cannot be read, or is no YAML at all.
     """
-    text = text_of(document)
+    text = _OPENCV_HEAD.sub("", text_of(document), count=1)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:

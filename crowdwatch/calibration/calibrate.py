@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from crowdwatch.calibration.calibration_files import plane_from_tsai, read_opencv, read_tsai
 from crowdwatch.calibration.control_points import ControlPoint, point_faults
+from crowdwatch.calibration.opencv_files import read_opencv
+from crowdwatch.calibration.tsai_files import plane_from_tsai, read_tsai
 from crowdwatch.core.records import FloatArray, GroundPlane, Lens, readonly
 from crowdwatch.errors import CalibrationError
 from crowdwatch.ground import (
     Fit,
+    fisheye_lens,
     fit_homography,
     leave_one_out,
     opencv_lens,
@@ -216,6 +218,7 @@ def from_pose(
     image_hw: tuple[int, int],
     *,
     distortion: Sequence[float] | FloatArray = (),
+    lens_model: str = "opencv",
     head_plane_m: float = 1.65,
     rmse_m: float = float("nan"),
     max_sigma_m: float = 1.0,
@@ -228,7 +231,8 @@ def from_pose(
         rotation: R, (3, 3), or the Rodrigues vector, (3,): world (east, north, up) to camera.
         translation_m: t, (3,).
         image_hw: size of the picture.
-        distortion: OpenCV's k1 k2 p1 p2 k3 ...; empty or all zero for a pinhole.
+        distortion: OpenCV's k1 k2 p1 p2 k3 ...; empty or all zero for a pinhole. Of a fisheye its k1 k2 k3 k4.
+        lens_model: ``opencv`` or ``fisheye``.
         head_plane_m, rmse_m, max_sigma_m, pixel_sigma_px: as in :class:`~crowdwatch.core.records.GroundPlane`.
 
     Raises:
@@ -245,7 +249,7 @@ def from_pose(
         rotation_matrix(rotation),
         translation_m,
         image_hw=image_hw,
-        lens=opencv_lens(camera_matrix, distortion),
+        lens=(fisheye_lens if lens_model == "fisheye" else opencv_lens)(camera_matrix, distortion),
         head_plane_m=head_plane_m,
         rmse_m=rmse_m,
         max_sigma_m=max_sigma_m,

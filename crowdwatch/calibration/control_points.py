@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,9 @@ from scipy.spatial import KDTree
 from crowdwatch.core.records import FloatArray
 
 __all__ = ["ControlPoint", "point_faults"]
+
+LEAST_EXTENT_M = 0.5
+"""Points closer together than this are in another unit, or not on the ground of a crowd."""
 
 FARTHEST_M = 100_000.0
 """Coordinates beyond this are map coordinates from which the site's origin was not subtracted."""
@@ -47,13 +50,18 @@ def point_faults(points: Sequence[ControlPoint], image_hw: tuple[int, int], clic
     if len(points) < 4:
         return [f"got {len(points)} points, need at least 4 (5 to know the error). Survey more."]
     names = [point.name or f"number {row}" for row, point in enumerate(points, start=1)]
-    faults = [fault for name, point in zip(names, points, strict=True) for fault in _own_faults(name, point, image_hw)]
+    faults = _own_faults(names, points, image_hw)
     if faults:
         return faults
     uv = np.array([(p.u_px, p.v_px) for p in points], dtype=np.float64)
     xy = np.array([(p.x_m, p.y_m) for p in points], dtype=np.float64)
     survey = max(p.survey_sigma_m for p in points)
     for values, nearest, where in ((uv, 0.1, "in the picture"), (xy, 1e-3, "on the ground")):
+        if where == "on the ground" and np.ptp(values, axis=0).max() < LEAST_EXTENT_M:
+            degrees = " They look like degrees." if LEAST_EXTENT_M < np.abs(values).max() <= 180 else ""
+            extent = np.ptp(values, axis=0).max()
+            faults.append(f"all points lie within {extent:.3g} m of ground.{degrees} Give metres east and north.")
+            continue
         pairs = [f"{names[i]} and {names[j]}" for i, j in _twins(values, nearest)]
         if pairs:
             more = f" and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
@@ -72,25 +80,34 @@ def point_faults(points: Sequence[ControlPoint], image_hw: tuple[int, int], clic
     return faults
 
 
-def _own_faults(name: str, point: ControlPoint, image_hw: tuple[int, int]) -> list[str]:
-    values = (point.u_px, point.v_px, point.x_m, point.y_m, point.survey_sigma_m)
-    if not np.isfinite(values).all():
-        return [f"point {name}: a value is not finite. Give numbers."]
-    faults = []
+def _own_faults(names: Sequence[str], points: Sequence[ControlPoint], image_hw: tuple[int, int]) -> list[str]:
+    """What is wrong with points by themselves; what is wrong with many in the same way is said once."""
     height, width = image_hw
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, point in zip(names, points, strict=True):
+        for value, remedy in _single_faults(point, width, height):
+            found.setdefault(remedy, []).append((name, value))
+    said = []
+    for remedy, cases in found.items():
+        more = [name for name, _ in cases[1:]]
+        others = f" (the same with {len(more)} more points: {', '.join(more)})" if more else ""
+        said.append(f"point {cases[0][0]}: {cases[0][1]}{remedy}{others}")
+    return said
+
+
+def _single_faults(point: ControlPoint, width: int, height: int) -> Iterator[tuple[str, str]]:
+    """(what was got, what is wrong with it and the remedy)"""
+    if not np.isfinite((point.u_px, point.v_px, point.x_m, point.y_m, point.survey_sigma_m)).all():
+        yield "", "a value is not finite. Give numbers."
+        return
     if not (-1 <= point.u_px <= width + 1 and -1 <= point.v_px <= height + 1):
-        faults.append(
-            f"point {name}: pixel ({point.u_px:g}, {point.v_px:g}) lies outside the {width} x {height} picture. "
-            "Use the pixels of the full picture of this camera."
-        )
+        remedy = f" lies outside the {width} x {height} picture. Use the pixels of the full picture of this camera."
+        yield f"pixel ({point.u_px:g}, {point.v_px:g})", remedy
     if max(abs(point.x_m), abs(point.y_m)) > FARTHEST_M:
-        faults.append(
-            f"point {name}: ({point.x_m:g}, {point.y_m:g}) m lies beyond {FARTHEST_M:g} m. "
-            "Subtract the site's origin from map coordinates."
-        )
+        remedy = f" lies beyond {FARTHEST_M:,.0f} m. Subtract the site's origin from map coordinates."
+        yield f"({point.x_m:.2f}, {point.y_m:.2f}) m", remedy
     if point.survey_sigma_m < 0:
-        faults.append(f"point {name}: survey_sigma_m: got {point.survey_sigma_m:g}, need >= 0.")
-    return faults
+        yield f"survey_sigma_m: got {point.survey_sigma_m:g}", ", need >= 0."
 
 
 def _twins(values: FloatArray, nearest: float) -> list[tuple[int, int]]:

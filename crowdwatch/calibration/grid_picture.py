@@ -269,8 +269,13 @@ def read_picture(path: Path) -> U8:
     return np.asarray(image, dtype=np.uint8)
 
 
-def write_picture(path: Path, image_bgr: U8) -> None:
+def write_picture(path: Path, image_bgr: U8, *, private: bool = False) -> None:
     """Write a picture; the ending decides the format.
+
+    Args:
+        path: where.
+        image_bgr: (H, W, 3).
+        private: nobody but the user may read the file.
 
     Raises:
         StoreUnavailable: the ending is unknown, or the folder cannot be written.
@@ -278,6 +283,9 @@ def write_picture(path: Path, image_bgr: U8) -> None:
     try:
         done, encoded = cv2.imencode(path.suffix or ".png", image_bgr)
         if done:
+            if private:  # before it holds anything
+                path.touch(mode=0o600)
+                path.chmod(0o600)
             path.write_bytes(encoded.tobytes())
             return
     except (cv2.error, OSError) as error:

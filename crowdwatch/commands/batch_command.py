@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdwatch.commands.log_output import as_environment_says
+from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
     EXIT_FAULTS,
@@ -18,8 +19,9 @@ from crowdwatch.commands.terminal import (
     RunsPath,
     Show,
     StoreUrl,
+    clock,
+    complain,
     err,
-    finish,
     literal,
     progress_bars,
     span,
@@ -105,12 +107,28 @@ def batch(
             raise typer.Exit(EXIT_FAULTS)
     elif result.summary is not None:
         finish(result.summary, AGAIN)
+    elif result.earlier is not None:
+        err.print(f"Run {literal(result.run_id)} has finished before; its summary (--new begins anew):")
+        finish(result.earlier, AGAIN)
     elif result.facts is not None:
-        err.print(f"Run {literal(result.run_id)} has finished before; its summary:")
-        tell(json.dumps(result.facts, indent=2))
+        err.print(f"Run {literal(result.run_id)} was finished by an older version; --json prints what it left.")
+        _say_facts(result.facts)
     else:
         err.print(f"Stopped cleanly. {AGAIN}")
         raise typer.Exit(EXIT_STOPPED)
+
+
+def _say_facts(facts: dict[str, Any]) -> None:
+    """The summary of an older version, which did not keep what a whole one needs."""
+    alerts = ", ".join(f"{count} {kind}" for kind, count in sorted(facts["alerts"].items())) or "none"
+    tell(f"alerts: {alerts}")
+    tell(f"{facts['observations']:,} pictures, {facts['ticks']:,} readings per zone, {facts['wall_s']:.1f} s")
+    for kind in ("failed", "partial"):
+        for each in facts[kind]:
+            complain(f"{kind}: camera {each['camera_id']} from {clock(each['from_ns'])}: {each['reason']}")
+    tell(f"alerts digest: {facts['alerts_digest'][:16]}   run: {facts['run_id']}   log: {facts['folder']}")
+    if facts["failed"] or facts["partial"]:
+        raise typer.Exit(EXIT_FAULTS)
 
 
 def _say_status(found: dict[str, Any], as_json: bool) -> None:
@@ -121,7 +139,7 @@ def _say_status(found: dict[str, Any], as_json: bool) -> None:
     tell(f"run {found['run_id']} ({found['state']}), {counts}")
     for kind in ("failed", "partial"):
         for each in found[kind]:
-            tell(f"{kind}: camera {each['camera_id']} from {each['from_ns']} ns: {each['reason']}")
+            tell(f"{kind}: camera {each['camera_id']} from {clock(each['from_ns'])}: {each['reason']}")
 
 
 def _shown(show: Show) -> Callable[[Progress], None]:

@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crowdwatch.commands import audit_commands, batch_command, log_output
+from crowdwatch.commands import audit_commands, batch_command, log_output, site_commands
+from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
     EXIT_ERROR,
     EXIT_STOPPED,
-    EventPath,
     RunsPath,
     Show,
     StoreUrl,
     any_console,
-    cell,
     clock,
     complain,
     err,
-    finish,
     literal,
     out,
     progress_bars,
@@ -52,6 +50,8 @@ samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
 app.command("batch")(batch_command.batch)
+app.command("check")(site_commands.check)
+app.command("calibrate")(site_commands.calibrate)
 
 
 def main() -> None:
@@ -116,70 +116,6 @@ def samples_fetch(name: Annotated[str, typer.Argument(help="The sample, e.g. pet
 
     path = samples.fetch(name, progress=lambda text: err.print(literal(text)))
     tell(path)
-
-
-@app.command()
-def check(
-    event: EventPath,
-    explain: Annotated[bool, typer.Option("--explain", help="Print every value and where it came from.")] = False,
-) -> None:
-    """Check an event file: every fault at once, each with its line and a remedy."""
-    from rich.table import Table
-
-    from crowdwatch import config
-    from crowdwatch.analytics.coverage import view_site
-    from crowdwatch.analytics.known_gaps import known_gaps
-
-    loaded = config.load(event)
-    site = config.to_site(loaded)
-    view = view_site(site)
-    if explain:
-        table = Table("key", "value", "from", box=None, pad_edge=False)
-        for row in config.explain(loaded):
-            table.add_row(*(cell(value) for value in row))
-        out.print(table)
-    counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
-    out.print(f"[green]{literal(event)} is sound[/]: {counts}, {len(site.phases)} phase(s).")
-    for text in [*known_gaps(view), *config.learned_first(loaded)]:
-        out.print(f"[yellow]{literal(text)}[/]")
-
-
-@app.command()
-def calibrate(
-    points: Annotated[Path, typer.Argument(help="Points file (YAML or CSV): pixel and surveyed ground position.")],
-    picture: Annotated[Path | None, typer.Option(help="Picture or video whose frame the grid is drawn over.")] = None,
-    save: Annotated[Path, typer.Option("--save", help="Where the picture with the ground grid goes.")] = Path(
-        "ground-grid.png"
-    ),
-    step_m: Annotated[
-        float | None,
-        typer.Option("--step-m", min=0.1, help="Distance of the grid's lines in metres. [default: fitting]"),
-    ] = None,
-) -> None:
-    """Calibrate a camera from surveyed points: error in metres, and a picture of the ground grid over the frame."""
-    from crowdwatch.calibration import calibrate as calibration
-    from crowdwatch.calibration.grid_picture import draw_ground_grid, read_picture, write_picture
-    from crowdwatch.config.calibrations import calibrated
-    from crowdwatch.config.points_file import read_points
-    from crowdwatch.ground import head_size_px
-    from crowdwatch.rendering.picture import coarsen
-
-    given = read_points(points)
-    frame = None if picture is None else read_picture(picture)
-    if frame is not None:
-        image_hw = (frame.shape[0], frame.shape[1])
-    elif given.image_size_px is not None:
-        image_hw = (given.image_size_px[1], given.image_size_px[0])
-    else:
-        raise ConfigError(f"points file {points}: says no image_size_px. Add it, or name a picture with --picture.")
-    made = calibrated(given, image_hw)
-    tell(calibration.report(made))
-    if frame is None:
-        out.print("No ground grid was drawn: name a picture or a video of this camera with --picture.")
-    else:
-        coarse = coarsen(frame, head_size_px(made.plane))
-        write_picture(save, draw_ground_grid(coarse, made.plane, step_m=step_m, points=made.points))
-        out.print(f"Ground grid drawn into {literal(save)}: its lines must lie flat on the ground. Look at it.")
 
 
 def _shown(show: Show) -> tuple[Callable[[Run], None], Callable[[int], None]]:

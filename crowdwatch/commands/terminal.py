@@ -1,4 +1,4 @@
-"""What commands share: consoles, common options, a clean stop, progress bars, and the report of a run."""
+"""What commands share: consoles, common options, a clean stop, and progress bars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from crowdwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile
-    from crowdwatch.drivers.replay import Summary
 
 __all__ = [
     "DEFAULT_RUNS",
@@ -37,13 +36,11 @@ __all__ = [
     "clock",
     "complain",
     "err",
-    "finish",
     "literal",
     "out",
     "progress_bars",
     "span",
     "stopping",
-    "summarise",
     "tell",
 ]
 
@@ -161,66 +158,3 @@ def clock(t_ns: int) -> str:
     from crowdwatch.config.times import format_time
 
     return format_time(t_ns // 1_000_000_000 * 1_000_000_000)
-
-
-def summarise(summary: Summary) -> None:
-    """Print what a run found."""
-    from rich.table import Table
-
-    from crowdwatch.core.service import level_of_service
-    from crowdwatch.words import t
-
-    totals, run = summary.totals, summary.run
-    for line in (summary.event.notice.en if summary.event.notice else "", *summary.event.labels):
-        if line:
-            out.print(f"[bold yellow]{literal(line)}[/]")
-    columns = ("zone", "highest density", "people then", "at (UTC)", "unknown")
-    table = Table(*columns, title=cell(summary.event.name.en))
-    for zone in summary.event.zones:
-        density, count, t_ns = totals.peaks.get(zone.id, (float("nan"), float("nan"), 0))
-        unknown = totals.unknown_ticks.get(zone.id, 0) / max(totals.ticks, 1)
-        letter = t("en", "service", letter=level_of_service(zone.kind, density))
-        highest = (
-            [f"{density:.2f} p/m2 ({letter})", f"{count:.1f}", clock(t_ns)[11:]]
-            if t_ns
-            else ["unknown", "unknown", "-"]
-        )
-        table.add_row(cell(zone.name.en if zone.name else zone.id), *highest, f"{unknown:.0%}")
-    out.print(table)
-    out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(totals.alerts.items())) or "none"))
-    out.print(
-        f"{totals.observations} frames, {totals.detections} detections ({totals.dropped} off the valid ground), "
-        f"{totals.ticks} readings per zone, {summary.wall_s:.1f} s"
-    )
-    if summary.detector_ids:
-        tell(f"detector: {', '.join(summary.detector_ids)}")
-    if summary.counter_notes:
-        tell(f"counter: {', '.join(summary.counter_notes)}; {totals.counted} frames")
-    for camera in summary.event.cameras:
-        if camera.bias is not None:
-            bias = camera.bias
-            said = f"counts times {bias.factor:g} ({bias.low:g} to {bias.high:g})"
-            if bias.offset:
-                said += f" and {bias.offset:+.1f} people a picture"
-            tell(
-                f"camera {camera.id}: {said}, from {bias.audits} hand counts; "
-                "`readings: {hand_counts: none}` in the event file turns this off"
-            )
-    if totals.saturated:
-        out.print(f"[yellow]{totals.saturated} frames reached a limit of the detector: people may be missing.[/]")
-    tell(f"alerts digest: {summary.digest[:16]}   run: {run.run_id}   log: {run.folder}")
-
-
-def finish(summary: Summary, again: str) -> None:
-    """Print what a run found and its faults, and end with the fitting exit code."""
-    try:
-        summarise(summary)
-    finally:  # also where nobody reads the summary: `... | head`
-        for fault in summary.faults:
-            complain(fault)
-    if summary.stopped:
-        reached = summary.totals.last_tick_ns
-        err.print(f"Stopped cleanly{f' at {clock(reached)}' if reached else ''}. {literal(again)}")
-        raise typer.Exit(EXIT_STOPPED)
-    if summary.faults:
-        raise typer.Exit(EXIT_FAULTS)

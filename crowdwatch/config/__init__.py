@@ -3,12 +3,14 @@
 * :func:`load` reads it and lists every fault at once.
 * :func:`to_site` gives the plain values that the core works with.
 * :func:`plainly` says what is wrong with a part of one that stands elsewhere.
-* :func:`explain` says of every value where it came from, :func:`learned_first` what a run has to learn by itself.
+* :func:`explain` says of every value where it came from (:func:`explained` for programs), :func:`learned_first` what a
+  run has to learn by itself, :func:`map_notes` where on Earth the site lies.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
-from crowdwatch.config.explaining import explain, learned_first
+from crowdwatch.config.explaining import explain, explained, learned_first
 from crowdwatch.config.loading import from_json, load
+from crowdwatch.config.maps import map_notes
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
@@ -19,9 +21,11 @@ __all__ = [
     "EventFile",
     "IntervalsSettings",
     "explain",
+    "explained",
     "from_json",
     "learned_first",
     "load",
+    "map_notes",
     "plainly",
     "to_site",
 ]

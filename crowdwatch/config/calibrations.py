@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from crowdwatch.calibration.calibrate import Calibration, from_points, from_pose
-from crowdwatch.calibration.calibration_files import TsaiModel, parse_opencv, parse_tsai, plane_from_tsai
 from crowdwatch.calibration.control_points import ControlPoint
+from crowdwatch.calibration.opencv_files import parse_opencv
+from crowdwatch.calibration.tsai_files import TsaiModel, parse_tsai, plane_from_tsai
+from crowdwatch.config.calibration_keys import LensFile, PointPair, PointsFile
 from crowdwatch.config.points_file import read_points
-from crowdwatch.config.schema import CameraFile, LensFile, PointPair, PointsFile
+from crowdwatch.config.schema import CameraFile
 from crowdwatch.core.records import Anchor, GroundPlane, Lens
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.ground import heads_fault, opencv_lens
+from crowdwatch.ground import fisheye_lens, heads_fault, opencv_lens
 
 __all__ = ["FILE_KEYS", "WAYS", "calibrated", "ground_plane", "inline"]
 
@@ -26,13 +28,14 @@ WAYS = ("points", "points_file", "tsai", "tsai_file", "opencv", "pose")
 FILE_KEYS = ("points_file", "tsai_file", "opencv")
 
 
-def inline(key: str, value: Any, folder: Path) -> dict[str, Any]:
+def inline(key: str, value: Any, folder: Path, size_px: Any = None) -> dict[str, Any]:
     """Read a calibration file and return what it says, as keys of the event file.
 
     Args:
         key: ``points_file``, ``tsai_file`` or ``opencv``.
         value: what stands at the key, already known to be of the right form.
         folder: relative paths count from here.
+        size_px: what the camera says of its picture's width and height, sound or not.
 
     Returns:
         Keys of ``calibration``, and ``image_size_px`` and ``head_plane_m`` of the camera where the file holds them.
@@ -50,16 +53,25 @@ def inline(key: str, value: Any, folder: Path) -> dict[str, Any]:
             raise CalibrationError(
                 f"the camera matrix has a skew of {matrix[0, 1]:g} px, need 0. Calibrate again without skew."
             )
-        return {
+        fault = pose.size_fault((size_px[1], size_px[0])) if _is_size(size_px) else None
+        if fault is not None:
+            raise CalibrationError(f"{value['intrinsics_file']} {fault}")
+        size = {"image_size_px": [pose.width_px, pose.height_px]} if pose.width_px and pose.height_px else {}
+        return size | {
             "pose": {
                 "focal_px": [float(matrix[0, 0]), float(matrix[1, 1])],
                 "centre_px": [float(matrix[0, 2]), float(matrix[1, 2])],
                 "distortion": pose.distortion.tolist(),
                 "rotation": pose.rotation.tolist(),
                 "translation_m": pose.translation_m.tolist(),
+                "lens_model": pose.lens_model,
             }
         }
     return read_points(folder / value).model_dump(exclude_none=True)
+
+
+def _is_size(size_px: Any) -> bool:
+    return isinstance(size_px, list) and len(size_px) == 2 and all(isinstance(side, int) for side in size_px)
 
 
 def calibrated(read: PointsFile, image_hw: tuple[int, int]) -> Calibration:
@@ -114,6 +126,7 @@ def _plane(camera: CameraFile) -> GroundPlane:
             np.array(pose.translation_m),
             image_hw,
             distortion=pose.distortion,
+            lens_model=pose.lens_model,
             head_plane_m=camera.head_plane_m,
             rmse_m=rmse_m,
             max_sigma_m=camera.max_position_error_m,
@@ -159,6 +172,8 @@ def _lens(lens: LensFile | None) -> Lens | None:
     if lens is None:
         return None
     matrix = _matrix(lens.focal_px, lens.centre_px)
+    if lens.model == "fisheye":
+        return fisheye_lens(matrix, lens.coefficients)
     if lens.model == "opencv":
         return opencv_lens(matrix, lens.coefficients)
     if len(lens.coefficients) != 1:

@@ -20,6 +20,7 @@ from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.camera_keys import check_keys
 from crowdwatch.config.footage import check_footage
 from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, limit_steps
+from crowdwatch.config.maps import map_fault
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
 from crowdwatch.config.schema import (
     CameraFile,
@@ -156,6 +157,10 @@ def _unique(document: Document, key: str) -> None:
 def _walkable(document: Document, site: SiteFrame | None) -> BaseGeometry | None:
     if site is None:
         return None
+    if site.crs != "local" and site.origin_m is not None:
+        fault = map_fault(site.crs, (site.origin_m[0], site.origin_m[1]))
+        if fault is not None:
+            document.fault(("site", "crs"), fault)
     outer = polygon(site.walkable_area_m)
     for number, ring in enumerate(site.obstacles_m):
         if not outer.intersects(polygon(ring)):

@@ -13,23 +13,32 @@ from crowdwatch.assets.document import KeyPath
 from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_limit_steps
 from crowdwatch.config.schema import EventFile
 
-__all__ = ["explain", "learned_first"]
+__all__ = ["explain", "explained", "learned_first"]
 
 FROM_LOG = "the log"
+IN_FORCE = "in_force"
 
 MOST_SHOWN, SHOWN = 500, 20
 """Longer texts (numbers that were measured) are shown by their beginning. No text of a person is longer."""
 
 
 def explain(event: EventFile) -> list[tuple[str, str, str]]:
-    """List every value, those in force by default or by calculation included.
+    """List every value as text, those in force by default or by calculation included.
 
     Returns:
         (key path, value, origin) with the origin ``event.yaml:LINE``, ``default (source)``, ``calculated from ...``,
         ``read from FILE, event.yaml:LINE``, or ``the log`` for an event that was read back from one. The limits in
         force follow under ``in_force``, phase by phase and zone by zone.
     """
-    rows = [(key, _text(value), _origin(event, key, field)) for key, value, field in _leaves(event, "", None)]
+    return [
+        (key, f"{value:g}" if key.startswith(f"{IN_FORCE}.") else _text(value), origin)
+        for key, value, origin in explained(event)
+    ]
+
+
+def explained(event: EventFile) -> list[tuple[str, Any, str]]:
+    """As :func:`explain`, for programs: the values as they are, in the types of JSON."""
+    rows = [(key, value, _origin(event, key, field)) for key, value, field in _leaves(event, "", None)]
     return [*rows, *_limits(event)]
 
 
@@ -76,18 +85,17 @@ def _origin(event: EventFile, key: str, field: FieldInfo | None) -> str:
     return f"default ({source})" if source else "default"
 
 
-def _limits(event: EventFile) -> Iterator[tuple[str, str, str]]:
+def _limits(event: EventFile) -> Iterator[tuple[str, float, str]]:
     for limit_step in event_limit_steps(event):
-        key = (
-            f"in_force.{limit_step.phase_id}.{limit_step.zone_id}.{LADDER_KEYS[limit_step.quantity]}.{limit_step.step}"
-        )
+        where = f"{IN_FORCE}.{limit_step.phase_id}.{limit_step.zone_id}"
+        key = f"{where}.{LADDER_KEYS[limit_step.quantity]}.{limit_step.step}"
         for name, sourced in (
             ("raise_at", limit_step.raise_at),
             ("clear_below", limit_step.clear_below),
             ("on_delay_s", limit_step.on_delay_s),
             ("off_delay_s", limit_step.off_delay_s),
         ):
-            yield f"{key}.{name}", f"{sourced.value:g}", _limit_origin(event, sourced)
+            yield f"{key}.{name}", sourced.value, _limit_origin(event, sourced)
 
 
 def _limit_origin(event: EventFile, sourced: Sourced) -> str:

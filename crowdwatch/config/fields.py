@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
+from crowdwatch.config.maps import code_fault
 from crowdwatch.config.times import parse_time
 from crowdwatch.ground import polygon_fault
 
@@ -13,7 +14,11 @@ Step = Literal["watch", "caution", "alert", "critical"]
 """The four steps of a ladder, by their names in the event file."""
 
 MAX_COORDINATE_M = 1e7
-"""Larger than any easting or northing of a projected map on Earth (UTM northings end at 1.0e7 m)."""
+"""Larger than any place that lies on the same map of a site."""
+
+MAX_MAP_M = 6.5e7
+"""Larger than any easting or northing on Earth: UTM northings end at 1.0e7 m, and Gauss-Kruger maps that put the zone's
+number before the easting (EPSG:4513 to 4533 and 2327 to 2390 in China, 28402 to 28432) at 6.1e7 m."""
 
 
 def _off(value: Any) -> Any:
@@ -49,21 +54,9 @@ def _time(value: str) -> str:
 
 
 def _map_in_metres(value: str) -> str:
-    if value == "local":
-        return value
-    import pyproj  # takes a second, which a site without a map does not pay
-
-    try:
-        crs = pyproj.CRS.from_user_input(value)
-    except pyproj.exceptions.CRSError as error:
-        raise ValueError("no such code is registered. Take the code of the map that was surveyed") from error
-    if not crs.is_projected or crs.is_compound:
-        raise ValueError(f"{crs.name} is a {crs.type_name}, need a projected map without heights, as EPSG:32650")
-    units = sorted({axis.unit_name for axis in crs.axis_info if axis.unit_conversion_factor != 1})
-    if units:
-        raise ValueError(f"{crs.name} counts in {units[0]}, need metres. Take a map in metres and convert the survey")
-    if sorted(axis.direction for axis in crs.axis_info) != ["east", "north"]:
-        raise ValueError(f"the axes of {crs.name} do not run east and north. Take a map whose axes do")
+    fault = code_fault(value)
+    if fault is not None:
+        raise ValueError(fault)
     return value
 
 
@@ -88,6 +81,7 @@ PointName = Annotated[str, BeforeValidator(_name), Field(strict=True, max_length
 SizePx = Annotated[list[Annotated[Whole, Field(gt=0, le=20_000)]], Field(min_length=2, max_length=2)]
 HeadPlane = Annotated[Number, Field(ge=0, le=3)]
 Time = Annotated[str, Field(strict=True), AfterValidator(_time)]
+OriginM = Annotated[list[Annotated[Number, Field(ge=-MAX_MAP_M, le=MAX_MAP_M)]], Field(min_length=2, max_length=2)]
 PointM = Annotated[list[Metres], Field(min_length=2, max_length=2)]
 Point3M = Annotated[list[Metres], Field(min_length=3, max_length=3)]
 CameraPositionM = Annotated[Point3M, AfterValidator(_above_ground)]

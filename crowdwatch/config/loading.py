@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from crowdwatch.assets.document import Document, KeyPath, read_document
+from crowdwatch.config.calibration_keys import CalibrationFile
 from crowdwatch.config.calibrations import FILE_KEYS, inline
 from crowdwatch.config.checks import check
 from crowdwatch.config.footage import read_footage
 from crowdwatch.config.references import read_reference
-from crowdwatch.config.schema import CalibrationFile, EventFile
+from crowdwatch.config.schema import EventFile
 from crowdwatch.config.structure import shown, structure_faults
 from crowdwatch.config.times import format_time
 from crowdwatch.errors import CalibrationError, ConfigError
@@ -110,7 +111,7 @@ def _read_calibration(
             continue
         where = (*path, "calibration", key)
         try:
-            found = inline(key, value, folder)
+            found = inline(key, value, folder, camera.get("image_size_px"))
         except (CalibrationError, ValueError) as error:
             document.fault(where, str(error))
             continue

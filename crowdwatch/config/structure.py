@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -29,6 +30,10 @@ _NEEDS = {
     "finite_number": "need a finite number. Unknown values are left out, not written as nan.",
     "string_too_short": "need some text.",
 }
+
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
+_PAIRS = ("_m", "_px")
+"""Endings of keys whose lists hold coordinates."""
 
 
 def structure_faults(document: Document, error: ValidationError, model: type[BaseModel] = EventFile) -> None:
@@ -60,7 +65,7 @@ def structure_faults(document: Document, error: ValidationError, model: type[Bas
                 path, said if isinstance(found["input"], Mapping) else f"got {shown(found['input'])}: {said}"
             )
         else:
-            document.fault(path, f"got {shown(found['input'])}, {_need(path, kind, context)}")
+            document.fault(path, f"got {shown(found['input'])}, {_decimals(path, found) or _need(path, kind, context)}")
 
 
 def plainly(error: ValidationError) -> str:
@@ -92,17 +97,35 @@ def plainly(error: ValidationError) -> str:
 def shown(value: Any) -> str:
     """Write a value so that it fits into a sentence.
 
-    >>> shown([1, 2, 3]), shown("north"), shown(None)
-    ('a list of 3', "'north'", 'nothing')
+    >>> shown([640, 480]), shown([1, 2, 3]), shown("north"), shown(None)
+    ('[640, 480]', 'a list of 3', "'north'", 'nothing')
     """
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
         return f"keys {', '.join(map(str, list(value)[:4]))}" if value else "nothing"
     if isinstance(value, list):
+        if len(value) == 2 and all(isinstance(each, int | float) for each in value):
+            return repr(value)  # a size or a place is told by its two numbers
         return f"a list of {len(value)}"
     text = repr(value)
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+
+
+def _decimals(path: KeyPath, found: Mapping[str, Any]) -> str | None:
+    """What to do where a decimal comma stands: within a text it makes no number, within a list it makes two."""
+    value, kind = found["input"], found["type"]
+    if kind == "float_type" and isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value.strip()):
+        return f"need a number. Write decimals with a point: {value.strip().replace(',', '.')}."
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    if kind == "too_long" and key.endswith(_PAIRS) and len(value) <= 6 and all(_is_number(each) for each in value):
+        most = found.get("ctx", {}).get("max_length")
+        return f"need {most} numbers. Write decimals with a point, as in [7.5, -7.8]: a comma begins the next number."
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _need(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:

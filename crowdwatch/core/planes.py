@@ -43,8 +43,9 @@ class Lens:
     """How a picture departs from a pinhole.
 
     Args:
-        model: ``opencv`` (coefficients k1 k2 p1 p2 k3 ..., distort = f(ideal)) or ``tsai`` (one coefficient,
-            ideal = distorted * (1 + kappa r^2) in normalised coordinates).
+        model: ``opencv`` (coefficients k1 k2 p1 p2 k3 ..., distort = f(ideal)), ``fisheye`` (OpenCV's k1 k2 k3 k4 over
+            the angle from the axis) or ``tsai`` (one coefficient, ideal = distorted * (1 + kappa r^2) in normalised
+            coordinates).
         camera_matrix: (3, 3), pixels.
         coefficients: (n,).
     """
@@ -54,8 +55,8 @@ class Lens:
     coefficients: FloatArray
 
     def __post_init__(self) -> None:
-        if self.model not in ("opencv", "tsai"):
-            raise RecordError(f"lens model: got {self.model!r}, need 'opencv' or 'tsai'.")
+        if self.model not in ("opencv", "fisheye", "tsai"):
+            raise RecordError(f"lens model: got {self.model!r}, need 'opencv', 'fisheye' or 'tsai'.")
         object.__setattr__(self, "camera_matrix", readonly("camera_matrix", self.camera_matrix, (3, 3)))
         object.__setattr__(self, "coefficients", readonly("coefficients", self.coefficients, (None,)))
 

@@ -43,6 +43,8 @@ class Code(StrEnum):
     PARTLY_SEEN = "partly_seen"
     GROUND_LOST = "ground_lost"
     SUDDEN_FALL = "sudden_fall"
+    COUNT_CAME_BACK = "count_came_back"
+    FINDS_MORE = "finds_more"
     PARTLY_UNCLEAR = "partly_unclear"
     PERHAPS_FROZEN = "perhaps_frozen"
     DETECTOR_LIMIT = "detector_limit"
@@ -87,6 +89,7 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.PARTLY_SEEN: {"visible_frac": float},
     Code.GROUND_LOST: {"area_frac": float, "people": float, "age_s": float},
     Code.SUDDEN_FALL: {"people": float, "count": float},
+    Code.FINDS_MORE: {"people": float},
     Code.PARTLY_UNCLEAR: {"loss": str},
     Code.SCALED: {"factor": float, "audits": int},
     Code.CORRECTED: {"factor": float, "offset": float, "audits": int},
@@ -109,6 +112,8 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
 OF_CAMERA = frozenset(
     {
         Code.UNHEALTHY,
+        Code.COUNT_CAME_BACK,
+        Code.FINDS_MORE,
         Code.PARTLY_UNCLEAR,
         Code.PERHAPS_FROZEN,
         Code.NO_ESTIMATE_IN_CROWD,
@@ -136,6 +141,8 @@ TOO_FEW = frozenset(
     {
         Code.GROUND_LOST,
         Code.SUDDEN_FALL,
+        Code.COUNT_CAME_BACK,
+        Code.FINDS_MORE,
         Code.PARTLY_UNCLEAR,
         Code.PERHAPS_FROZEN,
         Code.DETECTOR_LIMIT,

@@ -39,7 +39,7 @@ from crowdwatch.drivers.loop import Loop, Sink
 from crowdwatch.drivers.outbox import Outbox
 from crowdwatch.drivers.patience import patiently
 from crowdwatch.drivers.streams import LoggedStream, RecordedStream
-from crowdwatch.drivers.totals import RunTotals
+from crowdwatch.drivers.totals import RunTotals, working_limits
 from crowdwatch.errors import ConfigError, LogCorrupt, RunNotFound, all_faults
 from crowdwatch.store.log import LogReader, LogWriter
 
@@ -155,7 +155,8 @@ def _replay(
 ) -> Summary:  # fmt: skip
     """Fold the footage of an opened run from its beginning, or from where its log ends."""
     site, folder = configuration.site, Path(run.folder)
-    view, totals, clock, board = view_site(site), RunTotals(), PacedClock(options.speed), Board()
+    view, totals = view_site(site), RunTotals(working_limits(site))
+    clock, board = PacedClock(options.speed), Board()
     outbox = Outbox(store, run.run_id, board, options.stop)
     into = StoreSink(outbox)
     sink: Sink = PictureSink(into, site, folder, board) if options.pictures else into
@@ -203,7 +204,7 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
     if first_ns is None or last_ns is None:
         raise LogCorrupt(f"log {folder}: holds no tick, so there is nothing to fold. Replay the recording.")
     where, event_id, now_ns = str(folder.resolve()), configuration.event.id, time.time_ns()
-    totals, clock, board = RunTotals(), PacedClock(options.speed), Board()
+    totals, clock, board = RunTotals(working_limits(view.site)), PacedClock(options.speed), Board()
     with closing(build.open_store(options.store_url)) as store:
         ids = (each for each in new_run_ids(configuration.event, "-again") if not (options.runs / each).exists())
         runs = (Run(i, event_id, Mode.REPLAY, configuration.json, where, first_ns, last_ns, now_ns) for i in ids)

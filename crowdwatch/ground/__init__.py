@@ -7,6 +7,7 @@ bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and ``wal
 """
 
 from crowdwatch.ground.cells import AreaCells, Covered, cell_shares, cells_of
+from crowdwatch.ground.fisheye import fisheye_lens
 from crowdwatch.ground.footprint import Footprint, footprint, reach_m, sees
 from crowdwatch.ground.grid import Grid, IntArray, Window, make_grid, moved
 from crowdwatch.ground.homography import Fit, fit_homography, leave_one_out
@@ -47,6 +48,7 @@ __all__ = [
     "cell_shares",
     "cells_of",
     "distort",
+    "fisheye_lens",
     "fit_homography",
     "footprint",
     "ground_seen",

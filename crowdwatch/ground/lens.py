@@ -10,6 +10,7 @@ from numpy.polynomial import Polynomial
 
 from crowdwatch.core.records import FloatArray, Lens
 from crowdwatch.errors import CalibrationError
+from crowdwatch.ground.fisheye import fisheye_ideal, fisheye_seen
 
 __all__ = ["distort", "opencv_lens", "undistort", "undistort_jacobian"]
 
@@ -22,7 +23,7 @@ def undistort(lens: Lens | None, uv_px: FloatArray) -> FloatArray:
     """Move pixels to where a pinhole camera with the same camera matrix would have seen them.
 
     ``tsai``: ideal = distorted (1 + kappa r^2), exact. ``opencv``: distorted = f(ideal) is inverted by fixed-point
-    iteration, finished by Newton's method where that did not close.
+    iteration, finished by Newton's method where that did not close. ``fisheye``: by :mod:`crowdwatch.ground.fisheye`.
 
     Args:
         lens: None leaves the pixels as they are.
@@ -41,6 +42,8 @@ def undistort(lens: Lens | None, uv_px: FloatArray) -> FloatArray:
     if lens is None or uv.size == 0:
         return uv.copy()
     seen = _normalised(lens, uv)
+    if lens.model == "fisheye":
+        return _pixels(lens, fisheye_ideal(lens, seen))
     ideal = _tsai_ideal(lens, seen) if lens.model == "tsai" else _opencv_ideal(lens, seen)
     return _pixels(lens, ideal)
 
@@ -64,6 +67,8 @@ def distort(lens: Lens | None, uv_px: FloatArray) -> FloatArray:
     if lens is None or uv.size == 0:
         return uv.copy()
     ideal = _normalised(lens, uv)
+    if lens.model == "fisheye":
+        return _pixels(lens, fisheye_seen(lens, ideal))
     seen = _tsai_seen(lens, ideal) if lens.model == "tsai" else _opencv_seen(lens, ideal, _fold_radius(lens))
     return _pixels(lens, seen)
 

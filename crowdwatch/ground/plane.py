@@ -293,8 +293,8 @@ def plane_from_pose(
     centre = -r.T @ t
     if not centre[2] > 0:
         raise CalibrationError(
-            f"camera pose: the camera lies {centre[2]:.2f} m above the ground, need > 0. "
-            "Check that z points up, that the unit is metres, and that R and t map the world to the camera."
+            f"camera pose: the camera lies {centre[2]:.2f} m above the ground, need > 0. Check that z points up "
+            "(survey east, north, up), that the unit is metres, and that R and t map the world to the camera."
         )
     g = np.linalg.inv(k @ np.column_stack([r[:, 0], r[:, 1], t]))
     plane = GroundPlane(
@@ -310,8 +310,10 @@ def plane_from_pose(
     )
     if not sees_ground(plane):
         raise CalibrationError(
-            f"camera pose: no pixel of the {image_hw[1]} x {image_hw[0]} picture sees the ground: "
-            "the camera looks at the sky. Check the sign of its tilt and that the image's y axis points down."
+            f"camera pose: no pixel of the {image_hw[1]} x {image_hw[0]} picture sees the ground: all depths are "
+            "negative. Either the camera looks at the sky (check the sign of its tilt), or the surveyed world is "
+            "mirrored (north before east: swap them), or the axes are those of computer graphics (calibrate with "
+            "OpenCV's: x right, y down, z forward)."
         )
     return plane
 

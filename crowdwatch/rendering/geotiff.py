@@ -1,28 +1,26 @@
-"""Maps of the ground as GeoTIFF and as PNG."""
+"""Maps of the ground as GeoTIFF, which says in itself what it shows: the quantity, its unit, the time, the run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
-import cv2
 import numpy as np
 import tifffile
 
 from crowdwatch.core.records import FloatArray
-from crowdwatch.errors import StoreUnavailable
-from crowdwatch.rendering.palette import BAND_COLOURS, BAND_EDGES_P_M2, GREY, band_index, rgb
+from crowdwatch.core.version import __version__
 
-__all__ = ["MapFrame", "geotiff", "png"]
+__all__ = ["Band", "MapFrame", "geotiff"]
 
 PIXEL_SCALE, TIEPOINT, GEO_KEYS, GEO_TEXT = 33550, 33922, 34735, 34737
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
 """Tags of GeoTIFF 1.1 (OGC 19-008r4), and two of GDAL that other readers know too."""
 
-USER_DEFINED = 32767
-CELL_PX, LEGEND_PX = 8, 90
+USER_DEFINED, PROJECTED, METRE = 32767, 1, 9001
+UNIT = "people/m2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,88 +39,92 @@ class MapFrame:
     crs: str
 
 
-def geotiff(bands_p_m2: FloatArray, names: Sequence[str], frame: MapFrame) -> bytes:
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    """One map of people per square metre.
+
+    Args:
+        rho_p_m2: (rows, cols), row 0 south; NaN where nothing is known.
+        what: what it shows, in one line.
+        from_utc, to_utc: the time that it covers.
+    """
+
+    rho_p_m2: FloatArray
+    what: str
+    from_utc: str
+    to_utc: str
+
+
+def geotiff(bands: Sequence[Band], frame: MapFrame, facts: Mapping[str, str]) -> bytes:
     """Write maps as one GeoTIFF, one band each: 32 bit floats, NaN where nothing is known.
 
     Args:
-        bands_p_m2: (k, rows, cols) people per square metre, row 0 south.
-        names: (k,) what each band shows.
+        bands: at least one, all of one shape.
         frame: where the grid lies.
+        facts: what holds for all bands, by name: the run, the bandwidth.
 
-    >>> geotiff(np.zeros((1, 2, 3)), ["mean"], MapFrame(0, 0, 0.5, "local"))[:2]
+    >>> band = Band(np.zeros((2, 3)), "mean", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z")
+    >>> geotiff([band], MapFrame(0, 0, 0.5, "local"), {"run_id": "r"})[:2]
     b'II'
     """
-    bands = np.ascontiguousarray(bands_p_m2[:, ::-1], dtype=np.float32)  # a picture's first row is its northern edge
-    north_m = frame.south_m + bands.shape[1] * frame.cell_m
+    # a picture's first row is its northern edge
+    values = np.stack([np.asarray(band.rho_p_m2, dtype=np.float32)[::-1] for band in bands])
+    north_m = frame.south_m + values.shape[1] * frame.cell_m
     keys, text = _geo_keys(frame.crs)
-    items = "".join(
-        f'<Item name="DESCRIPTION" sample="{number}" role="description">{escape(name)}</Item>'
-        for number, name in enumerate(names)
-    )
+    spans = {"from_utc": min(band.from_utc for band in bands), "to_utc": max(band.to_utc for band in bands)}
+    whole = {"quantity": "density of people", "unit": UNIT, **facts, **spans}
+    items = [_item(name, value) for name, value in whole.items()]
+    for number, band in enumerate(bands):
+        items.append(_item("DESCRIPTION", band.what, number, "description"))
+        items.append(_item("UNITTYPE", UNIT, number, "unittype"))
+        items += [_item("from_utc", band.from_utc, number), _item("to_utc", band.to_utc, number)]
     file = BytesIO()
     tifffile.imwrite(
         file,
-        bands if len(bands) > 1 else bands[0],
+        values if len(values) > 1 else values[0],
         photometric="minisblack",
-        planarconfig="separate" if len(bands) > 1 else None,
+        planarconfig="separate" if len(values) > 1 else None,
         compression="zlib",
         metadata=None,
-        software=False,
+        description=f"people per square metre, NaN is unknown; {spans['from_utc']} to {spans['to_utc']}",
+        software=f"CrowdWatch {__version__}",
         extratags=[
             (PIXEL_SCALE, "d", 3, (frame.cell_m, frame.cell_m, 0.0), True),
             (TIEPOINT, "d", 6, (0.0, 0.0, 0.0, frame.west_m, north_m, 0.0), True),
             (GEO_KEYS, "H", len(keys), keys, True),
             (GEO_TEXT, "s", 0, text, True),
-            (GDAL_METADATA, "s", 0, f"<GDALMetadata>{items}</GDALMetadata>", True),
+            (GDAL_METADATA, "s", 0, f"<GDALMetadata>{''.join(items)}</GDALMetadata>", True),
             (GDAL_NODATA, "s", 0, "nan", True),
         ],
     )
     return file.getvalue()
 
 
+def _item(name: str, value: str, sample: int | None = None, role: str = "") -> str:
+    of = "" if sample is None else f' sample="{sample}"'
+    of += f" role={quoteattr(role)}" if role else ""
+    return f"<Item name={quoteattr(name)}{of}>{escape(_ascii(value))}</Item>"
+
+
+def _ascii(text: str) -> str:
+    """A tag of TIFF is ASCII; XML writes other characters by their numbers."""
+    return text.encode("ascii", "xmlcharrefreplace").decode("ascii") if text.isascii() else ascii(text)[1:-1]
+
+
 def _geo_keys(crs: str) -> tuple[tuple[int, ...], str]:
-    """The directory of geo keys, four numbers each (key, tag of its value, count, value), and the text they cite."""
+    """The directory of geo keys, four numbers each (key, tag of its value, count, value), and the text they cite.
+
+    A local frame is no map: its model is told by the citation, and its unit is the metre all the same. GDAL reads it as
+    LOCAL_CS with UNIT["metre",1].
+    """
     code = int(crs.removeprefix("EPSG:")) if crs.startswith("EPSG:") else 0
-    text = f"{crs}|" if code else "local frame of the site in metres|"
+    text = f"{crs}|" if code else "local frame of the site, metres east and north|"
     projected = code if 1024 <= code < USER_DEFINED else USER_DEFINED
     keys = [
-        (1024, 0, 1, 1 if code else USER_DEFINED),  # model: projected, or one that only the citation tells of
+        (1024, 0, 1, PROJECTED if code else USER_DEFINED),
         (1025, 0, 1, 1),  # a pixel is an area
         (1026, GEO_TEXT, len(text), 0),
     ]
-    keys += [(3072, 0, 1, projected), (3076, 0, 1, 9001)] if code else []  # the map; its unit, metres
+    keys += [(3072, 0, 1, projected)] if code else []
+    keys += [(3076, 0, 1, METRE)]
     return (1, 1, 1, len(keys), *(number for key in keys for number in key)), text
-
-
-def png(rho_p_m2: FloatArray, title: str) -> bytes:
-    """Draw a map in the fixed colours of the page, north up, with their legend; grey is unknown.
-
-    Args:
-        rho_p_m2: (rows, cols) people per square metre, row 0 south.
-        title: a line of ASCII under the map.
-    """
-    colours = np.array([rgb(GREY), (255, 255, 255), *map(rgb, BAND_COLOURS)], dtype=np.uint8)[:, ::-1]
-    cells = colours[band_index(rho_p_m2[::-1]) + 2]
-    ground = cells.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
-    entries = [(f">= {edge:g}", colour) for edge, colour in zip(BAND_EDGES_P_M2, BAND_COLOURS, strict=True)]
-    entries = [*reversed(entries), (f"< {BAND_EDGES_P_M2[0]:g}", "#ffffff"), ("unknown", GREY)]
-    height = max(ground.shape[0], 20 * (len(entries) + 1))
-    width = max(ground.shape[1], 8 * len(title) - LEGEND_PX)
-    canvas = np.full((height + 24, width + LEGEND_PX, 3), 255, dtype=np.uint8)
-    canvas[: ground.shape[0], : ground.shape[1]] = ground
-    _write(canvas, "p/m2", width + 8, 14)
-    for number, (text, colour) in enumerate(entries, start=1):
-        red, green, blue = rgb(colour)
-        top = 20 * number
-        cv2.rectangle(canvas, (width + 8, top + 2), (width + 24, top + 16), (blue, green, red), -1)
-        cv2.rectangle(canvas, (width + 8, top + 2), (width + 24, top + 16), (0, 0, 0), 1)
-        _write(canvas, text, width + 30, top + 14)
-    _write(canvas, title, 4, height + 17)
-    done, encoded = cv2.imencode(".png", canvas)
-    if not done:
-        raise StoreUnavailable(f"map {title!r}: cannot be written as PNG. Check the size of the site.")
-    return encoded.tobytes()
-
-
-def _write(canvas: np.ndarray, text: str, left: int, base: int) -> None:
-    cv2.putText(canvas, text, (left, base), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)

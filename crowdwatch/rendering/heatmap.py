@@ -59,26 +59,27 @@ class HeatState:
     highest: FloatArray
 
 
-def add(state: HeatState | None, grid: DensityGrid, dt_s: float) -> tuple[HeatState, GroundMap | None]:
-    """Take in the grid of one tick, which stands for the ``dt_s`` seconds up to it.
+def add(state: HeatState | None, grid: DensityGrid, begin_ns: int, end_ns: int) -> tuple[HeatState, GroundMap | None]:
+    """Take in the grid of one tick, which stands for the time from ``begin_ns`` up to ``end_ns``.
 
     Returns:
-        The new state, and the map of a minute when the tick opens another. A tick on the full minute closes it: it
-        stands for the time before.
+        The new state, and the map of a minute when the tick opens another. A tick that ends on the full minute closes
+        it: it stands for the time before.
 
     >>> grid = lambda t, rho: DensityGrid(t, np.zeros(2), 1.0, np.array([[rho]]), 1.0)
-    >>> state, _ = add(None, grid(1_000_000_000, 2.0), 1.0)
-    >>> state, _ = add(state, grid(2_000_000_000, 4.0), 1.0)
+    >>> second = 1_000_000_000
+    >>> state, _ = add(None, grid(second, 2.0), 0, second)
+    >>> state, _ = add(state, grid(2 * second, 4.0), second, 2 * second)
     >>> float(finish(state)[0].rho_p_m2[0, 0])
     3.0
     """
-    minute_ns = (grid.t_ns - 1) // MINUTE_NS * MINUTE_NS
+    dt_s = (end_ns - begin_ns) / 1e9
+    minute_ns = (end_ns - 1) // MINUTE_NS * MINUTE_NS
     known = np.isfinite(grid.rho_p_m2)
     sums = np.stack([np.where(known, grid.rho_p_m2, 0.0) * dt_s, known * dt_s])
     closed = None
     if state is None:
-        start_ns = grid.t_ns - round(dt_s * 1e9)
-        return HeatState(start_ns, minute_ns, sums, sums, grid.rho_p_m2), None
+        return HeatState(begin_ns, minute_ns, sums, sums, grid.rho_p_m2), None
     minute = state.minute + sums
     if minute_ns != state.minute_ns:
         closed, minute = _mean(state.minute_ns, state.minute), sums

@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.records import FloatArray
 
-__all__ = ["BAND_COLOURS", "BAND_EDGES_P_M2", "GREY", "LEVEL_STYLES", "LevelStyle", "band_index", "rgb"]
+__all__ = [
+    "BAND_COLOURS",
+    "BAND_EDGES_P_M2",
+    "GREY",
+    "GROUND",
+    "INK",
+    "LEVEL_STYLES",
+    "OFF_SITE",
+    "UNSEEN",
+    "LevelStyle",
+    "band_index",
+    "rgb",
+]
 
 BAND_EDGES_P_M2: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 """Lower edges of the bands; the whole numbers are those of the default limits, 0.1 is one person in 10 m2."""
@@ -34,6 +46,10 @@ BAND_COLOURS: tuple[str, ...] = (
 
 GREY = "#aab2bb"
 """The colour of everything that is not known."""
+
+
+INK, GROUND, UNSEEN, OFF_SITE = "#f2f5f7", "#26323d", "#20272f", "#0f141a"
+"""Of a map: lines and text; ground that is seen; ground that is not, under stripes of :data:`GREY`; no ground."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,18 +196,17 @@ def _draw(scene: Scene, seq: int, plane: GroundPlane) -> NDArray[np.uint8]:
         xy = xy[np.argsort(-np.hypot(*(xy - centre[:2]).T), kind="stable")]
     feet = to_image(plane, xy)
     heads = to_image(plane, xy, PERSON_M - HEAD_RADIUS_M)
-    for index, (foot, head) in enumerate(zip(feet, heads, strict=True)):
-        if not (np.isfinite(foot).all() and np.isfinite(head).all()):
-            continue
-        px_per_m = float(np.hypot(*(head - foot))) / (PERSON_M - HEAD_RADIUS_M)
-        shade = int(40 + 37 * index % 120)
-        body = (foot + (head - foot) * 0.42).round().astype(int)
-        half = max(1, round(px_per_m * SHOULDER_M / 2)), max(1, round(px_per_m * 0.75))
-        cv2.ellipse(
-            image, (int(body[0]), int(body[1])), half, 0, 0, 360, (shade, 70, 150 - shade // 2), -1, cv2.LINE_AA
-        )
-        radius = max(1, round(px_per_m * HEAD_RADIUS_M))
-        cv2.circle(image, (round(head[0]), round(head[1])), radius, (150, 175, 205), -1, cv2.LINE_AA)
+    shown = np.flatnonzero(np.isfinite(feet).all(axis=1) & np.isfinite(heads).all(axis=1))
+    feet, heads = feet[shown], heads[shown]
+    px_per_m = np.hypot(*(heads - feet).T) / (PERSON_M - HEAD_RADIUS_M)
+    bodies = (feet + (heads - feet) * 0.42).round().astype(int).tolist()
+    sizes = np.outer(px_per_m, (SHOULDER_M / 2, 0.75, HEAD_RADIUS_M)).round().astype(int).clip(1).tolist()
+    for index, body, head, (wide, high, radius) in zip(
+        shown.tolist(), bodies, heads.round().astype(int).tolist(), sizes, strict=True
+    ):
+        shade = 40 + 37 * index % 120
+        cv2.ellipse(image, body, (wide, high), 0, 0, 360, (shade, 70, 150 - shade // 2), -1, cv2.LINE_AA)
+        cv2.circle(image, head, radius, (150, 175, 205), -1, cv2.LINE_AA)
     rng = np.random.default_rng((scene.seed, seq))
     noise = rng.integers(-4, 5, (height, width, 1), dtype=np.int16)
     noisy: NDArray[np.uint8] = np.clip(image.astype(np.int16) + noise, 0, 255).astype(np.uint8)

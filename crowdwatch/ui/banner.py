@@ -6,7 +6,7 @@ import math
 
 import streamlit as st
 
-from crowdwatch.core.outcomes import AlarmState, Level
+from crowdwatch.core.outcomes import AlarmState, Health, Level
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.style import badge, box, notice
 from crowdwatch.ui.view import Moment, Pulse, people_seen, worst_zone
@@ -14,6 +14,9 @@ from crowdwatch.ui.writing import clock, density_text, duration, interval, name_
 from crowdwatch.words import t
 
 __all__ = ["show_banner", "show_strip"]
+
+NAMED = 3
+"""So many cameras of one ailment are named in the strip; the others are a number."""
 
 
 def _labels(moment: Moment, language: str) -> list[str]:
@@ -132,5 +135,22 @@ def _alarms(moment: Moment, language: str) -> str:
 
 def _blind(moment: Moment, language: str) -> str:
     unknown = sum(reading.level == Level.UNKNOWN for reading in moment.readings)
-    note = t(language, "zones_unknown.of", m=len(moment.readings))
-    return box(t(language, "zones_unknown"), str(unknown), note, hatched=unknown > 0)
+    notes = [t(language, "zones_unknown.of", m=len(moment.readings))]
+    unfit = [] if moment.hidden else _unfit(moment, language)
+    if unfit:
+        notes.append(t(language, "cameras_unfit", which="; ".join(unfit)))
+    return box(t(language, "zones_unknown"), str(unknown), safe(". ".join(notes)), hatched=unknown > 0 or bool(unfit))
+
+
+def _unfit(moment: Moment, language: str) -> list[str]:
+    """Cameras that nobody is counted from now, though others may see their ground: by what ails them."""
+    by_health: dict[Health, list[str]] = {}
+    names = {one.camera_id: short(name_of(one.name, one.camera_id, language), 20) for one in moment.site.cameras}
+    for camera in moment.health:
+        if camera.health is not Health.OK:
+            by_health.setdefault(camera.health, []).append(names.get(camera.camera_id, camera.camera_id))
+    said = []
+    for health, ids in by_health.items():
+        more = f" +{len(ids) - NAMED}" if len(ids) > NAMED else ""
+        said.append(f"{t(language, f'health.{health.value}')} {', '.join(ids[:NAMED])}{more}")
+    return said

@@ -1,4 +1,5 @@
-"""Density and persons of one zone over time, with the limits in force and the alerts. Gaps are what is not known."""
+"""Density, densest place and persons of one zone over time, with the limits in force and the alerts. Gaps are what is
+not known."""
 
 from __future__ import annotations
 
@@ -11,10 +12,10 @@ import plotly.graph_objects as go
 
 from crowdwatch.core.outcomes import AlertEvent, Level, ZoneReading
 from crowdwatch.core.service import level_of_service
-from crowdwatch.core.site import Limit, Zone
+from crowdwatch.core.site import Limit, Quantity, Zone
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.writing import clock, number, service_text
-from crowdwatch.words import t
+from crowdwatch.words import t, term
 
 __all__ = ["POINTS", "Curve", "chart_figure", "chart_rows", "thin"]
 
@@ -24,16 +25,18 @@ POINTS = 600
 NS = 1_000_000_000
 SILENT_S = 5.0
 MOST_MARKS = 60
-INK, CURVE, ALERT_ON_DARK = "#f2f5f7", "#7cc7ff", "#ff7a52"
+INK, CURVE, PEAK, ALERT_ON_DARK = "#f2f5f7", "#7cc7ff", "#b9a6ff", "#ff7a52"
 """The colour of ALERT is made for plates; as thin text on the dark ground it needs to be lighter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points to draw: UTC times, densities, persons (NaN = unknown) and the seconds that one point stands for."""
+    """Points to draw: UTC times, densities, those of the densest place, persons (NaN = unknown) and the seconds that
+    one point stands for."""
 
     t_ns: list[int]
     density_p_m2: list[float]
+    peak_p_m2: list[float]
     count: list[float]
     bucket_s: float
 
@@ -41,7 +44,7 @@ class Curve:
 def thin(readings: Sequence[ZoneReading], *, tick_s: float, points: int = POINTS) -> Curve:
     """Reduce readings to a number of points without losing a peak or a gap.
 
-    Each bucket of time keeps its highest density and its highest count; a bucket that also holds an unknown reading,
+    Each bucket of time keeps its highest density, peak and count; a bucket that also holds an unknown reading,
     or that follows a silence of more than max(5 s, three ticks, one bucket), is preceded by a NaN: the line breaks.
 
     Args:
@@ -50,29 +53,32 @@ def thin(readings: Sequence[ZoneReading], *, tick_s: float, points: int = POINTS
         points: the most points to return.
     """
     if not readings:
-        return Curve([], [], [], 0.0)
+        return Curve([], [], [], [], 0.0)
     span_s = (readings[-1].t_ns - readings[0].t_ns) / NS
     bucket_s = tick_s if span_s / tick_s + 1 <= points / 2 else math.ceil(span_s / (points / 2 - 1))
     buckets: dict[int, list[ZoneReading]] = {}
     for reading in readings:
         buckets.setdefault(int((reading.t_ns - readings[0].t_ns) / NS / bucket_s), []).append(reading)
-    out = Curve([], [], [], bucket_s)
+    out = Curve([], [], [], [], bucket_s)
     before_ns = readings[0].t_ns
     for held in buckets.values():
         known = [r for r in held if r.level != Level.UNKNOWN and math.isfinite(r.density_p_m2)]
         silent = held[0].t_ns - before_ns > max(SILENT_S, 3 * tick_s, bucket_s) * NS
         if len(known) < len(held) or silent:
-            _add(out, held[0].t_ns, math.nan, math.nan)
+            _add(out, held[0].t_ns, math.nan, math.nan, math.nan)
         if known:
-            peak = max(known, key=lambda reading: reading.density_p_m2)
-            _add(out, peak.t_ns, peak.density_p_m2, max(reading.count for reading in known))
+            densest = max(known, key=lambda reading: reading.density_p_m2)
+            peaks = [reading.peak_p_m2 for reading in known if math.isfinite(reading.peak_p_m2)]
+            count = max(reading.count for reading in known)
+            _add(out, densest.t_ns, densest.density_p_m2, max(peaks, default=math.nan), count)
         before_ns = held[-1].t_ns
     return out
 
 
-def _add(curve: Curve, t_ns: int, density: float, count: float) -> None:
+def _add(curve: Curve, t_ns: int, density: float, peak: float, count: float) -> None:
     curve.t_ns.append(t_ns)
     curve.density_p_m2.append(density)
+    curve.peak_p_m2.append(peak)
     curve.count.append(count)
 
 
@@ -88,7 +94,9 @@ Marks = tuple[list[dict[str, object]], list[dict[str, object]]]
 """Lines and their texts, in plotly's words."""
 
 
-def _line(marks: Marks, axis: str, *, x: object = None, y: object = None, text: str = "", **look: object) -> None:
+def _line(
+    marks: Marks, axis: str, *, x: object = None, y: object = None, text: str = "", right: bool = False, **look: object
+) -> None:
     """One line across a panel (``y``) or up it (``x``), with its text. With plotly's own ``add_hline`` a chart with
     16 alerts took 0.96 s instead of 12 ms."""
     upright = x is not None
@@ -96,18 +104,22 @@ def _line(marks: Marks, axis: str, *, x: object = None, y: object = None, text: 
     refs = {"xref": f"x{axis}" if upright else f"x{axis} domain", "yref": f"y{axis} domain" if upright else f"y{axis}"}
     marks[0].append({"type": "line", **ends, **refs, "line": look})
     if text:
-        at = {"x": x, "y": 1} if upright else {"x": 0, "y": y}
-        anchors = {"xanchor": "left", "yanchor": "top" if upright else "bottom"}
+        at = {"x": x, "y": 1} if upright else {"x": int(right), "y": y}
+        anchors = {"xanchor": "right" if right else "left", "yanchor": "top" if upright else "bottom"}
         font = {"color": look["color"], "size": 15 if upright else 13}
         marks[1].append({**at, **refs, **anchors, "text": text, "showarrow": False, "font": font})
 
 
 def _mark_limits(marks: Marks, axis: str, limits: Sequence[Limit], language: str) -> None:
+    """A line for each limit; those of the densest place are dotted and named at the right."""
     for limit in limits:
-        style = LEVEL_STYLES[limit.level]
+        style, peak = LEVEL_STYLES[limit.level], limit.quantity is Quantity.PEAK
         text = f"{style.sign} {t(language, f'level.{limit.level.name.lower()}')} {limit.raise_at:g}"
+        if peak:
+            text = f"{term(language, 'quantity', 'peak')}: {text}"
         colour = ALERT_ON_DARK if limit.level == Level.ALERT else style.colour
-        _line(marks, axis, y=limit.raise_at, text=text, color=colour, width=2, dash="dash")
+        dash = "dot" if peak else "dash"
+        _line(marks, axis, y=limit.raise_at, text=text, right=peak, color=colour, width=2, dash=dash)
 
 
 def _mark_alerts(marks: Marks, axis: str, alerts: Sequence[AlertEvent]) -> None:
@@ -140,6 +152,7 @@ def chart_figure(
     zone: Zone,
     *,
     density_limits: Sequence[Limit],
+    peak_limits: Sequence[Limit],
     count_limits: Sequence[Limit],
     occupancy_limits: Sequence[Limit],
     alerts: Sequence[AlertEvent],
@@ -152,7 +165,7 @@ def chart_figure(
     Args:
         curve: from :func:`thin`.
         zone: the zone; its capacity turns limits of occupancy into persons.
-        density_limits, count_limits, occupancy_limits: those in force at the time shown.
+        density_limits, peak_limits, count_limits, occupancy_limits: those in force at the time shown.
         alerts: transitions to mark, newest first.
         now_ns: the time shown, marked by a line.
         language: of the labels.
@@ -167,11 +180,12 @@ def chart_figure(
     traces: list[go.Scatter] = []
     axes: dict[str, dict[str, object]] = {}
     panels = (
-        ("", "chart.density", curve.density_p_m2, density_limits, 0.1, [0.0, 0.47]),
+        ("", "chart.density", curve.density_p_m2, [*density_limits, *peak_limits], 0.1, [0.0, 0.47]),
         ("2", "chart.count", curve.count, persons, 1.0, [0.53, 1.0]),
     )
     for axis, title, values, limits, least, domain in panels:
-        top = max((value for value in values if math.isfinite(value)), default=0.0)
+        highest = [*values, *curve.peak_p_m2] if title == "chart.density" else values
+        top = max((value for value in highest if math.isfinite(value)), default=0.0)
         near = min((limit.raise_at for limit in limits if limit.raise_at > top), default=top)
         letters = [service_text(language, zone.kind, rho) for rho in values] if title == "chart.density" else []
         traces.append(
@@ -186,6 +200,14 @@ def chart_figure(
         _line(marks, axis, x=_time(now_ns), color=INK, width=1, dash="dot")
         marks[1].append(_title(axis, t(language, title)))
         axes |= _axes(axis, domain, max(top, near, least) * 1.18)
+    peak = term(language, "quantity", "peak")
+    traces.append(
+        go.Scatter(
+            x=times, y=curve.peak_p_m2, mode="lines", connectgaps=False, xaxis="x", yaxis="y", name=peak,
+            line={"color": PEAK, "width": 1.5, "dash": "dot"},
+            hovertemplate=f"%{{x|%H:%M:%S}} UTC<br>{peak} %{{y:.2f}}<extra></extra>",
+        )
+    )  # fmt: skip
     look = {
         "height": height_px, "margin": {"l": 44, "r": 12, "t": 30, "b": 30}, "showlegend": False, "hovermode": "x",
         "font": {"color": INK, "size": 14}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "#0f141a",

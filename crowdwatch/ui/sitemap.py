@@ -18,14 +18,23 @@ from crowdwatch.core.records import FloatArray
 from crowdwatch.core.service import level_of_service
 from crowdwatch.core.site import Site, Zone
 from crowdwatch.ground import polygon
-from crowdwatch.rendering.palette import BAND_COLOURS, GREY, LEVEL_STYLES, band_index, rgb
+from crowdwatch.rendering.palette import (
+    BAND_COLOURS,
+    GREY,
+    GROUND,
+    INK,
+    LEVEL_STYLES,
+    OFF_SITE,
+    UNSEEN,
+    band_index,
+    rgb,
+)
 from crowdwatch.ui.view import Moment, worst_zone
 from crowdwatch.ui.writing import clock, columns, duration, figure, interval, name_of, number, service_text, short
 from crowdwatch.words import joined, reason_text, t
 
 __all__ = ["map_alt", "map_figure", "map_rows"]
 
-INK, GROUND, HOLE = "#f2f5f7", "#26323d", "#0f141a"
 MARGIN_FRAC = 0.05
 PLOT_WIDTH_PX, CHARACTER_PX, PLATE_PX = 640, 10.0, 54
 """What plates are placed by: the usual width of the map, the width of a column of 18 px bold text, two lines high."""
@@ -47,7 +56,7 @@ def _area(points_m: FloatArray, order: int, **look: object) -> go.Scatter:
 
 
 def _hatched(points_m: FloatArray, order: int) -> go.Scatter:
-    pattern = {"shape": "/", "fgcolor": GREY, "bgcolor": "#20272f", "size": 9, "solidity": 0.25, "fillmode": "replace"}
+    pattern = {"shape": "/", "fgcolor": GREY, "bgcolor": UNSEEN, "size": 9, "solidity": 0.25, "fillmode": "replace"}
     return _area(points_m, order, line={"width": 0}, fillpattern=pattern, fillcolor=GREY)
 
 
@@ -152,7 +161,7 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
 def _fixtures(site: Site, language: str) -> list[go.Scatter]:
     """Obstacles, gates and cameras; a camera that moves has no place of its own to be drawn at."""
     layers = [
-        _area(ring, 4, line={"color": "#5b6671", "width": 2}, fillcolor=HOLE) for ring in site.obstacles_m
+        _area(ring, 4, line={"color": "#5b6671", "width": 2}, fillcolor=OFF_SITE) for ring in site.obstacles_m
     ]  # fmt: skip
     for gate in site.gates:
         name = figure(short(name_of(gate.name, gate.gate_id, language), 16))
@@ -222,7 +231,7 @@ def map_figure(moment: Moment, language: str, *, density: bool = True, height_px
         data=layers,
         layout={
             "height": height_px, "margin": {"l": 4, "r": 4, "t": 4, "b": 4}, "showlegend": False,
-            "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": HOLE, "uirevision": moment.run.run_id,
+            "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": OFF_SITE, "uirevision": moment.run.run_id,
             "font": {"color": INK}, "dragmode": "pan", "hoverlabel": {"font": {"size": 15}},
             "xaxis": {**axis, "range": across, "constrain": "domain", "title": None, "automargin": True},
             "yaxis": {**axis, "range": along, "scaleanchor": "x", "constrain": "domain", "automargin": True},

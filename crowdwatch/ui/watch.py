@@ -215,9 +215,9 @@ def _history(store: Store, run_id: str, at_ns: int | None, language: str) -> Non
         return
     limits = {kind: limits_at(site, zone_id, moment.t_ns, kind) for kind in Quantity}
     figure = chart.chart_figure(
-        curve, zone, density_limits=limits[Quantity.DENSITY], count_limits=limits[Quantity.COUNT],
-        occupancy_limits=limits[Quantity.OCCUPANCY], now_ns=moment.t_ns, language=language,
-        alerts=[alert for alert in moment.alerts if alert.zone_id == zone_id],
+        curve, zone, density_limits=limits[Quantity.DENSITY], peak_limits=limits[Quantity.PEAK],
+        count_limits=limits[Quantity.COUNT], occupancy_limits=limits[Quantity.OCCUPANCY],
+        alerts=[alert for alert in moment.alerts if alert.zone_id == zone_id], now_ns=moment.t_ns, language=language,
     )  # fmt: skip
     st.plotly_chart(
         figure, key="chart", theme=None, config=PLOT, alt=t(language, "chart.alt", zone=names[zone_id])

@@ -22,6 +22,8 @@ REASONS: dict[Code, str] = {
     Code.PARTLY_SEEN: "仅可见该区域的 {visible_frac:.0%}",
     Code.GROUND_LOST: "该区域 {area_frac:.0%} 的地面已 {age_s:.0f} 秒不可见；最后看到那里有 {people:.0f} 人",
     Code.SUDDEN_FALL: "人数下降快于人的步行速度：{people:.0f} 人不可能离开，现仅统计到 {count:.0f} 人",
+    Code.COUNT_CAME_BACK: "摄像机 {camera_id}：人数下降后又恢复，快于人的步行速度；其间的画面不计数",
+    Code.FINDS_MORE: "摄像机 {camera_id} 在其他摄像机计数的区域内多发现 {people:.0f} 人",
     Code.PARTLY_UNCLEAR: "摄像机 {camera_id}：画面的一部分{loss}",
     Code.PERHAPS_FROZEN: "摄像机 {camera_id}：画面中没有任何变化，无法判断是否冻结",
     Code.DETECTOR_LIMIT: "摄像机 {camera_id}：检测数量达到上限，可能漏计",
@@ -150,6 +152,7 @@ PAGE: dict[str, str] = {
     "alarms_none": "无",
     "zones_unknown": "未知区域",
     "zones_unknown.of": "共 {m} 个",
+    "cameras_unfit": "未用于计数的摄像机：{which}",
     # levels, qualities, healths
     "level.unknown": "未知",
     "level.normal": "正常",

@@ -28,6 +28,11 @@ REASONS: dict[Code, str] = {
     Code.SUDDEN_FALL: (
         "the count fell faster than people can walk: {people:.0f} cannot have left, {count:.0f} are counted"
     ),
+    Code.COUNT_CAME_BACK: (
+        "camera {camera_id}: its count fell and came back faster than people can walk; "
+        "the pictures between are not counted"
+    ),
+    Code.FINDS_MORE: "camera {camera_id} finds {people:.0f} more people on ground that other cameras count",
     Code.PARTLY_UNCLEAR: "camera {camera_id}: a part of the picture is {loss}",
     Code.PERHAPS_FROZEN: (
         "camera {camera_id}: nothing moves in the picture, so that it cannot be told whether it is frozen"
@@ -169,6 +174,7 @@ PAGE: dict[str, str] = {
     "alarms_none": "none",
     "zones_unknown": "Zones unknown",
     "zones_unknown.of": "of {m}",
+    "cameras_unfit": "Cameras not counted from: {which}",
     # levels, qualities, healths
     "level.unknown": "UNKNOWN",
     "level.normal": "NORMAL",

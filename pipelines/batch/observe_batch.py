@@ -22,6 +22,7 @@ from crowdwatch.drivers import batch, build, configuration
 from crowdwatch.drivers.batch import Job, JobSettings
 from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.replay import Summary
+from crowdwatch.drivers.totals import RunTotals
 from crowdwatch.errors import ClusterUnavailable, StoreError
 from crowdwatch.store.chunks import ChunkFault
 from pipelines.batch.batch_worker import Observed, observe_chunk
@@ -98,11 +99,14 @@ class Result:
         facts: the machine-readable summary; None when it was stopped.
         summary: of the fold; None when it was stopped before, or had finished earlier.
         run_id: the run.
+        earlier: the summary of a job that had finished earlier, as it was told then; None for one whose facts were
+            written by an older version.
     """
 
     facts: dict[str, Any] | None
     summary: Summary | None
     run_id: str
+    earlier: Summary | None = None
 
 
 def run_batch(event: EventFile, options: BatchOptions) -> Result:
@@ -125,7 +129,8 @@ def run_batch(event: EventFile, options: BatchOptions) -> Result:
             if not finished:
                 stack.enter_context(batch.alone(job))
         if finished:
-            return Result(job.read_summary(), None, job.run.run_id)
+            found = job.read_summary()
+            return Result(found, None, job.run.run_id, None if found is None else _earlier(job, found))
         job.chunks.sweep()
         frames = _observe(job, store, options)
         if options.stop.is_set():
@@ -280,6 +285,7 @@ def _facts(job: Job, summary: Summary, frames: int, wall_s: float) -> dict[str, 
         "observations": totals.observations,
         "ticks": totals.ticks,
         "unknown_ticks": totals.unknown_ticks,
+        "totals": totals.facts(),
         "detector_ids": list(summary.detector_ids),
         "factors": {camera.id: camera.bias.factor for camera in job.event.cameras if camera.bias is not None},
         "chunks": len(standing.done) + len(standing.failed),
@@ -289,6 +295,19 @@ def _facts(job: Job, summary: Summary, frames: int, wall_s: float) -> dict[str, 
         "wall_s": round(wall_s, 3),
         "event_s": (job.run.to_ns - job.run.from_ns) / 1e9,
     }
+
+
+def _earlier(job: Job, facts: dict[str, Any]) -> Summary | None:
+    """The summary of a job from the facts that it left."""
+    if "totals" not in facts:
+        return None
+    faults = batch.faults_by_reason(
+        (each["camera_id"], each["reason"]) for kind in ("failed", "partial") for each in facts[kind]
+    )
+    return Summary(
+        job.run, job.event, RunTotals.of_facts(facts["totals"]), facts["alerts_digest"], tuple(facts["detector_ids"]),
+        (), tuple(faults), False, facts["wall_s"],
+    )  # fmt: skip
 
 
 def _reasons(chunks: dict[Chunk, str]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -19,9 +20,6 @@ from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import to_ground
 from crowdwatch.observation.observe import locate
-from pipelines.command_line import EventOption, print_json, progress, run
-from pipelines.evaluation import (
-    condition_counts,
     fault_matrix,
     flat_path,
     health_score,
@@ -257,9 +255,13 @@ def health_command(
     It needs no detector.
     """
     found, false = [], []
-    for recording in health_score.recordings(folder):
-        found += health_score.find_faults(recording)
-        false += health_score.false_alarms(recording, hours)
+    recordings = health_score.recordings(folder)
+    total, steps = len(recordings) * health_score.JUDGEMENTS, itertools.count()
+    with progress_bar("faults put in", total) as show:
+        for recording in recordings:
+            found += health_score.find_faults(recording, shown=lambda text: show(next(steps), text))
+            false += health_score.false_alarms(recording, hours)
+        show(total, "done")
     result = health_score.summary(found, false)
     if as_json:
         print_json(result)
@@ -274,8 +276,13 @@ def health_command(
     for each in false:
         shown = (each.hours, each.blind, each.partly, each.left_out, each.untold_s)
         calm.add_row(each.recording, each.coding, *(f"{value:g}" for value in shown))
-    Console().print(table)
-    Console().print(calm)
+    console = Console()
+    console.print(table)
+    console.print(calm)
+    console.print(
+        f"found: {result['hits']} of {result['of']}; falsely blind {result['false_blind_per_h']} times an hour, partly "
+        f"{result['false_partly_per_h']} times, in {result['hours']} hours of {len(recordings)} recordings."
+    )
 
 
 @app.command("faults")
@@ -290,8 +297,8 @@ def faults_command(
 
     Exit code 1 where a cell of the matrix is false calm.
     """
-    recording = [] if only_drawn else [fault_matrix.recorded(folder)]
-    cells = [cell for footage in (*fault_matrix.drawn(), *recording) for cell in fault_matrix.matrix(footage)]
+    recording = [] if only_drawn else [fault_footage.recorded(folder)]
+    cells = [cell for footage in (*fault_footage.drawn(), *recording) for cell in fault_matrix.matrix(footage)]
     result = fault_matrix.summary(cells)
     if as_json:
         print_json(result)

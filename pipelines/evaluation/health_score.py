@@ -47,6 +47,9 @@ SETTLED = 0.8
 LIMIT_S = stale_limit_s(0.0)
 CODINGS = ("as recorded", "encoded again")
 
+JUDGEMENTS = sum(len(CODINGS) - fault.coded_only for fault in FAULTS)
+"""Faults that are put into one recording."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:

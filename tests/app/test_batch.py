@@ -18,7 +18,7 @@ from batches import event_of
 def test_a_finished_batch_is_shown_without_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_page: Any
 ) -> None:
-    event_of(tmp_path, "synthetic: plaza", hw=(576, 768))
+    event_of(tmp_path, "synthetic: plaza, capture_rate_hz: 2", hw=(288, 384))
     store = f"sqlite:///{tmp_path}/store.sqlite"
     # a program of its own: a page under test stands as this process's __main__, which workers would start again
     command = [sys.executable, "-m", "crowdwatch", "batch", str(tmp_path / "event.yaml"), "--to", "0:00:45", "--json"]

@@ -100,6 +100,14 @@ def test_people_are_summed_with_their_interval(seed: Any, open_page: Any) -> Non
     assert "between 248 and 274" in page.html
 
 
+def test_a_silent_camera_is_said_beside_zones_that_others_see(seed: Any, open_page: Any) -> None:
+    """No zone is unknown, and yet one camera is not counted from."""
+    seed.run(health=Health.SILENT)
+    strip = open_page().html.partition("Zones unknown")[2].partition("</div></div>")[0]
+    assert '<div class="v">0</div>' in strip
+    assert "of 3. Cameras not counted from: SILENT" in strip
+
+
 def test_zones_within_zones_count_once(seed: Any, open_page: Any) -> None:
     zones = [
         {"id": "all", "kind": "standing", "polygon_m": [[0, 0], [20, 0], [20, 10], [0, 10]]},
@@ -423,11 +431,14 @@ def test_the_chart_shows_limits_alerts_and_gaps(seed: Any, open_page: Any) -> No
     seed.run(density=lambda zone, s: float("nan") if zone == "front" and 20 < s < 30 else surge(zone, s))
     chart = open_page().figures[1]
     texts = [note["text"] for note in chart["layout"]["annotations"]]
-    for limit in ("◇ WATCH 2.5", "◆ CAUTION 3.5", "▲ ALERT 4.7", "✖ CRITICAL 6", "✖ CRITICAL 700"):
+    own = ("◇ WATCH 2.5", "◆ CAUTION 3.5", "▲ ALERT 4.7", "✖ CRITICAL 6", "✖ CRITICAL 700")
+    for limit in (*own, "densest place: ▲ ALERT 4.7", "densest place: ✖ CRITICAL 6"):
         assert limit in texts
     assert texts.count("◇") == 2  # raised to WATCH, marked in both panels
     across = [shape for shape in chart["layout"]["shapes"] if shape["yref"] == "y"]
-    assert [shape["y0"] for shape in across] == [2.5, 3.5, 4.7, 6.0]
+    assert [shape["y0"] for shape in across if shape["line"]["dash"] == "dash"] == [2.5, 3.5, 4.7, 6.0]
+    assert [shape["y0"] for shape in across if shape["line"]["dash"] == "dot"] == [4.7, 6.0]  # of the densest place
+    assert chart["data"][2]["name"] == "densest place"
     assert chart["layout"]["yaxis"]["range"][0] == 0
     assert chart["data"][0]["connectgaps"] is False
     assert "NaN" in str(chart["data"][0]["y"]) or None in chart["data"][0]["y"]

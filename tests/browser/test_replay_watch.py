@@ -14,14 +14,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from crowdwatch import config
 from crowdwatch.core.runs import Command, CommandKind
 from crowdwatch.drivers.build import open_store
+from crowdwatch.drivers.replay import Options, replay_recording
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path(os.environ.get("CROWDWATCH_CHROMIUM", "/usr/bin/chromium"))
@@ -64,18 +67,20 @@ def pace(store: str, speed: float) -> None:
         handle.close()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'runs' / 'crowdwatch.sqlite'}"
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store for all runs: the page shows the newest."""
+    return f"sqlite:///{tmp_path_factory.mktemp('runs') / 'crowdwatch.sqlite'}"
 
 
-@pytest.fixture
-def address(tmp_path: Path, store: str) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, store: str) -> Iterator[str]:
     """The page, served on a free port."""
+    folder = tmp_path_factory.mktemp("page")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    served = start(["streamlit", "run", "app.py", "--server.port", str(port)], tmp_path, store, "page")
+    served = start(["streamlit", "run", "app.py", "--server.port", str(port)], folder, store, "page")
     address = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 60
     while True:
@@ -83,14 +88,14 @@ def address(tmp_path: Path, store: str) -> Iterator[str]:
             with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
                 break
         except OSError:
-            assert served.poll() is None, (tmp_path / "page.log").read_text()
+            assert served.poll() is None, (folder / "page.log").read_text()
             assert time.monotonic() < deadline, "the page did not start within 60 s"
             time.sleep(0.1)
     yield address
     end(served)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if not CHROMIUM.exists():
         reason = f"{CHROMIUM} is not there: apt-get install chromium"
@@ -101,8 +106,8 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Page]:
+@contextmanager
+def new_tab(browser: Any) -> Iterator[Page]:
     """A tab that fails the test when the page asks anything of another machine."""
     tab = browser.new_page(viewport={"width": 1440, "height": 900})
     elsewhere: list[str] = []
@@ -111,6 +116,26 @@ def page(browser: Any) -> Iterator[Page]:
     yield tab
     tab.close()
     assert elsewhere == []
+
+
+@pytest.fixture(scope="module")
+def early(server: str, browser: Any) -> Iterator[Page]:
+    """A tab in which the page was opened before anything was recorded, whichever test comes first."""
+    with new_tab(browser) as tab:
+        tab.goto(server)
+        expect(tab.get_by_text("Nothing has been recorded yet")).to_be_visible()
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def address(server: str, early: Page) -> str:
+    return server
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    with new_tab(browser) as tab:
+        yield tab
 
 
 def is_here(url: str) -> bool:
@@ -131,20 +156,17 @@ def focus_with_tab(page: Page, part: str) -> None:
     raise AssertionError(f"{part!r} cannot be reached with Tab")
 
 
-def test_an_alert_appears_and_is_acknowledged_by_keyboard(page: Page, address: str, store: str, tmp_path: Path) -> None:
-    page.goto(address)
-    expect(page.get_by_text("Nothing has been recorded yet")).to_be_visible()
+def replay(store: str, folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    """An engine that replays the drawn scene into the store that the page shows."""
+    runs = str(Path(store.removeprefix("sqlite:///")).parent)
+    return start(
+        ["crowdwatch", "replay", "examples/synthetic/event.yaml", "--runs", runs, *words], folder, store, "engine"
+    )
 
-    arguments = [
-        "crowdwatch",
-        "replay",
-        "examples/synthetic/event.yaml",
-        "--speed",
-        "2",
-        "--runs",
-        str(tmp_path / "runs"),
-    ]
-    engine = start(arguments, tmp_path, store, "engine")
+
+def test_an_alert_appears_and_is_acknowledged_by_keyboard(early: Page, store: str, tmp_path: Path) -> None:
+    page = early
+    engine = replay(store, tmp_path, "--speed", "2", "--from", "0:00:28")  # the alarm is raised from the 33rd second on
     try:
         # the page fills by itself, and says what it is
         expect(page.get_by_text("SYNTHETIC SCENE")).to_be_visible()
@@ -155,7 +177,7 @@ def test_an_alert_appears_and_is_acknowledged_by_keyboard(page: Page, address: s
         expect(button).to_be_visible()
         expect(page.get_by_text("NOT ACKNOWLEDGED").first).to_be_visible()
         page.screenshot(path=tmp_path / "alert.png")
-        pace(store, 0.25)
+        pace(store, 0.5)
 
         # the focus must outlive the redrawing once a second, or no one can press anything with a keyboard
         focus_with_tab(page, "Acknowledge In front of the stage")
@@ -166,8 +188,8 @@ def test_an_alert_appears_and_is_acknowledged_by_keyboard(page: Page, address: s
         done = page.get_by_role("row").filter(has_text="Crowding acknowledged (operator)")
         page.keyboard.press("Enter")
         for _ in range(10):
-            page.wait_for_timeout(3000)
-            if done.count():
+            with suppress(AssertionError):
+                expect(done.first).to_be_visible(timeout=4000)
                 break
             if button.count():
                 focus_with_tab(page, "Acknowledge In front of the stage")
@@ -188,20 +210,13 @@ def test_an_alert_appears_and_is_acknowledged_by_keyboard(page: Page, address: s
         page.screenshot(path=tmp_path / "dead.png")
     finally:
         end(engine)
+        page.goto("about:blank")  # nothing is drawn in it any more
 
 
 def test_a_finished_run_can_be_watched_again_in_chinese(page: Page, address: str, store: str, tmp_path: Path) -> None:
-    arguments = [
-        "crowdwatch",
-        "replay",
-        "examples/synthetic/event.yaml",
-        "--to",
-        "0:00:20",
-        "--runs",
-        str(tmp_path / "runs"),
-    ]
-    engine = start(arguments, tmp_path, store, "engine")
-    assert engine.wait(timeout=120) == 0, (tmp_path / "engine.log").read_text()
+    event = config.load(ROOT / "examples" / "synthetic" / "event.yaml")
+    runs = Path(store.removeprefix("sqlite:///")).parent
+    replay_recording(event, Options(runs, store, to_ns=event.start_ns + 20 * 1_000_000_000))
     page.goto(f"{address}/?lang=zh")
     expect(page.get_by_text("已结束")).to_be_visible()
     page.get_by_role("combobox", name="速度").click()
@@ -221,8 +236,7 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
     page: Page, address: str, store: str, tmp_path: Path
 ) -> None:
     """What is typed outlives the redrawing once a second; what the log does not hold yet is not lost."""
-    words = ["replay", "examples/synthetic/event.yaml", "--speed", "0.2", "--to", "0:00:20"]
-    engine = start(["crowdwatch", *words, "--runs", str(tmp_path / "runs")], tmp_path, store, "engine")
+    engine = replay(store, tmp_path, "--speed", "0.5", "--to", "0:00:40")
     try:
         page.goto(address)
         expect(page.locator('[data-testid="stImage"] img')).to_have_count(1)

@@ -26,10 +26,11 @@ from pipelines.batch.observe_batch import BatchOptions, run_batch
 S = 1_000_000_000
 SECONDS = 45
 LOADED = config.load(example("synthetic"))
+SOURCE = LOADED.cameras[0].source.model_copy(update={"capture_rate_hz": 1.0})
 EVENT = (
     LOADED.model_copy(  # boxes alone, once a second: where density maps go is worked out anew in every run, for seconds
         update={
-            "cameras": [LOADED.cameras[0].model_copy(update={"sample_hz": 1.0})],
+            "cameras": [LOADED.cameras[0].model_copy(update={"source": SOURCE})],
             "counter": LOADED.counter.model_copy(update={"model": "none"}),
         }
     )

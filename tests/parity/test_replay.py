@@ -1,7 +1,7 @@
 """Two runs are equal; a log gives what the footage gave; a stopped or killed run goes on as if nothing had been.
 
-Perfect models: all but the test of the real recording run the synthetic example, where ``TruthDetector`` and
-``TruthCounter`` see everybody.
+Perfect models: all but the test of the real recording run the synthetic example with small pictures, where
+``TruthDetector`` and ``TruthCounter`` see everybody.
 """
 
 import os
@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from drawn import RATE_HZ, drawn_square
 
 from crowdwatch import config
 from crowdwatch.assets.examples import example
@@ -29,9 +30,14 @@ SECONDS = 70
 
 
 @pytest.fixture(scope="module")
-def event():
-    """The synthetic example: alarms of every level within 70 s of event time."""
-    return config.load(example("synthetic"))
+def path(tmp_path_factory):
+    return drawn_square(tmp_path_factory.mktemp("event"))
+
+
+@pytest.fixture(scope="module")
+def event(path):
+    """Alarms of every level within 70 s of event time."""
+    return config.load(path)
 
 
 def options(folder, event, **more):
@@ -71,7 +77,7 @@ def test_it_walks_through_every_level(whole):
     levels = {alert.level for alert in store.alerts(summary.run.run_id)}
     assert levels >= {Level.WATCH, Level.CAUTION, Level.ALERT, Level.CRITICAL}
     assert store.run(summary.run.run_id).state is RunState.FINISHED
-    assert summary.totals.observations == SECONDS * 5
+    assert summary.totals.observations == SECONDS * RATE_HZ
     assert {r.quality for r in store.readings(summary.run.run_id)} == {Quality.GOOD}
 
 
@@ -132,11 +138,11 @@ def _ids(reader):
         yield getattr(each, "stamp", each)
 
 
-def test_a_killed_run_resumes_to_the_same_result(whole, event, tmp_path):
+def test_a_killed_run_resumes_to_the_same_result(whole, event, path, tmp_path):
     """SIGKILL in the middle: what was logged is kept, what was not is analysed again."""
     folder, summary = whole
     command = [
-        sys.executable, "-m", "crowdwatch", "replay", str(example("synthetic")), "--runs", str(tmp_path),
+        sys.executable, "-m", "crowdwatch", "replay", str(path), "--runs", str(tmp_path),
         "--store", f"sqlite:///{tmp_path}/store.sqlite", "--to", str(SECONDS), "--no-pictures",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -188,9 +194,10 @@ def test_resume_refuses_another_event_file(event, tmp_path):
 
 
 def test_the_real_recording_repeats_and_its_log_gives_the_same(data_dir, models_dir, tmp_path):
-    """Six seconds of real footage, in which two zones raise an alarm, through the real models: twice, and once more
-    from the log."""
+    """Six seconds of real footage at two pictures a second, in which two zones raise an alarm, through the real models:
+    twice, and once more from the log."""
     real = config.load(example("pets2009"))
+    real = real.model_copy(update={"cameras": [real.cameras[0].model_copy(update={"sample_hz": 2.0})]})
     from_ns, to_ns = (real.cameras[0].source.start_ns + second * 10**9 for second in (28, 34))
     summaries = []
     for name in ("one", "two"):
@@ -198,7 +205,7 @@ def test_the_real_recording_repeats_and_its_log_gives_the_same(data_dir, models_
         chosen = replace(options(tmp_path / name, real), from_ns=from_ns, to_ns=to_ns)
         summaries.append(replay_recording(real, chosen))
     one, two = summaries
-    assert one.totals.observations == 42
+    assert one.totals.observations == 12
     assert one.totals.alerts  # equal because nothing happened would be no evidence
     assert log_bytes(one.run.folder) == log_bytes(two.run.folder)
     assert rows(tmp_path / "one", one) == rows(tmp_path / "two", two)

@@ -1,4 +1,4 @@
-"""At f32, OpenVINO and torch see the same people over the whole real recording: in every eighth frame, 1.1 s apart.
+"""At f32, OpenVINO and torch see the same people over the whole real recording: in every 16th frame, 2.3 s apart.
 
 The claim, exactly: every box of either runtime with a score of at least 0.06 has a partner of its own in the other,
 within 1 pixel in each of its four edges and within 0.01 of score. Both keep boxes from 0.05 on, so a partner that is
@@ -38,7 +38,7 @@ def test_the_whole_recording(data_dir, models_dir, tmp_path, monkeypatch):
     found = weights.find(models_dir / "yolo11n_recovered.pt")
     torch_yolo, openvino_yolo = TorchYolo(found, limits=BoxLimits(FLOOR)), OpenVinoYolo(found, limits=BoxLimits(FLOOR))
     source = Recording(data_dir / "pets2009" / "vtest.avi", camera_id="c", start_ns=0)
-    frames = [pair.current for pair in itertools.islice(source.pairs(), 0, None, 8)]
+    frames = [pair.current for pair in itertools.islice(source.pairs(), 0, None, 16)]
     source.close()
     boxes = 0
     # one runtime after the other: frame by frame the two thread pools get into each other's way (twice as slow)
@@ -47,8 +47,8 @@ def test_the_whole_recording(data_dir, models_dir, tmp_path, monkeypatch):
             lonely = without_partner(a, b)
             assert not lonely, f"frame {one.stamp.seq}: {a.detector_id} alone has {a.xyxy_px[lonely]}"
         boxes += len(one)
-    assert (len(frames), frames[-1].stamp.seq) == (100, 792)
-    assert boxes > 586  # the annotated people, at least: an empty comparison proves nothing
+    assert (len(frames), frames[-1].stamp.seq) == (50, 784)
+    assert boxes > 291  # the annotated people, at least: an empty comparison proves nothing
 
 
 @pytest.mark.parametrize(("moved", "weaker"), [(1.5, 0.0), (0.0, 0.02)])

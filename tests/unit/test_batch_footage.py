@@ -3,6 +3,8 @@ finishes."""
 
 import json
 import sys
+import threading
+from contextlib import closing
 
 import pytest
 from batches import NAME, event_of, options
@@ -10,7 +12,13 @@ from distributed import LocalCluster
 from films import film, noted
 
 from crowdwatch.commands import cli
-from crowdwatch.errors import SourceUnavailable
+from crowdwatch.core.reasons import Code
+from crowdwatch.core.runs import RunState
+from crowdwatch.drivers import batch, build
+from crowdwatch.drivers.batch import JobSettings
+from crowdwatch.drivers.replay import Options, replay_recording
+from crowdwatch.errors import SourceTruncated, SourceUnavailable
+from crowdwatch.store.chunks import ChunkFault
 from pipelines.batch.observe_batch import run_batch
 
 CLOCKWISE = (0, 1, -1, 0)
@@ -56,6 +64,49 @@ def test_codecs_and_rates_may_differ(clips, tmp_path, scheduler):
     assert facts["observations"] == 20 + 20 + 6
     assert facts["failed"] == facts["partial"] == []
     assert all(0 < ticks < facts["ticks"] for ticks in facts["unknown_ticks"].values())  # the gaps between
+
+
+def test_a_batch_of_spoiled_footage_equals_its_replay(tmp_path, scheduler):
+    """Half of the lens is covered: what the fold remembers of a camera crosses chunks."""
+
+    def spoil(number, picture):
+        if 45 <= number < 70:
+            picture[:, :80] = 90
+        return picture
+
+    event = event_of(tmp_path, f"file: {film(tmp_path / 'gate.avi', range(75), spoil=spoil)}")
+    event = event.model_copy(update={"cameras": [event.cameras[0].model_copy(update={"sample_hz": 2.5})]})
+    replayed = replay_recording(
+        event, Options(tmp_path / "replay", f"sqlite:///{tmp_path}/replay.sqlite", pictures=False)
+    )
+    result = run_batch(event, options(tmp_path, {"chunk_s": 5.0}, scheduler=scheduler))
+    assert result.facts["alerts_digest"] == replayed.digest
+    readings = []
+    for name, run_id in (("store", result.run_id), ("replay", replayed.run.run_id)):
+        with closing(build.open_store(f"sqlite:///{tmp_path}/{name}.sqlite")) as store:
+            readings.append(store.readings(run_id))
+    assert repr(readings[0]) == repr(readings[1])
+    said = {reason.code for reading in readings[0] for reason in reading.reasons}
+    assert Code.PARTLY_UNCLEAR in said
+
+
+def test_a_job_of_which_every_chunk_fails_has_failed(tmp_path):
+    """No run is finished in which nobody was looked for; once it is tried again, it can finish."""
+    film(tmp_path / "gate.avi")
+    event = event_of(tmp_path, f"file: {tmp_path}/gate.avi")
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    with closing(build.open_store(url)) as store:
+        job, _ = batch.open_job(event, JobSettings(tmp_path / "runs", chunk_s=2.0), store)
+        for chunk in job.planned():
+            job.chunks.fail(chunk, ChunkFault("the decoder crashes."))
+        for _ in range(2):
+            with pytest.raises(SourceTruncated, match="the decoder crashes"):
+                batch.fold(job, store, stop=threading.Event())
+            run = store.run(job.run.run_id)
+            assert run.state is RunState.FAILED
+            assert "the decoder crashes" in run.message
+        assert batch.reopen(job, store) == len(job.planned())
+    assert not job.chunks.standing().failed
 
 
 def test_every_fault_of_a_folder_is_said_at_once(clips, tmp_path, scheduler):

@@ -60,8 +60,8 @@ def worker(scheduler):
 
 @pytest.fixture
 def event(tmp_path):
-    """The drawn scene, boxes alone."""
-    return event_of(tmp_path, "synthetic: plaza", hw=(576, 768))
+    """The drawn scene, boxes alone, two pictures a second."""
+    return event_of(tmp_path, "synthetic: plaza, capture_rate_hz: 2", hw=(288, 384))
 
 
 def end_ns(event):

@@ -253,3 +253,13 @@ def test_from_pose_takes_coefficients_and_a_rotation_vector():
         calibrate.from_pose(K, vector, np.array([0, 0, 8.0]), HW, distortion=[0.1, 0.2, 0.3])
     with pytest.raises(CalibrationError, match="3 or 9 finite numbers"):
         calibrate.from_pose(K, np.zeros(4), np.array([0, 0, 8.0]), HW)
+
+
+def test_points_in_degrees_or_far_away_are_told_once():
+    points = clicked(EIGHT)
+    degrees = [ControlPoint(p.u_px, p.v_px, 116.391 + p.x_m / 85_000, 39.907 + p.y_m / 111_000, p.name) for p in points]
+    refused(degrees, r"all points lie within \S+ m of ground\. They look like degrees\. Give metres east and north")
+    mapped = [ControlPoint(p.u_px, p.v_px, 447_000 + p.x_m, 4_419_000 + p.y_m, p.name) for p in points]
+    said = refused(mapped, r"point P1: \(446997\.00, 4419010\.00\) m lies beyond 100,000 m. Subtract the site's origin")
+    assert said.count("Subtract") == 1
+    assert said.endswith("(the same with 7 more points: P2, P3, P4, P5, P6, P7, P8)")

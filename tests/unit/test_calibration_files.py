@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from crowdwatch.calibration import calibrate, calibration_files
+from crowdwatch.calibration import calibrate, storage
+from crowdwatch.config.calibration_keys import PointPair
 from crowdwatch.config.calibrations import calibrated
 from crowdwatch.config.points_file import read_points
-from crowdwatch.config.schema import PointPair
 from crowdwatch.errors import CalibrationError
 from crowdwatch.ground import to_ground
 
@@ -34,6 +34,57 @@ EXTRINSIC = """<?xml version="1.0"?>
   <tvec> 100 200 1000 </tvec>
 </opencv_storage>
 """
+
+
+OPENCV_YAML = """%YAML:1.0
+---
+image_width: 1920
+image_height: 1080
+camera_matrix: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [ 1000., 0., 960., 0., 1.1e+03, 540., 0., 0., 1. ]
+distortion_coefficients: !!opencv-matrix
+   rows: 5
+   cols: 1
+   dt: d
+   data: [ -1.0e-01, 0.01, 0., 0., 0. ]
+"""
+OPENCV_24 = INTRINSIC.replace("camera_matrix", "Camera_Matrix").replace("distortion_c", "Distortion_C").replace(
+    "<opencv_storage>", "<opencv_storage><image_Width>1920</image_Width><image_Height>1080</image_Height>"
+)  # fmt: skip
+ROS_FILE = """\
+image_width: 1920
+image_height: 1080
+camera_name: gate
+camera_matrix: {rows: 3, cols: 3, data: [1000, 0, 960, 0, 1100, 540, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [-0.1, 0.01, 0, 0, 0]}
+"""
+ROS_MESSAGE = """\
+height: 1080
+width: 1920
+distortion_model: plumb_bob
+D: [-0.1, 0.01, 0, 0, 0]
+K: [1000, 0, 960, 0, 1100, 540, 0, 0, 1]
+R: [1, 0, 0, 0, 1, 0, 0, 0, 1]
+"""
+KALIBR = """\
+cam0:
+  camera_model: pinhole
+  intrinsics: [1000, 1100, 960, 540]
+  distortion_model: radtan
+  distortion_coeffs: [-0.1, 0.01, 0, 0]
+  resolution: [1920, 1080]
+"""
+OPENCV_JSON = (
+    '{"camera_matrix": {"type_id": "opencv-matrix", "rows": 3, "cols": 3, "dt": "d", "data": [1000, 0, 960, 0, 1100, '
+    '540, 0, 0, 1]}, "distCoeffs": [[-0.1, 0.01, 0, 0, 0]], "image_width": 1920, "image_height": 1080}'
+)
+EXTRINSIC_YAML = (
+    "%YAML:1.0\n---\nrvec: !!opencv-matrix\n  data: [3.141592653589793, 0, 0]\ntvec: [[100], [200], [1000]]\n"
+)
 
 
 def written(path, text):
@@ -88,7 +139,7 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "binary.xml").write_bytes(b"\xff\xfe\x00\x01\x80")
     with pytest.raises(CalibrationError, match="not UTF-8"):
         calibrate.read_tsai(tmp_path / "binary.xml")
-    (tmp_path / "huge.xml").write_bytes(b" " * (calibration_files.LARGEST_FILE_BYTES + 1))
+    (tmp_path / "huge.xml").write_bytes(b" " * (storage.LARGEST_FILE_BYTES + 1))
     with pytest.raises(CalibrationError, match="is no calibration"):
         calibrate.read_tsai(tmp_path / "huge.xml")
 
@@ -150,6 +201,23 @@ def test_a_table_of_points(tmp_path, delimiter):
     assert read.points == [point("kerb", [100, 900.5], [-3, 10.25], 0.05), point("door", [1, 2], [3, 4], 0.05)]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_decimal_commas_of_a_table_are_read(tmp_path, delimiter):
+    """As a spreadsheet of a country with decimal commas saves it."""
+    text = "sep=;\n# clicked by hand\n\nName;U_PX;v_px;x_m;y_m;survey_sigma_m\nkerb;100;900,5;-3;10,25;0,02\n"
+    text = text.replace(";", delimiter).replace("\t\n#", ";\n#")
+    read = read_points(written(tmp_path / "p.csv", text))
+    assert read.points == [point("kerb", [100, 900.5], [-3, 10.25], 0.02)]
+
+
+def test_a_decimal_comma_in_yaml_is_called_by_its_name(tmp_path):
+    text = "points:\n  - {pixel_px: [100,5, 200], ground_m: [3, 4]}\nclick_sigma_px: 1,5\n"
+    with pytest.raises(CalibrationError) as caught:
+        read_points(written(tmp_path / "p.yaml", text))
+    assert "points[0].pixel_px: got a list of 3, need 2 numbers. Write decimals with a point" in str(caught.value)
+    assert "click_sigma_px: got '1,5', need a number. Write decimals with a point: 1.5." in str(caught.value)
+
+
 def test_points_may_be_numbered(tmp_path):
     text = "points:\n  - {name: 7, pixel_px: [1, 2], ground_m: [3, 4]}\n"
     assert read_points(written(tmp_path / "p.yaml", text)).points[0].name == "7"
@@ -172,7 +240,7 @@ image_size_px: [1920.5, 1080]
 camera_position_m: [0, 0, -8]
 click_sigma_px: 0
 zoom: 3
-lens: {model: fisheye, focal_px: [0, 1400], centre_px: [960], coefficients: [a]}
+lens: {model: pinhole, focal_px: [0, 1400], centre_px: [960], coefficients: [a]}
 points:
   - {pixel_px: [100, x], ground_m: [-3, 10]}
   - {pixel_px: [100, 900], ground: [-3, 10]}
@@ -187,7 +255,7 @@ points:
         "p.yaml:2: camera_position_m: got a list of 3: the height is -8 m",
         "p.yaml:3: click_sigma_px: got 0, need > 0",
         "p.yaml:4: zoom: is an unknown key",
-        "p.yaml:5: lens.model: got 'fisheye', need 'opencv' or 'tsai'",
+        "p.yaml:5: lens.model: got 'pinhole', need 'opencv', 'fisheye' or 'tsai'",
         "p.yaml:5: lens.focal_px[0]: got 0, need > 0",
         "p.yaml:5: lens.centre_px: got a list of 1, need at least 2",
         "p.yaml:5: lens.coefficients[0]: got 'a', need a number",
@@ -230,10 +298,127 @@ def test_a_lens_that_opencv_does_not_know(tmp_path):
         ("u_px,v_px,x_m\n1,2,3", "column y_m"),
         ("u_px,v_px,x_m,y_m,z\n", "unknown column 'z'"),
         ("u_px,v_px,x_m,y_m\n1,2,3,four\n", r"p.csv:2: points\[0\].ground_m\[1\]: got 'four', need a number"),
-        ("u_px;v_px;x_m;y_m\n1;2;3,5;4\n", r"p.csv:2: points\[0\].ground_m\[0\]: got '3,5', need a number"),
+        ('u_px,v_px,x_m,y_m\n1,2,"3,5",4\n', r"p.csv:2: points\[0\].ground_m\[0\]: got '3,5'.*with a point: 3\.5"),
+        ("u_px;v_px;x_m;y_m\n1;2;3,5;4.5\n", r"decimals with a comma \(3,5\) and with a point \(4\.5\)"),
+        ("u_px;v_px;x_m;y_m\n1;2;3,500;4\n", r"3,500 may be a decimal or a thousand"),
+        ("u_px;v_px;x_m;y_m\n1;2;447,123.25;4,5\n", r"decimals with a comma \(4,5\) and with a point"),
+        (INTRINSIC, "is XML: a calibration, not control points"),
+        (OPENCV_YAML, "is the calibration of a lens .* not control points"),
+        (ROS_MESSAGE, "is the calibration of a lens .* not control points"),
+        ("#CRS: EPSG:32650\nmapX,mapY,sourceX,sourceY,enable\n1,2,3,-4,1\n", "v_px is -sourceY"),
+        ("EPSG:32650\n447000 4419000 43.5 100 500 frame.png\n", "its 4th and 5th column"),
         ("u_px,v_px,x_m,y_m\n1,2,3\n", r"p.csv:2: points\[0\]: got 3 values, need 4"),
     ],
 )
 def test_broken_tables(tmp_path, text, says):
     with pytest.raises(CalibrationError, match=says):
         read_points(written(tmp_path / "p.csv", text))
+
+
+@pytest.mark.parametrize("extrinsic", [EXTRINSIC, EXTRINSIC_YAML], ids=["xml", "yaml"])
+@pytest.mark.parametrize(
+    "intrinsic",
+    [OPENCV_YAML, OPENCV_24, ROS_FILE, ROS_MESSAGE, KALIBR, OPENCV_JSON, INTRINSIC.replace("1000. 0. ", "1000., 0., ")],
+    ids=["opencv yaml", "opencv 2.4", "ros file", "ros message", "kalibr", "opencv json", "commas between"],
+)
+def test_the_same_camera_in_every_program_s_spelling(tmp_path, intrinsic, extrinsic):
+    """The endings lie: the form is told by the content."""
+    inner, outer = written(tmp_path / "i.xml", intrinsic), written(tmp_path / "e.yml", extrinsic)
+    plane = calibrate.read_opencv(inner, outer, (1080, 1920))
+    assert plane.lens.camera_matrix.tolist() == [[1000, 0, 960], [0, 1100, 540], [0, 0, 1]]
+    assert plane.lens.coefficients[:4].tolist() == [-0.1, 0.01, 0, 0]
+    assert np.allclose(plane.camera_centre_m, [-1, 2, 10], atol=1e-9)
+    if "960" in intrinsic and intrinsic not in (INTRINSIC.replace("1000. 0. ", "1000., 0., "),):
+        with pytest.raises(CalibrationError, match=r"i\.xml: was made for pictures of 1920 x 1080.*960 x 540.*metres"):
+            calibrate.read_opencv(inner, outer, (540, 960))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (INTRINSIC.replace("<camera_m", "<fisheye_model>1</fisheye_model><camera_m"), "got 5 values, need 4 finite"),
+        (ROS_FILE.replace("plumb_bob", "division"), "its lens model is division.*undistort the footage"),
+        (KALIBR.replace("pinhole", "omni"), "its lens model is omni"),
+        (KALIBR + KALIBR.replace("cam0", "cam1"), r"holds several cameras \(cam0, cam1\)"),
+        (INTRINSIC.replace("1100.", "1100,5"), r"camera_matrix: got '1100,5'. Write decimals with a point: 1100\.5"),
+        (OPENCV_YAML.replace("1000., 0.", "1000,5, 0,5"), r"got 11 values, need 9.*decimals written with commas"),
+        (OPENCV_YAML.replace("1000.,", "-1000.,"), r"focal lengths -1000 and 1100 px, need > 0"),
+        (
+            OPENCV_YAML.replace("960., 0., 1.1e+03, 540., 0., 0., 1.", "0., 0., 1.1e+03, 0., 960., 540., 1."),
+            "transposed",
+        ),
+        (OPENCV_YAML.replace("width: 1920", "width: wide"), "image width: got 'wide', need a whole number"),
+        (
+            ROS_FILE.replace("distortion_coefficients", "coefficients"),
+            "distortion_coefficients or distCoeffs is missing",
+        ),
+        (TSAI, r"is a Tsai calibration.*tsai_file: i\.xml"),
+        ("fx 1000\nfy 1000\n", "neither XML nor YAML with names"),
+        (EXTRINSIC, "camera_matrix or cameraMatrix is missing"),
+    ],
+)
+def test_intrinsics_that_cannot_be_used_say_why(tmp_path, text, says):
+    with pytest.raises(CalibrationError, match=says):
+        calibrate.read_opencv(written(tmp_path / "i.xml", text), written(tmp_path / "e.xml", EXTRINSIC), (1080, 1920))
+
+
+FISHEYE = INTRINSIC.replace("<camera_m", "<fisheye_model>1</fisheye_model><camera_m")
+FISHEYE = FISHEYE.replace("0 0 0</", "0.002 -0.001</")
+"""k1 k2 k3 k4 = -0.1 0.01 0.002 -0.001."""
+
+
+@pytest.mark.parametrize(
+    "intrinsic",
+    [
+        FISHEYE,
+        ROS_FILE.replace("plumb_bob", "equidistant").replace("0.01, 0, 0, 0", "0.01, 0.002, -0.001"),
+        KALIBR.replace("radtan", "equidistant").replace("0.01, 0, 0", "0.01, 0.002, -0.001"),
+    ],
+    ids=["opencv", "ros", "kalibr"],
+)
+def test_a_fisheye_is_used_as_one(tmp_path, intrinsic):
+    """10 m up, turned over about x, looking straight down at (-1, 2)."""
+    inner, outer = written(tmp_path / "i.xml", intrinsic), written(tmp_path / "e.xml", EXTRINSIC)
+    plane = calibrate.read_opencv(inner, outer, (1080, 1920))
+    assert plane.lens.model == "fisheye"
+    # somebody 5 m east of the camera is atan(5 / 10) off its axis
+    theta = np.arctan(0.5)
+    off_px = 1000 * theta * (1 - 0.1 * theta**2 + 0.01 * theta**4 + 0.002 * theta**6 - 0.001 * theta**8)
+    assert np.allclose(to_ground(plane, np.array([[960 + off_px, 540.0]])), [[4.0, 2.0]], atol=1e-9)
+    plain_lens = calibrate.read_opencv(written(tmp_path / "p.xml", INTRINSIC), outer, (1080, 1920))
+    wrong = to_ground(plain_lens, np.array([[960 + off_px, 540.0]]))
+    assert np.abs(wrong - [[4.0, 2.0]]).max() > 0.2, "taken for a plain lens it would put people elsewhere"
+
+
+def test_intrinsics_of_a_larger_picture_give_themselves_away(tmp_path):
+    inner, outer = written(tmp_path / "i.xml", INTRINSIC), written(tmp_path / "e.xml", EXTRINSIC)
+    with pytest.raises(CalibrationError, match=r"centre at \(960, 540\) px, outside the camera's picture of 640 x 480"):
+        calibrate.read_opencv(inner, outer, (480, 640))
+
+
+def test_a_stereo_pair_does_not_say_where_the_camera_stands(tmp_path):
+    names = "".join(f"{name}: [1, 0, 0]\n" for name in ("R", "T", "R1", "R2", "P1", "P2"))
+    with pytest.raises(CalibrationError, match="stereo pair"):
+        calibrate.read_opencv(written(tmp_path / "i.xml", INTRINSIC), written(tmp_path / "e.yml", names), (1080, 1920))
+
+
+def test_a_mirrored_world_has_negative_depths_and_is_refused(tmp_path):
+    """North before east: the projection is right up to its sign, and R stays a rotation."""
+    flipped = EXTRINSIC.replace("3.141592653589793 0 0", "0 0 0").replace("100 200 1000", "100 200 -1000")
+    with pytest.raises(CalibrationError, match=r"all depths are negative.*mirrored.*swap"):
+        calibrate.read_opencv(
+            written(tmp_path / "i.xml", INTRINSIC), written(tmp_path / "e.xml", flipped), (1080, 1920)
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (OPENCV_YAML, "is not XML.*name OpenCV's YAML with opencv"),
+        (INTRINSIC, r"is OpenCV's, not a Tsai calibration\. Name it with opencv"),
+        (TSAI.replace('focal="5"', 'focal="5,55"'), r"Intrinsic focal: got '5,55'.*decimals with a point: 5\.55"),
+    ],
+)
+def test_what_is_no_tsai_file_is_called_by_its_name(tmp_path, text, says):
+    with pytest.raises(CalibrationError, match=says):
+        calibrate.read_tsai(written(tmp_path / "t.xml", text))

@@ -254,6 +254,35 @@ def test_people_who_come_and_leave_are_no_fault(learned, background):
     assert not any(watch.loss.lost.any() for watch in watches)
 
 
+@pytest.mark.parametrize("name", ["shift by a third", "shift by 1.3 %", "turn by 2 degrees", "another preset"])
+def test_a_view_that_is_another_one_for_two_seconds_is_left_out(learned, background, name):
+    """Again and again, too short for it to be said: what was counted before it was noticed is worth nothing."""
+    camera = going_on(learned)
+    for _ in range(4):
+        begins_ns = camera.number * NS // HZ
+        good = list(filmed(background, 2, first=camera.number))
+        bad = [BY_NAME[name].of(picture, number, picture) for number, picture in enumerate(good)]
+        counted = []
+        for watch in camera.see(bad):
+            if watch.counted:
+                counted.append(watch.last_ns)
+            if watch.sound_ns is not None:
+                counted = [at_ns for at_ns in counted if at_ns <= watch.sound_ns]
+        assert counted == [], f"from {begins_ns / NS} s"
+        after = camera.see(filmed(background, 2, first=camera.number))
+        assert after[-1].picture in (Health.OK, Health.MOVED)
+
+
+def test_what_was_counted_since_a_freeze_is_worthless(learned, background):
+    camera = going_on(learned)
+    last, *_ = filmed(background, 1 / HZ, first=camera.number)
+    began_ns = camera.number * NS // HZ
+    watches = camera.see([last] * 12 * HZ)
+    frozen = next(watch for watch in watches if watch.picture is Health.FROZEN)
+    assert frozen.sound_ns is not None
+    assert abs(frozen.sound_ns - began_ns) <= 2 * NS
+
+
 def test_a_camera_that_was_knocked_before_the_run_is_found_by_its_reference(background):
     """Without a reference picture the first ones have to be taken for good."""
     knocked = _warped(_shift(0.03))

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from crowdwatch import config
-from crowdwatch.calibration.calibration_files import read_tsai
+from crowdwatch.calibration.tsai_files import read_tsai
 from crowdwatch.config.times import format_time, parse_time
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.records import Anchor
@@ -134,13 +134,6 @@ def test_a_log_holds_the_event_file_and_gives_the_same_site(tmp_path: Path) -> N
         assert config.to_site(again).phases == config.to_site(loaded).phases
         assert config.to_site(again).cameras[0].plane.plane_id == config.to_site(loaded).cameras[0].plane.plane_id
         assert {row[2] for row in config.explain(again) if not row[0].startswith("in_force")} == {"the log"}
-
-
-@pytest.mark.parametrize("crs", ["EPSG:32650", "EPSG:27700", "EPSG:3035"])
-def test_projected_maps_in_metres_are_accepted(tmp_path: Path, crs: str) -> None:
-    event = plain()
-    event["site"] |= {"crs": crs, "origin_m": [500_000.0, 4_000_000.0]}
-    assert config.load(write(tmp_path, event)).site.crs == crs
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "{", '{"version": 1}'])

@@ -7,7 +7,8 @@ import pytest
 
 from crowdwatch.analytics import engine
 from crowdwatch.analytics.memory import Lost
-from pipelines.evaluation import fault_matrix
+from crowdwatch.analytics.sudden_fall import Falls
+from pipelines.evaluation import fault_footage, fault_matrix
 
 NAMES = ("cover, half", "silence", "freeze behind it")
 KINDS = [fault for fault in fault_matrix.KINDS if fault.name in NAMES]
@@ -15,7 +16,7 @@ KINDS = [fault for fault in fault_matrix.KINDS if fault.name in NAMES]
 
 @pytest.fixture(scope="module")
 def drawn():
-    return {footage.name: footage for footage in itertools.islice(fault_matrix.drawn(), 2)}
+    return {footage.name: footage for footage in itertools.islice(fault_footage.drawn(), 2)}
 
 
 def test_no_loss_of_sight_reads_as_calm(drawn):
@@ -44,7 +45,7 @@ def test_a_product_that_forgets_who_was_seen_is_caught(drawn, monkeypatch):
         return Lost(nothing, nothing, nothing, nothing, nothing)
 
     monkeypatch.setattr(engine, "lost_of", forgotten)
-    monkeypatch.setattr(engine, "falls_of", lambda *_: {})
+    monkeypatch.setattr(engine, "falls_of", lambda *_: Falls({}, {}, {}))
     (cell,) = fault_matrix.matrix(drawn["one camera"], ("long",), KINDS[:1])
     assert KINDS[0].name == "cover, half"
     assert cell.false_calm

@@ -53,13 +53,16 @@ def test_crops_grow_and_hold_each_other(tmp_path):
         assert any(np.array_equal(small, views[r, c, 0]) for r in range(views.shape[0]) for c in range(views.shape[1]))
 
 
-@pytest.mark.parametrize(("part", "least"), [("A", 33), ("B", 12)])
-def test_growing_crops_of_real_photographs_never_lower_the_count(data_dir, part, least):
+def test_growing_crops_of_real_photographs_never_lower_the_count(data_dir):
     """By more than the interval: three photographs of each part, those kept aside, with the shipped models."""
-    photos = photograph_counts.of_split(data_dir / "shanghaitech", part, "validation")[::25]
-    assert min(len(photo.heads_px) for photo in photos) >= least
+    photos = []
+    for part, least in (("A", 33), ("B", 12)):
+        some = photograph_counts.of_split(data_dir / "shanghaitech", part, "validation")[::25]
+        assert min(len(photo.heads_px) for photo in some) >= least
+        assert len(some) >= 3
+        photos += some
     found = flat_path.figures(photos, None, 0.25, crops=True)
-    assert found["pairs"] == 4 * len(photos) >= 12
+    assert found["pairs"] == 4 * len(photos)
     assert found["fell_below_interval"] == 0
 
 

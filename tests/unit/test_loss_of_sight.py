@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scenes import FINE, SQUARE, T0, S, camera, fold, ladder, see, square, started
 
+from crowdwatch.analytics.memory import first_memory, remember
 from crowdwatch.core.outcomes import Health, Level, Quality
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Tick
@@ -240,3 +241,19 @@ def test_a_phase_without_the_limit_clears_nothing_while_less_is_seen():
     assert outcomes[59].readings[0].level is Level.CRITICAL
     assert Code.LEVEL_HELD in codes(outcomes[59].readings[0])
     assert transitions(outcomes)[-1] == (63, "level_down", "WATCH")
+
+
+def test_what_is_noted_of_ground_is_its_mean_and_what_that_was_one_and_two_windows_before():
+    """One cell: 4 people are seen, then 2, then nobody sees it; the mean has the time constant of half a window."""
+    view = started(square()).view
+    memory, at = first_memory(view, T0), tuple(n // 2 for n in view.grid.shape)
+    means, mean = [], 0.0
+    for second in range(35):
+        seen = np.full(view.grid.shape, 0xFFFF if second < 25 else 0, np.uint16)
+        people = np.full(view.grid.shape, 4.0 if second < 12 else 2.0)
+        memory = remember(memory, seen, people, T0 + second * S, 10.0)
+        if second < 25:
+            mean = people[at] if second == 0 else people[at] + math.exp(-1 / 5) * (mean - people[at])
+            means.append(mean)
+    assert [float(each[at]) for each in memory.people] == pytest.approx([means[24], means[19], means[9]])
+    assert memory.seen_ns[at] == T0 + 24 * S

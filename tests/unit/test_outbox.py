@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from scenes import T0, S, every_second, fold, square, started
 
 from crowdwatch.core.runs import Mode, Run, RunState
+from crowdwatch.drivers import lifecycle
 from crowdwatch.drivers import outbox as outboxes
 from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import PacedClock
@@ -111,7 +112,8 @@ def test_a_full_memory_ends_the_run_with_what_waits_and_what_to_do(store, held, 
             put_each(outbox, outcomes[1:])
 
 
-def test_a_store_that_does_not_come_back_ends_the_run_as_failed(store, held, outcomes):
+def test_a_store_that_does_not_come_back_ends_the_run_as_failed(store, held, outcomes, monkeypatch):
+    monkeypatch.setattr(lifecycle, "LEAVE_S", 0.2)
     hold, release = held
     outbox = Outbox(store, "r", patience_s=0.2)
     hold()

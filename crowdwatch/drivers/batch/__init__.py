@@ -4,7 +4,7 @@ What is heavy (``observe`` over chunks) is driven from ``pipelines``. Here stand
 footage before hours are spent on it, and the fold.
 """
 
-from crowdwatch.drivers.batch.folding import focus_spans, fold
+from crowdwatch.drivers.batch.folding import faults_by_reason, focus_spans, fold
 from crowdwatch.drivers.batch.footage import FootageReport, look_at
 from crowdwatch.drivers.batch.jobs import Job, Plan
 from crowdwatch.drivers.batch.opening import GPU_FRAMES, JobSettings, alone, find, open_job, reopen
@@ -16,6 +16,7 @@ __all__ = [
     "JobSettings",
     "Plan",
     "alone",
+    "faults_by_reason",
     "find",
     "focus_spans",
     "fold",

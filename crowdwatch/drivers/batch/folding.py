@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,14 +24,14 @@ from crowdwatch.drivers.lifecycle import StoreSink, Summary, begun, closing_run,
 from crowdwatch.drivers.loop import Loop, Pictures
 from crowdwatch.drivers.outbox import Outbox
 from crowdwatch.drivers.streams import Observed, ObservedStream
-from crowdwatch.drivers.totals import RunTotals
-from crowdwatch.errors import CrowdWatchError, SourceTruncated
+from crowdwatch.drivers.totals import RunTotals, working_limits
+from crowdwatch.errors import CrowdWatchError, SourceTruncated, all_faults
 from crowdwatch.rendering.focus import Focus
 from crowdwatch.rendering.products import Products
 from crowdwatch.store.chunks import ChunkFolder, Standing
 from crowdwatch.store.log import LogWriter
 
-__all__ = ["focus_spans", "fold"]
+__all__ = ["faults_by_reason", "focus_spans", "fold"]
 
 NS = 1_000_000_000
 WRITE_TICKS = 200
@@ -152,22 +152,25 @@ def fold(
     Raises:
         LogCorrupt: a chunk or the log is damaged.
         StoreUnavailable: disk full; what was written stays.
+        CrowdWatchError: every chunk failed, so that nobody was counted anywhere: the run has failed.
     """
     site, run = job.view.site, job.run
     standing = job.chunks.standing()
     faults = _faults(standing)
-    totals, clock, began = RunTotals(), PacedClock(), time.monotonic()
+    totals, clock, began = RunTotals(working_limits(site)), PacedClock(), time.monotonic()
     config_json = job.event.model_dump_json()
     with ExitStack() as stack:
         resume = (job.folder / "event.json").exists()
         log = LogWriter(job.folder, config_json, resume=resume)
         stack.callback(leave_log, log)
         origin = job.event.site.origin_m or (0.0, 0.0)
-        products = Products(job.folder / "products", site.tick_s, site.crs, (float(origin[0]), float(origin[1])))
+        products = Products(job.folder / "products", site, run, (float(origin[0]), float(origin[1])))
         board = Board()
         outbox = Outbox(store, run.run_id, board, stop)
         sink = _BatchSink(outbox, products=products)
         stack.enter_context(closing_run(store, run, clock, stop, outbox, lambda: faults))
+        if faults and not standing.done:
+            raise all_faults(faults)
         state, first_ns, journaled = start(job.view), run.from_ns, begun(job.folder)
         if resume:
             state, journaled = go_back(store, run, job.folder, job.view, totals, sink)
@@ -192,8 +195,13 @@ def fold(
 
 
 def _faults(standing: Standing) -> list[CrowdWatchError]:
-    """One fault per reason: a file that breaks off fails every chunk behind the break."""
+    found = sorted((*standing.failed.items(), *standing.partial.items()))
+    return faults_by_reason((chunk.camera_id, reason) for chunk, reason in found)
+
+
+def faults_by_reason(found: Iterable[tuple[str, str]]) -> list[CrowdWatchError]:
+    """One fault per reason, of (camera, reason): a file that breaks off fails every chunk behind the break."""
     reasons: dict[str, set[str]] = {}
-    for chunk, reason in sorted((*standing.failed.items(), *standing.partial.items())):
-        reasons.setdefault(reason, set()).add(chunk.camera_id)
+    for camera_id, reason in found:
+        reasons.setdefault(reason, set()).add(camera_id)
     return [SourceTruncated(f"{reason} (camera {', '.join(sorted(cameras))})") for reason, cameras in reasons.items()]

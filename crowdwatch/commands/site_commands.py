@@ -1,0 +1,165 @@
+"""For who sets a site up: ``crowdwatch check`` holds an event file against itself and its footage, ``crowdwatch
+calibrate`` control points against a picture."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crowdwatch.commands.terminal import EXIT_ERROR, EventPath, cell, complain, literal, out, tell
+from crowdwatch.errors import ConfigError, CrowdWatchError, SourceError
+
+if TYPE_CHECKING:
+    from crowdwatch.config import EventFile
+    from crowdwatch.core.site import Site
+
+__all__ = ["calibrate", "check"]
+
+
+def check(
+    event: EventPath,
+    explain: Annotated[bool, typer.Option("--explain", help="Print every value and where it came from.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found for programs.")] = False,
+) -> None:
+    """Check an event file and its footage: every fault at once, each with its line and a remedy."""
+    from crowdwatch import config
+    from crowdwatch.analytics.coverage import view_site
+    from crowdwatch.analytics.known_gaps import known_gaps
+
+    try:
+        loaded = config.load(event)
+        site = config.to_site(loaded)
+        view = view_site(site)
+    except CrowdWatchError as error:
+        if not as_json:
+            raise
+        head, *faults = str(error).splitlines()
+        tell(json.dumps({"sound": False, "faults": faults or [head]}, indent=2, ensure_ascii=False))
+        raise typer.Exit(EXIT_ERROR) from error
+    faults = _footage_faults(loaded, site)
+    notes = [*known_gaps(view), *config.learned_first(loaded), *config.map_notes(loaded.site.crs, _origin(loaded))]
+    if as_json:
+        _say_json(loaded, site, faults, notes, explain)
+    else:
+        if explain:
+            _say_values(config.explain(loaded))
+        if not faults:
+            out.print(f"[green]{literal(event)} is sound[/]: {_counts(site)}.")
+        for text in notes:
+            out.print(f"[yellow]{literal(text)}[/]")
+        for text in faults:
+            complain(text)
+    if faults:
+        raise typer.Exit(EXIT_ERROR)
+
+
+def _origin(event: EventFile) -> tuple[float, float] | None:
+    origin_m = event.site.origin_m
+    return None if origin_m is None else (origin_m[0], origin_m[1])
+
+
+def _footage_faults(event: EventFile, site: Site) -> list[str]:
+    """What is wrong with footage that lies here: it cannot be read, or is not what was calibrated."""
+    from crowdwatch.drivers import build
+
+    said = []
+    for entry, camera in zip(event.cameras, site.cameras, strict=True):
+        if entry.source.file is None and entry.source.recordings is None:
+            continue  # drawn, or a sample that is obtained when a run needs it
+        try:
+            with closing(build.open_source(event, site, camera)):
+                pass
+        except SourceError as error:
+            said.append(str(error))
+    return said
+
+
+def _counts(site: Site) -> str:
+    parts = {"camera": site.cameras, "zone": site.zones, "gate": site.gates, "phase": site.phases}
+    return ", ".join(f"{len(found)} {name}{'' if len(found) == 1 else 's'}" for name, found in parts.items())
+
+
+def _say_values(rows: list[tuple[str, str, str]]) -> None:
+    """Every value, its key whole: on a terminal it is folded, never cut; elsewhere every value has one line."""
+    if out.is_terminal:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        for name in ("key", "value", "from"):
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*(cell(value) for value in row))
+        out.print(table)
+        return
+    wide = min(60, max(len(key) for key, _, _ in rows))
+    for key, value, origin in [("key", "value", "from"), *rows]:
+        tell(f"{key:<{wide}}  {value}  [{origin}]")
+
+
+def _say_json(event: EventFile, site: Site, faults: list[str], notes: list[str], explain: bool) -> None:
+    from crowdwatch import config
+
+    found: dict[str, Any] = {
+        "sound": not faults,
+        "event_id": event.id,
+        "cameras": [camera.camera_id for camera in site.cameras],
+        "zones": [zone.zone_id for zone in site.zones],
+        "gates": [gate.gate_id for gate in site.gates],
+        "phases": [phase.phase_id for phase in site.phases],
+        "faults": faults,
+        "notes": notes,
+    }
+    if explain:
+        values = config.explained(event)
+        found["values"] = [{"key": key, "value": value, "from": origin} for key, value, origin in values]
+    tell(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def calibrate(
+    points: Annotated[Path, typer.Argument(help="Points file (YAML or CSV): pixel and surveyed ground position.")],
+    picture: Annotated[Path | None, typer.Option(help="Picture or video whose frame the grid is drawn over.")] = None,
+    save: Annotated[
+        Path, typer.Option("--save", help="Where the picture with the ground grid goes, on this machine alone.")
+    ] = Path("ground-grid.png"),
+    step_m: Annotated[
+        float | None,
+        typer.Option("--step-m", min=0.1, help="Distance of the grid's lines in metres. [default: fitting]"),
+    ] = None,
+) -> None:
+    """Calibrate a camera from surveyed points: error in metres, and a picture of the ground grid over the frame.
+
+    The frame is shown clear, because kerbs and markings must be seen to be compared. It is written into the file that
+    --save names, readable for you alone, and nowhere else.
+    """
+    from crowdwatch.calibration import calibrate as calibration
+    from crowdwatch.calibration.grid_picture import draw_ground_grid, read_picture, write_picture
+    from crowdwatch.config.calibrations import calibrated
+    from crowdwatch.config.points_file import read_points
+
+    given = read_points(points)
+    frame = None if picture is None else read_picture(picture)
+    said = None if given.image_size_px is None else (given.image_size_px[1], given.image_size_px[0])
+    shown = None if frame is None else (frame.shape[0], frame.shape[1])
+    if said is not None and shown is not None and said != shown:
+        raise ConfigError(
+            f"picture {picture}: is {shown[1]} x {shown[0]}, but the points were clicked in one of {said[1]} x "
+            f"{said[0]} (image_size_px of {points}). Name the picture that was clicked, or one of that size."
+        )
+    image_hw = said or shown
+    if image_hw is None:
+        raise ConfigError(f"points file {points}: says no image_size_px. Add it, or name a picture with --picture.")
+    made = calibrated(given, image_hw)
+    tell(calibration.report(made))
+    if frame is None:
+        out.print("No ground grid was drawn: name a picture or a video of this camera with --picture.")
+        return
+    write_picture(save, draw_ground_grid(frame, made.plane, step_m=step_m, points=made.points), private=True)
+    out.print(f"Ground grid drawn into {literal(save)}: its lines must lie flat on the ground. Look at it.")
+    out.print(
+        "The picture is clear, not coarsened: people in it can be recognised. It lies in this file alone, which only "
+        "you can read; delete it when the calibration is checked."
+    )
