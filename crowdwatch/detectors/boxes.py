@@ -131,8 +131,8 @@ class Letterbox:
     top: int
 
     @classmethod
-    def fit(cls, image_hw: tuple[int, int], input_hw: tuple[int, int]) -> Letterbox:
-        """The largest picture of the same shape that fits, in the middle.
+    def fit(cls, image_hw: tuple[int, int], input_hw: tuple[int, int], *, centred: bool = True) -> Letterbox:
+        """The largest picture of the same shape that fits, in the middle or at the top left.
 
         >>> Letterbox.fit((576, 768), (640, 640))
         Letterbox(image_hw=(576, 768), resized_hw=(480, 640), left=0, top=80)
@@ -140,7 +140,8 @@ class Letterbox:
         height, width = image_hw
         scale = min(input_hw[0] / height, input_hw[1] / width)
         resized = max(1, round(height * scale)), max(1, round(width * scale))
-        return cls(image_hw, resized, (input_hw[1] - resized[1]) // 2, (input_hw[0] - resized[0]) // 2)
+        room = (input_hw[1] - resized[1], input_hw[0] - resized[0]) if centred else (0, 0)
+        return cls(image_hw, resized, room[0] // 2, room[1] // 2)
 
     @property
     def inner(self) -> tuple[slice, slice]:
@@ -184,10 +185,10 @@ def blob(
 
 
 def letterboxed(
-    images_bgr: Sequence[NDArray[np.uint8]], input_hw: tuple[int, int]
+    images_bgr: Sequence[NDArray[np.uint8]], input_hw: tuple[int, int], *, centred: bool = True
 ) -> tuple[NDArray[np.uint8], list[Letterbox]]:
     """As :func:`blob`, in bytes: (N, h, w, 3) BGR, a quarter of the memory; times :data:`SCALE` it is the same."""
-    fits = [Letterbox.fit((image.shape[0], image.shape[1]), input_hw) for image in images_bgr]
+    fits = [Letterbox.fit((image.shape[0], image.shape[1]), input_hw, centred=centred) for image in images_bgr]
     pictures = np.full((len(fits), *input_hw, 3), PAD, dtype=np.uint8)
     for image, fit, picture in zip(images_bgr, fits, pictures, strict=True):
         picture[fit.inner] = fit.resize(image)

@@ -9,7 +9,7 @@ from crowdwatch.core.ports import Detector
 from crowdwatch.core.records import Anchor
 from crowdwatch.detectors import weights as weights_files
 from crowdwatch.detectors.boxes import NMS_IOU, BoxLimits
-from crowdwatch.detectors.weights import OPENVINO, PT
+from crowdwatch.detectors.weights import ONNX, OPENVINO, PT
 from crowdwatch.errors import ConfigError
 
 __all__ = ["RUNTIMES", "has_gpu", "load"]
@@ -58,12 +58,25 @@ def load(
     if runtime == "torch" and precision != "f32":
         raise ConfigError(f"precision: got {precision!r} with runtime torch, need f32. Use runtime openvino.")
     on_gpu = runtime == "auto" and precision == "f32" and has_gpu()
-    kinds = {"torch": (PT,), "openvino": (OPENVINO, PT)}.get(runtime, (PT, OPENVINO) if on_gpu else (OPENVINO, PT))
+    either = (PT, OPENVINO, ONNX) if on_gpu else (OPENVINO, PT, ONNX)
+    kinds = {"torch": (PT,), "openvino": (OPENVINO, PT, ONNX)}.get(runtime, either)
     found = weights_files.find(name, kinds=kinds, download=allow_download)
     if runtime == "torch" or (on_gpu and found.kind == PT):
         from crowdwatch.detectors.torch_yolo import TorchYolo
 
         return TorchYolo(found, image_px=image_px or 640, limits=limits, anchor=anchor, threads=threads)
+    if found.kind == ONNX:
+        from crowdwatch.detectors.onnx_yolo import OnnxYolo
+
+        return OnnxYolo(
+            found,
+            image_px=image_px,
+            limits=limits,
+            anchor=anchor,
+            precision=precision,
+            threads=threads,
+            streams=streams,
+        )
     from crowdwatch.detectors.openvino_yolo import OpenVinoYolo
 
     return OpenVinoYolo(

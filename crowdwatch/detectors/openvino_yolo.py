@@ -18,7 +18,7 @@ from crowdwatch.detectors.boxes import BoxLimits, Letterbox, ModelShape, blob
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
 from crowdwatch.errors import ConfigError, ModelError
 
-__all__ = ["PRECISIONS", "OpenVinoYolo"]
+__all__ = ["PRECISIONS", "OpenVinoYolo", "compiled"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +50,6 @@ class OpenVinoYolo:
         threads: int | None = None,
         streams: int = 1,
     ) -> None:
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
         self._limits = limits or BoxLimits()
         folder = weights.path
         if weights.kind != OPENVINO:
@@ -136,6 +134,24 @@ def _by_index(names: object) -> TypeGuard[dict[str, Any]]:
 
 
 def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | None, streams: int) -> Any:
+    try:
+        model = ov.Core().read_model(xml_of(folder))
+    except RuntimeError as err:
+        raise _unreadable(folder, err) from err
+    return compiled(folder, model, shape.input_hw, precision, threads, streams)
+
+
+def compiled(
+    path: Path, model: Any, input_hw: tuple[int, int], precision: str, threads: int | None, streams: int
+) -> Any:
+    """A model for one picture of a size at a time, compiled for the CPU; see :class:`OpenVinoYolo`.
+
+    Raises:
+        ConfigError: the precision is unknown.
+        ModelError: OpenVINO refuses the model.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if streams > 1:
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams}
@@ -145,11 +161,13 @@ def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | Non
         settings["INFERENCE_NUM_THREADS"] = threads
     if threads is not None or streams > 1:  # threads that have neighbours, see the counter's adapter
         settings["ENABLE_CPU_PINNING"] = False
-    core = ov.Core()
     try:
-        model = core.read_model(xml_of(folder))
-        model.reshape([1, 3, *shape.input_hw])
-        return core.compile_model(model, "CPU", settings)
+        model.reshape([1, 3, *input_hw])
+        return ov.Core().compile_model(model, "CPU", settings)
     except RuntimeError as err:
-        first = str(err).strip().splitlines()[-1]
-        raise ModelError(f"{folder}: OpenVINO cannot read the model ({first}). Export it again.") from err
+        raise _unreadable(path, err) from err
+
+
+def _unreadable(path: Path, err: RuntimeError) -> ModelError:
+    first = str(err).strip().splitlines()[-1]
+    return ModelError(f"{path}: OpenVINO cannot read the model ({first}). Export it again.")

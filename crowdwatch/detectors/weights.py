@@ -4,7 +4,8 @@ Order of search for a name such as ``yolo11n``: the models shipped with CrowdWat
 ``$CROWDWATCH_MODELS``, ``$CROWDWATCH_DATA/weights``, the cache of earlier downloads, and last the file that
 Ultralytics publishes. Within one folder ``yolo11n_openvino_model/`` comes first (it starts without torch and gives
 the numbers of the published model), then ``yolo11n_int8_openvino_model/`` (twice as fast, slightly other numbers),
-then ``yolo11n.pt`` (has to be exported once). Only whole names match: ``yolo11n_recovered.pt`` is not ``yolo11n``.
+then ``yolo11n.pt`` (has to be exported once) and ``yolo11n.onnx``. Only whole names match: ``yolo11n_recovered.pt`` is
+not ``yolo11n``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "COUNT",
     "DETECT",
     "OFFICIAL",
+    "ONNX",
     "OPENVINO",
     "PT",
     "Asset",
@@ -38,12 +40,13 @@ __all__ = [
     "xml_of",
 ]
 
-Kind = Literal["pt", "openvino"]
+Kind = Literal["pt", "openvino", "onnx"]
 Task = Literal["count", "detect"]
 COUNT: Task = "count"
 DETECT: Task = "detect"
 PT: Kind = "pt"
 OPENVINO: Kind = "openvino"
+ONNX: Kind = "onnx"
 IR_SUFFIX = "_openvino_model"
 
 _RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
@@ -73,9 +76,9 @@ class WeightsFile:
     """Weights that were found, and what is known of them.
 
     Args:
-        path: a ``.pt`` file, or the folder of an OpenVINO model.
+        path: a ``.pt`` or ``.onnx`` file, or the folder of an OpenVINO model.
         name: the file's own name without its ending: ``yolo11n_int8`` for ``yolo11n_int8_openvino_model/``.
-        kind: ``pt`` or ``openvino``.
+        kind: ``pt``, ``openvino`` or ``onnx``.
         sha256: of the file; for a folder, of its ``.xml`` followed by its ``.bin``
             (``cat yolo11n.xml yolo11n.bin | sha256sum`` gives the same).
         known_sha256: what it should be, None when nobody said.
@@ -203,7 +206,7 @@ def xml_of(folder: Path) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """Digest of a ``.pt`` file, or of the ``.xml`` followed by the ``.bin`` of an OpenVINO folder.
+    """Digest of a file, or of the ``.xml`` followed by the ``.bin`` of an OpenVINO folder.
 
     Raises:
         ModelError: empty, unreadable, or not such a folder.
@@ -225,13 +228,14 @@ def sha256_of(path: Path) -> str:
 
 
 def _kind_of(name: str) -> Kind | None:
-    if name.endswith(".pt"):
-        return PT
+    for suffix, kind in ((".pt", PT), (".onnx", ONNX)):
+        if name.endswith(suffix):
+            return kind
     return OPENVINO if name.endswith(IR_SUFFIX) else None
 
 
 def _stem(name: str) -> str:
-    return name.removesuffix(".pt").removesuffix(IR_SUFFIX)
+    return name.removesuffix(".pt").removesuffix(".onnx").removesuffix(IR_SUFFIX)
 
 
 def _places() -> list[tuple[str, Path | None]]:
@@ -247,7 +251,7 @@ def _places() -> list[tuple[str, Path | None]]:
 def _candidates(folder: Path, name: str, kinds: Sequence[Kind]) -> list[Path]:
     """Paths to try in one folder: what a model's card lists, then the customary names, each by order of kinds."""
     stem, asked = _stem(name), _kind_of(name)
-    names = [name] if asked else [f"{stem}{IR_SUFFIX}", f"{stem}_int8{IR_SUFFIX}", f"{stem}.pt"]
+    names = [name] if asked else [f"{stem}{IR_SUFFIX}", f"{stem}_int8{IR_SUFFIX}", f"{stem}.pt", f"{stem}.onnx"]
     customary = [folder / item for item in names] + [folder / stem / item for item in names]
     card = folder / stem / "model.yaml"
     listed = [folder / stem / item for item in _listed(card)] if asked is None and card.is_file() else []
@@ -273,9 +277,11 @@ def _explicit(path: Path, kinds: Sequence[Kind]) -> WeightsFile:
         )
     if path.is_file() and path.suffix == ".xml":
         path = path.parent
-    if path.is_file() and path.suffix != ".pt":
-        raise ModelError(f"weights {path}: no model. Give an Ultralytics .pt file or the folder of an OpenVINO model.")
-    kind = OPENVINO if path.is_dir() else PT
+    kind = OPENVINO if path.is_dir() else _kind_of(path.name)
+    if kind is None:
+        raise ModelError(
+            f"weights {path}: no model. Give an Ultralytics .pt file, the folder of an OpenVINO model or a .onnx file."
+        )
     if kind not in kinds:
         raise ModelError(
             f"weights {path}: this is {kind}, the runtime needs {' or '.join(kinds)}. Choose another runtime."
@@ -295,14 +301,14 @@ def _checked(path: Path, source: str) -> WeightsFile:
             f"weights {path}: sha256 is {digest}, but {told_by} has {known}. The file is damaged or another one: "
             "fetch it again, or give weights of your own a name of their own."
         )
-    kind = OPENVINO if path.is_dir() else PT
+    kind = OPENVINO if path.is_dir() else _kind_of(path.name) or PT
     return WeightsFile(path.resolve(), _stem(path.name), kind, digest, known, source)
 
 
 def _download(name: str, kinds: Sequence[Kind], allowed: bool, tried: list[str]) -> WeightsFile | None:
     file_name = f"{_stem(name)}.pt"
     asset = OFFICIAL.get(file_name)
-    if asset is None or PT not in kinds or _kind_of(name) == OPENVINO:
+    if asset is None or PT not in kinds or _kind_of(name) in (OPENVINO, ONNX):
         tried.append("Ultralytics' downloads (not one of " + ", ".join(sorted(OFFICIAL)) + ")")
     elif not allowed:
         tried.append(f"{asset.url} (not tried: downloads are switched off)")

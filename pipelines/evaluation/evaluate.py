@@ -20,6 +20,10 @@ from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import to_ground
 from crowdwatch.observation.observe import locate
+from pipelines.command_line import EventOption, print_json, progress, progress_bar, run
+from pipelines.evaluation import (
+    condition_counts,
+    fault_footage,
     fault_matrix,
     flat_path,
     health_score,

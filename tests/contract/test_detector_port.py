@@ -1,4 +1,4 @@
-"""What every Detector must keep, held over torch, OpenVINO (exported and INT8) and the recorded one."""
+"""What every Detector must keep, held over torch, OpenVINO (exported and INT8), an ONNX file and the recorded one."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,9 @@ def frames(data_dir):
     return found
 
 
-@pytest.fixture(scope="module", params=["torch", "openvino", "openvino-int8", "shipped", "shipped-streams", "recorded"])
+@pytest.fixture(
+    scope="module", params=["torch", "openvino", "openvino-int8", "shipped", "shipped-streams", "onnx", "recorded"]
+)
 def make(request, models_dir, tmp_path_factory):
     """A factory of detectors."""
     if request.param == "recorded":
@@ -39,7 +41,9 @@ def make(request, models_dir, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CROWDWATCH_CACHE", str(tmp_path_factory.getbasetemp() / "weights-cache"))
         patch.setenv("CROWDWATCH_OFFLINE", "1")
-        if runtime == "shipped":
+        if runtime == "onnx":
+            yield lambda: load(str(models_dir / "yolox_nano_coco.onnx"))
+        elif runtime == "shipped":
             yield lambda: load("auto", streams=3 if kind == "streams" else 1)
         else:
             yield lambda: load(str(models_dir / name), runtime)
