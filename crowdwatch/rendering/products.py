@@ -47,7 +47,7 @@ MOST_VALUES = 8_000_000
 GROUP_MINUTES = 60
 MAP_TITLES = {
     "mean": "Mean density",
-    "maximum": "Highest density of any tick",
+    "maximum": "Highest density of any reading",
     "p50": "Median of the minutes' mean densities",
     "p95": "95th percentile of the minutes' mean densities",
 }

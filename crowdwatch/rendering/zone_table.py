@@ -27,6 +27,7 @@ from typing import Any, TextIO
 
 from crowdwatch.core.outcomes import Level, ZoneReading
 from crowdwatch.core.site import Phase, Quantity, Site, Zone
+from crowdwatch.core.text import plain
 from crowdwatch.words import reason_text
 
 __all__ = ["ZoneTable", "utc"]
@@ -72,7 +73,17 @@ class ZoneTable:
             }
         )
         names = [f"limit_{quantity.value}_{level.name.lower()}_{SUFFIX[quantity]}" for quantity, level in self._steps]
-        head = ("run_id", "event_id", "phase_id", "zone_id", "name_en", "name_zh", "kind", "usable_area_m2")
+        head = (
+            "run_id",
+            "event_id",
+            "phase_id",
+            "zone_id",
+            "name_en",
+            "name_zh",
+            "kind",
+            "usable_area_m2",
+            "capacity_persons",
+        )
         self._zones = {zone.zone_id: zone for zone in self.site.zones}
         self._limits = {}
         self._writer = csv.writer(self.file)
@@ -85,9 +96,10 @@ class ZoneTable:
     def _row(self, reading: ZoneReading) -> list[Any]:
         zone, phase = self._zones[reading.zone_id], self._phase(reading.t_ns)
         return [
-            self.run_id, self.site.event_id, phase.phase_id, zone.zone_id, zone.name["en"],
-            zone.name.get("zh", zone.name["en"]),
-            zone.kind.value, f"{zone.usable_area_m2:.2f}", utc(reading.t_ns), reading.t_ns, f"{reading.window_s:g}",
+            self.run_id, self.site.event_id, phase.phase_id, zone.zone_id, _name(zone.name["en"]),
+            _name(zone.name.get("zh", zone.name["en"])),
+            zone.kind.value, f"{zone.usable_area_m2:.2f}",
+            "" if zone.capacity is None else f"{zone.capacity:g}", utc(reading.t_ns), reading.t_ns, f"{reading.window_s:g}",
             *(_written(name, getattr(reading, name)) for name in READ), *self._raise_at(phase, zone),
             reason_text("en", reading.reasons),
         ]  # fmt: skip
@@ -116,6 +128,16 @@ def utc(t_ns: int) -> str:
     whole = datetime.fromtimestamp(t_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     milliseconds = t_ns // 1_000_000 % 1000
     return f"{whole}.{milliseconds:03d}Z" if milliseconds else f"{whole}Z"
+
+
+def _name(name: str) -> str:
+    """A name as text: a spreadsheet would take one that begins like a formula for one.
+
+    >>> _name("=1+1"), _name(" North gate ")
+    ("'=1+1", 'North gate')
+    """
+    text = plain(name)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _written(name: str, value: Any) -> str:

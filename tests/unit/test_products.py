@@ -154,6 +154,7 @@ def test_every_reading_is_in_the_table_with_what_it_needs(made):
     row = rows[0]
     assert (row["run_id"], row["event_id"], row["zone_id"], row["name_en"]) == ("square-1", "square", "z", "Zone")
     assert (row["usable_area_m2"], row["kind"], row["phase_id"]) == ("48.00", "standing", "all")
+    assert row["capacity_persons"] == "100"
     assert {row["reasons"] for row in rows} == {"camera c: the picture is frozen; 25% of the zone is seen"}
     limits = {f"limit_density_{each.level.name.lower()}_p_m2": f"{each.raise_at:g}" for each in LADDER}
     assert {name: row[name] for name in row if name.startswith("limit_")} == limits
