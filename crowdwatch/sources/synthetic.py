@@ -209,7 +209,7 @@ def _draw(scene: Scene, seq: int, plane: GroundPlane) -> NDArray[np.uint8]:
         cv2.circle(image, head, radius, (150, 175, 205), -1, cv2.LINE_AA)
     rng = np.random.default_rng((scene.seed, seq))
     noise = rng.integers(-4, 5, (height, width, 1), dtype=np.int16)
-    noisy: NDArray[np.uint8] = np.clip(image.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    noisy: NDArray[np.uint8] = cv2.add(image, cv2.merge([noise] * 3), dtype=cv2.CV_8U)  # type: ignore[assignment]
     return noisy
 
 

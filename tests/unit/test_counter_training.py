@@ -73,7 +73,7 @@ def test_a_run_that_stops_and_goes_on_ends_where_an_uninterrupted_one_does(home,
 
 def test_a_killed_run_goes_on(home, tmp_path, monkeypatch, caplog):
     """SIGKILL in the middle, from outside; then the same command ends on the weights of a run that nobody killed."""
-    text = RECIPE.replace("steps: 6", "steps: 18").replace("validate_every: 2", "validate_every: 3")
+    text = RECIPE.replace("steps: 6", "steps: 12").replace("validate_every: 2", "validate_every: 3")
     recipe = home / "killed.yaml"
     recipe.write_text(text, encoding="utf-8")
     out = tmp_path / "killed"
