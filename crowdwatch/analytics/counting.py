@@ -82,6 +82,10 @@ class CameraNow:
         silent: the newest density map, when it is too old to stand for what is there now.
         partly: why a part of its picture, or its newest pictures, are not counted from; OK where nothing is wrong.
         untold: whether a frozen picture would look the same.
+        blank_cells: over its view's window, the cells that are shown by blocks in which nothing was ever seen.
+        unproven: nothing says that it shows what it should: no reference picture, and nobody found so far.
+        kept: what is left of the usual structure of its pictures, where that is too little to find everybody.
+        clear: (zones,) whom it counted before; None where that is not known.
     """
 
     health: Health
@@ -92,6 +96,10 @@ class CameraNow:
     silent: Heads | None = None
     partly: Health = Health.OK
     untold: bool = False
+    blank_cells: NDArray[np.bool_] | None = None
+    unproven: bool = False
+    kept: float | None = None
+    clear: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

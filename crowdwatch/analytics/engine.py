@@ -19,7 +19,7 @@ from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
 from crowdwatch.analytics.readings import Doubts, read_zones
-from crowdwatch.analytics.reference import Mask
+from crowdwatch.analytics.reference import KEPT_FRAC, Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
 from crowdwatch.analytics.sudden_fall import Fall, Falls, falls_of
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
@@ -35,7 +35,8 @@ __all__ = ["State", "advance", "start"]
 class _CameraState:
     """One camera's memory: what it looks at, its pictures' health, the observations within the window, its counter's
     newest answer and why that counter failed since, if it did; what is left of its view while a part of its picture is
-    lost, and the blocks that show its cells, once they were needed."""
+    lost, the cells that blank blocks show, and the blocks that show its cells, once they were needed; whether it has
+    found anybody; and (zones,) whom it counted before its pictures became unclear."""
 
     view: CameraView | None = None
     watch: CameraWatch = field(default_factory=CameraWatch)
@@ -45,6 +46,10 @@ class _CameraState:
     left: CameraView | None = None
     lost: Mask | None = None
     blocks: CellBlocks | None = None
+    blank: Mask | None = None
+    blank_cells: Mask | None = None
+    found_any: bool = False
+    clear: FloatArray | None = None
 
     @property
     def sight(self) -> CameraView | None:
@@ -183,11 +188,21 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
     held = heads if heads is not None and _holds(heads, t_ns, camera) else None
     entry = replace(entry_of(view, old.view, observation, held), lost=watch.lost)
     window = (*old.window, entry)
-    return replace(old, watch=watch, window=window, heads=heads, counter_fault=fault)
+    found_any = old.found_any or entry.found >= 1.0
+    return replace(old, watch=watch, window=window, heads=heads, counter_fault=fault, found_any=found_any)
 
 
 def _sighted(view: SiteView, camera: _CameraState) -> _CameraState:
-    """The camera with what is left of its view."""
+    """The camera with what is left of its view, and the cells of which its pictures have shown nothing so far."""
+    blank = camera.watch.blank
+    if (
+        camera.view is not None
+        and blank is not None
+        and not (camera.blank is not None and np.array_equal(camera.blank, blank))
+    ):
+        blocks = camera.blocks or (cell_blocks(view.grid, camera.view) if blank.any() else None)
+        cells = blocks.hidden(blank) if blocks is not None and blank.any() else None
+        camera = replace(camera, blank=blank, blank_cells=cells, blocks=blocks)
     lost = camera.watch.lost if camera.watch.picture is Health.OK else None
     if camera.view is None or lost is None:
         return camera if camera.left is None else replace(camera, left=None, lost=None)
@@ -214,8 +229,9 @@ def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_
         silent = None if held else camera.heads
         age_s, saturated = camera.watch.age_s(t_ns), camera.watch.saturated
         now[camera_id] = CameraNow(
-            health, age_s, saturated, window, camera.counter_fault, silent, camera.watch.partly, camera.watch.untold
-        )
+            health, age_s, saturated, window, camera.counter_fault, silent, camera.watch.partly, camera.watch.untold,
+            camera.blank_cells, camera.watch.unproven and not camera.found_any, camera.watch.kept, camera.clear,
+        )  # fmt: skip
     return now
 
 
@@ -238,7 +254,7 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     falls = falls_of(view, state.falls, assignment, counts, fields, t_ns)
     if falls.kept:
         assignment, fields = _without(view, assignment, fields, falls)
-    cameras = {c: replace(camera, window=assignment.cameras[c].window) for c, camera in cameras.items()}
+    cameras = {c: _counted(camera, c, assignment) for c, camera in cameras.items()}
     mean_field = np.where(np.isfinite(coverage.kernel), _nanmean([f[1] for f in fields]), np.nan)
 
     memory = state.memory or first_memory(view, t_ns)
@@ -264,6 +280,13 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
         started_ns, faults,
     )  # fmt: skip
     return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
+
+
+def _counted(camera: _CameraState, camera_id: str, assignment: Assignment) -> _CameraState:
+    """The camera with its window as it was counted, and with whom it counts while its pictures are clear."""
+    people = assignment.counts.get(camera_id)
+    clear = camera.clear if people is None or camera.watch.clarity.kept < KEPT_FRAC else people.mean(axis=0)
+    return replace(camera, window=assignment.cameras[camera_id].window, clear=clear)
 
 
 def _without(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdwatch.analytics.alignment import Alignment
+from crowdwatch.analytics.clarity import Clarity, blank_blocks, shows_nothing
 from crowdwatch.analytics.loss import LEAST_JUDGED, Loss
 from crowdwatch.analytics.reference import Mask, Reference, Shown
 from crowdwatch.analytics.stillness import Stillness
@@ -76,6 +77,9 @@ class CameraWatch:
         alignment: whether it looks where it looked; None before the first profiles.
         profiles_ns: when these were measured last.
         alike_ns: when they last showed the usual view.
+        clarity: how much of the usual structure its pictures show in all.
+        blank: the blocks that have shown one tone in every picture, and nobody.
+        calibrated: the reference began with a calibrated picture.
     """
 
     last_ns: int | None = None
@@ -90,6 +94,9 @@ class CameraWatch:
     alignment: Alignment | None = None
     profiles_ns: int = 0
     alike_ns: int = 0
+    clarity: Clarity = field(default_factory=Clarity)
+    blank: Mask | None = None
+    calibrated: bool = False
 
     @classmethod
     def of(cls, calibrated: BlockEvidence | None) -> CameraWatch:
@@ -97,7 +104,8 @@ class CameraWatch:
         if calibrated is None:
             return cls()
         alignment = None if calibrated.profiles is None else Alignment.of(calibrated.profiles, calibrated=True)
-        return cls(reference=Reference.of(Shown.of(calibrated), calibrated=True), alignment=alignment)
+        reference = Reference.of(Shown.of(calibrated), calibrated=True)
+        return cls(reference=reference, alignment=alignment, calibrated=True)
 
     def see(
         self, t_ns: int, evidence: Evidence, found: Detections | None, stale_limit: float, *, moves: bool = False
@@ -131,12 +139,20 @@ class CameraWatch:
         dt_s = 0.0 if before_ns is None else min(max(t_ns - before_ns, 0) / 1e9, MOST_STEP_S)
         shown = Shown.of(blocks, self.stillness.noise)
         reference = self.reference or Reference.of(shown)
+        noisy = picture is Health.OK and is_noise(reference, shown, blocks)
+        clarity = self.clarity.see(reference, shown, dt_s, noisy=noisy)
+        if clarity.outdated and not self.calibrated:
+            begun_anew = CameraWatch(self.last_ns, self.frame_hash, self.same_since_ns, saturated=self.saturated)
+            return begun_anew._compared(before_ns, blocks, picture, found, limit_s)
         loss = self.loss.see(reference, shown, dt_s)
         occupied, people = people_in_blocks(found)
+        blank = blank_blocks(blocks) & ~occupied
+        if self.blank is not None:
+            blank = blank & self.blank
+        if picture is Health.OK:
+            picture = Health.NOISY if noisy else shows_nothing(blocks)
         stillness = self.stillness.see(blocks.change, loss.hidden, dt_s, limit_s, people)
         frozen = stillness.frozen or ((t_ns - self.same_since_ns) / 1e9 >= limit_s and not stillness.untold)
-        if picture is Health.OK and is_noise(reference, shown, blocks):
-            picture = Health.NOISY
         fit = picture is Health.OK and not frozen and not loss.doubtful and loss.share < LEARNS_BELOW
         alignment, profiles_ns = self.alignment, self.profiles_ns
         if blocks.profiles is not None:
@@ -158,7 +174,7 @@ class CameraWatch:
         counted = picture is Health.OK and not loss.doubtful and not elsewhere
         return replace(
             self, picture=picture, counted=counted, reference=reference, loss=loss, stillness=stillness,
-            alignment=alignment, profiles_ns=profiles_ns, alike_ns=alike_ns,
+            alignment=alignment, profiles_ns=profiles_ns, alike_ns=alike_ns, clarity=clarity, blank=blank,
         )  # fmt: skip
 
     @property
@@ -187,6 +203,16 @@ class CameraWatch:
             still_ns = (self.last_ns or 0) - round(self.stillness.lasts_s * 1e9)
             return still_ns if self.stillness.frozen else self.same_since_ns
         return None
+
+    @property
+    def kept(self) -> float | None:
+        """What is left of the usual structure, where that is too little to find everybody; else None."""
+        return self.clarity.kept if self.clarity.unclear else None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether nothing but its own first pictures says what it has to show."""
+        return self.reference is not None and not self.calibrated
 
     @property
     def untold(self) -> bool:

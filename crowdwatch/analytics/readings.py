@@ -18,6 +18,7 @@ from crowdwatch.core.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray
 from crowdwatch.core.site import FACTOR_RANGE, MOST_P_M2, Bias, Zone
+from crowdwatch.ground import share_of
 
 __all__ = ["BLIND_BELOW_FRAC", "DEGRADED_BELOW_FRAC", "Doubts", "read_zones"]
 
@@ -36,6 +37,10 @@ values]"""
 
 CROWD_P_M2 = 1.0
 """From this density on people hide one another. Boxes alone are doubted where there may be so many. [design value]"""
+
+BLANK_FRAC = 0.1
+"""More of a zone than this in which a camera's pictures have never shown anything is said: it is plain, or has been
+covered since before the first picture. [design value]"""
 
 LOST_GROUND_FRAC = 0.02
 """Less lost ground of a zone than this is not said: moving cameras sway. [design value]"""
@@ -72,6 +77,7 @@ class _Zone:
     lost: LostGround
     falls: Mapping[str, Fall]
     more: Mapping[str, float]
+    blank: Mapping[str, float]
 
     @property
     def found(self) -> float:
@@ -91,7 +97,7 @@ class _Masses:
 
 def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubts: Doubts) -> list[_Zone]:
     """Every zone with its people, and the densest place and the crowding of the mean density field on it."""
-    coverage, zones, lost = assignment.coverage, view.zones, doubts.lost
+    coverage, zones, lost, blank = assignment.coverage, view.zones, doubts.lost, _blank(view, assignment)
     peaks, crowded = _peaks(view, field_p_m2, coverage.kernel), _crowding(view, field_p_m2, coverage.px2_m2)
     watching: list[list[str]] = [[] for _ in zones.zones]
     for camera_id in sorted(coverage.views):
@@ -104,9 +110,26 @@ def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubt
             float(assignment.boxes[index]), float(assignment.masses[index]), float(assignment.alone[index]),
             float(peaks[index]), float(crowded[index]),
             lost.of(index), doubts.falls.get(zone.zone_id, {}), doubts.more.get(zone.zone_id, {}),
+            {camera_id: float(frac[index]) for camera_id, frac in blank.items()},
         )
         for index, zone in enumerate(zones.zones)
     ]  # fmt: skip
+
+
+def _blank(view: SiteView, assignment: Assignment) -> dict[str, FloatArray]:
+    """Camera -> (zones,) the share of each zone that it counts and of which its pictures have shown nothing so far."""
+    zones, found = view.zones, {}
+    for camera_id in sorted(assignment.coverage.healthy):
+        cells = assignment.cameras[camera_id].blank_cells
+        if cells is None:
+            continue
+        camera = assignment.coverage.views[camera_id]
+        owned = np.where(cells, assignment.coverage.owned[camera_id], 0).ravel()[camera.cells].astype(np.uint16)
+        area = zones.share[camera.entries] * share_of(owned, zones.mask[camera.entries]) * view.grid.cell_m**2
+        found[camera_id] = np.bincount(zones.zone[camera.entries], area, len(zones)) / np.maximum(
+            zones.ground_m2, 1e-12
+        )
+    return found
 
 
 def _peaks(view: SiteView, field_p_m2: FloatArray, kernel: FloatArray) -> FloatArray:
@@ -214,6 +237,12 @@ def _unclear(zone: _Zone, assignment: Assignment) -> list[Reason]:
             found.append(Reason.of(Code.PARTLY_UNCLEAR, camera_id, loss=now.partly.value))
         if now.untold:
             found.append(Reason.of(Code.PERHAPS_FROZEN, camera_id))
+        if now.kept is not None:
+            found.append(Reason.of(Code.UNCLEAR, camera_id, kept=now.kept))
+        if now.unproven:
+            found.append(Reason.of(Code.UNPROVEN, camera_id))
+        if zone.blank.get(camera_id, 0.0) > BLANK_FRAC:
+            found.append(Reason.of(Code.BLANK_GROUND, camera_id, area_frac=zone.blank[camera_id]))
     return found
 
 
@@ -360,9 +389,11 @@ def _known(
     count, low, high = _interval(view, zone, assignment.coverage.views, assignment.cameras)
     high = max(high, count - zone.alone + _most_alone(view, zone))
     lost_m2 = of.usable_area_m2 * zone.lost.area_frac
-    high = max(high, _before_falls(view, zone, high, assignment), high + sum(zone.more.values()))
+    unclear = _before_unclear(view, zone, assignment)
+    high = max(high, _before_falls(view, zone, high, assignment), high + sum(zone.more.values()), high + unclear)
     high_lost = high + min(_most(view, zone.lost.people) + zone.lost.inflow, MOST_P_M2 * lost_m2)
-    never_m2 = of.usable_area_m2 * max(0.0, 1 - zone.visible_frac - zone.lost.area_frac)
+    blank = sum(frac for frac in zone.blank.values() if frac > BLANK_FRAC)
+    never_m2 = of.usable_area_m2 * (max(0.0, 1 - zone.visible_frac - zone.lost.area_frac) + blank)
     densest = float(np.fmax(zone.peak_p_m2, count / area_m2))
     return ZoneReading(
         zone_id=of.zone_id,
@@ -394,6 +425,17 @@ def _before_falls(view: SiteView, zone: _Zone, high: float, assignment: Assignme
             missing += max(0.0, _most(view, fall.before) - now)
     everybody = zone.falls.get(EVERYBODY)
     return max(high + missing, 0.0 if everybody is None else _most(view, everybody.before))
+
+
+def _before_unclear(view: SiteView, zone: _Zone, assignment: Assignment) -> float:
+    """How many more there may be where pictures became unclear: those who were counted before."""
+    missing = 0.0
+    for camera_id in zone.well:
+        now = assignment.cameras[camera_id]
+        if now.kept is not None and now.clear is not None and camera_id in assignment.counts:
+            counted = float(assignment.counts[camera_id][:, zone.index].mean())
+            missing += max(0.0, _most(view, float(now.clear[zone.index])) - counted)
+    return missing
 
 
 def _most_alone(view: SiteView, zone: _Zone) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from crowdwatch.core.blocks import BlockEvidence, decoded
 from crowdwatch.core.records import FloatArray
 
-__all__ = ["Mask", "Reference", "Shown", "towards"]
+__all__ = ["KEPT_FRAC", "Mask", "Reference", "Shown", "towards"]
 
 Mask = NDArray[np.bool_]
 
@@ -100,6 +100,12 @@ class Reference:
         light = np.clip(shown.luma / np.maximum(self.luma, 1.0), DARKEST_FRAC, 1.0)
         shares: FloatArray = shown.sharpness / np.maximum(self.sharpness * light, 1e-3)
         return shares
+
+    def kept(self, shown: Shown) -> FloatArray:
+        """Structure that each block shows / that of the long memory, at its brightness."""
+        light = np.clip(shown.luma / np.maximum(self.luma, 1.0), DARKEST_FRAC, 1.0)
+        kept: FloatArray = shown.sharpness / np.maximum(self.anchor * light, 1e-3)
+        return kept
 
     def learn(self, shown: Shown, free: Mask, dt_s: float) -> Reference:
         """Take in a picture of a healthy camera.

@@ -47,6 +47,9 @@ class Code(StrEnum):
     FINDS_MORE = "finds_more"
     PARTLY_UNCLEAR = "partly_unclear"
     PERHAPS_FROZEN = "perhaps_frozen"
+    UNCLEAR = "unclear"
+    UNPROVEN = "unproven"
+    BLANK_GROUND = "blank_ground"
     DETECTOR_LIMIT = "detector_limit"
     ESTIMATOR_FAILED = "estimator_failed"
     HEADS_NOT_PROJECTED = "heads_not_projected"
@@ -91,6 +94,8 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.SUDDEN_FALL: {"people": float, "count": float},
     Code.FINDS_MORE: {"people": float},
     Code.PARTLY_UNCLEAR: {"loss": str},
+    Code.UNCLEAR: {"kept": float},
+    Code.BLANK_GROUND: {"area_frac": float},
     Code.SCALED: {"factor": float, "audits": int},
     Code.CORRECTED: {"factor": float, "offset": float, "audits": int},
     Code.NOT_LOWERED: {"audits": int},
@@ -116,6 +121,9 @@ OF_CAMERA = frozenset(
         Code.FINDS_MORE,
         Code.PARTLY_UNCLEAR,
         Code.PERHAPS_FROZEN,
+        Code.UNCLEAR,
+        Code.UNPROVEN,
+        Code.BLANK_GROUND,
         Code.NO_ESTIMATE_IN_CROWD,
         Code.DETECTOR_LIMIT,
         Code.ESTIMATOR_FAILED,
@@ -145,6 +153,9 @@ TOO_FEW = frozenset(
         Code.FINDS_MORE,
         Code.PARTLY_UNCLEAR,
         Code.PERHAPS_FROZEN,
+        Code.UNCLEAR,
+        Code.UNPROVEN,
+        Code.BLANK_GROUND,
         Code.DETECTOR_LIMIT,
         Code.ESTIMATOR_FAILED,
         Code.HEADS_NOT_PROJECTED,

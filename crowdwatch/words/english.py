@@ -37,6 +37,14 @@ REASONS: dict[Code, str] = {
     Code.PERHAPS_FROZEN: (
         "camera {camera_id}: nothing moves in the picture, so that it cannot be told whether it is frozen"
     ),
+    Code.UNCLEAR: "camera {camera_id}: the picture shows {kept:.0%} of its usual structure, people may be missing",
+    Code.UNPROVEN: (
+        "camera {camera_id}: nobody has been found since it began, and it has no reference picture: "
+        "it cannot be told whether it shows what it should"
+    ),
+    Code.BLANK_GROUND: (
+        "camera {camera_id}: nothing was ever seen on {area_frac:.0%} of the zone: it is plain ground, or covered"
+    ),
     Code.DETECTOR_LIMIT: "camera {camera_id}: the detector reached its limit, people may be missing",
     Code.ESTIMATOR_FAILED: "camera {camera_id}: the density estimator failed",
     Code.HEADS_NOT_PROJECTED: "camera {camera_id}: its calibration cannot project heads to the ground",
