@@ -99,7 +99,8 @@ class ZoneTable:
             self.run_id, self.site.event_id, phase.phase_id, zone.zone_id, _name(zone.name["en"]),
             _name(zone.name.get("zh", zone.name["en"])),
             zone.kind.value, f"{zone.usable_area_m2:.2f}",
-            "" if zone.capacity is None else f"{zone.capacity:g}", utc(reading.t_ns), reading.t_ns, f"{reading.window_s:g}",
+            "" if zone.capacity is None else f"{zone.capacity:g}",
+            utc(reading.t_ns), reading.t_ns, f"{reading.window_s:g}",
             *(_written(name, getattr(reading, name)) for name in READ), *self._raise_at(phase, zone),
             reason_text("en", reading.reasons),
         ]  # fmt: skip
