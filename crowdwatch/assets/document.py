@@ -127,7 +127,8 @@ def _rows(group: list[Fault]) -> list[tuple[int, str]]:
     else:
         whose = _WHOSE.search(first.text)
         kind = first.key.partition("[")[0] if names is by_key else f"{whose[1] if whose else 'item'}s"
-        others = f"{len(names) - 1} more {kind}: {', '.join(names[1:])}"
+        more = len(names) - 1
+        others = f"{more} more {kind.removesuffix('s') if more == 1 else kind}: {', '.join(names[1:])}"
     return [(max(first.line, 1), f"{first.key + ': ' if first.key else ''}{first.text} The same with {others}.")]
 
 

@@ -145,7 +145,7 @@ def test_one_line_that_two_zones_inherit_is_one_fault(tmp_path: Path) -> None:
     event = plain()
     event["zones"] = many_zones()[:2]
     event["limits_by_kind"] = {"moving": {"density_p_m2": {"watch": 5, "caution": 3}}}
-    with pytest.raises(CrowdWatchError, match=r"1 fault in the (.|\n)*The same with 1 more zones: z1\.$"):
+    with pytest.raises(CrowdWatchError, match=r"1 fault in the (.|\n)*The same with 1 more zone: z1\.$"):
         ran("check", write(tmp_path, event))
 
 
