@@ -24,9 +24,11 @@ MAX_DEPTH = 40
 """The schema of an event file is nine levels deep."""
 
 MANY = 4
-"""So many items of a list that are wrong in the same way are told in one row."""
+"""So many items of a list that are wrong in the same way are told in one row; of one place in the file, any two."""
 
 _ITEM = re.compile(r"\[([^\]]*)\]")
+_WHOSE = re.compile(r"\b(zone|camera) ([A-Za-z0-9][\w.-]*)(?=[ ,:])")
+"""The item of a list that a fault belongs to, as its key and its text name it."""
 _INT = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _OPENCV_HEAD = re.compile(r"\A%YAML:1\.[0-9]+")
@@ -95,22 +97,13 @@ class Document:
     def error(self) -> ConfigError:
         """Build the error that lists every fault by line, each once; what is wrong with many alike is one."""
         groups: dict[tuple[str, str], list[Fault]] = {}
-        for fault in sorted(set(self.faults)):
-            groups.setdefault((_ITEM.sub("[]", fault.key, count=1), fault.text), []).append(fault)
-        rows = [row for group in groups.values() for row in self._rows(group)]
-        texts = [f"{self.path.name}:{line}: {text}" for line, text in sorted(rows)]
+        for fault in sorted(dict.fromkeys(self.faults), key=lambda each: each.line):
+            alike = _ITEM.sub("[]", fault.key, count=1), _WHOSE.sub(r"\1 *", fault.text)
+            groups.setdefault(alike, []).append(fault)
+        rows = sorted(row for group in groups.values() for row in _rows(group))
+        texts = [f"{self.path.name}:{line}: {text}" for line, text in rows]
         head = f"{self.path}: {len(rows)} fault{'s' if len(rows) > 1 else ''} in the {self.kind}. Nothing was started."
         return ConfigError("\n".join([head, *texts]))
-
-    def _rows(self, group: list[Fault]) -> list[tuple[int, str]]:
-        """The same fault of several items: each a row, or many of them one."""
-        first = group[0]
-        if len(group) < MANY:
-            return [(max(f.line, 1), f"{f.key + ': ' if f.key else ''}{f.text}") for f in group]
-        names = [found.group(1) for f in group if (found := _ITEM.search(f.key)) is not None]
-        holder = first.key.partition("[")[0]
-        others = f"The same with {len(group) - 1} more {holder}: {', '.join(names[1:])}."
-        return [(max(first.line, 1), f"{first.key}: {first.text} {others}")]
 
     def one_of(self, path: KeyPath, raw: Any, keys: tuple[str, ...]) -> None:
         """Add a fault unless a mapping has exactly one of some keys."""
@@ -118,6 +111,25 @@ class Document:
         if given is not None and len(given) != 1:
             got = " and ".join(given) if given else "none of them"
             self.fault(path, f"got {got}, need exactly one of {', '.join(keys)}. Keep one.")
+
+
+def _rows(group: list[Fault]) -> list[tuple[int, str]]:
+    """(line, text) of the same fault of several items: a row each, or one for many of them."""
+    first = group[0]
+    one_place = len({(fault.line, fault.key) for fault in group}) == 1
+    if len(group) < (2 if one_place else MANY):
+        return [(max(f.line, 1), f"{f.key + ': ' if f.key else ''}{f.text}") for f in group]
+    by_key = [found[1] for fault in group if (found := _ITEM.search(fault.key)) is not None]
+    by_text = [found[2] for fault in group if (found := _WHOSE.search(fault.text)) is not None]
+    names = next((each for each in (by_key, by_text) if len(set(each)) == len(group)), None)
+    if names is None:
+        others = f"lines {', '.join(str(fault.line) for fault in group[1:])}"
+    else:
+        whose = _WHOSE.search(first.text)
+        kind = first.key.partition("[")[0] if names is by_key else f"{whose[1] if whose else 'item'}s"
+        more = len(names) - 1
+        others = f"{more} more {kind.removesuffix('s') if more == 1 else kind}: {', '.join(names[1:])}"
+    return [(max(first.line, 1), f"{first.key + ': ' if first.key else ''}{first.text} The same with {others}.")]
 
 
 def read_document(document: Document) -> Document:

@@ -17,6 +17,10 @@ __all__ = ["FORMAT_VARIABLE", "LEVEL_VARIABLE", "Format", "Level", "as_environme
 FORMAT_VARIABLE, LEVEL_VARIABLE = "CROWDWATCH_LOG_FORMAT", "CROWDWATCH_LOG_LEVEL"
 
 
+OURS = ("crowdwatch", "pipelines")
+"""Packages whose messages are said from the chosen level on."""
+
+
 class Format(StrEnum):
     """How a message looks."""
 
@@ -45,8 +49,9 @@ def configure(form: Format = Format.HUMAN, level: Level = Level.WARNING) -> None
         root.removeHandler(handler)
     handler = _Stderr()
     handler.setFormatter(_Json() if form is Format.JSON else _Human())
+    handler.addFilter(_loud)
     root.addHandler(handler)
-    for name in ("crowdwatch", "pipelines"):
+    for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
     os.environ.update({FORMAT_VARIABLE: form, LEVEL_VARIABLE: level})
 
@@ -56,6 +61,11 @@ def as_environment_says() -> None:
     configure(
         Format(os.environ.get(FORMAT_VARIABLE, Format.HUMAN)), Level(os.environ.get(LEVEL_VARIABLE, Level.WARNING))
     )
+
+
+def _loud(record: logging.LogRecord) -> bool:
+    """Whether a message is ours, or a warning: packages as distributed set their own loggers to less."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in OURS
 
 
 class _Stderr(logging.Handler):

@@ -95,12 +95,12 @@ class ZoneTable:
 
     def _row(self, reading: ZoneReading) -> list[Any]:
         zone, phase = self._zones[reading.zone_id], self._phase(reading.t_ns)
+        capacity = "" if zone.capacity is None else f"{zone.capacity:g}"
         return [
             self.run_id, self.site.event_id, phase.phase_id, zone.zone_id, _name(zone.name["en"]),
             _name(zone.name.get("zh", zone.name["en"])),
-            zone.kind.value, f"{zone.usable_area_m2:.2f}",
-            "" if zone.capacity is None else f"{zone.capacity:g}",
-            utc(reading.t_ns), reading.t_ns, f"{reading.window_s:g}",
+            zone.kind.value, f"{zone.usable_area_m2:.2f}", capacity, utc(reading.t_ns), reading.t_ns,
+            f"{reading.window_s:g}",
             *(_written(name, getattr(reading, name)) for name in READ), *self._raise_at(phase, zone),
             reason_text("en", reading.reasons),
         ]  # fmt: skip

@@ -73,6 +73,21 @@ def test_configured_twice_says_once(capsys):
     assert json.loads(capsys.readouterr().err)["message"] == "once"
 
 
+def test_packages_that_set_their_own_level_are_quiet(capsys):
+    """Dask's scheduler says at the level info whom it connects and disconnects."""
+    log_output.configure(level=Level.INFO)
+    theirs = logging.getLogger("distributed.scheduler")
+    before = theirs.level
+    theirs.setLevel(logging.INFO)
+    try:
+        theirs.info("Close client connection")
+        theirs.warning("a worker is gone")
+        LOG.info("said")
+    finally:
+        theirs.setLevel(before)
+    assert capsys.readouterr().err.splitlines() == ["warning: a worker is gone", "info: said"]
+
+
 @pytest.mark.parametrize("by", ["option", "environment"])
 def test_the_command_line_chooses(by, capsys, monkeypatch):
     words = ["--log-format", "json"] if by == "option" else []

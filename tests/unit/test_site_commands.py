@@ -111,6 +111,52 @@ def test_one_fault_of_36_zones_is_one_line(tmp_path: Path) -> None:
     assert rows[0].endswith("The same with 35 more zones: " + ", ".join(f"z{n}" for n in range(1, 36)) + ".")
 
 
+@pytest.mark.parametrize(
+    ("changed", "limits_by_kind", "says"),
+    [
+        # one line of the file, which 36 zones inherit
+        (
+            {},
+            {"moving": {"density_p_m2": {"watch": 5, "caution": 3}}},
+            "caution: zone z0, phase event, density caution",
+        ),
+        ({"limits": "occupancy_frac: {watch: 0.5}"}, None, "zone z0 has no capacity_persons"),
+        ({"limits": "density_p_m2: {watch: 50}"}, None, "zone z0, phase event, density watch: got 50 p/m2"),
+    ],
+)
+def test_one_fault_that_names_its_zone_is_one_line(
+    tmp_path: Path, changed: dict, limits_by_kind: dict | None, says: str
+) -> None:
+    event = plain()
+    event["zones"] = many_zones(**changed)
+    if limits_by_kind is not None:
+        event["limits_by_kind"] = limits_by_kind
+    path = write(tmp_path, event)
+    path.write_text(path.read_text(encoding="utf-8").replace("limits: '", "limits: {").replace("}'", "}}"))
+    with pytest.raises(CrowdWatchError) as caught:
+        ran("check", path)
+    head, *rows = str(caught.value).splitlines()
+    assert "1 fault in the event file" in head
+    assert len(rows) == 1
+    assert says in rows[0]
+    assert rows[0].endswith("The same with 35 more zones: " + ", ".join(f"z{n}" for n in range(1, 36)) + ".")
+
+
+def test_one_line_that_two_zones_inherit_is_one_fault(tmp_path: Path) -> None:
+    event = plain()
+    event["zones"] = many_zones()[:2]
+    event["limits_by_kind"] = {"moving": {"density_p_m2": {"watch": 5, "caution": 3}}}
+    with pytest.raises(CrowdWatchError, match=r"1 fault in the (.|\n)*The same with 1 more zone: z1\.$"):
+        ran("check", write(tmp_path, event))
+
+
+def test_items_without_a_name_of_their_own_are_told_by_their_lines(tmp_path: Path) -> None:
+    event = plain()
+    event["zones"] = [each | {"id": "same"} for each in many_zones()[:6]]
+    with pytest.raises(CrowdWatchError, match=r"rename one\. The same with lines \d+, \d+, \d+, \d+\.$"):
+        ran("check", write(tmp_path, event))
+
+
 def test_one_gap_of_36_zones_is_one_line(tmp_path: Path) -> None:
     event = plain()
     # the camera sees 10 m by 10 m around (0, 0)
