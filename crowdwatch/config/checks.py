@@ -224,7 +224,10 @@ def _camera(
         plane = ground_plane(camera)
         if area is None:
             return
-        alone, counted = (ground_seen(plane, camera.anchor, way, area)[0] for way in (False, use_heads))
+        counted, _ = ground_seen(plane, camera.anchor, use_heads, area)
+        if not counted.is_empty:
+            return
+        alone, _ = ground_seen(plane, camera.anchor, False, area)
     except (CalibrationError, RecordError) as error:
         document.fault((*path, "calibration"), str(error))
         return
@@ -233,7 +236,7 @@ def _camera(
             "the camera validly sees none of the walkable area. Check the calibration, the site's origin and the units."
         )
         document.fault((*path, "calibration"), text)
-    elif counted.is_empty:
+    else:
         text = (
             "the camera sees no piece of the walkable area together with the heads of people who stand there, so a "
             "counter cannot count them. Tilt the camera up, or leave it to boxes with counter: {use: false}."

@@ -14,6 +14,7 @@ import math
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -75,7 +76,7 @@ class SqlStore:
         row = _row(replace(run, state=RunState.RUNNING))
         with explained(self._where, "begin"), self._writes.begin() as connection:
             if new:
-                statement = _insert(connection, tables.runs).on_conflict_do_nothing(index_elements=["run_id"])
+                statement = _insert(connection.dialect.name, tables.runs, tuple(row), keep=True)
                 return connection.execute(statement.values(row).returning(tables.runs.c.run_id)).first() is not None
             self._put(connection, tables.runs, [row], keep=True)
             matches = (tables.runs.c.run_id == run.run_id) & (tables.runs.c.event_id == run.event_id)
@@ -271,16 +272,7 @@ class SqlStore:
         """Insert rows; one with the same key is replaced, or kept."""
         if not rows:
             return
-        key = [column.name for column in table.primary_key]
-        rest = [name for name in rows[0] if name not in key]
-        insert = _insert(connection, table)
-        if keep or not rest:
-            statement = insert.on_conflict_do_nothing(index_elements=key)
-        else:
-            statement = insert.on_conflict_do_update(
-                index_elements=key, set_={name: insert.excluded[name] for name in rest}
-            )
-        connection.execute(statement, rows)
+        connection.execute(_insert(connection.dialect.name, table, tuple(rows[0]), keep), rows)
 
     def _read(self, kind: type[Noun], table: sa.Table, *wanted: sa.ColumnElement[bool]) -> list[Noun]:
         """Rows as nouns: the columns are named as the noun's fields."""
@@ -334,9 +326,16 @@ def _command(run_id: str, row: Row) -> Command:
     )  # fmt: skip
 
 
-def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert that may meet its key: both dialects have the same clause, each in a class of its own."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+@lru_cache(maxsize=64)
+def _insert(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool) -> sqlite.Insert | postgresql.Insert:
+    """An insert that may meet its key: both dialects have the same clause, each in a class of its own. Built once: to
+    build one takes longer than to write a tick's rows."""
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    key = [column.name for column in table.primary_key]
+    rest = [name for name in names if name not in key]
+    if keep or not rest:
+        return insert.on_conflict_do_nothing(index_elements=key)
+    return insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in rest})
 
 
 def _text(value: object) -> str:
