@@ -168,9 +168,9 @@ def _see_one(view: SiteView, camera: Camera, old: _CameraState, observation: Obs
     limit_s = stale_limit_s(camera.sample_interval_s)
     t_ns = observation.stamp.t_ns
     watch = old.watch.see(t_ns, observation.evidence, observation.detections, limit_s, moves=camera.moves)
-    if watch.sound_ns is not None:
-        sound_ns = watch.sound_ns
-        old = replace(old, window=tuple(entry for entry in old.window if entry.t_ns <= sound_ns))
+    if watch.sound_ns is not None or watch.begun_ns > old.watch.begun_ns:
+        sound_ns = watch.begun_ns if watch.sound_ns is None else watch.sound_ns
+        old = replace(old, window=tuple(e for e in old.window if watch.begun_ns <= e.t_ns <= sound_ns))
     if not watch.counted:
         return replace(old, watch=watch)
     if observation.plane is not None and (old.view is None or old.view.plane_id != observation.plane_id):

@@ -40,6 +40,9 @@ NOISE_SHARE, NOISE_FLEETS, NOISE_BLOCKS = 2.0, 0.7, 0.8
 """In noise neighbours differ as much as one pixel does from a picture to the next: the ratio of both is 1. Where this
 many blocks have this many times the structure that is usual, and most of it does not stay, people drown in it."""
 
+UNCOVERED_SHARE = 0.08
+"""Where so much of the picture that was blank since the beginning shows something at once, it was covered."""
+
 LEARNS_BELOW = 0.3
 """Nothing is learned while more of the picture than this is lost."""
 
@@ -79,6 +82,7 @@ class CameraWatch:
         alike_ns: when they last showed the usual view.
         clarity: how much of the usual structure its pictures show in all.
         blank: the blocks that have shown one tone in every picture, and nobody.
+        begun_ns: since when the camera shows what it does: from its first picture, where it did not begin with a fault.
         calibrated: the reference began with a calibrated picture.
     """
 
@@ -96,6 +100,7 @@ class CameraWatch:
     alike_ns: int = 0
     clarity: Clarity = field(default_factory=Clarity)
     blank: Mask | None = None
+    begun_ns: int = 0
     calibrated: bool = False
 
     @classmethod
@@ -142,13 +147,16 @@ class CameraWatch:
         noisy = picture is Health.OK and is_noise(reference, shown, blocks)
         clarity = self.clarity.see(reference, shown, dt_s, noisy=noisy)
         if clarity.outdated and not self.calibrated:
-            begun_anew = CameraWatch(self.last_ns, self.frame_hash, self.same_since_ns, saturated=self.saturated)
+            kept = self.last_ns, self.frame_hash, self.same_since_ns
+            begun_anew = CameraWatch(*kept, saturated=self.saturated, begun_ns=t_ns)
             return begun_anew._compared(before_ns, blocks, picture, found, limit_s)
         loss = self.loss.see(reference, shown, dt_s)
         occupied, people = people_in_blocks(found)
         blank = blank_blocks(blocks) & ~occupied
+        begun_ns = self.begun_ns
         if self.blank is not None:
-            blank = blank & self.blank
+            uncovered = (self.blank & ~blank).mean() >= UNCOVERED_SHARE
+            blank, begun_ns = blank & self.blank, t_ns if uncovered else begun_ns
         if picture is Health.OK:
             picture = Health.NOISY if noisy else shows_nothing(blocks)
         stillness = self.stillness.see(blocks.change, loss.hidden, dt_s, limit_s, people)
@@ -175,6 +183,7 @@ class CameraWatch:
         return replace(
             self, picture=picture, counted=counted, reference=reference, loss=loss, stillness=stillness,
             alignment=alignment, profiles_ns=profiles_ns, alike_ns=alike_ns, clarity=clarity, blank=blank,
+            begun_ns=begun_ns,
         )  # fmt: skip
 
     @property

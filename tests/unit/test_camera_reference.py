@@ -222,6 +222,49 @@ def test_fog_that_comes_slowly_is_not_learned_away(learned, background):
     assert watches[0].picture is Health.OK
 
 
+def test_fog_is_said_long_before_nothing_is_seen(learned, background):
+    """Models find fewer and fewer people in it; it is said from three tenths of fog on."""
+    camera = going_on(learned)
+    fog = np.full_like(background, 180)
+    pictures = filmed(background, 100, learned.number)
+    watches = camera.see(cv2.addWeighted(p, 1 - n / 500, fog, n / 500, 0) for n, p in enumerate(pictures))
+    first = next(number for number, watch in enumerate(watches) if watch.kept is not None)
+    assert 0.3 <= first / 500 <= 0.45
+    assert watches[first].kept == pytest.approx(0.65, abs=0.05)
+    assert watches[first].picture is Health.OK
+
+
+def test_what_is_wrong_from_the_first_picture_on_and_over_later(background):
+    """Out of focus, then sharp: the reference was the worse one, and the camera was not turned."""
+    camera = Camera()
+    sharp = list(filmed(background, 20))
+    camera.see(BY_NAME["defocus, 12 px"].of(picture, 0, picture) for picture in filmed(background, 20))
+    watches = camera.see(sharp)
+    assert watches[-1].picture is Health.OK
+    first = next(number for number, watch in enumerate(watches) if watch.begun_ns)
+    assert first <= 8 * HZ
+    assert {watch.picture for watch in watches[first:]} == {Health.OK}
+
+
+def test_half_a_cover_that_is_there_from_the_first_picture_shows_blank_blocks(background):
+    camera = Camera()
+    covered = camera.see(
+        BY_NAME["cover, half"].of(picture, 0, picture) for picture in filmed(background, 10, grain=0.0)
+    )
+    assert covered[-1].blank.mean() == pytest.approx(0.5, abs=0.05)
+    assert covered[-1].begun_ns == 0
+    uncovered = camera.see(filmed(background, 2, camera.number))
+    assert uncovered[-1].blank.mean() == 0.0
+    assert uncovered[0].begun_ns == uncovered[0].last_ns
+
+
+@pytest.mark.parametrize(("name", "health"), [("dark x 0.03, one lamp", Health.DARK), ("cover, whole", Health.COVERED)])
+def test_a_picture_that_shows_nothing_needs_no_reference(background, name, health):
+    camera = Camera()
+    watches = camera.see(BY_NAME[name].of(picture, 0, picture) for picture in filmed(background, 3, grain=0.0))
+    assert {watch.picture for watch in watches} == {health}
+
+
 def test_an_evening_is_no_fault(learned, background):
     """Light falls to a third in two minutes, and contrast with it."""
     camera = going_on(learned)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scenes import FINE, T0, S, camera, fold, see, square, started
 
-from crowdwatch.core.blocks import BLOCKS_HW, PROFILES, BlockEvidence, coded
+from crowdwatch.core.blocks import BLOCKS_HW, PROFILES, BlockEvidence, coded, decoded
 from crowdwatch.core.outcomes import Health, Quality
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Tick
@@ -130,3 +130,54 @@ def test_what_cannot_be_told_from_a_freeze_is_never_good(site):
     assert last.health[0].health is Health.OK
     assert last.readings[0].quality is Quality.DEGRADED
     assert Reason.of(Code.PERHAPS_FROZEN, "c") in last.readings[0].reasons
+
+
+def read(site, pictures, found):
+    """The readings of a run of one picture a second: its evidence, and who is found in it."""
+    events = []
+    for second, (evidence, people) in enumerate(zip(pictures, found, strict=True)):
+        seen = see(T0 + second * S, people, evidence=evidence)
+        events += [seen, Tick(T0 + second * S, (seen.stamp.id,))]
+    return [outcome.readings[0] for outcome in fold(started(site), events)[1]]
+
+
+def test_a_camera_that_has_found_nobody_is_doubted_until_it_does(site):
+    """Without a reference picture an empty place and one that the first picture lacked already look the same."""
+    nobody = PEOPLE[:0]
+    readings = read(site, [shown(n) for n in range(30)], [nobody] * 10 + [PEOPLE[:1]] * 5 + [nobody] * 15)
+    doubted = [Reason.of(Code.UNPROVEN, "c") in reading.reasons for reading in readings]
+    assert doubted == [True] * 10 + [False] * 20
+    assert readings[5].too_few
+    assert readings[5].count == 0.0
+    assert readings[-1].quality is Quality.GOOD
+    calibrated = replace(site, cameras=(replace(site.cameras[0], reference=shown(0).blocks),))
+    assert {r.quality for r in read(calibrated, [shown(n) for n in range(5)], [nobody] * 5)} == {Quality.GOOD}
+
+
+def test_ground_of_which_no_picture_ever_showed_anything_is_said(site):
+    east = PEOPLE[PEOPLE[:, 0] > 0]
+    half = blocks(0.5, "left")
+    readings = read(site, [shown(n, half if n < 20 else None) for n in range(40)], [east] * 20 + [PEOPLE] * 20)
+    (why,) = [reason for reason in readings[15].reasons if reason.code is Code.BLANK_GROUND]
+    assert dict(why.values)["area_frac"] == pytest.approx(0.5, abs=0.1)
+    assert readings[15].count_high > readings[39].count_high / 2 + 3
+    assert readings[20].count == pytest.approx(12), "nobody of before is counted once it is seen"
+    assert readings[39].quality is Quality.GOOD
+
+
+def test_an_unclear_picture_holds_whom_a_clear_one_showed(site):
+    """Structure falls to 0.6 of what is usual, over a minute, and half of the people are found."""
+
+    def dim(second):
+        evidence, share = shown(second), 1 - 0.4 * min(max(second - 30, 0) / 60, 1)
+        sharpness = coded(decoded(evidence.blocks.sharpness) * share)
+        return replace(evidence, blocks=replace(evidence.blocks, sharpness=sharpness))
+
+    found = [PEOPLE if n < 80 else PEOPLE[::2] for n in range(110)]
+    readings = read(site, [dim(n) for n in range(110)], found)
+    (why,) = [reason for reason in readings[-1].reasons if reason.code is Code.UNCLEAR]
+    assert 0.6 <= dict(why.values)["kept"] < 0.7, "what was usual follows a little in the first minutes of a run"
+    assert readings[-1].count == pytest.approx(6)
+    assert readings[-1].count_high >= 12
+    assert readings[-1].too_few
+    assert all(reading.quality is Quality.GOOD for reading in readings[:70])
