@@ -1,6 +1,5 @@
 """Fixtures that every test may use."""
 
-import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -10,12 +9,6 @@ import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # beside others: threads of torch beyond the cores only wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-def pytest_collection_finish() -> None:
-    """What stands now stays to the end: the garbage collector need not walk half a million objects again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 def _folder(variable: str) -> Path:
