@@ -285,7 +285,8 @@ def health_command(
     console.print(calm)
     console.print(
         f"found: {result['hits']} of {result['of']}; falsely blind {result['false_blind_per_h']} times an hour, partly "
-        f"{result['false_partly_per_h']} times, in {result['hours']} hours of {len(recordings)} recordings."
+        f"{result['false_partly_per_h']} times, in {result['hours']} hours of cameras that stand still. "
+        f"Held by hand: {', '.join(result['held_by_hand']) or 'none'}."
     )
 
 

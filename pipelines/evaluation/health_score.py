@@ -29,6 +29,7 @@ from crowdwatch.errors import SourceUnavailable
 from crowdwatch.observation.evidence import evidence
 from crowdwatch.observation.observe import PROFILES_EVERY_S
 from crowdwatch.observation.schedule import NS, first_of_span
+from pipelines.evaluation.camera_drift import drift_frac
 from pipelines.evaluation.health_faults import FAULTS, Fault, Picture
 
 __all__ = ["FalseAlarms", "Found", "Recording", "false_alarms", "find_faults", "recordings", "summary"]
@@ -45,6 +46,10 @@ SETTLED = 0.8
 """A fault is found that is said within ten seconds, and from then on in this share of its pictures."""
 
 LIMIT_S = stale_limit_s(0.0)
+
+HELD_FRAC = 0.005
+"""A camera whose picture drifts by more of its width than this is held by hand. Of three recordings two drift by less
+than 0.0002, the third by 0.012."""
 CODINGS = ("as recorded", "encoded again")
 
 JUDGEMENTS = sum(len(CODINGS) - fault.coded_only for fault in FAULTS)
@@ -109,6 +114,8 @@ class FalseAlarms:
         partly: times that a part of its picture was said to be lost.
         left_out: share of the pictures from which nobody was counted.
         untold_s: seconds in which it could not be told whether it was frozen.
+        drift_frac: of the camera; one that drifts by :data:`HELD_FRAC` does not stand still, so that what
+            is said of it is not false.
     """
 
     recording: str
@@ -118,6 +125,12 @@ class FalseAlarms:
     partly: int
     left_out: float
     untold_s: float
+    drift_frac: float = 0.0
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the camera is one that does not move."""
+        return self.drift_frac < HELD_FRAC
 
 
 def recordings(folder: Path) -> list[Recording]:
@@ -256,11 +269,11 @@ def _says(fault: Fault, watch: CameraWatch) -> bool:
 def false_alarms(recording: Recording, hours: float) -> list[FalseAlarms]:
     """What is said of a recording in which nothing is wrong, looked at forth and back for so many hours."""
     whole = [*recording.lead, *recording.rest]
-    result = []
+    result, drift = [], round(drift_frac(whole, recording.hz), 4)
     for coding in CODINGS:
         pictures = encoded(whole, recording.hz) if coding == CODINGS[1] else iter(whole)
         measured = [seen for _, seen in _measured(pictures, recording.hz)]
-        result.append(_false(recording, coding, measured, hours))
+        result.append(replace(_false(recording, coding, measured, hours), drift_frac=drift))
     return result
 
 
@@ -292,8 +305,9 @@ def _false(recording: Recording, coding: str, measured: list[Evidence], hours: f
 
 
 def summary(found: Sequence[Found], false: Sequence[FalseAlarms]) -> dict[str, Any]:
-    """All of it as plain values, with the sums that count."""
-    hours = sum(each.hours for each in false)
+    """All of it as plain values, with the sums that count; false alarms are those of cameras that stand still."""
+    still = [each for each in false if each.stands_still]
+    hours = sum(each.hours for each in still)
     names = list(dict.fromkeys(each.fault for each in found))
     by_fault = {}
     for name in names:
@@ -308,8 +322,9 @@ def summary(found: Sequence[Found], false: Sequence[FalseAlarms]) -> dict[str, A
         "hits": sum(each.hit for each in found),
         "of": len(found),
         "hours": round(hours, 3),
-        "false_blind_per_h": round(sum(each.blind for each in false) / hours, 3) if hours else None,
-        "false_partly_per_h": round(sum(each.partly for each in false) / hours, 3) if hours else None,
+        "false_blind_per_h": round(sum(each.blind for each in still) / hours, 3) if hours else None,
+        "false_partly_per_h": round(sum(each.partly for each in still) / hours, 3) if hours else None,
+        "held_by_hand": sorted({each.recording for each in false if not each.stands_still}),
         "found": [asdict(each) | {"hit": each.hit} for each in found],
         "unspoiled": [asdict(each) for each in false],
     }
