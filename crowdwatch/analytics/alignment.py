@@ -51,6 +51,10 @@ CALIBRATED_USUAL = 0.5
 """What is expected of a calibrated picture before the usual likeness is known: a busy street keeps about as much, of
 one that was shifted by a hundredth of its width a third at most is left."""
 
+DOUBTED_S = 8.0
+"""Profiles that suddenly show another view are doubted for so long at most: by then a camera that was moved is found,
+and where it was not (a lorry stands in front of it), people are counted again."""
+
 LEARNED_S = 8.0
 """Time that is learned before anything is judged."""
 
@@ -69,7 +73,8 @@ class Alignment:
         off_s: the sum of what lacked of the usual likeness; while moved, for how long they have been alike again.
         moved: whether the camera looks elsewhere.
         alike: the newest profiles by themselves show the usual view.
-        doubtful: they show another one, suddenly.
+        single: what these had of the usual likeness, before they were doubtful; 0 until that can be told.
+        doubt_s: for how long they have shown another view, suddenly; 0 where they do not.
     """
 
     mean: FloatArray
@@ -81,7 +86,13 @@ class Alignment:
     off_s: float = 0.0
     moved: bool = False
     alike: bool = True
-    doubtful: bool = False
+    single: float = 0.0
+    doubt_s: float = 0.0
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the newest profiles by themselves show another view, suddenly, and it is not known yet."""
+        return 0.0 < self.doubt_s <= DOUBTED_S
 
     @classmethod
     def of(cls, profiles: NDArray[np.uint8], *, calibrated: bool = False) -> Alignment:
@@ -108,9 +119,10 @@ class Alignment:
             back_s = self.off_s + dt_s if rest >= USUAL_FRAC else 0.0
             return replace(self, recent=recent, off_s=back_s % BACK_AFTER_S, moved=back_s < BACK_AFTER_S)
         at_once = self._rest(likeness(now, self.mean), hidden)
-        doubtful = self.lately >= SUDDEN and at_once < USUAL_FRAC
+        elsewhere = self.single >= USUAL_FRAC > at_once
         if at_once >= COLLAPSED:
-            doubtful = doubtful and shifted_parts(now, self.mean) >= SHIFTED_PARTS
+            elsewhere = elsewhere and shifted_parts(now, self.mean) >= SHIFTED_PARTS
+        single = self.single if elsewhere else at_once if self.learned_s >= LEARNED_S else 0.0
         collapsed = rest < USUAL_FRAC and (self.collapsed or (rest < COLLAPSED and self.lately >= SUDDEN))
         lately = self.lately + (rest - self.lately) * min(1.0, dt_s / LATELY_S)
         lacks = USUAL_FRAC - rest
@@ -119,11 +131,11 @@ class Alignment:
         off_s = max(0.0, self.off_s + lacks * dt_s)
         new = replace(
             self, recent=recent, lately=lately, collapsed=collapsed, off_s=off_s, alike=at_once >= USUAL_FRAC,
-            doubtful=doubtful,
+            single=single, doubt_s=self.doubt_s + dt_s if elsewhere else 0.0,
         )  # fmt: skip
         if off_s >= OFF_SUM_S:
-            return replace(new, off_s=0.0, moved=True, doubtful=False)
-        if not learn or doubtful or rest < USUAL_FRAC:
+            return replace(new, off_s=0.0, moved=True, doubt_s=0.0)
+        if not learn or elsewhere or rest < USUAL_FRAC:
             return new
         learned_s = self.learned_s + dt_s
         pace_s = min(USUAL_S, learned_s)

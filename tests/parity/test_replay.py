@@ -78,7 +78,9 @@ def test_it_walks_through_every_level(whole):
     assert levels >= {Level.WATCH, Level.CAUTION, Level.ALERT, Level.CRITICAL}
     assert store.run(summary.run.run_id).state is RunState.FINISHED
     assert summary.totals.observations == SECONDS * RATE_HZ
-    assert {r.quality for r in store.readings(summary.run.run_id)} == {Quality.GOOD}
+    first = min(r.t_ns for r in store.readings(summary.run.run_id))
+    qualities = {(r.t_ns == first, r.quality) for r in store.readings(summary.run.run_id)}
+    assert qualities == {(True, Quality.DEGRADED), (False, Quality.GOOD)}, "nobody is in the first picture"
 
 
 def test_two_runs_are_identical(whole, event, tmp_path):
