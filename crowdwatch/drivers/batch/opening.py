@@ -212,7 +212,7 @@ def _begin(event: EventFile, settings: JobSettings, store: Store, say: Callable[
     if not from_ns < to_ns:
         raise ConfigError("--from, --to: the span holds no footage. Choose a span within the recording.")
     spans = {
-        camera: (max(span[0], from_ns), min(span[1] + footage.BEYOND_NS, to_ns))
+        camera: (max(span[0], from_ns), min(span[1], to_ns))
         for camera, span in found.spans.items()
         if span[0] < to_ns and span[1] > from_ns
     }

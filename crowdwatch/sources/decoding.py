@@ -1,0 +1,293 @@
+"""Packets and pictures of a recording from any packet on: what comes is told by the number of its packet.
+
+Every packet is given its number in the place of its time stamp, so that each decoded picture says which packet it came
+from, in whatever order and however late the decoder shows it. Times come from the index alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from crowdwatch.errors import SourceUnavailable
+from crowdwatch.sources import container as opening
+from crowdwatch.sources.index import PacketIndex
+from crowdwatch.sources.timeline import NONE
+
+__all__ = ["Footage"]
+
+LOOK_PACKETS = 2000
+"""Packets to look at behind a place that was sought before giving it up."""
+
+LEANS_S = 10
+"""Pictures behind a damaged one lean on it until the next keyframe, and where none comes no longer than this."""
+
+LEADING_LEAN = {"h264"}
+"""Codecs whose decoder shows pictures before the first keyframe as if they were whole."""
+
+
+class _Missed(Exception):
+    """Reading did not begin where it should have, or what comes is not what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """One video stream of one file, with what was found in it.
+
+    Args:
+        path: the file.
+        number: of the video stream; None for the only one.
+        index: of its packets.
+        keyframes_only: decode keyframes alone.
+        first: rank of the first picture that can be decoded.
+    """
+
+    path: Path
+    number: int | None
+    index: PacketIndex
+    keyframes_only: bool = False
+    first: int = 0
+
+    def head(self) -> tuple[int, VideoFrame] | None:
+        """The rank of the first picture that can be decoded, and a picture; None where there is none.
+
+        Pictures shown before the first keyframe lean on what is not there, unless the decoder knows better. A decoder
+        that begins without an error and late, waits until a rolling refresh has come round.
+        """
+        index = self.index
+        session = _Session(self, index.begin, index.stop, threads=False)
+        with closing(session.pictures()) as pictures:
+            for number, frame in pictures:
+                rank, key = int(index.rank[number]), int(index.rank[index.begin])
+                if rank < 0 or (rank < key and (frame.is_corrupt or index.codec in LEADING_LEAN)):
+                    continue
+                return (key if session.errors and rank > key >= 0 else rank), frame
+        return None
+
+    def shown(self) -> list[int]:
+        """Packets in the order in which the decoder shows their pictures: all of them, decoded once."""
+        span = self.index.begin, self.index.stop
+        try:
+            return [number for number, _ in _Session(self, *span, threads=True).pictures()]
+        except FFmpegError:
+            return [number for number, _ in _Session(self, *span, threads=False).pictures()]
+
+    def pictures(self, start: int) -> Generator[tuple[int, VideoFrame | None]]:
+        """Pictures in the order of showing from the picture of a keyframe on, each with the number of its packet.
+
+        None stands for a picture that is lost: its packet is damaged, or it leans on one that is.
+
+        Args:
+            start: packet of the keyframe.
+        """
+        index, damage = self.index, _Damage(self.index)
+        due = self.first if start == index.begin else int(index.rank[start])
+        with closing(self._decoded(start)) as decoded:
+            for number, frame in decoded:
+                rank = int(index.rank[number])
+                if rank < due:
+                    continue
+                for missing in self._awaited(due, rank):
+                    damage.add(missing)
+                    yield missing, None
+                if frame.is_corrupt:
+                    damage.add(number)
+                yield number, None if damage.reaches(number) else frame
+                due = rank + 1
+        for missing in self._awaited(due, len(index.by_rank)):
+            yield missing, None
+
+    def _awaited(self, begin: int, end: int) -> list[int]:
+        """Packets whose pictures have these ranks, as far as they should come."""
+        due: list[int] = self.index.by_rank[begin:end].tolist()
+        return [number for number in due if self.index.key[number]] if self.keyframes_only else due
+
+    def _decoded(self, start: int) -> Generator[tuple[int, VideoFrame]]:
+        """What the decoder shows, by rising rank.
+
+        All cores decode. Around a packet that cannot be decoded one does, so that no picture beside it is lost, and the
+        same ones are on every machine.
+        """
+        index, at, last, until = self.index, start, -1, self.index.stop
+        threads = True
+        while at < index.stop:
+            session = _Session(self, at, index.stop, threads=threads)
+            try:
+                with closing(session.pictures()) as pictures:
+                    for number, frame in pictures:
+                        rank = int(index.rank[number])
+                        if not threads and number >= until:
+                            break
+                        if rank > last:
+                            last = rank
+                            yield number, frame
+            except FFmpegError:
+                until = self._key_after(session.fed)
+                at = start if last < 0 else max(start, index.key_before(int(index.by_rank[last])))
+                threads = False
+                continue
+            if threads:
+                return
+            at, threads = until, True
+
+    def _key_after(self, packet: int) -> int:
+        found = self.index.key_after(packet)
+        while found < self.index.stop and self.index.rank[found] < 0:
+            found = self.index.key_after(found)
+        return found
+
+
+@dataclass(slots=True)
+class _Damage:
+    """Which pictures lean on damaged ones: those decoded after it until the next keyframe, and those shown before that
+    keyframe that are decoded behind it."""
+
+    index: PacketIndex
+    spans: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, packet: int) -> None:
+        if self.reaches(packet):
+            return
+        longest = packet + max(1, round(LEANS_S / self.index.step_s))
+        self.spans = [*self.spans[-3:], (packet, min(self.index.key_after(packet), longest))]
+
+    def reaches(self, packet: int) -> bool:
+        rank = self.index.rank
+        return any(
+            begin <= packet < end or (packet > end and end < len(self.index) and rank[packet] < rank[end])
+            for begin, end in self.spans
+        )
+
+
+@dataclass(slots=True)
+class _Session:
+    """One decoder over the packets ``start`` to ``stop``.
+
+    ``fed`` is the last packet that it was given. Threads make pictures faster; an error then belongs to a packet some
+    way back, and is raised. Without them the packet is left out and decoding goes on.
+    """
+
+    footage: Footage
+    start: int
+    stop: int
+    threads: bool
+    fed: int = -1
+    errors: int = 0
+
+    def pictures(self) -> Generator[tuple[int, VideoFrame]]:
+        """Number of the packet, and its picture, in the order of showing."""
+        with closing(opening.open_container(self.footage.path)) as container:
+            stream = opening.video_stream(container, self.footage.path, self.footage.number)
+            decoder = stream.codec_context
+            if self.threads:
+                stream.thread_type = "AUTO"
+            else:
+                decoder.thread_count = 1
+            if self.footage.keyframes_only:
+                decoder.skip_frame = "NONKEY"
+            for number, packet in _packets(self.footage, container, stream, self.start, self.stop):
+                packet.pts, packet.dts = number, None
+                self.fed = number
+                yield from self._shown(stream, packet)
+            yield from self._shown(stream, None)
+
+    def _shown(self, stream: VideoStream, packet: Packet | None) -> Iterator[tuple[int, VideoFrame]]:
+        try:
+            frames = stream.codec_context.decode(packet)
+        except FFmpegError:
+            if self.threads:
+                raise
+            self.errors += 1
+            return
+        for frame in frames:
+            if frame.pts is not None:
+                yield frame.pts, frame
+
+
+def _packets(
+    footage: Footage, container: InputContainer, stream: VideoStream, start: int, stop: int
+) -> Iterator[tuple[int, Packet]]:
+    """The packets from ``start`` on, each held against the index; from the start of the file where seeking fails."""
+    at = start
+    for target in _targets(footage.index, start):
+        try:
+            container.seek(target, stream=stream, backward=True, any_frame=False)
+            for number, packet in _followed(footage, container, stream, None, at):
+                if number >= stop:
+                    return
+                yield number, packet
+                at = number + 1
+            if at >= stop:
+                return
+        except (_Missed, FFmpegError):
+            continue
+    with ExitStack() as stack:
+        if start:
+            container = stack.enter_context(closing(opening.open_container(footage.path)))
+            stream = opening.video_stream(container, footage.path, footage.number)
+        try:
+            for number, packet in _followed(footage, container, stream, 0, at):
+                if number >= stop:
+                    return
+                yield number, packet
+        except _Missed as missed:
+            raise SourceUnavailable(
+                f"recording {footage.path}: has changed since it was opened. Leave it alone while it is read."
+            ) from missed
+
+
+def _targets(index: PacketIndex, start: int) -> list[int]:
+    """Time stamps to seek to for a packet: its own, then those of keyframes further back."""
+    found = []
+    key = start
+    for back in (0, 1, 4):
+        for _ in range(back):
+            key = index.key_before(key - 1) if key > index.begin else key
+        if not start or (back and key <= index.begin):
+            break
+        stamps = [int(each[key]) for each in (index.dts, index.pts) if each[key] != NONE]
+        found += [min(stamps)] if stamps else []
+    return found
+
+
+def _followed(
+    footage: Footage, container: InputContainer, stream: VideoStream, known: int | None, start: int
+) -> Iterator[tuple[int, Packet]]:
+    """Packets from ``start`` on.
+
+    Args:
+        footage: whose.
+        container, stream: opened, at the packet ``known``, or anywhere before ``start`` where it is None.
+        known: number of the packet that comes next.
+        start: the first one that is wanted.
+
+    Raises:
+        _Missed: reading began behind ``start``, or cannot be told, or what comes is not what was found.
+    """
+    index, looked = footage.index, 0
+    for packet in opening.packets(container, stream):
+        if known is None:
+            told = packet.size, opening.fingerprint(packet), -1 if packet.pos is None else packet.pos
+            known = index.places.get(told)
+            looked += 1
+            if known is None and looked < LOOK_PACKETS:
+                continue
+            if known is None or known > start:
+                raise _Missed
+        elif known < len(index) and not index.is_packet(known, packet):
+            raise _Missed
+        if known >= len(index):
+            return  # written to the file since
+        if known >= start:
+            yield known, packet
+        known += 1
+    if known is None or known < index.stop:
+        raise _Missed
