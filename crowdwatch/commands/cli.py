@@ -138,9 +138,15 @@ def check(
         for row in config.explain(loaded):
             table.add_row(*(cell(value) for value in row))
         out.print(table)
+    recordings = config.recording_times(loaded)
+    if recordings:
+        files = Table("camera", "file", "begins (UTC)", "from", box=None, pad_edge=False)
+        for row in recordings:
+            files.add_row(*(cell(value) for value in row))
+        out.print(files)
     counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
     out.print(f"[green]{literal(event)} is sound[/]: {counts}, {len(site.phases)} phase(s).")
-    for text in [*known_gaps(view), *config.learned_first(loaded)]:
+    for text in [*config.left_out(loaded), *known_gaps(view), *config.learned_first(loaded)]:
         out.print(f"[yellow]{literal(text)}[/]")
 
 

@@ -4,10 +4,11 @@
 * :func:`to_site` gives the plain values that the core works with.
 * :func:`plainly` says what is wrong with a part of one that stands elsewhere.
 * :func:`explain` says of every value where it came from, :func:`learned_first` what a run has to learn by itself.
+* :func:`recording_times` says when every recording begins, :func:`left_out` what of a folder is not read.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
-from crowdwatch.config.explaining import explain, learned_first
+from crowdwatch.config.explaining import explain, learned_first, left_out, recording_times
 from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
 from crowdwatch.config.schema import EventFile
@@ -21,7 +22,9 @@ __all__ = [
     "explain",
     "from_json",
     "learned_first",
+    "left_out",
     "load",
     "plainly",
+    "recording_times",
     "to_site",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from crowdwatch import config
@@ -146,9 +147,9 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
             configuration = RunConfiguration.for_footage(event, store, models)
         feeds = _open_feeds(configuration, models, stack)
         check_gaps([feed.source for feed in feeds])
-        for camera, feed in zip(configuration.site.cameras, feeds, strict=True):
-            for note in notes_of(camera, feed.source):
-                options.say(note)
+        notes = (notes_of(camera, feed.source) for camera, feed in zip(models.site.cameras, feeds, strict=True))
+        for note in chain(config.left_out(event), *notes):
+            options.say(note)
         run = unfinished or _new_run(configuration.event, options, feeds, configuration.json)
         log = LogWriter(Path(run.folder), configuration.json, resume=unfinished is not None)
         stack.callback(leave_log, log)

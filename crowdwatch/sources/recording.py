@@ -113,6 +113,11 @@ class Recording:
         return self._seconds_ns(self._index.step_s) / NS
 
     @property
+    def sigmas_s(self) -> NDArray[np.float64]:
+        """Standard error of the time of every picture, in the order of showing; 0 with a time stamp of its own."""
+        return self._index.sigma_s[self._footage.first :]
+
+    @property
     def frames(self) -> int:
         """How many pictures there are to decode."""
         return len(self._index.by_rank) - self._footage.first
