@@ -228,9 +228,10 @@ class PacketIndex:
         if len(rising) < 2:
             return self._said_step
         each = np.diff(stamps[rising]) / np.diff(rising)
-        said = self._said_step / self.time_base
+        said = float(self._said_step / self.time_base)
         found = float(np.median(each))
-        return self._said_step if abs(found - float(said)) <= 1 or found <= 0 else self._step(found)
+        agreed = (np.abs(each - said) <= 1).any()  # no chance: stamps are counted in 1/90,000 s where some lack
+        return self._said_step if agreed or found <= 0 else self._step(found)
 
     @property
     def ticks(self) -> Ints:
@@ -365,13 +366,16 @@ def _read(path: Path, number: int | None, told: tuple[int, int, int]) -> PacketI
         stream = opening.video_stream(container, path, number)
         codec, name = stream.codec_context.name, container.format.name.split(",")[0]
         rows: list[tuple[int, ...]] = []
-        ends = _Ends()
+        ends, whole = _Ends(), True
         # a length of the whole file is that of its longest stream
         others = [] if stream.duration is not None else [each for each in container.streams if each is not stream]
         for packet in opening.packets(container, stream, *others):
             ends.add(packet)
             if packet.stream_index == stream.index:
                 rows.append(_row(codec, packet))
+                whole = not packet.is_corrupt
+        if not whole and name not in COUNTERS:
+            rows.pop()  # the file ends within it
         columns = np.array(rows, np.int64).reshape(-1, 8).T
         believed = name not in (*COUNTERS, *CLOCKLESS)
         declared_s = None if container.duration is None else Fraction(container.duration, AV_TIME_BASE)

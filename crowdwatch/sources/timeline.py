@@ -86,8 +86,9 @@ def mended(stamps: Ints, step: float) -> tuple[Ints, NDArray[np.float64]]:
     """Rising times for pictures in the order of showing, of which some have a stamp of their own.
 
     A picture keeps its stamp where it follows those before it. The others are put evenly between their neighbours that
-    do, or at the usual distance from the only one. Of two with one stamp the first keeps it: a packet that holds
-    several pictures says the time of the first that begins in it.
+    do, or at the usual distance from the only one. Of several with one stamp that one keeps it which lies best with the
+    usual distance: a packet says the time of the first picture that begins in it, and the end of the one before, which
+    is given the same stamp, lies in it too.
 
     Args:
         stamps: of the pictures in the order of showing.
@@ -102,7 +103,7 @@ def mended(stamps: Ints, step: float) -> tuple[Ints, NDArray[np.float64]]:
     >>> mended(np.array([0, NONE, 8, 8, NONE, 20]), 4.0)[0].tolist()
     [0, 4, 8, 12, 16, 20]
     """
-    places = _rising(stamps)
+    places = _rising(_single(stamps, step))
     if not len(places):
         times = np.round(np.arange(len(stamps)) * step).astype(np.int64)
         return times, np.full(len(stamps), step / ROOT_12)
@@ -119,8 +120,24 @@ def mended(stamps: Ints, step: float) -> tuple[Ints, NDArray[np.float64]]:
     return np.round(times).astype(np.int64) + first, away * step / ROOT_12
 
 
+def _single(stamps: Ints, step: float) -> Ints:
+    """Stamps of which every one stands once."""
+    single, last = stamps.copy(), -1
+    places = np.flatnonzero(stamps != NONE)
+    for group in np.split(places, np.flatnonzero(np.diff(stamps[places]) != 0) + 1):
+        if len(group) > 1:
+            due = group[0] if last < 0 else last + (stamps[group[0]] - stamps[last]) / step
+            kept = group[int(np.argmin(np.abs(group - due)))]
+            single[group] = NONE
+            single[kept] = stamps[kept]
+            last = kept
+        elif len(group):
+            last = group[0]
+    return single
+
+
 def _rising(stamps: Ints) -> Ints:
-    """Places of the longest run of stamps that rise, the first of equal ones."""
+    """Places of the longest run of stamps that rise."""
     ends: list[int] = []
     holders: list[int] = []
     before: list[int] = [-1] * len(stamps)

@@ -75,7 +75,7 @@ DEFAULTS: dict[str, Callable[[Recipe], dict[str, str]]] = {
         "preset": "ultrafast",
         "x265-params": f"log-level=error:bframes={r.b_frames}:keyint={r.gop}:min-keyint={r.gop}:crf=18",
     },
-    "libsvtav1": lambda _: {"preset": "10", "crf": "10"},
+    "libsvtav1": lambda _: {"preset": "8", "crf": "10"},
     "libvpx": lambda _: {"deadline": "realtime", "cpu-used": "8", "crf": "10", "b": "1M"},
     "libvpx-vp9": lambda _: {"deadline": "realtime", "cpu-used": "8", "crf": "10", "b": "1M"},
 }

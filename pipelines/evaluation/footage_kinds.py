@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from pipelines.evaluation.footage_films import (
@@ -176,7 +177,8 @@ def _clocks() -> Iterator[Kind]:
 
             def timed(folder: Path, ending: str = ending, at: list[int] = at) -> Film:
                 path = encode(folder / "timed", Recipe(H264, ending), at, Fraction(1, 1000))
-                return Film(path, list(range(FRAMES)), [each / 1000 for each in at], tick_s(path), is_odd=True)
+                regular = len({b - a for a, b in pairwise(at)}) == 1
+                return Film(path, list(range(FRAMES)), [each / 1000 for each in at], tick_s(path), is_odd=not regular)
 
             yield Kind(_name(Recipe(H264, ending), words), timed)
     for b_frames in (0, 2):
