@@ -141,8 +141,8 @@ def check(
     recordings = config.recording_times(loaded)
     if recordings:
         files = Table("camera", "file", "begins (UTC)", "from", box=None, pad_edge=False)
-        for row in recordings:
-            files.add_row(*(cell(value) for value in row))
+        for each in recordings:
+            files.add_row(*(cell(value) for value in each))
         out.print(files)
     counts = f"{len(site.cameras)} camera(s), {len(site.zones)} zone(s), {len(site.gates)} gate(s)"
     out.print(f"[green]{literal(event)} is sound[/]: {counts}, {len(site.phases)} phase(s).")

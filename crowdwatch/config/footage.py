@@ -39,10 +39,10 @@ def read_footage(
     if isinstance(source.get("folder"), str):
         zone = source.get("time_zone") or (document.raw.get("time_zone") if isinstance(document.raw, Mapping) else None)
         found = _expand(document, (*path, "folder"), folder / source.pop("folder"), known_zone(zone))
-        source["recordings"] = [{"file": str(each.file), "start_time": each.start_time} for each in found.recordings]
+        source["recordings"] = [{"file": str(one.file), "start_time": one.start_time} for one in found.recordings]
         where = document.show(path)
-        for number, each in enumerate(found.recordings):
-            origins[f"{where}.recordings[{number}].start_time"] = f"read from {each.how}"
+        for number, one in enumerate(found.recordings):
+            origins[f"{where}.recordings[{number}].start_time"] = f"read from {one.how}"
         if found.left_out:
             origins[f"{where}.folder"] = f"left out of {folder / found.name}: {', '.join(found.left_out)}"
     recordings = source.get("recordings")

@@ -54,7 +54,7 @@ def time_step_ns(text: str) -> int:
     match = _ISO.fullmatch(text.strip())
     if match is None or match[6] is None:
         return 1_000_000_000
-    return 10 ** (9 - len(match[7] or ""))
+    return int(10 ** (9 - len(match[7] or "")))
 
 
 def event_time(text: str, start_ns: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from crowdwatch.analytics.health import stale_limit_s
 from crowdwatch.config.times import format_time
 from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera
@@ -38,9 +39,10 @@ def notes_of(camera: Camera, source: Source) -> Iterator[str]:
     if len(codecs) > 1:
         yield f"camera {camera.camera_id!r}: its recordings use several codecs ({', '.join(codecs)}). Each is decoded."
     slow_s = max((each.step_s for each in recordings), default=0.0)
-    if slow_s > camera.stale_limit_s:
+    limit_s = stale_limit_s(camera.sample_interval_s)
+    if slow_s > limit_s:
         yield (
-            f"camera {camera.camera_id!r}: has a picture every {slow_s:.1f} s, and is silent {camera.stale_limit_s:g} "
+            f"camera {camera.camera_id!r}: has a picture every {slow_s:.1f} s, and is silent {limit_s:g} "
             f"s after each, so that its zones are STALE in between. State sample_hz: {_hz(slow_s)} for it: it is then "
             f"awaited three times as long."
         )

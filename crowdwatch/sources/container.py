@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -78,7 +79,7 @@ def video_stream(container: InputContainer, path: Path, number: int | None) -> V
     )
 
 
-def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet]:
+def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
     """Every packet of some streams in the order of the file, to the end of what can be read."""
     failures, ended = 0, False
     while not ended and failures < FAILURES:
@@ -92,7 +93,7 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet]:
             failures += 1
 
 
-def fingerprint(packet: Packet) -> int:
+def fingerprint(packet: Packet[Any]) -> int:
     """What tells a packet's content from others', wherever reading began: a checksum of its ends."""
     content = memoryview(packet)
     if len(content) <= 2 * ENDS:

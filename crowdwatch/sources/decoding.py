@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -204,7 +205,7 @@ class _Session:
                 yield from self._shown(stream, packet)
             yield from self._shown(stream, None)
 
-    def _shown(self, stream: VideoStream, packet: Packet | None) -> Iterator[tuple[int, VideoFrame]]:
+    def _shown(self, stream: VideoStream, packet: Packet[Any] | None) -> Iterator[tuple[int, VideoFrame]]:
         try:
             frames = stream.codec_context.decode(packet)
         except FFmpegError:
@@ -219,7 +220,7 @@ class _Session:
 
 def _packets(
     footage: Footage, container: InputContainer, stream: VideoStream, start: int, stop: int
-) -> Iterator[tuple[int, Packet]]:
+) -> Iterator[tuple[int, Packet[Any]]]:
     """The packets from ``start`` on, each held against the index; from the start of the file where seeking fails."""
     at = start
     for target in _targets(footage.index, start):
@@ -265,7 +266,7 @@ def _targets(index: PacketIndex, start: int) -> list[int]:
 
 def _followed(
     footage: Footage, container: InputContainer, stream: VideoStream, known: int | None, start: int
-) -> Iterator[tuple[int, Packet]]:
+) -> Iterator[tuple[int, Packet[Any]]]:
     """Packets from ``start`` on.
 
     Args:

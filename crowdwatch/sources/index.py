@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from av.packet import Packet
@@ -319,7 +320,7 @@ class PacketIndex:
             found[told] = -1 if told in found else number
         return {told: number for told, number in found.items() if number >= 0}
 
-    def is_packet(self, number: int, packet: Packet) -> bool:
+    def is_packet(self, number: int, packet: Packet[Any]) -> bool:
         """Whether a packet is the one of this number."""
         return (
             number < len(self)
@@ -374,7 +375,7 @@ def _read(path: Path, number: int | None, told: tuple[int, int, int]) -> PacketI
             if packet.stream_index == stream.index:
                 rows.append(_row(codec, packet))
                 whole = not packet.is_corrupt
-        if not whole and name not in COUNTERS:
+        if not whole and len(rows) > 1 and name not in COUNTERS:
             rows.pop()  # the file ends within it
         columns = np.array(rows, np.int64).reshape(-1, 8).T
         believed = name not in (*COUNTERS, *CLOCKLESS)
@@ -397,7 +398,7 @@ class _Ends:
     first_s: Fraction | None = None
     last_s: Fraction | None = None
 
-    def add(self, packet: Packet) -> None:
+    def add(self, packet: Packet[Any]) -> None:
         if packet.pts is None or packet.time_base is None:
             return
         begin_s = packet.pts * Fraction(packet.time_base)
@@ -410,7 +411,7 @@ class _Ends:
         return None if self.first_s is None or self.last_s is None else self.last_s - self.first_s
 
 
-def _row(codec: str, packet: Packet) -> tuple[int, ...]:
+def _row(codec: str, packet: Packet[Any]) -> tuple[int, ...]:
     return (
         NONE if packet.pts is None else packet.pts,
         NONE if packet.dts is None else packet.dts,
@@ -423,7 +424,7 @@ def _row(codec: str, packet: Packet) -> tuple[int, ...]:
     )
 
 
-def _holds_no_picture(codec: str, packet: Packet) -> bool:
+def _holds_no_picture(codec: str, packet: Packet[Any]) -> bool:
     """Whether a packet only helps to decode others, or says that nothing changed.
 
     Source: RFC 6386, 9.1 (VP8: show_frame); VP9 bitstream specification, 6.2 (show_existing_frame, show_frame).

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 __all__ = ["Film", "Recipe", "damage", "encode", "number_of", "without_header", "wrapped"]
@@ -116,6 +117,7 @@ def encode(
     options = {**DEFAULTS.get(recipe.codec, lambda _: {})(recipe), **recipe.options}
     with av.open(str(path), "w", format=recipe.container, options=dict(recipe.muxer)) as container:
         stream = container.add_stream(recipe.codec, rate=recipe.rate, options=options)
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = *HW, recipe.pixels
         stream.codec_context.gop_size = recipe.gop
         stream.codec_context.max_b_frames = recipe.b_frames
