@@ -79,10 +79,12 @@ def _matches(stem: str) -> list[tuple[datetime, str, timedelta | None]]:
     found: list[tuple[datetime, str, timedelta | None]] = []
     at = 0
     while (match := _TIME.search(stem, at)) is not None:
-        numbers = (int(match[key]) for key in ("year", "month", "day", "hour", "minute", "second"))
+        year, month, day, hour, minute, second = (
+            int(match[key]) for key in ("year", "month", "day", "hour", "minute", "second")
+        )
         same = match["d1"] == match["d2"] or match["d1"] == "年"
         try:
-            moment = datetime(*numbers)
+            moment = datetime(year, month, day, hour, minute, second)
         except ValueError:
             same = False
         if not same:

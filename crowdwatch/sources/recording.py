@@ -18,8 +18,8 @@ from crowdwatch.core.records import CameraFault, Frame, FramePair, Stamp
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
 from crowdwatch.sources import container as opening
 from crowdwatch.sources.decoding import Footage
-from crowdwatch.sources.index import read_index
 from crowdwatch.sources.orientation import quarter_turns
+from crowdwatch.sources.packets import read_index
 from crowdwatch.sources.sampling import NS, Taken, sample, whole
 
 __all__ = ["Recording"]

@@ -61,12 +61,12 @@ def joint(stamps: Ints, longest: int, reorder: int = REORDER) -> int | None:
     steps = np.diff(values)
     back = np.zeros(len(values), bool)
     back[reorder:] = values[reorder:] <= highest[:-reorder]
-    for found in np.flatnonzero(back):
+    for found in np.flatnonzero(back).tolist():
         first = max(1, found - reorder + 1)
         at = first + int(np.argmin(steps[first - 1 : found]))
         if steps[at - 1] < 0 and _stays_behind(values, at):
             return int(places[at])
-    for found in np.flatnonzero(steps > longest) + 1:
+    for found in (np.flatnonzero(steps > longest) + 1).tolist():
         if np.median(values[found : found + reorder]) - np.median(values[max(0, found - reorder) : found]) > longest:
             return int(places[found])
     return None
@@ -105,15 +105,14 @@ def mended(stamps: Ints, step: float) -> tuple[Ints, NDArray[np.float64]]:
     """
     places = _rising(_single(stamps, step))
     if not len(places):
-        times = np.round(np.arange(len(stamps)) * step).astype(np.int64)
-        return times, np.full(len(stamps), step / ROOT_12)
+        even = np.round(np.arange(len(stamps)) * step).astype(np.int64)
+        return even, np.full(len(stamps), step / ROOT_12)
     at = np.arange(len(stamps))
-    values = stamps[places].astype(np.float64)
-    first = int(values[0])
-    times = np.interp(at, places, values - first)
+    first, last = int(stamps[places[0]]), int(stamps[places[-1]])
+    times: NDArray[np.float64] = np.interp(at, places, (stamps[places] - first).astype(np.float64))
     before, after = at < places[0], at > places[-1]
     times[before] = (at[before] - places[0]) * step
-    times[after] = values[-1] - first + (at[after] - places[-1]) * step
+    times[after] = last - first + (at[after] - places[-1]) * step
     right = np.searchsorted(places, at).clip(0, len(places) - 1)
     left = (np.searchsorted(places, at, side="right") - 1).clip(0)
     away = np.minimum(np.abs(places[right] - at), np.abs(at - places[left]))

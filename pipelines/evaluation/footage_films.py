@@ -114,7 +114,7 @@ def encode(
     """
     path = path.with_name(f"{path.name}.{recipe.ending}")
     base = base or Fraction(1, recipe.rate)
-    options = {**DEFAULTS.get(recipe.codec, lambda _: {})(recipe), **recipe.options}
+    options = {**(DEFAULTS[recipe.codec](recipe) if recipe.codec in DEFAULTS else {}), **recipe.options}
     with av.open(str(path), "w", format=recipe.container, options=dict(recipe.muxer)) as container:
         stream = container.add_stream(recipe.codec, rate=recipe.rate, options=options)
         assert isinstance(stream, VideoStream)

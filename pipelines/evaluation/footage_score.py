@@ -164,7 +164,7 @@ def _span(source: Recording, from_ns: int | None, to_ns: int | None) -> tuple[li
                     stamp.t_ns,
                     None if before is None else before.stamp.seq,
                     number_of(image),
-                    zlib.crc32(image),
+                    zlib.crc32(image.tobytes()),
                 )
             )
     except SourceTruncated as error:
