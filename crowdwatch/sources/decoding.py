@@ -28,6 +28,9 @@ __all__ = ["Footage"]
 LOOK_PACKETS = 2000
 """Packets to look at behind a place that was sought before giving it up."""
 
+CHECKED_PACKETS = 64
+"""Packets whose content is held against the index once reading has begun; behind them it is their size."""
+
 LEANS_S = 10
 """Pictures behind a damaged one lean on it until the next keyframe, and where none comes no longer than this."""
 
@@ -288,12 +291,12 @@ def _followed(
                 continue
             if known is None or known > start:
                 raise _Missed
-        elif known < len(index) and not index.is_packet(known, packet):
+        elif known < len(index) and not index.is_packet(known, packet, whole=looked < CHECKED_PACKETS):
             raise _Missed
         if known >= len(index):
             return  # written to the file since
         if known >= start:
             yield known, packet
-        known += 1
+        known, looked = known + 1, looked + 1
     if known is None or known < index.stop:
         raise _Missed

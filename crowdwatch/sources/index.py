@@ -94,8 +94,9 @@ class PacketIndex:
         declared_rate: frames per second, as the file says.
         declared_frames: as the header says; 0 where it does not.
         declared_s: length, as the header says; None where it does not.
-        end_s: end of the last packet of all streams, counted from the first; None where it is not known.
+        end_s: length of the longest other stream that was read; None without one.
         reorders: whether the decoder keeps pictures back.
+        aspect: width of a pixel through its height.
     """
 
     name: str
@@ -114,6 +115,7 @@ class PacketIndex:
     declared_s: Fraction | None
     end_s: Fraction | None
     reorders: bool
+    aspect: Fraction
     shown: Shown | None = field(default=None)
 
     def __len__(self) -> int:
@@ -312,13 +314,11 @@ class PacketIndex:
             found[told] = -1 if told in found else number
         return {told: number for told, number in found.items() if number >= 0}
 
-    def is_packet(self, number: int, packet: Packet[Any]) -> bool:
-        """Whether a packet is the one of this number."""
-        return (
-            number < len(self)
-            and int(self.size[number]) == packet.size
-            and int(self.mark[number]) == opening.fingerprint(packet)
-        )
+    def is_packet(self, number: int, packet: Packet[Any], *, whole: bool = True) -> bool:
+        """Whether a packet is the one of this number: by its size, and, with ``whole``, by its content."""
+        if int(self.size[number]) != packet.size:
+            return False
+        return not whole or int(self.mark[number]) == opening.fingerprint(packet)
 
     def ordered(self, shown: Iterable[int]) -> PacketIndex:
         """With the order in which the decoder showed the packets' pictures.

@@ -1,12 +1,10 @@
-"""Reading the packets of a recording to its end: what becomes its index, remembered while the file stays as it is."""
+"""Reading the packets of a recording to its end: what becomes its index."""
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ NOT_CODED_BYTES = 19
 
 
 def read_index(path: Path, number: int | None = None) -> PacketIndex:
-    """Read every packet of a recording, and remember what was found while the file stays as it is.
+    """Read every packet of a recording.
 
     Args:
         path: the file.
@@ -35,28 +33,19 @@ def read_index(path: Path, number: int | None = None) -> PacketIndex:
     Raises:
         SourceUnavailable: it cannot be opened, or holds no such stream.
     """
-    try:
-        status = os.stat(path)
-    except OSError:
-        status = None
-    told = (status.st_size, status.st_mtime_ns, status.st_ino) if status else (0, 0, 0)
-    return _read(path, number, told)
-
-
-@lru_cache(maxsize=256)
-def _read(path: Path, number: int | None, told: tuple[int, int, int]) -> PacketIndex:
     with closing(opening.open_container(path)) as container:
         stream = opening.video_stream(container, path, number)
         codec, name = stream.codec_context.name, container.format.name.split(",")[0]
         rows: list[tuple[int, ...]] = []
-        ends, whole = _Ends(), True
+        ends, whole, place = _Ends(), True, stream.index
         # a length of the whole file is that of its longest stream
         others = [] if stream.duration is not None else [each for each in container.streams if each is not stream]
         for packet in opening.packets(container, stream, *others):
-            ends.add(packet)
-            if packet.stream_index == stream.index:
+            if packet.stream_index == place:
                 rows.append(_row(codec, packet))
                 whole = not packet.is_corrupt
+            else:
+                ends.add(packet)
         if not whole and len(rows) > 1 and name not in COUNTERS:
             rows.pop()  # the file ends within it
         columns = np.array(rows, np.int64).reshape(-1, 8).T
@@ -70,27 +59,26 @@ def _read(path: Path, number: int | None, told: tuple[int, int, int]) -> PacketI
             name, codec, base, pts, dts, duration, size, pos, mark, columns[6].astype(bool), columns[7].astype(bool),
             Fraction(stream.average_rate or stream.guessed_rate or 25), max(0, stream.frames),
             declared_s if believed else None, ends.length_s, bool(stream.codec_context.has_b_frames),
+            Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1),
         )  # fmt: skip
 
 
 @dataclass(slots=True)
 class _Ends:
-    """First and last moment of the packets of all streams."""
+    """First and last moment of the packets of other streams."""
 
-    first_s: Fraction | None = None
-    last_s: Fraction | None = None
+    spans: dict[int, tuple[Fraction, int, int]] = field(default_factory=dict)
 
     def add(self, packet: Packet[Any]) -> None:
         if packet.pts is None or packet.time_base is None:
             return
-        begin_s = packet.pts * Fraction(packet.time_base)
-        end_s = begin_s + (packet.duration or 0) * Fraction(packet.time_base)
-        self.first_s = begin_s if self.first_s is None or begin_s < self.first_s else self.first_s
-        self.last_s = end_s if self.last_s is None or end_s > self.last_s else self.last_s
+        end = packet.pts + (packet.duration or 0)
+        base, first, last = self.spans.get(packet.stream_index, (packet.time_base, packet.pts, end))
+        self.spans[packet.stream_index] = base, min(first, packet.pts), max(last, end)
 
     @property
     def length_s(self) -> Fraction | None:
-        return None if self.first_s is None or self.last_s is None else self.last_s - self.first_s
+        return max((Fraction(base) * (last - first) for base, first, last in self.spans.values()), default=None)
 
 
 def _row(codec: str, packet: Packet[Any]) -> tuple[int, ...]:

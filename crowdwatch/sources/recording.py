@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,8 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from crowdwatch.core.records import CameraFault, Frame, FramePair, Stamp
-from crowdwatch.errors import SourceTruncated, SourceUnavailable
-from crowdwatch.sources import container as opening
-from crowdwatch.sources.decoding import Footage
-from crowdwatch.sources.orientation import quarter_turns
-from crowdwatch.sources.packets import read_index
+from crowdwatch.errors import SourceTruncated
+from crowdwatch.sources.findings import find
 from crowdwatch.sources.sampling import NS, Taken, sample, whole
 
 __all__ = ["Recording"]
@@ -65,24 +63,13 @@ class Recording:
         self._capture_rate_hz = capture_rate_hz
         self._sample_hz = sample_hz
         self._keyframes_only = keyframes_only
-        index = read_index(path, video_stream)
-        footage = Footage(path, video_stream, index)
-        if index.needs_order and index.shown is None:
-            index = index.ordered(footage.shown())
-            footage = Footage(path, video_stream, index)
-        head = footage.head()
-        if head is None or not len(index.by_rank):
-            raise SourceUnavailable(f"recording {path}: holds no readable frame. Check the file with a player.")
-        first, picture = head
-        self._index = index
-        self._footage = Footage(path, video_stream, index, keyframes_only, first)
-        self._first_ticks = int(index.ticks[first])
-        self._decoded_hw = (picture.height, picture.width)
-        self._turns = self._upright(picture)
-        self._aspect = self._pixel_aspect(video_stream)
-        self.shown_hw = self._turned((self._decoded_hw[0], round(self._decoded_hw[1] * self._aspect)))
         self._square = square_pixels
-        self.image_hw = self.shown_hw if square_pixels else self._turned(self._decoded_hw)
+        self._found = find(path, video_stream)
+        self._footage = replace(self._found.footage, keyframes_only=keyframes_only)
+        self._index = self._footage.index
+        self._first_ticks = int(self._index.ticks[self._footage.first])
+        self.shown_hw = self._found.shown_hw
+        self.image_hw = self.shown_hw if square_pixels else self._found.turned(self._found.decoded_hw)
 
     @property
     def camera_id(self) -> str:
@@ -170,32 +157,13 @@ class Recording:
         before = int((~index.hidden[: index.begin]).sum()) + self._footage.first
         if before:
             yield f"begins with {before} frame(s) that lean on what is not there. It begins at the first whole one."
-        if self._aspect != 1 and not self._square:
-            height, width = self._turned(self._decoded_hw)
+        if self._found.aspect != 1 and not self._square:
+            height, width = self.image_hw
             yield (
-                f"its pixels are not square ({self._aspect}): its pictures are {width}x{height}, players show them as "
-                f"{self.shown_hw[1]}x{self.shown_hw[0]}. A calibration on a player's picture needs square_pixels: true "
+                f"its pixels are not square ({self._found.aspect}): its pictures are {width}x{height}, players show "
+                f"them as {self.shown_hw[1]}x{self.shown_hw[0]}. A calibration on a player's picture needs square_pixels: true "
                 f"in the source."
             )
-
-    def _turned(self, hw: tuple[int, int]) -> tuple[int, int]:
-        return hw[::-1] if self._turns % 2 else hw
-
-    def _pixel_aspect(self, number: int | None) -> Fraction:
-        """Width of a pixel through its height; 1 where it makes no whole pixel of difference."""
-        with closing(opening.open_container(self.path)) as container:
-            stream = opening.video_stream(container, self.path, number)
-            aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
-        width = self._decoded_hw[1]
-        return aspect if aspect > 0 and round(width * aspect) != width else Fraction(1)
-
-    def _upright(self, first: VideoFrame) -> int:
-        try:
-            return quarter_turns(first)
-        except ValueError as error:
-            raise SourceUnavailable(
-                f"recording {self.path}: {error}: no camera's picture. Write it as it is seen: ffmpeg -i IN OUT."
-            ) from error
 
     def _seconds_ns(self, container_s: Fraction) -> int:
         """Container seconds -> nanoseconds of event time."""
@@ -247,7 +215,8 @@ class Recording:
             for place, (number, decoded) in enumerate(pictures):
                 if not place and decoded is None and not last_resort:
                     return False
-                taken = self._stamp(number), None if decoded is None else partial(self._frame, number, decoded)
+                stamp = self._stamp(number)
+                taken = stamp, None if decoded is None else partial(self._frame, stamp, decoded)
                 if self._index.rank[number] < wanted:
                     before = before if decoded is None else taken
                     continue
@@ -260,8 +229,8 @@ class Recording:
                 yield taken
         return True
 
-    def _frame(self, packet: int, decoded: VideoFrame) -> Frame:
-        return Frame(self._stamp(packet), self._picture(decoded))
+    def _frame(self, stamp: Stamp, decoded: VideoFrame) -> Frame:
+        return Frame(stamp, self._picture(decoded))
 
     @property
     def fault(self) -> SourceTruncated | None:
@@ -288,13 +257,15 @@ class Recording:
 
     def _picture(self, decoded: VideoFrame) -> NDArray[np.uint8]:
         """The picture upright, (H, W, 3); a calibration holds for one size only."""
-        if (decoded.height, decoded.width) != self._decoded_hw:
-            height, width = self._decoded_hw
+        if (decoded.height, decoded.width) != self._found.decoded_hw:
+            height, width = self._found.decoded_hw
             raise SourceTruncated(
                 f"recording {self.path}: pictures change from {width}x{height} to {decoded.width}x{decoded.height} in "
                 "the middle, and no calibration holds for both. Cut the recording there; what was read before is kept."
             )
-        if self._square and self._aspect != 1:
-            decoded = decoded.reformat(width=round(decoded.width * self._aspect), height=decoded.height, format="bgr24")
+        if self._square and self._found.aspect != 1:
+            decoded = decoded.reformat(
+                width=round(decoded.width * self._found.aspect), height=decoded.height, format="bgr24"
+            )
         image = decoded.to_ndarray(format="bgr24")
-        return np.ascontiguousarray(np.rot90(image, self._turns))
+        return np.ascontiguousarray(np.rot90(image, self._found.turns))
