@@ -6,7 +6,7 @@ from, in whatever order and however late the decoder shows it. Times come from t
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from crowdwatch.sources import container as opening
 from crowdwatch.sources.index import PacketIndex
 from crowdwatch.sources.timeline import NONE
 
-__all__ = ["Footage"]
+__all__ = ["Footage", "first_rank"]
 
 LOOK_PACKETS = 2000
 """Packets to look at behind a place that was sought before giving it up."""
@@ -40,6 +40,26 @@ LEADING_LEAN = {"h264"}
 
 class _Missed(Exception):
     """Reading did not begin where it should have, or what comes is not what was found."""
+
+
+def first_rank(index: PacketIndex, shown: Iterable[tuple[int, bool]], errors: int) -> int | None:
+    """The rank of the first picture that can be decoded; None where none of those shown is one.
+
+    Pictures shown before the first keyframe lean on what is not there, unless the decoder knows better. A decoder that
+    begins without an error and late, waits until a rolling refresh has come round.
+
+    Args:
+        index: of the packets.
+        shown: packets in the order in which a decoder that began at ``index.begin`` showed them, and whether each is
+            damaged.
+        errors: packets that it could not decode.
+    """
+    key = int(index.rank[index.begin])
+    for number, damaged in shown:
+        rank = int(index.rank[number])
+        if rank >= 0 and (rank >= key or not (damaged or index.codec in LEADING_LEAN)):
+            return key if errors and rank > key >= 0 else rank
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +81,13 @@ class Footage:
     first: int = 0
 
     def head(self) -> tuple[int, VideoFrame] | None:
-        """The rank of the first picture that can be decoded, and a picture; None where there is none.
-
-        Pictures shown before the first keyframe lean on what is not there, unless the decoder knows better. A decoder
-        that begins without an error and late, waits until a rolling refresh has come round.
-        """
-        index = self.index
-        session = _Session(self, index.begin, index.stop, threads=False)
+        """The rank of the first picture that can be decoded, and a picture; None where there is none."""
+        session = _Session(self, self.index.begin, self.index.stop, threads=False)
         with closing(session.pictures()) as pictures:
             for number, frame in pictures:
-                rank, key = int(index.rank[number]), int(index.rank[index.begin])
-                if rank < 0 or (rank < key and (frame.is_corrupt or index.codec in LEADING_LEAN)):
-                    continue
-                return (key if session.errors and rank > key >= 0 else rank), frame
+                first = first_rank(self.index, [(number, frame.is_corrupt)], session.errors)
+                if first is not None:
+                    return first, frame
         return None
 
     def shown(self) -> list[int]:

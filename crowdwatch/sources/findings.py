@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from crowdwatch.errors import SourceUnavailable
-from crowdwatch.sources.decoding import Footage
+from crowdwatch.sources.decoding import Footage, first_rank
 from crowdwatch.sources.orientation import quarter_turns
 from crowdwatch.sources.packets import read_index
 
@@ -61,13 +61,17 @@ def find(path: Path, number: int | None = None) -> Findings:
 
 @lru_cache(maxsize=256)
 def _find(path: Path, number: int | None, told: tuple[int, int, int]) -> Findings:
-    footage = Footage(path, number, read_index(path, number))
+    index, begun = read_index(path, number)
+    footage = Footage(path, number, index)
     if footage.index.needs_order:
         footage = replace(footage, index=footage.index.ordered(footage.shown()))
-    head = footage.head()
-    if head is None or not len(footage.index.by_rank):
+    first, picture = None, begun.picture
+    if begun.start == index.begin:
+        first = first_rank(footage.index, begun.shown, begun.errors)
+    if first is None or picture is None:
+        first, picture = footage.head() or (None, None)
+    if first is None or picture is None:
         raise SourceUnavailable(f"recording {path}: holds no readable frame. Check the file with a player.")
-    first, picture = head
     try:
         turns = quarter_turns(picture)
     except ValueError as error:

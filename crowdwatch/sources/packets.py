@@ -9,22 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from av.error import FFmpegError
 from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from crowdwatch.sources import container as opening
 from crowdwatch.sources.index import CLOCKLESS, COUNTERS, PacketIndex
 from crowdwatch.sources.timeline import NONE
 
-__all__ = ["read_index"]
+__all__ = ["Head", "read_index"]
 
 AV_TIME_BASE = 1_000_000
+
+MOST_WAITED = 128
+"""Packets after which a keyframe's picture is not waited for any more."""
 
 NOT_CODED_BYTES = 19
 """A packet of MPEG-4 of so few bytes says that the picture before stays: it holds none."""
 
 
-def read_index(path: Path, number: int | None = None) -> PacketIndex:
-    """Read every packet of a recording.
+def read_index(path: Path, number: int | None = None) -> tuple[PacketIndex, Head]:
+    """Read every packet of a recording, and decode the first ones.
 
     Args:
         path: the file.
@@ -37,13 +43,14 @@ def read_index(path: Path, number: int | None = None) -> PacketIndex:
         stream = opening.video_stream(container, path, number)
         codec, name = stream.codec_context.name, container.format.name.split(",")[0]
         rows: list[tuple[int, ...]] = []
-        ends, whole, place = _Ends(), True, stream.index
+        ends, whole, place, head = _Ends(), True, stream.index, Head()
         # a length of the whole file is that of its longest stream
         others = [] if stream.duration is not None else [each for each in container.streams if each is not stream]
         for packet in opening.packets(container, stream, *others):
             if packet.stream_index == place:
                 rows.append(_row(codec, packet))
                 whole = not packet.is_corrupt
+                head.take(stream, len(rows) - 1, packet)
             else:
                 ends.add(packet)
         if not whole and len(rows) > 1 and name not in COUNTERS:
@@ -54,13 +61,52 @@ def read_index(path: Path, number: int | None = None) -> PacketIndex:
         base = Fraction(stream.time_base or Fraction(1, 1000))
         if stream.duration is not None:
             declared_s = stream.duration * base
+        head.take(stream, len(rows), None)
         pts, dts, duration, size, pos, mark = columns[:6]
-        return PacketIndex(
+        index = PacketIndex(
             name, codec, base, pts, dts, duration, size, pos, mark, columns[6].astype(bool), columns[7].astype(bool),
             Fraction(stream.average_rate or stream.guessed_rate or 25), max(0, stream.frames),
             declared_s if believed else None, ends.length_s, bool(stream.codec_context.has_b_frames),
             Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1),
         )  # fmt: skip
+        return index, head
+
+
+@dataclass(slots=True)
+class Head:
+    """What a decoder shows of the first keyframe and the packets behind it, on one core.
+
+    Args:
+        start: packet of the keyframe; -1 where there is none.
+        shown: packets whose pictures were shown, and whether each is damaged.
+        errors: packets that could not be decoded.
+        picture: the first one.
+    """
+
+    start: int = -1
+    shown: list[tuple[int, bool]] = field(default_factory=list)
+    errors: int = 0
+    picture: VideoFrame | None = None
+    done: bool = False
+
+    def take(self, stream: VideoStream, number: int, packet: Packet[Any] | None) -> None:
+        """Decode a packet, or, with None, what is left, until the keyframe's picture has come."""
+        if self.done or (self.start < 0 and (packet is None or not packet.is_keyframe)):
+            return
+        if self.start < 0:
+            self.start = number
+            stream.codec_context.thread_count = 1
+        if packet is not None:
+            packet.pts, packet.dts = number, None
+        try:
+            for frame in stream.codec_context.decode(packet):
+                if frame.pts is not None:
+                    self.shown.append((frame.pts, frame.is_corrupt))
+                    self.picture = self.picture or frame
+        except FFmpegError:
+            self.errors += 1
+        came = any(each >= self.start for each, _ in self.shown)
+        self.done = packet is None or came or number - self.start > MOST_WAITED
 
 
 @dataclass(slots=True)

@@ -160,9 +160,9 @@ class Recording:
         if self._found.aspect != 1 and not self._square:
             height, width = self.image_hw
             yield (
-                f"its pixels are not square ({self._found.aspect}): its pictures are {width}x{height}, players show "
-                f"them as {self.shown_hw[1]}x{self.shown_hw[0]}. A calibration on a player's picture needs square_pixels: true "
-                f"in the source."
+                f"its pixels are not square ({self._found.aspect}): its pictures are {width}x{height}, and players "
+                f"show {self.shown_hw[1]}x{self.shown_hw[0]}. A calibration on a player's picture needs "
+                f"square_pixels: true in the source."
             )
 
     def _seconds_ns(self, container_s: Fraction) -> int:
