@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,11 +94,18 @@ def score(kinds: Iterable[Kind]) -> Iterator[Row]:
             yield read(kind.name, film)
 
 
-def read(name: str, film: Film) -> Row:
-    """Read one film whole and in parts, and hold it against what is in it."""
+def read(name: str, film: Film, cuts: Sequence[float] = CUTS, chunks_s: Sequence[float] = CHUNKS_S) -> Row:
+    """Read one film whole and in parts, and hold it against what is in it.
+
+    Args:
+        name: of its kind.
+        film: the film.
+        cuts: where ``--from`` and ``--to`` lie, as a share of it.
+        chunks_s: lengths of chunks.
+    """
     row = Row(name, there=len(film.numbers), tick_s=film.tick_s)
     try:
-        _read(row, film)
+        _read(row, film, cuts, chunks_s)
     except CrowdWatchError as error:
         row.refused = str(error)
     except Exception as error:  # noqa: BLE001  that there is none is what is measured
@@ -108,7 +115,7 @@ def read(name: str, film: Film) -> Row:
     return row
 
 
-def _read(row: Row, film: Film) -> None:
+def _read(row: Row, film: Film, cuts: Sequence[float], chunks_s: Sequence[float]) -> None:
     source = _opened(film)
     whole, row.lost, fault = _span(source, None, None)
     row.said = [*source.notes, *fault]
@@ -121,11 +128,11 @@ def _read(row: Row, film: Film) -> None:
     if row.lost != film.lost:
         row.wrong += abs(row.lost - film.lost)
     begin, end = source.span_ns
-    for share in CUTS:
+    for share in cuts:
         at = begin + round(share * (end - begin))
         _part(row, film, whole, at, None)
         _part(row, film, whole, None, at)
-    for chunk_s in CHUNKS_S:
+    for chunk_s in chunks_s:
         joined: list[Seen] = []
         lost = 0
         for chunk in cut("c", [(begin, end)], round(chunk_s * NS)):
