@@ -22,6 +22,9 @@ SUFFIXES = {
 """Endings of recordings; what else lies in a folder is left out, and said."""
 
 
+UNREAD = "1970-01-01T00:00:00Z"
+
+
 def read_footage(
     document: Document, path: KeyPath, source: dict[str, Any], folder: Path, origins: dict[str, str]
 ) -> None:
@@ -87,6 +90,7 @@ def _expand(document: Document, path: KeyPath, folder: Path, zone: str | None) -
             parse_time(time.text)
         except ValueError as error:
             wrong.setdefault(str(error), []).append(each.name)
+            recordings.append(_Found(each, UNREAD, "nothing"))  # refused below; that it lacks a time is said once
             continue
         recordings.append(_Found(each, time.text, time.how))
     for what, names in wrong.items():

@@ -31,6 +31,9 @@ LOOK_PACKETS = 2000
 CHECKED_PACKETS = 64
 """Packets whose content is held against the index once reading has begun; behind them it is their size."""
 
+PROBED_PACKETS = 64
+"""Packets whose order of showing is looked at where their stamps may be those of decoding."""
+
 LEANS_S = 10
 """Pictures behind a damaged one lean on it until the next keyframe, and where none comes no longer than this."""
 
@@ -89,6 +92,19 @@ class Footage:
                 if first is not None:
                     return first, frame
         return None
+
+    def disordered(self) -> bool:
+        """Whether the decoder shows the first pictures in another order than that of their stamps."""
+        index, last = self.index, -1
+        stop = min(index.stop, index.begin + PROBED_PACKETS)
+        try:
+            for number, _ in _Session(self, index.begin, stop, threads=True).pictures():
+                if index.rank[number] < last:
+                    return True
+                last = int(index.rank[number])
+        except FFmpegError:
+            return False
+        return False
 
     def shown(self) -> list[int]:
         """Packets in the order in which the decoder shows their pictures: all of them, decoded once."""

@@ -63,7 +63,10 @@ def find(path: Path, number: int | None = None) -> Findings:
 def _find(path: Path, number: int | None, told: tuple[int, int, int]) -> Findings:
     index, begun = read_index(path, number)
     footage = Footage(path, number, index)
-    if footage.index.needs_order:
+    if index.doubtful and footage.disordered():
+        index = replace(index, disordered=True)
+        footage = replace(footage, index=index)
+    if index.needs_order:
         footage = replace(footage, index=footage.index.ordered(footage.shown()))
     first, picture = None, begun.picture
     if begun.start == index.begin:

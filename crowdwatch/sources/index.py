@@ -97,6 +97,8 @@ class PacketIndex:
         end_s: length of the longest other stream that was read; None without one.
         reorders: whether the decoder keeps pictures back.
         aspect: width of a pixel through its height.
+        shown: the order of showing, where it was asked of the decoder.
+        disordered: whether the stamps are those of decoding, because the decoder shows the pictures in another order.
     """
 
     name: str
@@ -117,6 +119,7 @@ class PacketIndex:
     reorders: bool
     aspect: Fraction
     shown: Shown | None = field(default=None)
+    disordered: bool = False
 
     def __len__(self) -> int:
         return len(self.size)
@@ -162,8 +165,16 @@ class PacketIndex:
             return True
         if self.name in DECODING_TIMES and self.codec in REORDERING and self.reorders:
             return True
+        if self.disordered:
+            return True
         moved = np.argsort(pts, kind="stable") - np.arange(len(pts))
         return bool(len(pts)) and int(np.abs(moved).max()) > MOST_REORDER
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether stamps rise from packet to packet although the decoder may show the pictures in another order."""
+        pts = self._clock[0][: self.stop]
+        return self.reorders and self.codec in REORDERING and not self.needs_order and bool((np.diff(pts) > 0).all())
 
     @cached_property
     def by_rank(self) -> Ints:
@@ -192,8 +203,8 @@ class PacketIndex:
             at = np.arange(len(stamps))
             tick = step / FINER
             return at * FINER, np.full(len(at), float(step) / 12**0.5), tick, step
-        if self.shown is not None and self.name in DECODING_TIMES:
-            slots = np.sort(self.dts[self.by_rank])
+        if self.shown is not None and (self.disordered or self.name in DECODING_TIMES):
+            slots = np.sort((self.dts if self.name in DECODING_TIMES else self._clock[0])[self.by_rank])
             step = self._step(step_of(slots))
             sigma = np.full(len(slots), float(step) / 12**0.5)
             return slots - slots[:1], sigma, self.time_base, step

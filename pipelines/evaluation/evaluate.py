@@ -296,6 +296,9 @@ def faults_command(
 
 @app.command("footage")
 def footage_command(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Keep the films here; default: they are removed.")
+    ] = None,
     only: Annotated[str, typer.Option("--only", help="Kinds whose name holds this text.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -304,10 +307,12 @@ def footage_command(
 
     Exit code 1 where a frame is missing, a time is off by more than a tick, or a part is not one of the whole.
     """
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder. Make it, or leave it out.")
     chosen = [kind for kind in footage_kinds.kinds() if only in kind.name]
     if not chosen:
         raise ConfigError(f"--only: got {only!r}, which no kind's name holds. Leave it out to see their names.")
-    rows = list(progress(footage_score.score(chosen), "kinds of film", len(chosen)))
+    rows = list(progress(footage_score.score(chosen, folder), "kinds of film", len(chosen)))
     result = footage_score.summary(rows)
     if as_json:
         print_json(result)

@@ -222,6 +222,23 @@ def _orders() -> Iterator[Kind]:
 
         yield Kind(_name(recipe, words), make)
 
+    def restamped(folder: Path) -> Film:
+        """Stamps of decoding in the place of those of showing, as remuxing an AVI gives them."""
+        import av
+
+        whole = encode(folder / "whole", Recipe(H264, "mkv", 2))
+        path = folder / "restamped.mkv"
+        with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+            stream = source.streams.video[0]
+            copy = target.add_stream_from_template(stream)
+            for place, packet in enumerate(p for p in source.demux(stream) if p.size):
+                packet.pts = packet.dts = place * 100
+                packet.stream = copy
+                target.mux(packet)
+        return _film(path, 10, is_odd=True)
+
+    yield Kind("x264 mkv b, stamps of decoding", restamped)
+
 
 def _damaged() -> Iterator[Kind]:
     """One packet is damaged: what leans on it is lost, and no more."""

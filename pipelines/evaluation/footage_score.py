@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -82,12 +83,19 @@ class Row:
         )  # fmt: skip
 
 
-def score(kinds: Iterable[Kind]) -> Iterator[Row]:
-    """Make a film of every kind, and read it whole and in parts."""
+def score(kinds: Iterable[Kind], keep: Path | None = None) -> Iterator[Row]:
+    """Make a film of every kind, and read it whole and in parts.
+
+    Args:
+        kinds: which.
+        keep: a folder for the films; None removes them.
+    """
     for kind in kinds:
         with tempfile.TemporaryDirectory(prefix="crowdwatch-footage-") as folder:
+            place = Path(folder) if keep is None else keep / re.sub(r"\W+", "-", kind.name)
+            place.mkdir(exist_ok=True)
             try:
-                film = kind.make(Path(folder))
+                film = kind.make(place)
             except (FFmpegError, UnknownCodecError, ValueError) as error:
                 yield Row(kind.name, not_made=f"{type(error).__name__}: {error}")
                 continue
