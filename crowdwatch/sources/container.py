@@ -24,8 +24,8 @@ FAILURES = 16
 ENDS = 256
 """Bytes at either end of a packet that tell it from others: slice headers stand first, noise last."""
 
-PLAYLIST = {"live_start_index": "0", "max_reload": "0", "m3u8_hold_counters": "0"}
-"""A list of segments is read from its first one, and is not waited on for more."""
+PLAYLIST = {"live_start_index": "0"}
+"""A list of segments is read from its first one, also where it has no end; libav then waits some seconds for more."""
 
 
 def open_container(path: Path) -> InputContainer:
@@ -62,8 +62,12 @@ def video_stream(container: InputContainer, path: Path, number: int | None) -> V
     Raises:
         SourceUnavailable: there are several and none is asked for, or the one asked for is not there.
     """
-    moving = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
-    streams = moving or list(container.streams.video)
+    known = [each for each in container.streams.video if each.codec_context is not None and each.codec_context.width]
+    if not known:
+        raise SourceUnavailable(
+            f"recording {path}: no decoder is known for its pictures. Write it anew: ffmpeg -i IN OUT.mp4."
+        )
+    streams = [each for each in known if not each.disposition & Disposition.attached_pic] or known
     if number is not None and number < len(streams):
         return streams[number]
     if number is None and len(streams) == 1:

@@ -260,12 +260,10 @@ def _packets(
         try:
             container.seek(target, stream=stream, backward=True, any_frame=False)
             for number, packet in _followed(footage, container, stream, None, at):
-                if number >= stop:
-                    return
                 yield number, packet
                 at = number + 1
-            if at >= stop:
-                return
+                if at >= stop:
+                    return
         except (_Missed, FFmpegError):
             continue
     with ExitStack() as stack:
@@ -274,9 +272,9 @@ def _packets(
             stream = opening.video_stream(container, footage.path, footage.number)
         try:
             for number, packet in _followed(footage, container, stream, 0, at):
-                if number >= stop:
-                    return
                 yield number, packet
+                if number + 1 >= stop:
+                    return  # a list of segments without an end would be waited on
         except _Missed as missed:
             raise SourceUnavailable(
                 f"recording {footage.path}: has changed since it was opened. Leave it alone while it is read."
