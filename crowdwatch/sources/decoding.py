@@ -6,6 +6,7 @@ from, in whatever order and however late the decoder shows it. Times come from t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -117,25 +118,45 @@ class Footage:
     def pictures(self, start: int) -> Generator[tuple[int, VideoFrame | None]]:
         """Pictures in the order of showing from the picture of a keyframe on, each with the number of its packet.
 
-        None stands for a picture that is lost: its packet is damaged, or it leans on one that is.
+        None stands for a picture that is lost: its packet is damaged, or it leans on one that is. A picture waits until
+        those that were decoded before it have been shown: a B-frame is shown before the one that it leans on.
 
         Args:
             start: packet of the keyframe.
         """
-        index, damage = self.index, _Damage(self.index)
-        due = self.first if start == index.begin else int(index.rank[start])
+        damage, waiting = _Damage(self.index), deque[tuple[int, VideoFrame | None]]()
+        due = self.first if start == self.index.begin else int(self.index.rank[start])
+        low, came = start, set[int]()
+        for number, frame in self._told(start, due, damage):
+            waiting.append((number, frame))
+            came.add(number)
+            while low in came or (low < self.index.stop and not self._expected(low, due)):
+                came.discard(low)
+                low += 1
+            while waiting and waiting[0][0] <= low:
+                yield _judged(*waiting.popleft(), damage)
+        for number, frame in waiting:
+            yield _judged(number, frame, damage)
+
+    def _told(self, start: int, due: int, damage: _Damage) -> Generator[tuple[int, VideoFrame | None]]:
+        """Pictures as they are shown, and None for those that never come; damage is noted."""
         with closing(self._decoded(start, due)) as decoded:
             for number, frame in decoded:
-                rank = int(index.rank[number])
+                rank = int(self.index.rank[number])
                 for missing in self._awaited(due, rank):
                     damage.add(missing)
                     yield missing, None
                 if frame.is_corrupt:
                     damage.add(number)
-                yield number, None if damage.reaches(number) else frame
+                yield number, frame
                 due = rank + 1
-        for missing in self._awaited(due, len(index.by_rank)):
+        for missing in self._awaited(due, len(self.index.by_rank)):
+            damage.add(missing)
             yield missing, None
+
+    def _expected(self, number: int, due: int) -> bool:
+        """Whether a packet's picture is shown from the rank ``due`` on."""
+        return bool(self.index.rank[number] >= due) and (not self.keyframes_only or bool(self.index.key[number]))
 
     def _awaited(self, begin: int, end: int) -> list[int]:
         """Packets whose pictures have these ranks, as far as they should come."""
@@ -182,6 +203,10 @@ class Footage:
         while found < self.index.stop and self.index.rank[found] < 0:
             found = self.index.key_after(found)
         return found
+
+
+def _judged(number: int, frame: VideoFrame | None, damage: _Damage) -> tuple[int, VideoFrame | None]:
+    return number, None if damage.reaches(number) else frame
 
 
 @dataclass(slots=True)

@@ -9,6 +9,8 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
+
 from pipelines.evaluation.footage_films import (
     FRAMES,
     GOP,
@@ -148,8 +150,6 @@ def _cuts() -> Iterator[Kind]:
 
         def bytes_cut(folder: Path, recipe: Recipe = recipe) -> Film:
             """From a third of the way between two keyframes on; the first whole picture is the next keyframe's."""
-            import av
-
             whole = encode(folder / "whole", replace(recipe, options={"sc_threshold": "0"}))
             with av.open(str(whole)) as container:
                 found = [p for p in container.demux(video=0) if p.size]
@@ -224,8 +224,6 @@ def _orders() -> Iterator[Kind]:
 
     def restamped(folder: Path) -> Film:
         """Stamps of decoding in the place of those of showing, as remuxing an AVI gives them."""
-        import av
-
         whole = encode(folder / "whole", Recipe(H264, "mkv", 2))
         path = folder / "restamped.mkv"
         with av.open(str(whole)) as source, av.open(str(path), "w") as target:
@@ -245,17 +243,24 @@ def _damaged() -> Iterator[Kind]:
     for recipe in (
         Recipe(H264, "mp4"),
         Recipe(H264, "mkv"),
+        Recipe(H264, "mkv", 2),
+        Recipe(MPEG4, "avi"),
         Recipe("mjpeg", "mov", pixels="yuvj420p"),
         Recipe("libvpx-vp9", "webm"),
         Recipe("ffv1", "mkv", gop=1),
     ):
 
         def make(folder: Path, recipe: Recipe = recipe) -> Film:
-            spoiled = damage(encode(folder / "whole", recipe), folder / f"damaged.{recipe.ending}", 47)
-            leaning = range(47, 48 if recipe.codec in ("mjpeg", "ffv1") else 60)
-            kept = [number for number in range(FRAMES) if number not in leaning]
+            whole = encode(folder / "whole", recipe)
+            spoiled = damage(whole, folder / f"damaged.{recipe.ending}", 47)
+            with av.open(str(whole)) as container:
+                found = [p for p in container.demux(video=0) if p.size]
+            key = next(n for n, p in enumerate(found) if n > 47 and p.is_keyframe)
+            base = Fraction(found[0].time_base or 1)
+            lost = {round((p.pts or 0) * base * recipe.rate) for p in found[47:key]}
+            kept = [number for number in range(FRAMES) if number not in lost]
             times_s = [number / recipe.rate for number in kept]
-            return Film(spoiled, kept, times_s, tick_s(spoiled), lost=len(leaning), is_odd=True)
+            return Film(spoiled, kept, times_s, tick_s(spoiled), lost=len(lost), is_odd=True)
 
         yield Kind(_name(recipe, "one packet damaged"), make)
 
@@ -269,8 +274,6 @@ def _shortened() -> Iterator[Kind]:
     ):
 
         def make(folder: Path, recipe: Recipe = recipe) -> Film:
-            import av
-
             whole = encode(folder / "whole", recipe)
             half = folder / f"half.{recipe.ending}"
             content = whole.read_bytes()
