@@ -60,7 +60,7 @@ def first_rank(index: PacketIndex, shown: Iterable[tuple[int, bool]], errors: in
     """
     key = int(index.rank[index.begin])
     for number, damaged in shown:
-        rank = int(index.rank[number])
+        rank = index.ranks[number]
         if rank >= 0 and (rank >= key or not (damaged or index.codec in LEADING_LEAN)):
             return key if errors and rank > key >= 0 else rank
     return None
@@ -102,7 +102,7 @@ class Footage:
             for number, _ in _Session(self, index.begin, stop, threads=True).pictures():
                 if index.rank[number] < last:
                     return True
-                last = int(index.rank[number])
+                last = index.ranks[number]
         except FFmpegError:
             return False
         return False
@@ -126,11 +126,11 @@ class Footage:
         """
         damage, waiting = _Damage(self.index), deque[tuple[int, VideoFrame | None]]()
         due = self.first if start == self.index.begin else int(self.index.rank[start])
-        low, came = start, set[int]()
+        low, stop, came = start, self.index.stop, set[int]()
         for number, frame in self._told(start, due, damage):
             waiting.append((number, frame))
             came.add(number)
-            while low in came or (low < self.index.stop and not self._expected(low, due)):
+            while low in came or (low < stop and not self._expected(low, due)):
                 came.discard(low)
                 low += 1
             while waiting and waiting[0][0] <= low:
@@ -142,7 +142,7 @@ class Footage:
         """Pictures as they are shown, and None for those that never come; damage is noted."""
         with closing(self._decoded(start, due)) as decoded:
             for number, frame in decoded:
-                rank = int(self.index.rank[number])
+                rank = self.index.ranks[number]
                 for missing in self._awaited(due, rank):
                     damage.add(missing)
                     yield missing, None
@@ -156,10 +156,12 @@ class Footage:
 
     def _expected(self, number: int, due: int) -> bool:
         """Whether a packet's picture is shown from the rank ``due`` on."""
-        return bool(self.index.rank[number] >= due) and (not self.keyframes_only or bool(self.index.key[number]))
+        return self.index.ranks[number] >= due and (not self.keyframes_only or bool(self.index.key[number]))
 
     def _awaited(self, begin: int, end: int) -> list[int]:
         """Packets whose pictures have these ranks, as far as they should come."""
+        if begin >= end:
+            return []
         due: list[int] = self.index.by_rank[begin:end].tolist()
         return [number for number in due if self.index.key[number]] if self.keyframes_only else due
 
@@ -177,7 +179,7 @@ class Footage:
             try:
                 with closing(session.pictures()) as pictures:
                     for number, frame in pictures:
-                        rank = int(index.rank[number])
+                        rank = index.ranks[number]
                         if not threads and number >= until:
                             break
                         if rank < due:
@@ -224,7 +226,9 @@ class _Damage:
         self.spans = [*self.spans[-3:], (packet, min(self.index.key_after(packet), longest))]
 
     def reaches(self, packet: int) -> bool:
-        rank = self.index.rank
+        if not self.spans:
+            return False
+        rank = self.index.ranks
         return any(
             begin <= packet < end or (packet > end and end < len(self.index) and rank[packet] < rank[end])
             for begin, end in self.spans

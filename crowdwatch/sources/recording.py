@@ -68,6 +68,8 @@ class Recording:
         self._footage = replace(self._found.footage, keyframes_only=keyframes_only)
         self._index = self._footage.index
         self._first_ticks = int(self._index.ticks[self._footage.first])
+        tick_ns = self._index.tick_s * NS / (1 if capture_rate_hz is None else self._index.step_s * capture_rate_hz)
+        self._tick = tick_ns.numerator, tick_ns.denominator  # whole numbers, ten times as fast as fractions
         self.shown_hw = self._found.shown_hw
         self.image_hw = self.shown_hw if square_pixels else self._found.turned(self._found.decoded_hw)
 
@@ -172,14 +174,13 @@ class Recording:
         return math.floor(container_s / self._index.step_s / self._capture_rate_hz * NS)
 
     def _stamp(self, packet: int) -> Stamp:
-        return self._stamp_of(int(self._index.rank[packet]))
+        return self._stamp_of(self._index.ranks[packet])
 
     def _stamp_of(self, rank: int) -> Stamp:
         index = self._index
-        elapsed_s = (int(index.ticks[rank]) - self._first_ticks) * index.tick_s
         sigma_s = float(index.sigma_s[rank])
         source = "capture_rate" if self._capture_rate_hz is not None else "estimated" if sigma_s else "container"
-        t_ns = self.start_ns + self._seconds_ns(elapsed_s)
+        t_ns = self.start_ns + (int(index.ticks[rank]) - self._first_ticks) * self._tick[0] // self._tick[1]
         return Stamp(self._camera_id, rank - self._footage.first, t_ns, source, sigma_s)
 
     def _taken(self, from_ns: int | None, to_ns: int | None) -> Generator[Taken]:
@@ -217,7 +218,7 @@ class Recording:
                     return False
                 stamp = self._stamp(number)
                 taken = stamp, None if decoded is None else partial(self._frame, stamp, decoded)
-                if self._index.rank[number] < wanted:
+                if self._index.ranks[number] < wanted:
                     before = before if decoded is None else taken
                     continue
                 if looking:
