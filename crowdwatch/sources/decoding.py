@@ -8,29 +8,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from crowdwatch.errors import SourceUnavailable
 from crowdwatch.sources import container as opening
 from crowdwatch.sources.index import PacketIndex
-from crowdwatch.sources.timeline import NONE
+from crowdwatch.sources.seeking import packets_from
 
 __all__ = ["Footage", "first_rank"]
-
-LOOK_PACKETS = 2000
-"""Packets to look at behind a place that was sought before giving it up."""
-
-CHECKED_PACKETS = 64
-"""Packets whose content is held against the index once reading has begun; behind them it is their size."""
 
 PROBED_PACKETS = 64
 """Packets whose order of showing is looked at where their stamps may be those of decoding."""
@@ -40,10 +32,6 @@ LEANS_S = 10
 
 LEADING_LEAN = {"h264"}
 """Codecs whose decoder shows pictures before the first keyframe as if they were whole."""
-
-
-class _Missed(Exception):
-    """Reading did not begin where it should have, or what comes is not what was found."""
 
 
 def first_rank(index: PacketIndex, shown: Iterable[tuple[int, bool]], errors: int) -> int | None:
@@ -261,7 +249,9 @@ class _Session:
                 decoder.thread_count = 1
             if self.footage.keyframes_only:
                 decoder.skip_frame = "NONKEY"
-            for number, packet in _packets(self.footage, container, stream, self.start, self.stop):
+            for number, packet in packets_from(
+                self.footage.path, self.footage.number, self.footage.index, container, stream, self.start, self.stop
+            ):
                 packet.pts, packet.dts = number, None
                 self.fed = number
                 yield from self._shown(stream, packet)
@@ -278,82 +268,3 @@ class _Session:
         for frame in frames:
             if frame.pts is not None:
                 yield frame.pts, frame
-
-
-def _packets(
-    footage: Footage, container: InputContainer, stream: VideoStream, start: int, stop: int
-) -> Iterator[tuple[int, Packet[Any]]]:
-    """The packets from ``start`` on, each held against the index; from the start of the file where seeking fails."""
-    at = start
-    for target in _targets(footage.index, start):
-        try:
-            container.seek(target, stream=stream, backward=True, any_frame=False)
-            for number, packet in _followed(footage, container, stream, None, at):
-                yield number, packet
-                at = number + 1
-                if at >= stop:
-                    return
-        except (_Missed, FFmpegError):
-            continue
-    with ExitStack() as stack:
-        if start:
-            container = stack.enter_context(closing(opening.open_container(footage.path)))
-            stream = opening.video_stream(container, footage.path, footage.number)
-        try:
-            for number, packet in _followed(footage, container, stream, 0, at):
-                yield number, packet
-                if number + 1 >= stop:
-                    return  # a list of segments without an end would be waited on
-        except _Missed as missed:
-            raise SourceUnavailable(
-                f"recording {footage.path}: has changed since it was opened. Leave it alone while it is read."
-            ) from missed
-
-
-def _targets(index: PacketIndex, start: int) -> list[int]:
-    """Time stamps to seek to for a packet: its own, then those of keyframes further back."""
-    found = []
-    key = start
-    for back in (0, 1, 4):
-        for _ in range(back):
-            key = index.key_before(key - 1) if key > index.begin else key
-        if not start or (back and key <= index.begin):
-            break
-        stamps = [int(each[key]) for each in (index.dts, index.pts) if each[key] != NONE]
-        found += [min(stamps)] if stamps else []
-    return found
-
-
-def _followed(
-    footage: Footage, container: InputContainer, stream: VideoStream, known: int | None, start: int
-) -> Iterator[tuple[int, Packet[Any]]]:
-    """Packets from ``start`` on.
-
-    Args:
-        footage: whose.
-        container, stream: opened, at the packet ``known``, or anywhere before ``start`` where it is None.
-        known: number of the packet that comes next.
-        start: the first one that is wanted.
-
-    Raises:
-        _Missed: reading began behind ``start``, or cannot be told, or what comes is not what was found.
-    """
-    index, looked = footage.index, 0
-    for packet in opening.packets(container, stream):
-        if known is None:
-            told = packet.size, opening.fingerprint(packet), -1 if packet.pos is None else packet.pos
-            known = index.places.get(told)
-            looked += 1
-            if known is None and looked < LOOK_PACKETS:
-                continue
-            if known is None or known > start:
-                raise _Missed
-        elif known < len(index) and not index.is_packet(known, packet, whole=looked < CHECKED_PACKETS):
-            raise _Missed
-        if known >= len(index):
-            return  # written to the file since
-        if known >= start:
-            yield known, packet
-        known, looked = known + 1, looked + 1
-    if known is None or known < index.stop:
-        raise _Missed
