@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from crowdwatch.sources import container as opening
 from crowdwatch.sources.timeline import NONE, joint, mended, step_of, unwrapped
 
-__all__ = ["CLOCKLESS", "COUNTERS", "PacketIndex", "Shown"]
+__all__ = ["CLOCKLESS", "COUNTERS", "DECODING_TIMES", "PacketIndex", "Shown"]
 
 Ints = NDArray[np.int64]
 

@@ -15,12 +15,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from crowdwatch.sources import container as opening
-from crowdwatch.sources.index import CLOCKLESS, COUNTERS, PacketIndex
+from crowdwatch.sources.index import CLOCKLESS, COUNTERS, DECODING_TIMES, PacketIndex
 from crowdwatch.sources.timeline import NONE
 
 __all__ = ["Head", "read_index"]
 
 AV_TIME_BASE = 1_000_000
+
+INTRA = {"mjpeg", "rawvideo", "huffyuv", "ffvhuff", "ffv1", "png", "prores", "dvvideo"}
+"""Codecs whose every packet is a keyframe, usually or always."""
 
 MOST_WAITED = 128
 """Packets after which a keyframe's picture is not waited for any more."""
@@ -63,8 +66,11 @@ def read_index(path: Path, number: int | None = None) -> tuple[PacketIndex, Head
             declared_s = stream.duration * base
         head.take(stream, len(rows), None)
         pts, dts, duration, size, pos, mark = columns[:6]
+        key = columns[6].astype(bool)
+        if name in DECODING_TIMES and codec not in INTRA and key.all():
+            key[1:] = False  # an AVI without its index has every packet for a keyframe
         index = PacketIndex(
-            name, codec, base, pts, dts, duration, size, pos, mark, columns[6].astype(bool), columns[7].astype(bool),
+            name, codec, base, pts, dts, duration, size, pos, mark, key, columns[7].astype(bool),
             Fraction(stream.average_rate or stream.guessed_rate or 25), max(0, stream.frames),
             declared_s if believed else None, ends.length_s, bool(stream.codec_context.has_b_frames),
             Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1),

@@ -214,7 +214,7 @@ class Recording:
         looking, last_resort = True, start == self._index.begin
         with closing(self._footage.pictures(start)) as pictures:
             for place, (number, decoded) in enumerate(pictures):
-                if not place and decoded is None and not last_resort:
+                if not place and not last_resort and (decoded is None or not decoded.key_frame):
                     return False
                 stamp = self._stamp(number)
                 taken = stamp, None if decoded is None else partial(self._frame, stamp, decoded)
