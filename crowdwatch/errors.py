@@ -7,7 +7,8 @@
     ├── RecordError (ValueError)              a noun was built from values that break its rules
     ├── SourceError (OSError)                 footage
     │   ├── SourceUnavailable                 cannot be opened, read or reached
-    │   └── SourceTruncated                   ends before it said it would
+    │   ├── SourceTruncated                   ends before it said it would
+    │   └── SourceDamaged                     a frame of it cannot be decoded
     ├── ModelError (RuntimeError)             weights and the programs that run them
     │   ├── WeightsNotFound (FileNotFoundError)
     │   └── WeightsMismatch (ValueError)      the sha256 is not the one that is known
@@ -43,6 +44,7 @@ __all__ = [
     "RecordError",
     "RunNotFound",
     "SampleUnavailable",
+    "SourceDamaged",
     "SourceError",
     "SourceTruncated",
     "SourceUnavailable",
@@ -86,6 +88,10 @@ class SourceUnavailable(SourceError):
 
 class SourceTruncated(SourceError):
     """Footage ends, or breaks, before the end that it declared."""
+
+
+class SourceDamaged(SourceError):
+    """A frame of the footage cannot be decoded, or leans on one that cannot."""
 
 
 class ModelError(CrowdWatchError, RuntimeError):

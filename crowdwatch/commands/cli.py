@@ -145,7 +145,7 @@ def _replay(event: EventFile | None, log: Path | None, options: Options, again: 
     try:
         with stopping() as stop, progress_bars() as show:
             started, reached = _shown(show)
-            options = replace(options, stop=stop, started=started, progress=reached)
+            options = replace(options, stop=stop, say=_say, started=started, progress=reached)
             if log is not None:
                 return replays.replay_log(log, options, event)
             if event is not None:
@@ -154,6 +154,10 @@ def _replay(event: EventFile | None, log: Path | None, options: Options, again: 
         err.print(f"Stopped at once. {literal(again)}")
         raise typer.Exit(EXIT_STOPPED) from interrupt
     raise ConfigError("replay: nothing to replay. Name an event file, or the log of an earlier run with --log.")
+
+
+def _say(text: str) -> None:
+    err.print(literal(text))
 
 
 def _again(event: Path | None, runs: Path, store: str | None) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate", "check"]
 
+RECORDING = ("camera", "file", "begins (UTC)", "from")
+
 
 def check(
     event: EventPath,
@@ -41,12 +43,19 @@ def check(
         tell(json.dumps({"sound": False, "faults": faults or [head]}, indent=2, ensure_ascii=False))
         raise typer.Exit(EXIT_ERROR) from error
     faults = _footage_faults(loaded, site)
-    notes = [*known_gaps(view), *config.learned_first(loaded), *config.map_notes(loaded.site.crs, _origin(loaded))]
+    left = config.left_out(loaded)
+    notes = [
+        *left,
+        *known_gaps(view),
+        *config.learned_first(loaded),
+        *config.map_notes(loaded.site.crs, _origin(loaded)),
+    ]
     if as_json:
         _say_json(loaded, site, faults, notes, explain)
     else:
         if explain:
             _say_values(config.explain(loaded))
+        _say_recordings(config.recording_times(loaded))
         if not faults:
             out.print(f"[green]{literal(event)} is sound[/]: {_counts(site)}.")
         for text in notes:
@@ -100,6 +109,20 @@ def _say_values(rows: list[tuple[str, str, str]]) -> None:
         tell(f"{key:<{wide}}  {value}  [{origin}]")
 
 
+def _say_recordings(rows: list[tuple[str, str, str, str]]) -> None:
+    """Every recording with the time that was found for it: a wrong one shows here before the night."""
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in RECORDING:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row))
+    out.print(table)
+
+
 def _say_json(event: EventFile, site: Site, faults: list[str], notes: list[str], explain: bool) -> None:
     from crowdwatch import config
 
@@ -108,6 +131,9 @@ def _say_json(event: EventFile, site: Site, faults: list[str], notes: list[str],
         "event_id": event.id,
         "cameras": [camera.camera_id for camera in site.cameras],
         "zones": [zone.zone_id for zone in site.zones],
+        "recordings": [
+            dict(zip(("camera", "file", "begins", "from"), row, strict=True)) for row in config.recording_times(event)
+        ],
         "gates": [gate.gate_id for gate in site.gates],
         "phases": [phase.phase_id for phase in site.phases],
         "faults": faults,

@@ -5,10 +5,11 @@
 * :func:`plainly` says what is wrong with a part of one that stands elsewhere.
 * :func:`explain` says of every value where it came from (:func:`explained` for programs), :func:`learned_first` what a
   run has to learn by itself, :func:`map_notes` where on Earth the site lies.
+* :func:`recording_times` says when every recording begins, :func:`left_out` what of a folder is not read.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
-from crowdwatch.config.explaining import explain, explained, learned_first
+from crowdwatch.config.explaining import explain, explained, learned_first, left_out, recording_times
 from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.maps import map_notes
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
@@ -24,8 +25,10 @@ __all__ = [
     "explained",
     "from_json",
     "learned_first",
+    "left_out",
     "load",
     "map_notes",
     "plainly",
+    "recording_times",
     "to_site",
 ]

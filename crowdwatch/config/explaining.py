@@ -13,7 +13,7 @@ from crowdwatch.assets.document import KeyPath
 from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_limit_steps
 from crowdwatch.config.schema import EventFile
 
-__all__ = ["explain", "explained", "learned_first"]
+__all__ = ["explain", "explained", "learned_first", "left_out", "recording_times"]
 
 FROM_LOG = "the log"
 IN_FORCE = "in_force"
@@ -51,6 +51,25 @@ def learned_first(event: EventFile) -> list[str]:
         f"no reference picture of {', '.join(without)}: what is usual there is learned from the first pictures, and "
         "that a camera was moved or blurred before the run began is not noticed."
     ]
+
+
+def recording_times(event: EventFile) -> list[tuple[str, str, str, str]]:
+    """Every recording: camera, file, UTC time of its first frame, and where that time comes from."""
+    rows = []
+    for camera in event.cameras:
+        source, key = camera.source, f"cameras[{camera.id}].source"
+        for number, each in enumerate(source.recordings or []):
+            how = event._origins.get(f"{key}.recordings[{number}].start_time", FROM_LOG)
+            rows.append((camera.id, each.file, each.start_time, how))
+        if source.file is not None:
+            rows.append((camera.id, source.file, source.start_time, event._origins.get(f"{key}.start_time", FROM_LOG)))
+    return rows
+
+
+def left_out(event: EventFile) -> list[str]:
+    """What lies in folders of footage and is not read, a line for each folder."""
+    found = ((camera.id, event._origins.get(f"cameras[{camera.id}].source.folder", "")) for camera in event.cameras)
+    return [f"camera {camera_id}: {text}." for camera_id, text in found if text.startswith("left out")]
 
 
 def _leaves(value: Any, key: str, field: FieldInfo | None) -> Iterator[tuple[str, Any, FieldInfo | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
@@ -53,6 +54,20 @@ def _time(value: str) -> str:
     return value
 
 
+def known_zone(value: Any) -> str | None:
+    """The name of a time zone that is known; None for anything else."""
+    try:
+        return value if isinstance(value, str) and ZoneInfo(value) else None
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def _time_zone(value: str) -> str:
+    if known_zone(value) is None:
+        raise ValueError("no such time zone, need one of the IANA list, as Asia/Shanghai or UTC")
+    return value
+
+
 def _map_in_metres(value: str) -> str:
     fault = code_fault(value)
     if fault is not None:
@@ -80,6 +95,7 @@ Crs = Annotated[str, Field(strict=True, pattern=r"^(local|EPSG:[1-9][0-9]{3,5})$
 PointName = Annotated[str, BeforeValidator(_name), Field(strict=True, max_length=100)]
 SizePx = Annotated[list[Annotated[Whole, Field(gt=0, le=20_000)]], Field(min_length=2, max_length=2)]
 HeadPlane = Annotated[Number, Field(ge=0, le=3)]
+ZoneName = Annotated[str, Field(strict=True, max_length=64), AfterValidator(_time_zone)]
 Time = Annotated[str, Field(strict=True), AfterValidator(_time)]
 OriginM = Annotated[list[Annotated[Number, Field(ge=-MAX_MAP_M, le=MAX_MAP_M)]], Field(min_length=2, max_length=2)]
 PointM = Annotated[list[Metres], Field(min_length=2, max_length=2)]

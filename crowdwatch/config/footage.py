@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crowdwatch.assets.document import Document, KeyPath
+from crowdwatch.config.fields import known_zone
+from crowdwatch.config.file_times import time_in_name
 from crowdwatch.config.times import format_time, parse_time
 
 __all__ = ["check_footage", "read_footage"]
 
-SUFFIXES = {".mp4", ".mkv", ".avi", ".mov", ".m4v", ".ts", ".mts", ".webm", ".mpg", ".mpeg", ".dav", ".h264", ".hevc"}
-_TIME = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T_ -]?(\d\d)[:_-]?(\d\d)[:_-]?(\d\d)", re.ASCII)
+SUFFIXES = {
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts", ".m2ts", ".m2t"),
+    *(".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".mp2v", ".mpeg2", ".vob", ".dav", ".h264", ".264", ".h265", ".265"),
+    *(".hevc", ".avc", ".mjpg", ".mjpeg", ".flv", ".asf", ".wmv", ".ogv", ".ogm", ".ivf", ".mxf", ".nut", ".obu"),
+}
+"""Endings of recordings; what else lies in a folder is left out, and said."""
 
 
-def read_footage(document: Document, path: KeyPath, source: dict[str, Any], folder: Path) -> None:
-    """Make the paths of one source absolute, expand its folder, and fill in the start of several recordings."""
+UNREAD = "1970-01-01T00:00:00Z"
+
+
+def read_footage(
+    document: Document, path: KeyPath, source: dict[str, Any], folder: Path, origins: dict[str, str]
+) -> None:
+    """Make the paths of one source absolute, expand its folder, and fill in the start of several recordings.
+
+    Args:
+        document: the event file.
+        path: of the source in it.
+        source: its keys; changed.
+        folder: that paths count from.
+        origins: takes where each recording's time comes from, and what was left out.
+    """
     if isinstance(source.get("file"), str) and source["file"].strip():
         source["file"] = str(folder / source["file"])
     if isinstance(source.get("folder"), str):
-        source["recordings"] = _expand(document, (*path, "folder"), folder / source.pop("folder"))
+        zone = source.get("time_zone") or (document.raw.get("time_zone") if isinstance(document.raw, Mapping) else None)
+        found = _expand(document, (*path, "folder"), folder / source.pop("folder"), known_zone(zone))
+        source["recordings"] = [{"file": str(one.file), "start_time": one.start_time} for one in found.recordings]
+        where = document.show(path)
+        for number, one in enumerate(found.recordings):
+            origins[f"{where}.recordings[{number}].start_time"] = f"read from {one.how}"
+        if found.left_out:
+            origins[f"{where}.folder"] = f"left out of {folder / found.name}: {', '.join(found.left_out)}"
     recordings = source.get("recordings")
     entries = [each for each in recordings if isinstance(each, dict)] if isinstance(recordings, list) else []
     for each in entries:
@@ -33,34 +59,63 @@ def read_footage(document: Document, path: KeyPath, source: dict[str, Any], fold
             source["start_time"] = format_time(min(starts))
 
 
-def time_in_name(name: str) -> str | None:
-    """The UTC time that a file's name holds.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One recording of a folder: its file, the time in its name, and what that was read from."""
 
-    >>> time_in_name("gate-20261231T213000Z.mp4"), time_in_name("ch01_2026-12-31_21-30-00.avi"), time_in_name("a.mp4")
-    ('2026-12-31T21:30:00Z', '2026-12-31T21:30:00Z', None)
-    """
-    match = _TIME.search(name)
-    if match is None:
-        return None
-    year, month, day, hour, minute, second = match.groups()
-    return f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"
+    file: Path
+    start_time: str
+    how: str
 
 
-def _expand(document: Document, path: KeyPath, folder: Path) -> list[dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    name: str
+    recordings: list[_Found]
+    left_out: list[str]
+
+
+def _expand(document: Document, path: KeyPath, folder: Path, zone: str | None) -> _Folder:
     if not folder.is_dir():
         document.fault(path, f"no such folder: {folder}. Copy the footage there or correct the path.")
-        return []
-    files = sorted(each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES)
-    nameless = [each.name for each in files if _time(time_in_name(each.name)) is None]
-    if nameless:
-        text = (
-            f"the names of {len(nameless)} files hold no UTC time, e.g. {nameless[0]}. Name them as in "
-            f"gate-20261231T213000Z.mp4, or list them under recordings with their start_time."
-        )
-        document.fault(path, text)
-    elif not files:
+        return _Folder(folder.name, [], [])
+    here = sorted(folder.iterdir())
+    files = [each for each in here if each.is_file() and each.suffix.lower() in SUFFIXES]
+    left_out = [each.name + ("/" if each.is_dir() else "") for each in here if each not in files]
+    recordings: list[_Found] = []
+    wrong: dict[str, list[str]] = {}
+    for each in files:
+        try:
+            time = time_in_name(_stem(each), zone)
+            parse_time(time.text)
+        except ValueError as error:
+            wrong.setdefault(str(error), []).append(each.name)
+            recordings.append(_Found(each, UNREAD, "nothing"))  # refused below; that it lacks a time is said once
+            continue
+        recordings.append(_Found(each, time.text, time.how))
+    for what, names in wrong.items():
+        some = f"the names of {len(names)} file(s) hold no UTC time, e.g. {names[0]}, which {what}"
+        document.fault(path, f"{some}. {_remedy(what)}")
+    if not files:
         document.fault(path, f"no video in {folder} ({', '.join(sorted(SUFFIXES))}). Correct the path.")
-    return [{"file": str(each), "start_time": time_in_name(each.name) or ""} for each in files]
+    return _Folder(folder.name, recordings, left_out)
+
+
+def _stem(file: Path) -> str:
+    """The name without its endings."""
+    stem = file.name
+    while Path(stem).suffix.lower() in SUFFIXES:
+        stem = Path(stem).stem
+    return stem
+
+
+def _remedy(what: str) -> str:
+    if "without an offset" in what:
+        return (
+            "State time_zone: Asia/Shanghai, or whichever it is (UTC where it is that), or name the files as in "
+            "gate-20261231T213000Z.mp4."
+        )
+    return "Name it as in gate-20261231T213000Z.mp4, or list the files under recordings with their start_time."
 
 
 def check_footage(document: Document, path: KeyPath, source: Mapping[str, Any]) -> None:

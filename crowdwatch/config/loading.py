@@ -87,7 +87,7 @@ def _read_files(document: Document) -> dict[str, str]:
         path: KeyPath = ("cameras", number)
         source = camera.get("source")
         if isinstance(source, dict):
-            read_footage(document, (*path, "source"), source, folder)
+            read_footage(document, (*path, "source"), source, folder, origins)
         if isinstance(camera.get("calibration"), dict):
             _read_calibration(document, path, camera, folder, origins)
         name = read_reference(document, path, camera, folder)

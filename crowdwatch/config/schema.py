@@ -30,6 +30,8 @@ from crowdwatch.config.fields import (
     Step,
     Time,
     Truth,
+    Whole,
+    ZoneName,
 )
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.references import ReferenceNumbers
@@ -159,6 +161,9 @@ class SourceFile(Model):
         synthetic: a scene that is drawn, not filmed.
         start_time: UTC of the first frame, ISO 8601; of several recordings it is the earliest.
         capture_rate_hz: frames per second at which the footage was taken, where the container says it wrongly.
+        time_zone: of the times in file names that state none, as in ``Asia/Shanghai``; else that of the event.
+        video_stream: which one, of a file that holds several, counted from 0.
+        square_pixels: pictures whose pixels are not square are widened, as players show them.
     """
 
     file: Plain | None = None
@@ -167,6 +172,9 @@ class SourceFile(Model):
     synthetic: Ident | None = None
     start_time: Time
     capture_rate_hz: Annotated[Positive, Field(le=1000)] | None = None
+    time_zone: ZoneName | None = None
+    video_stream: Annotated[Whole, Field(ge=0, le=99)] | None = None
+    square_pixels: Truth = False
 
     @property
     def start_ns(self) -> int:
@@ -284,6 +292,7 @@ class EventFile(Model):
     notice: Text | None = None
     labels: list[Plain] = Field(default_factory=list)
     start_time: Time | None = None
+    time_zone: ZoneName | None = None
     site: SiteFrame
     zones: Annotated[list[ZoneFile], Field(min_length=1, max_length=500)]
     gates: Annotated[list[GateFile], Field(max_length=500)] = Field(default_factory=list)

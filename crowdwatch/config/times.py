@@ -6,7 +6,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-__all__ = ["event_time", "format_time", "parse_time"]
+__all__ = ["event_time", "format_time", "parse_time", "time_step_ns"]
 
 _ISO = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
@@ -43,6 +43,18 @@ def parse_time(text: str) -> int:
         raise ValueError(f"is no time of the calendar ({error}), need a real date and time") from error
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + int((match[7] or "0").ljust(9, "0"))
+
+
+def time_step_ns(text: str) -> int:
+    """How exactly a time is written, in ns: to whole seconds, or to its last decimal.
+
+    >>> time_step_ns("2026-12-31T15:30:00Z"), time_step_ns("2026-12-31T15:30:00.250Z")
+    (1000000000, 1000000)
+    """
+    match = _ISO.fullmatch(text.strip())
+    if match is None or match[6] is None:
+        return 1_000_000_000
+    return int(10 ** (9 - len(match[7] or "")))
 
 
 def event_time(text: str, start_ns: int) -> int:

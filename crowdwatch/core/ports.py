@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Reason
-from crowdwatch.core.records import Anchor, Detections, Frame, FramePair, HeadMass
+from crowdwatch.core.records import Anchor, CameraFault, Detections, Frame, FramePair, HeadMass
 from crowdwatch.core.runs import Audit, Command, Run, RunState
 
 __all__ = ["Counter", "Detector", "Source", "Store"]
@@ -24,7 +24,8 @@ class Source(Protocol):
 
     @property
     def span_ns(self) -> tuple[int, int]:
-        """Event time of the first frame and of the declared end (exclusive): what the container promises."""
+        """Event time of the first frame and of the end (exclusive): of the last frame that is there, or of a declared
+        length where that is longer."""
 
     def pairs(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
         """Yield the sampled frames with ``from_ns <= t < to_ns`` in time order, each with its predecessor.
@@ -34,8 +35,12 @@ class Source(Protocol):
 
         Raises:
             SourceUnavailable: the footage cannot be opened or read.
-            SourceTruncated: after the last good pair, when footage promised by the container is missing.
+            SourceTruncated: after the last good pair, when footage promised by the container is missing, or follows at
+                a time that cannot be known.
         """
+
+    def read(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair | CameraFault]:
+        """The same, with a fault ``NOT_OBSERVED`` in the place of every damaged frame, which is in no pair."""
 
     def close(self) -> None:
         """Release files and connections; safe to call twice."""

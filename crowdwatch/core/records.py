@@ -61,15 +61,18 @@ class Stamp:
 
     Args:
         camera_id: the camera.
-        seq: number of the frame within its source, from 0, in decoding order.
+        seq: number of the frame within its source, from 0, in the order of showing.
         t_ns: UTC exposure time.
-        t_source: where the time comes from: ``container``, ``capture_rate`` or ``arrival``.
+        t_source: where the time comes from: ``container``, ``capture_rate``, ``arrival``, or ``estimated`` where the
+            container has no time stamp for the frame.
+        t_sigma_s: standard error of ``t_ns`` within its footage; 0 where the frame has a time stamp of its own.
     """
 
     camera_id: str
     seq: int
     t_ns: int
     t_source: str = "container"
+    t_sigma_s: float = 0.0
 
     @property
     def id(self) -> ObservationId:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +15,8 @@ from crowdwatch import config, counters, detectors
 from crowdwatch.analytics import audit
 from crowdwatch.assets import samples
 from crowdwatch.config import EventFile
-from crowdwatch.config.schema import CameraFile
-from crowdwatch.config.times import parse_time
+from crowdwatch.config.schema import CameraFile, RecordingFile
+from crowdwatch.config.times import parse_time, time_step_ns
 from crowdwatch.core.ports import Counter, Detector, Source, Store
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Anchor
@@ -49,6 +51,9 @@ DEFAULT_RUNS = Path("runs")
 
 MOST_STREAMS = 4
 """Pictures that a detector looks at at once, at most: each holds its own features."""
+
+READ_AT_ONCE = 4
+"""Recordings of a camera that are opened at once."""
 
 SPARE_THREADS = 1
 """Frames that are prepared and judged while the detector is busy with others."""
@@ -155,33 +160,51 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
         scene = drawn_scene(entry.source.synthetic, event, site, camera, rate)
         return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
 
-    def recording(path: Path, start_ns: int) -> Recording:
+    def recording(path: Path, start_time: str) -> Recording:
         only = entry.keyframe_interval_s is not None
         return Recording(
-            path, camera_id=camera.camera_id, start_ns=start_ns, capture_rate_hz=rate, sample_hz=sample_hz,
-            keyframes_only=only,
+            path, camera_id=camera.camera_id, start_ns=parse_time(start_time), capture_rate_hz=rate,
+            sample_hz=sample_hz, keyframes_only=only, video_stream=entry.source.video_stream,
+            square_pixels=entry.source.square_pixels, start_step_ns=time_step_ns(start_time),
         )  # fmt: skip
 
     plane = camera.fixed_plane
     footage: Recording | RecordingSequence
     if entry.source.recordings is not None:
-        footage = RecordingSequence(
-            [recording(Path(r.file), parse_time(r.start_time)) for r in entry.source.recordings]
-        )
+        footage = RecordingSequence(_opened(recording, entry.source.recordings))
     elif entry.source.sample is not None:
-        footage = recording(samples.fetch(entry.source.sample), entry.source.start_ns)
+        footage = recording(samples.fetch(entry.source.sample), entry.source.start_time)
     else:
-        footage = recording(Path(str(entry.source.file)), entry.source.start_ns)
+        footage = recording(Path(str(entry.source.file)), entry.source.start_time)
     if footage.image_hw != plane.image_hw:
         got, need = footage.image_hw, plane.image_hw
         where = " and ".join(str(path) for path in footage_files(entry)[:2])
         turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
-        hint = turned if got == need[::-1] else ""
+        wide = footage.shown_hw == need
+        squared = " Their pixels are not square: state square_pixels: true in the source." if wide else ""
+        hint = squared or (turned if got == need[::-1] else "")
         raise SourceUnavailable(
             f"recording {where}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
             f"{need[1]}x{need[0]}.{hint} Calibrate for this footage, or name the footage that was calibrated."
         )
     return footage
+
+
+def _opened(recording: Callable[[Path, str], Recording], entries: Sequence[RecordingFile]) -> list[Recording]:
+    """Open recordings, some at once: each is read to its end, which is the disk's work. Raises with all faults."""
+
+    def attempt(each: RecordingFile) -> Recording | SourceUnavailable:
+        try:
+            return recording(Path(each.file), each.start_time)
+        except SourceUnavailable as fault:
+            return fault
+
+    with ThreadPoolExecutor(min(len(entries), READ_AT_ONCE)) as pool:
+        found = list(pool.map(attempt, entries))
+    faults = [each for each in found if isinstance(each, SourceUnavailable)]
+    if faults:
+        raise all_faults(faults)
+    return [each for each in found if isinstance(each, Recording)]
 
 
 def footage_files(camera: CameraFile) -> list[Path]:

@@ -9,11 +9,13 @@ from fractions import Fraction
 from crowdwatch.core.ports import Detector, Source
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import CameraFault, FramePair, GroundPlane, Observation
-from crowdwatch.errors import CrowdWatchError, ModelError, SourceError, SourceUnavailable
+from crowdwatch.errors import CrowdWatchError, ModelError, SourceDamaged, SourceError, SourceUnavailable
 from crowdwatch.observation.observe import HeadCounter, observe
 from crowdwatch.observation.prefetch import prefetch
 
 __all__ = ["Attempt", "Feed"]
+
+DAMAGED = "its bytes are damaged, or it leans on a frame whose bytes are. Copy the recording again."
 
 GROUPS = 2
 """Groups of frames that are observed at once: one in the detector, one being judged. Each holds all its pictures."""
@@ -54,14 +56,15 @@ class Feed:
         (observation,) = observe([pair], self.detector, self.plane, self.heads, self.sample_hz)
         return observation
 
-    def pairs(self, from_ns: int, to_ns: int) -> Iterator[FramePair]:
-        """The sampled frames of ``[from_ns, to_ns)``.
+    def pairs(self, from_ns: int, to_ns: int) -> Iterator[FramePair | Attempt]:
+        """The sampled frames of ``[from_ns, to_ns)``, and the fault of every damaged one in its place.
 
         Raises:
             SourceUnavailable, SourceTruncated: after the last good frame, whatever the reader met.
         """
         try:
-            yield from self.source.pairs(from_ns, to_ns)
+            for item in self.source.read(from_ns, to_ns):
+                yield item if isinstance(item, FramePair) else Attempt(item, SourceDamaged(DAMAGED))
         except SourceError:
             raise
         except Exception as error:
@@ -90,8 +93,11 @@ class Feed:
         """
         groups = _groups(self.pairs(from_ns, to_ns), batch_frames)
         threads = self.threads if batch_frames == 1 else min(self.threads, GROUPS)
-        for attempts in prefetch(groups, self.attempt, threads):
+        for attempts in prefetch(groups, self._attempted, threads):
             yield from attempts
+
+    def _attempted(self, group: list[FramePair] | Attempt) -> list[Attempt]:
+        return [group] if isinstance(group, Attempt) else self.attempt(group)
 
     def observe_span(self, from_ns: int, to_ns: int, batch_frames: int = 1) -> Iterator[Observation]:
         """As :meth:`attempt_span`, without faults.
@@ -106,12 +112,18 @@ class Feed:
             yield attempt.event
 
 
-def _groups(pairs: Iterator[FramePair], size: int) -> Iterator[list[FramePair]]:
-    """So many pairs at a time; what is left when footage ends or breaks comes first, then the fault."""
+def _groups(pairs: Iterator[FramePair | Attempt], size: int) -> Iterator[list[FramePair] | Attempt]:
+    """So many pairs at a time; what is left when footage ends, is damaged or breaks comes first, then the fault."""
     group: list[FramePair] = []
     fault: SourceError | None = None
     try:
         for pair in pairs:
+            if isinstance(pair, Attempt):
+                if group:
+                    yield group
+                    group = []
+                yield pair
+                continue
             group.append(pair)
             if len(group) == size:
                 yield group

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from crowdwatch import config
@@ -22,6 +23,7 @@ from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import PacedClock
 from crowdwatch.drivers.configuration import RunConfiguration, measured
 from crowdwatch.drivers.feed import Feed
+from crowdwatch.drivers.footage import check_gaps, notes_of
 from crowdwatch.drivers.lifecycle import (
     PictureSink,
     StoreSink,
@@ -58,6 +60,7 @@ class Options:
         resume: go on with the newest unfinished run of the same event file.
         pictures: write coarsened pictures.
         stop: set it, and the run stops cleanly.
+        say: takes what is odd with the footage.
         started: called with the run when it begins.
         progress: called with the event time reached.
     """
@@ -70,6 +73,7 @@ class Options:
     resume: bool = False
     pictures: bool = True
     stop: threading.Event = field(default_factory=threading.Event)
+    say: Callable[[str], None] = lambda text: None
     started: Callable[[Run], None] = lambda run: None
     progress: Callable[[int], None] = lambda t_ns: None
 
@@ -142,6 +146,10 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
         else:
             configuration = RunConfiguration.for_footage(event, store, models)
         feeds = _open_feeds(configuration, models, stack)
+        check_gaps([feed.source for feed in feeds])
+        notes = (notes_of(camera, feed.source) for camera, feed in zip(models.site.cameras, feeds, strict=True))
+        for note in chain(config.left_out(event), *notes):
+            options.say(note)
         run = unfinished or _new_run(configuration.event, options, feeds, configuration.json)
         log = LogWriter(Path(run.folder), configuration.json, resume=unfinished is not None)
         stack.callback(leave_log, log)

@@ -87,9 +87,9 @@ class RecordedStream:
         last_ns = self._from_ns
         try:
             with closing(pairs):
-                for pair in pairs:
-                    last_ns = pair.current.stamp.t_ns
-                    yield feed, pair
+                for item in pairs:
+                    last_ns = _t_ns(item)
+                    yield feed, item
         except SourceError as error:
             yield feed, Attempt(CameraFault(feed.source.camera_id, last_ns, Code.FOOTAGE_BROKEN), error)
 

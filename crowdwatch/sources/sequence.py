@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
-from crowdwatch.core.records import Frame, FramePair
+from crowdwatch.core.records import CameraFault, Frame, FramePair
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
 from crowdwatch.sources.recording import Recording
+from crowdwatch.sources.sampling import whole
 
 __all__ = ["RecordingSequence"]
 
 NS = 1_000_000_000
 ROUNDING_NS = NS // 10
-"""Clocks of recorders and declared lengths are rounded: an overlap shorter than this is cut off, not complained of."""
-
-SPARE_NUMBERS = 1000
-"""Frame numbers left free behind each recording, because containers promise fewer frames than they hold at times."""
+"""Clocks of recorders are rounded and drift: an overlap shorter than this is no fault, however exact a start is."""
 
 
 class RecordingSequence:
     """Recordings of one camera in the order of their event time. Between two of them there may be gaps.
 
-    The first frame of each recording has no predecessor. A recording that breaks off does not end the sequence: its
-    fault is raised after the last pair.
+    A start that is known to whole seconds may be up to a second later. So a recording that seems to begin before the
+    one before it ends, by less than that, begins at its end: no moment is shown twice. The first frame of each
+    recording has no predecessor. A recording that breaks off does not end the sequence: its fault is raised after the
+    last pair.
 
     Args:
         recordings: of one camera, of one picture size.
@@ -37,13 +36,19 @@ class RecordingSequence:
         self.recordings = tuple(sorted(recordings, key=lambda each: each.span_ns))
         self._first_numbers: list[int] = []
         number = 0
-        for each in self.recordings:
+        faults: list[str] = []
+        for each, before in zip(self.recordings, [None, *self.recordings], strict=False):
             self._first_numbers.append(number)
-            number += each.numbers + SPARE_NUMBERS
-        faults = [fault for one, other in pairwise(self.recordings) for fault in _faults(one, other)]
+            number += each.frames
+            if before is not None:
+                faults += _faults(before, each)
+                overlap_ns = before.found_ns - each.start_ns
+                if 0 < overlap_ns <= max(ROUNDING_NS, each.start_step_ns - 1):
+                    each.start_ns += overlap_ns
         if faults:
             raise SourceUnavailable("\n".join(faults))
         self.image_hw = self.recordings[0].image_hw
+        self.shown_hw = self.recordings[0].shown_hw
 
     @property
     def camera_id(self) -> str:
@@ -52,21 +57,23 @@ class RecordingSequence:
 
     @property
     def span_ns(self) -> tuple[int, int]:
-        """Event time of the first frame of the first recording and of the declared end of the last."""
+        """Event time of the first frame of the first recording and of the end of the last."""
         return self.recordings[0].span_ns[0], self.recordings[-1].span_ns[1]
 
     def pairs(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
         """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.core.ports.Source`."""
+        yield from whole(self.read(from_ns, to_ns))
+
+    def read(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair | CameraFault]:
+        """The same, with a fault in the place of every damaged frame."""
         faults: list[SourceTruncated] = []
-        ends_ns = [each.span_ns[0] for each in self.recordings[1:]]
-        for number, (each, next_ns) in enumerate(zip(self.recordings, [*ends_ns, None], strict=True)):
+        for number, each in enumerate(self.recordings):
             start_ns, end_ns = each.span_ns
-            if (to_ns is not None and start_ns >= to_ns) or (from_ns is not None and end_ns + ROUNDING_NS <= from_ns):
+            if (to_ns is not None and start_ns >= to_ns) or (from_ns is not None and end_ns <= from_ns):
                 continue
-            until_ns = min((t for t in (next_ns, to_ns) if t is not None and t < end_ns + ROUNDING_NS), default=None)
             try:
-                for pair in each.pairs(from_ns, until_ns):
-                    yield _numbered(pair, self._first_numbers[number])
+                for item in each.read(from_ns, to_ns):
+                    yield _numbered(item, self._first_numbers[number]) if isinstance(item, FramePair) else item
             except SourceTruncated as fault:
                 faults.append(fault)
         if faults:
@@ -86,8 +93,8 @@ def _faults(one: Recording, other: Recording) -> Iterator[str]:
             f"recordings of camera {one.camera_id!r}: pictures differ in size: {', '.join(sizes)}. Each size needs a "
             f"calibration: make two cameras of them."
         )
-    overlap_ns = one.span_ns[1] - other.span_ns[0]
-    if overlap_ns > ROUNDING_NS:
+    overlap_ns = one.found_ns - other.start_ns
+    if overlap_ns > max(ROUNDING_NS, other.start_step_ns - 1):
         yield (
             f"recordings of camera {one.camera_id!r}: {one.path.name} and {other.path.name} overlap by "
             f"{overlap_ns / NS:.1f} s, so people would be counted twice. Correct a start_time, or cut one of them."
@@ -99,4 +106,4 @@ def _numbered(pair: FramePair, first: int) -> FramePair:
 
 
 def _moved(frame: Frame, first: int) -> Frame:
-    return Frame(replace(frame.stamp, seq=frame.stamp.seq + first), frame.image_bgr)
+    return replace(frame, stamp=replace(frame.stamp, seq=frame.stamp.seq + first))

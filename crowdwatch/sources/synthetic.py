@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame, FramePair, GroundPlane, HeadMass, Stamp
 from crowdwatch.ground import plane_from_pose, to_ground, to_image
-from crowdwatch.sources.sampling import NS, sample
+from crowdwatch.sources.sampling import NS, sample, whole
 
 __all__ = [
     "Flight",
@@ -249,7 +249,11 @@ class SyntheticSource:
         first = 0
         if from_ns is not None:
             first = max(0, math.floor(Fraction(from_ns - self.scene.start_ns, NS) * self.scene.rate_hz) - 1)
-        yield from sample(self._frames(first), self._sample_hz, from_ns, to_ns)
+        yield from whole(sample(self._frames(first), self._sample_hz, from_ns, to_ns))
+
+    def read(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:
+        """The same: no drawn frame is damaged."""
+        return self.pairs(from_ns, to_ns)
 
     def close(self) -> None:
         """Nothing to release."""

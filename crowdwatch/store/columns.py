@@ -72,7 +72,7 @@ OBSERVATIONS = pa.schema(
         pa.field("seq", pa.int64(), nullable=False),
         pa.field("t_ns", pa.int64(), nullable=False),
         pa.field("t_source", pa.string(), nullable=False),
-        # 0: the times of recordings are exact
+        # 0 where the frame has a time stamp of its own
         pa.field("t_sigma_s", pa.float64(), nullable=False),
         pa.field("plane_id", pa.string(), nullable=False),
         pa.field("detector_id", pa.string(), nullable=False),
@@ -170,7 +170,7 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         pa.array([each.stamp.seq for each in found], pa.int64()),
         pa.array([each.stamp.t_ns for each in found], pa.int64()),
         pa.array([each.stamp.t_source for each in found], pa.string()),
-        floats(0.0 for _ in found),
+        floats(each.stamp.t_sigma_s for each in found),
         pa.array([each.plane_id for each in found], pa.string()),
         pa.array([each.detector_id for each in boxes], pa.string()),
         pa.array([each.anchor.value for each in boxes], pa.string()),
@@ -256,7 +256,7 @@ def observations(table: Any) -> Iterator[tuple[int, Observation]]:
 
 
 def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], row: int) -> Observation:
-    stamp = Stamp(fact["camera_id"], fact["seq"], fact["t_ns"], fact["t_source"])
+    stamp = Stamp(fact["camera_id"], fact["seq"], fact["t_ns"], fact["t_source"], fact["t_sigma_s"])
     sides = [lists[name](row) for name in ("left_px", "top_px", "right_px", "bottom_px")]
     score = lists["score"](row)
     detections = Detections(

@@ -157,7 +157,7 @@ def memory(event: config.EventFile, folder: Path, loops: list[int]) -> dict[int,
     for times in loops:
         part = folder / f"memory-{times}"
         part.mkdir()
-        path = loop_recording(source.path, times * source.declared_frames, part / "looped.avi")
+        path = loop_recording(source.path, times * source.frames, part / "looped.avi")
         peaks[times] = alone(_peak_mb, event.model_dump_json(), str(path), str(part))
     return peaks
 

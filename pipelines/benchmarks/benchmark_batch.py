@@ -138,7 +138,7 @@ def every_frame(
     """Every frame, detector alone: this pipeline against its parts, against Ultralytics, and on several processes (on
     a GPU on one, and with the counter too)."""
     source = footage_of(event)
-    rate = event.cameras[0].source.capture_rate_hz or source.declared_frames / (source.span_ns[1] - source.span_ns[0])
+    rate = event.cameras[0].source.capture_rate_hz or source.frames / (source.span_ns[1] - source.span_ns[0])
     frames = round(seconds * rate)
     path = loop_recording(source.path, frames, folder / "looped.avi")
     text = without_counter(of_file(event, path)).model_dump_json()
@@ -195,7 +195,7 @@ def sampling(event: config.EventFile, repeats: int, folder: Path, gpus: bool) ->
     """Four ways to choose frames of 1080p25, without and with the counter: what they cost and what they lose."""
     path = make_1080p25(folder / "made.mp4")
     made = made_event(event, path)
-    seconds = footage_of(made).declared_frames / MADE_RATE
+    seconds = footage_of(made).frames / MADE_RATE
     works: dict[str, Work] = {
         "decoding alone": lambda _: alone(runs.decode, str(path), False),
         "decoding to BGR pictures": lambda _: alone(runs.decode, str(path), True),

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from crowdwatch import config
@@ -26,6 +27,8 @@ from pipelines.evaluation import (
     fault_footage,
     fault_matrix,
     flat_path,
+    footage_kinds,
+    footage_score,
     health_score,
     photograph_counts,
     schedule_effect,
@@ -318,6 +321,48 @@ def faults_command(
         console.print(f"{result['cells']} cells, false calm: {result['false_calm']}")
     if result["false_calm"]:
         raise typer.Exit(1)
+
+
+@app.command("footage")
+def footage_command(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Keep the films here; default: they are removed.")
+    ] = None,
+    only: Annotated[str, typer.Option("--only", help="Kinds whose name holds this text.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Is every frame of every kind of film read, at its own time, however it is cut: drawn films whose frames show
+    their number, of every codec, container and clock, whole and in parts.
+
+    Exit code 1 where a frame is missing, a time is off by more than a tick, or a part is not one of the whole.
+    """
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder. Make it, or leave it out.")
+    chosen = [kind for kind in footage_kinds.kinds() if only in kind.name]
+    if not chosen:
+        raise ConfigError(f"--only: got {only!r}, which no kind's name holds. Leave it out to see their names.")
+    rows = list(progress(footage_score.score(chosen, folder), "kinds of film", len(chosen)))
+    result = footage_score.summary(rows)
+    if as_json:
+        print_json(result)
+    else:
+        _show_footage(rows, result)
+    if result["missed"]:
+        raise typer.Exit(1)
+
+
+def _show_footage(rows: list[footage_score.Row], result: dict[str, Any]) -> None:
+    table = Table("kind", "frames", "of", "time off, ticks", "parts", "differ", "lost", "said")
+    for row in rows:
+        said = row.traceback or row.refused or row.not_made or " ".join(each.split(": ", 1)[-1] for each in row.said)
+        off = row.time_error_s / row.tick_s if row.tick_s else 0.0
+        mark = "MISSED: " if row.missed else "silent: " if row.silent else ""
+        numbers = (row.found, row.there, f"{off:.2f}", row.parts, row.parts_differ, row.lost)
+        table.add_row(row.kind, *map(str, numbers), escape(f"{mark}{said}"))
+    console = Console()
+    console.print(table)
+    keys = ("kinds", "frames_found", "frames_there", "parts", "parts_differ", "silent_losses", "refused", "tracebacks")
+    console.print(", ".join(f"{key}: {result[key]}" for key in keys))
 
 
 def _scales(text: str, option: str) -> tuple[float, ...]:

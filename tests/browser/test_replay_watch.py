@@ -166,7 +166,7 @@ def replay(store: str, folder: Path, *words: str) -> subprocess.Popen[bytes]:
 
 def test_an_alert_appears_and_is_acknowledged_by_keyboard(early: Page, store: str, tmp_path: Path) -> None:
     page = early
-    engine = replay(store, tmp_path, "--speed", "2", "--from", "0:00:28")  # the alarm is raised from the 33rd second on
+    engine = replay(store, tmp_path, "--speed", "1", "--from", "0:00:28")  # the alarm is raised from the 33rd second on
     try:
         # the page fills by itself, and says what it is
         expect(page.get_by_text("SYNTHETIC SCENE")).to_be_visible()
@@ -240,9 +240,14 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
     try:
         page.goto(address)
         expect(page.locator('[data-testid="stImage"] img')).to_have_count(1)
-        focus_with_tab(page, "Count the people in this picture")
-        page.keyboard.press("Enter")
-        expect(page.get_by_text("PICTURE HELD FOR COUNTING")).to_be_visible()
+        held = page.get_by_text("PICTURE HELD FOR COUNTING")
+        for _ in range(10):  # on a busy machine a press while the page is exchanged may be lost: people press again
+            with suppress(AssertionError):
+                focus_with_tab(page, "Count the people in this picture")
+                page.keyboard.press("Enter")
+                expect(held).to_be_visible(timeout=6000)
+                break
+        expect(held).to_be_visible()
         people = page.get_by_role("spinbutton", name=re.compile("People in the picture of"))
         people.focus()
         page.keyboard.type("13")

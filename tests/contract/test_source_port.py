@@ -71,7 +71,7 @@ def test_sampling_takes_the_first_frame_at_or_after_each_instant(make):
 
 def test_the_real_recording_is_read_whole(data_dir):
     source = Recording(data_dir / "pets2009" / "vtest.avi", camera_id="c", start_ns=T0, capture_rate_hz=RATE)
-    assert source.declared_frames == 795
+    assert source.frames == 795
     assert source.span_ns[1] == T0 + 795 * 1_000_000_000 // 7
     assert source.image_hw == (576, 768)
     late = stamps(source, T0 + 793 * 1_000_000_000 // 7)

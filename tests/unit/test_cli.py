@@ -128,7 +128,7 @@ def test_truncated_footage_is_unknown_and_blind_to_its_declared_end(run, tmp_pat
     assert code == terminal.EXIT_FAULTS
     assert re.search(r"error: .*ends after frame \d+ of 795 declared.*Copy the recording again", err)
     assert "3 blindness raised" in out
-    shares = [int(share) for share in re.findall(r"(\d+)% +[│|]", out)]
+    shares = [int(share) for share in re.findall(r"(\d+) % +[│|] +\d+ % +[│|]", out)]  # unknown, then degraded
     assert len(shares) == 3
     assert all(85 <= share <= 96 for share in shares)  # 5.5 s seen, then 5 s until silence counts, of 114 s
 

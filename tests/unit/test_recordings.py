@@ -92,5 +92,5 @@ def test_a_folder_becomes_recordings_by_the_times_in_its_names(tmp_path):
     assert [each.start_time for each in camera.source.recordings] == ["2026-01-01T12:00:00Z", "2026-01-01T12:00:10Z"]
     assert format_time(camera.source.start_ns)
     film(tmp_path / "nameless.mp4")
-    with pytest.raises(ConfigError, match=r"hold no UTC time, e\.g\. nameless\.mp4"):
+    with pytest.raises(ConfigError, match=r"hold no UTC time, e\.g\. nameless\.mp4, which holds no date with a time"):
         config.load(file)

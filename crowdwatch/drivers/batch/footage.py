@@ -11,18 +11,10 @@ from crowdwatch.config.schema import CameraFile, RecordingFile
 from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers import build
-from crowdwatch.errors import SourceError, SourceUnavailable
-from crowdwatch.sources.recording import Recording
-from crowdwatch.sources.sequence import RecordingSequence
+from crowdwatch.drivers.footage import check_gaps, notes_of, recordings_of
+from crowdwatch.errors import SourceUnavailable
 
 __all__ = ["FootageReport", "look_at", "with_keyframes"]
-
-NS = 1_000_000_000
-LAST_NS = NS
-"""How much of a recording's end is decoded to see whether it is there."""
-
-BEYOND_NS = 2 * NS
-"""Frames are looked for this far behind a declared end: containers promise a frame or two too few at times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +22,7 @@ class FootageReport:
     """What there is of every camera.
 
     Args:
-        spans: per camera, event time of the first frame and of the declared end.
+        spans: per camera, event time of the first frame and of the end.
         files: per camera, its files as (path, bytes, time of last change in ns).
         notes: what is odd and does not stop the job: files that end early, variable rates, several codecs.
     """
@@ -41,21 +33,24 @@ class FootageReport:
 
 
 def look_at(event: EventFile, site: Site) -> FootageReport:
-    """Open every recording of every camera and decode its last second.
+    """Open every recording of every camera, which reads it to its end.
 
     Raises:
-        SourceUnavailable: lists every recording that cannot be used, and every overlap.
+        SourceUnavailable: lists every recording that cannot be used, every overlap, and gaps of weeks.
     """
     spans, notes, faults = {}, [], []
+    sources: list[Source] = []
     for camera, entry in zip(site.cameras, event.cameras, strict=True):
         try:
             with closing(build.open_source(event, site, camera)) as source:
                 spans[camera.camera_id] = source.span_ns
-                notes += list(_notes(camera.camera_id, source))
+                notes += list(notes_of(camera, source))
+                sources.append(source)
         except SourceUnavailable as fault:
             faults += list(_apart(event, site, camera, entry)) or [str(fault)]
     if faults:
         raise SourceUnavailable("\n".join(faults))
+    check_gaps(sources)
     return FootageReport(spans, {camera.id: stamps(camera) for camera in event.cameras}, tuple(notes))
 
 
@@ -77,7 +72,7 @@ def with_keyframes(event: EventFile, site: Site) -> EventFile:
     cameras = []
     for camera, entry in zip(site.cameras, event.cameras, strict=True):
         with closing(build.open_source(event, site, camera)) as source:
-            recordings = _recordings(source)
+            recordings = recordings_of(source)
             if not recordings:
                 raise SourceUnavailable(
                     f"camera {camera.camera_id!r}: a drawn scene has no keyframes. Leave out --keyframes."
@@ -85,27 +80,6 @@ def with_keyframes(event: EventFile, site: Site) -> EventFile:
             gap_s = max(each.keyframe_gap_s() for each in recordings)
         cameras.append(entry.model_copy(update={"keyframe_interval_s": round(gap_s, 3), "sample_hz": None}))
     return event.model_copy(update={"cameras": cameras})
-
-
-def _recordings(source: Source) -> tuple[Recording, ...]:
-    if isinstance(source, RecordingSequence):
-        return source.recordings
-    return (source,) if isinstance(source, Recording) else ()
-
-
-def _notes(camera_id: str, source: Source) -> Iterator[str]:
-    recordings = _recordings(source)
-    for each in recordings:
-        try:
-            for _ in each.pairs(each.span_ns[1] - LAST_NS, None):
-                pass
-        except SourceError as fault:
-            yield f"{fault} The time without footage will be UNKNOWN."
-        if each.variable_rate:
-            yield f"recording {each.path}: its frame rate varies. Every frame keeps its own time; nothing to do."
-    codecs = sorted({each.codec for each in recordings})
-    if len(codecs) > 1:
-        yield f"camera {camera_id!r}: its recordings use several codecs ({', '.join(codecs)}). Each is decoded."
 
 
 def _apart(event: EventFile, site: Site, camera: Camera, entry: CameraFile) -> Iterator[str]:

@@ -201,9 +201,10 @@ def _check_unchanged(job: Job) -> None:
 
 def _begin(event: EventFile, settings: JobSettings, store: Store, say: Callable[[str], None]) -> Job:
     configuration = RunConfiguration.for_footage(event, store, build.Models(event, config.to_site(event)))
+    left_out = config.left_out(event)
     event, site = configuration.event, configuration.site
     found = footage.look_at(event, site)
-    for note in found.notes:
+    for note in (*left_out, *found.notes):
         say(note)
     from_ns = min(span[0] for span in found.spans.values())
     to_ns = max(span[1] for span in found.spans.values())
@@ -212,7 +213,7 @@ def _begin(event: EventFile, settings: JobSettings, store: Store, say: Callable[
     if not from_ns < to_ns:
         raise ConfigError("--from, --to: the span holds no footage. Choose a span within the recording.")
     spans = {
-        camera: (max(span[0], from_ns), min(span[1] + footage.BEYOND_NS, to_ns))
+        camera: (max(span[0], from_ns), min(span[1], to_ns))
         for camera, span in found.spans.items()
         if span[0] < to_ns and span[1] > from_ns
     }
