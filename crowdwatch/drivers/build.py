@@ -146,8 +146,10 @@ def _sample_hz(event: EventFile, camera: Camera) -> Fraction | None:
     return None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
 
 
-def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
+def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | None = None) -> Source:
     """Open one camera's footage and hold its size against the calibration's.
+
+    ``kept_in`` is the folder where what is found in its files is kept for other processes.
 
     Raises:
         SourceUnavailable: missing, unreadable, or of another size than the calibration.
@@ -166,6 +168,7 @@ def open_source(event: EventFile, site: Site, camera: Camera) -> Source:
             path, camera_id=camera.camera_id, start_ns=parse_time(start_time), capture_rate_hz=rate,
             sample_hz=sample_hz, keyframes_only=only, video_stream=entry.source.video_stream,
             square_pixels=entry.source.square_pixels, start_step_ns=time_step_ns(start_time),
+            kept_in=kept_in,
         )  # fmt: skip
 
     plane = camera.fixed_plane
@@ -281,14 +284,14 @@ class Models:
             detector.close()
 
 
-def open_feed(event: EventFile, camera: Camera, models: Models) -> Feed:
+def open_feed(event: EventFile, camera: Camera, models: Models, kept_in: Path | None = None) -> Feed:
     """Open one camera. A synthetic scene tells its own truth; elsewhere one detector serves all cameras that look for
-    the same part of a person.
+    the same part of a person. ``kept_in`` as of :func:`open_source`.
 
     Raises:
         SourceUnavailable, SampleUnavailable, ModelError: as of :func:`open_source` and :class:`Models`.
     """
-    source = open_source(event, models.site, camera)
+    source = open_source(event, models.site, camera, kept_in)
     if isinstance(source, SyntheticSource):
         truth = None if event.counter.model == "none" else TruthCounter(source.scene)
         heads = _heads(event, camera, truth, models.ground())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.records import CameraFault, Frame, FramePair, Stamp
 from crowdwatch.errors import SourceTruncated
-from crowdwatch.sources.findings import find
+from crowdwatch.sources.reading import find
 from crowdwatch.sources.sampling import NS, Taken, sample, whole
 
 __all__ = ["Recording"]
@@ -37,6 +37,7 @@ class Recording:
         video_stream: which of several video streams, counted from 0; None for the only one.
         square_pixels: pictures whose pixels are not square are widened, as players show them.
         start_step_ns: how exactly ``start_ns`` is known: it may be this much later.
+        kept_in: folder where what is found in the file is kept for other processes; None keeps it in memory alone.
 
     Raises:
         SourceUnavailable: missing, empty, not a video, without a single frame, mirrored by its display matrix, or with
@@ -55,6 +56,7 @@ class Recording:
         video_stream: int | None = None,
         square_pixels: bool = False,
         start_step_ns: int = 0,
+        kept_in: Path | None = None,
     ) -> None:
         self.path = path
         self._camera_id = camera_id
@@ -64,7 +66,7 @@ class Recording:
         self._sample_hz = sample_hz
         self._keyframes_only = keyframes_only
         self._square = square_pixels
-        self._found = find(path, video_stream)
+        self._found = find(path, video_stream, kept_in)
         self._footage = replace(self._found.footage, keyframes_only=keyframes_only)
         self._index = self._footage.index
         self._first_ticks = int(self._index.ticks[self._footage.first])

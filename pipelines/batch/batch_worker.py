@@ -19,6 +19,7 @@ from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import CameraFault, Observation
 from crowdwatch.detectors.choose import has_gpu
 from crowdwatch.drivers import build
+from crowdwatch.drivers.batch import kept_in
 from crowdwatch.drivers.build import Models
 from crowdwatch.drivers.camera_faults import CameraFaults
 from crowdwatch.errors import SourceError
@@ -157,7 +158,7 @@ def observe_and_keep(
     faults, broken = CameraFaults(), False
     missing_ns: list[int] = []
     try:
-        feed = build.open_feed(event, camera, models)
+        feed = build.open_feed(event, camera, models, kept_in(folder.parent))
         with closing(feed.source):
             for attempt in feed.attempt_span(chunk.from_ns, chunk.to_ns, batch_frames):
                 if isinstance(attempt.event, Observation):

@@ -5,7 +5,7 @@ footage before hours are spent on it, and the fold.
 """
 
 from crowdwatch.drivers.batch.folding import faults_by_reason, focus_spans, fold
-from crowdwatch.drivers.batch.footage import FootageReport, look_at
+from crowdwatch.drivers.batch.footage import FootageReport, kept_in, look_at
 from crowdwatch.drivers.batch.jobs import Job, Plan
 from crowdwatch.drivers.batch.opening import GPU_FRAMES, JobSettings, alone, find, open_job, reopen
 
@@ -20,6 +20,7 @@ __all__ = [
     "find",
     "focus_spans",
     "fold",
+    "kept_in",
     "look_at",
     "open_job",
     "reopen",

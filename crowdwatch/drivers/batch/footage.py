@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from crowdwatch.config import EventFile
 from crowdwatch.config.schema import CameraFile, RecordingFile
@@ -14,7 +15,12 @@ from crowdwatch.drivers import build
 from crowdwatch.drivers.footage import check_gaps, notes_of, recordings_of
 from crowdwatch.errors import SourceUnavailable
 
-__all__ = ["FootageReport", "look_at", "with_keyframes"]
+__all__ = ["FootageReport", "kept_in", "look_at", "with_keyframes"]
+
+
+def kept_in(runs: Path) -> Path:
+    """Where what is found in recordings is kept beside the runs, so that every worker of every job finds it."""
+    return runs.resolve() / ".recordings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,8 @@ class FootageReport:
     notes: tuple[str, ...]
 
 
-def look_at(event: EventFile, site: Site) -> FootageReport:
-    """Open every recording of every camera, which reads it to its end.
+def look_at(event: EventFile, site: Site, runs: Path) -> FootageReport:
+    """Open every recording of every camera, which reads it to its end, and keep what was found for the workers.
 
     Raises:
         SourceUnavailable: lists every recording that cannot be used, every overlap, and gaps of weeks.
@@ -42,12 +48,12 @@ def look_at(event: EventFile, site: Site) -> FootageReport:
     sources: list[Source] = []
     for camera, entry in zip(site.cameras, event.cameras, strict=True):
         try:
-            with closing(build.open_source(event, site, camera)) as source:
+            with closing(build.open_source(event, site, camera, kept_in(runs))) as source:
                 spans[camera.camera_id] = source.span_ns
                 notes += list(notes_of(camera, source))
                 sources.append(source)
         except SourceUnavailable as fault:
-            faults += list(_apart(event, site, camera, entry)) or [str(fault)]
+            faults += list(_apart(event, site, camera, entry, runs)) or [str(fault)]
     if faults:
         raise SourceUnavailable("\n".join(faults))
     check_gaps(sources)
@@ -63,7 +69,7 @@ def stamps(camera: CameraFile) -> list[tuple[str, int, int]]:
     return found
 
 
-def with_keyframes(event: EventFile, site: Site) -> EventFile:
+def with_keyframes(event: EventFile, site: Site, runs: Path) -> EventFile:
     """The event with every camera analysed by keyframes alone, their longest distance measured.
 
     Raises:
@@ -71,7 +77,7 @@ def with_keyframes(event: EventFile, site: Site) -> EventFile:
     """
     cameras = []
     for camera, entry in zip(site.cameras, event.cameras, strict=True):
-        with closing(build.open_source(event, site, camera)) as source:
+        with closing(build.open_source(event, site, camera, kept_in(runs))) as source:
             recordings = recordings_of(source)
             if not recordings:
                 raise SourceUnavailable(
@@ -82,23 +88,25 @@ def with_keyframes(event: EventFile, site: Site) -> EventFile:
     return event.model_copy(update={"cameras": cameras})
 
 
-def _apart(event: EventFile, site: Site, camera: Camera, entry: CameraFile) -> Iterator[str]:
+def _apart(event: EventFile, site: Site, camera: Camera, entry: CameraFile, runs: Path) -> Iterator[str]:
     """The fault of every single recording of a camera that has several, then of those without one together."""
     sound = []
     for each in entry.source.recordings or []:
         try:
-            _open(event, site, camera, entry, [each])
+            _open(event, site, camera, entry, [each], runs)
             sound.append(each)
         except SourceUnavailable as fault:
             yield str(fault)
     try:
         if sound:
-            _open(event, site, camera, entry, sound)
+            _open(event, site, camera, entry, sound, runs)
     except SourceUnavailable as fault:
         yield str(fault)
 
 
-def _open(event: EventFile, site: Site, camera: Camera, entry: CameraFile, recordings: Sequence[RecordingFile]) -> None:
+def _open(
+    event: EventFile, site: Site, camera: Camera, entry: CameraFile, recordings: Sequence[RecordingFile], runs: Path
+) -> None:
     some = entry.source.model_copy(update={"recordings": list(recordings)})
     cameras = [entry.model_copy(update={"source": some}) if c.id == entry.id else c for c in event.cameras]
-    build.open_source(event.model_copy(update={"cameras": cameras}), site, camera).close()
+    build.open_source(event.model_copy(update={"cameras": cameras}), site, camera, kept_in(runs)).close()

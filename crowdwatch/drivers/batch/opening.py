@@ -92,7 +92,7 @@ def open_job(
     """
     site = config.to_site(event)
     if settings.keyframes:
-        event = footage.with_keyframes(event, site)
+        event = footage.with_keyframes(event, site, settings.runs)
     if settings.coarse_hz is not None:
         cameras = [camera.model_copy(update={"sample_hz": settings.coarse_hz}) for camera in event.cameras]
         event = event.model_copy(update={"cameras": cameras})
@@ -203,7 +203,7 @@ def _begin(event: EventFile, settings: JobSettings, store: Store, say: Callable[
     configuration = RunConfiguration.for_footage(event, store, build.Models(event, config.to_site(event)))
     left_out = config.left_out(event)
     event, site = configuration.event, configuration.site
-    found = footage.look_at(event, site)
+    found = footage.look_at(event, site, settings.runs)
     for note in (*left_out, *found.notes):
         say(note)
     from_ns = min(span[0] for span in found.spans.values())
