@@ -311,13 +311,17 @@ def _without(
 
 def _nanmean(fields: list[FloatArray]) -> FloatArray:
     """Mean over the known values of each cell; NaN where there is none."""
-    total, known = np.zeros(fields[0].shape), np.zeros(fields[0].shape)
-    for field_p_m2 in fields:
-        here = np.isfinite(field_p_m2)
-        np.add(total, field_p_m2, out=total, where=here)
-        known += here
-    mean: FloatArray = np.full(total.shape, np.nan)
-    np.divide(total, known, out=mean, where=known > 0)
+    mean: FloatArray = fields[0].copy()
+    for field_p_m2 in fields[1:]:
+        mean += field_p_m2
+    mean /= len(fields)
+    partly = np.flatnonzero(np.isnan(mean))  # unknown in one of them at least
+    values = np.array([field_p_m2.ravel()[partly] for field_p_m2 in fields])
+    known = np.isfinite(values)
+    times = known.sum(axis=0)
+    of_known = np.full(len(partly), np.nan)
+    np.divide(np.where(known, values, 0.0).sum(axis=0), times, out=of_known, where=times > 0)
+    mean.ravel()[partly] = of_known
     return mean
 
 

@@ -150,11 +150,13 @@ def _crowding(view: SiteView, field_p_m2: FloatArray, px2_m2: FloatArray) -> Flo
     zones, cell_m2 = view.zones, view.grid.cell_m**2
     people = field_p_m2.ravel()[zones.peak_cells] * cell_m2
     pixels = px2_m2.ravel()[zones.peak_cells] * cell_m2
-    known = np.isfinite(people) & np.isfinite(pixels) & (pixels > 0)
-    zone = np.repeat(np.arange(len(zones)), np.diff(zones.peak_first))[known]
-    here, counts = people[known], len(zones)
-    total = np.bincount(zone, here, counts)
-    close = np.bincount(zone, here**2 / pixels[known], counts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = people / pixels
+    unknown = ~(np.isfinite(share) & (pixels > 0))
+    people[unknown], share[unknown] = 0.0, 0.0
+    counts = len(zones)
+    total = np.bincount(zones.peak_zone, people, counts)
+    close = np.bincount(zones.peak_zone, people * share, counts)
     nothing: FloatArray = np.full(counts, np.nan)
     np.divide(close * intervals.PATCH_PX2, total, out=nothing, where=total > 0)
     return nothing

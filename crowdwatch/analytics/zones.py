@@ -33,6 +33,7 @@ class ZoneCells:
         first: (cells + 1,) the first entry of each cell.
         peak_cells: (M,) the cells whose centres lie in a zone, zone by zone.
         peak_first: (zones + 1,) the first of them of each zone.
+        peak_zone: (M,) the zone of each.
     """
 
     zones: tuple[Zone, ...]
@@ -46,6 +47,7 @@ class ZoneCells:
     first: IntArray
     peak_cells: IntArray
     peak_first: IntArray
+    peak_zone: IntArray
 
     def __len__(self) -> int:
         return len(self.zones)
@@ -97,4 +99,5 @@ def place_zones(grid: Grid, zones: Sequence[Zone], walkable: BaseGeometry) -> Zo
     return ZoneCells(
         tuple(zones), areas, np.array([area.area for area in areas]), cell[order], zone[order], share[order],
         mask[order], whole[order], first, np.concatenate(peaks), peak_first,
+        np.repeat(np.arange(len(zones)), np.diff(peak_first)),
     )  # fmt: skip
