@@ -149,7 +149,7 @@ def _sample_hz(event: EventFile, camera: Camera) -> Fraction | None:
 def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | None = None) -> Source:
     """Open one camera's footage and hold its size against the calibration's.
 
-    ``kept_in`` is the folder where what is found in its files is kept for other processes.
+    ``kept_in`` is the folder where what was found in its files before may be kept.
 
     Raises:
         SourceUnavailable: missing, unreadable, or of another size than the calibration.

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from crowdwatch.sources.findings import Findings
 from crowdwatch.sources.index import PacketIndex, Shown
 from crowdwatch.store.files import replace_file
 
-__all__ = ["file_of", "keep", "recall"]
+__all__ = ["keep", "recall"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,21 +35,22 @@ FRACTIONS = ("time_base", "declared_rate", "declared_s", "end_s", "aspect")
 PLAIN = ("name", "codec", "declared_frames", "reorders", "disordered")
 
 
-def file_of(folder: Path, path: Path, number: int | None, told: tuple[int, ...]) -> Path:
-    """Where what was found in a recording is kept.
-
-    Args:
-        folder: of all of them.
-        path, number: the recording and its stream.
-        told: its size and time of change.
-    """
+def _file_of(folder: Path, path: Path, number: int | None, told: tuple[int, ...]) -> Path:
     name = f"{VERSION}|{path.resolve()}|{number}|{told}".encode()
     return folder / f"{hashlib.sha256(name).hexdigest()[:32]}.npz"
 
 
-def keep(file: Path, found: Findings) -> None:
-    """Write what was found; a disk that takes no more costs only the time to read the recording again."""
-    index = found.footage.index
+def keep(folder: Path, found: Findings) -> None:
+    """Write what was found in a recording, where it is not kept yet; a disk that takes no more costs only the time to
+    read the recording again."""
+    path, index = found.footage.path, found.footage.index
+    try:
+        status = path.stat()
+    except OSError:
+        return
+    file = _file_of(folder, path, found.footage.number, (status.st_size, status.st_mtime_ns))
+    if file.exists():
+        return
     facts: dict[str, Any] = {name: getattr(index, name) for name in PLAIN}
     facts |= {name: None if getattr(index, name) is None else str(getattr(index, name)) for name in FRACTIONS}
     facts |= {
@@ -62,11 +64,18 @@ def keep(file: Path, found: Findings) -> None:
     try:
         replace_file(file, lambda out: np.savez_compressed(out, facts=text, **arrays), by=str(os.getpid()))
     except StoreError as error:
-        _log.warning("what was found in %s is not kept: %s", found.footage.path, error)
+        _log.warning("what was found in %s is not kept: %s", path, error)
 
 
-def recall(file: Path, path: Path, number: int | None) -> Findings | None:
-    """What was found before in a recording; None where nothing whole is kept."""
+def recall(folder: Path, path: Path, number: int | None, told: tuple[int, ...]) -> Findings | None:
+    """What was found before in a recording; None where nothing whole is kept.
+
+    Args:
+        folder: where what was found is kept.
+        path, number: the recording and its stream.
+        told: its size and the time of its last change in nanoseconds.
+    """
+    file = _file_of(folder, path, number, told)
     try:
         with file.open("rb") as raw, np.load(raw, allow_pickle=False) as held:
             facts = json.loads(held["facts"].tobytes())
@@ -84,4 +93,6 @@ def recall(file: Path, path: Path, number: int | None) -> Findings | None:
         return None
     except (OSError, BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         _log.warning("%s: what was found in %s before cannot be read (%s). It is read again.", file, path, error)
+        with suppress(OSError):
+            file.unlink()
         return None

@@ -24,7 +24,7 @@ def find(path: Path, number: int | None = None, folder: Path | None = None) -> F
     Args:
         path: the file.
         number: of its video stream; None for the only one.
-        folder: where what was found is kept for other processes; None keeps it in memory alone.
+        folder: where what other processes found may be kept (:func:`crowdwatch.sources.kept.keep`); None is nowhere.
 
     Raises:
         SourceUnavailable: it cannot be opened, holds no such stream or no picture, or is mirrored.
@@ -38,14 +38,8 @@ def find(path: Path, number: int | None = None, folder: Path | None = None) -> F
 
 @lru_cache(maxsize=256)
 def _remembered(path: Path, number: int | None, folder: Path | None, told: tuple[int, int, int]) -> Findings:
-    if folder is None:
-        return _read(path, number)
-    file = kept.file_of(folder, path, number, told[:2])
-    found = kept.recall(file, path, number)
-    if found is None:
-        found = _read(path, number)
-        kept.keep(file, found)
-    return found
+    found = None if folder is None else kept.recall(folder, path, number, told[:2])
+    return _read(path, number) if found is None else found
 
 
 def _read(path: Path, number: int | None) -> Findings:

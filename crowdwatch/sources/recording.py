@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.records import CameraFault, Frame, FramePair, Stamp
 from crowdwatch.errors import SourceTruncated
+from crowdwatch.sources.kept import keep
 from crowdwatch.sources.reading import find
 from crowdwatch.sources.sampling import NS, Taken, sample, whole
 
@@ -37,7 +38,7 @@ class Recording:
         video_stream: which of several video streams, counted from 0; None for the only one.
         square_pixels: pictures whose pixels are not square are widened, as players show them.
         start_step_ns: how exactly ``start_ns`` is known: it may be this much later.
-        kept_in: folder where what is found in the file is kept for other processes; None keeps it in memory alone.
+        kept_in: folder where what was found in the file before may be kept; None reads the file.
 
     Raises:
         SourceUnavailable: missing, empty, not a video, without a single frame, mirrored by its display matrix, or with
@@ -74,6 +75,10 @@ class Recording:
         self._tick = tick_ns.numerator, tick_ns.denominator  # whole numbers, ten times as fast as fractions
         self.shown_hw = self._found.shown_hw
         self.image_hw = self.shown_hw if square_pixels else self._found.turned(self._found.decoded_hw)
+
+    def keep(self, folder: Path) -> None:
+        """Keep what was found in the file for other processes."""
+        keep(folder, self._found)
 
     @property
     def camera_id(self) -> str:

@@ -115,6 +115,7 @@ def test_a_batch_of_the_real_recording_equals_its_replay(real_replay, real, tmp_
     """Two workers of a running cluster: see the file that is mended."""
     result = run_batch(real, batch_options(tmp_path, real, REAL_S, chunk_s=chunk_s, workers=workers))
     assert_equal(result, tmp_path, real_replay)
+    assert len(list((tmp_path / ".recordings").iterdir())) == 1  # read once, and not by every worker
 
 
 @pytest.fixture(scope="module")

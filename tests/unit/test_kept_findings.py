@@ -19,7 +19,10 @@ def film(tmp_path: Path) -> Path:
 
 def recording(film: Path, folder: Path | None) -> Recording:
     reading._remembered.cache_clear()  # as another process
-    return Recording(film, camera_id="c", start_ns=0, kept_in=folder)
+    found = Recording(film, camera_id="c", start_ns=0, kept_in=folder)
+    if folder is not None:
+        found.keep(folder)
+    return found
 
 
 def test_nothing_of_an_index_is_left_out() -> None:
@@ -46,7 +49,8 @@ def test_a_changed_or_damaged_file_is_read_again(film: Path, tmp_path: Path, cap
     folder = tmp_path / "kept"
     span = recording(film, folder).span_ns
     (file,) = folder.iterdir()
-    for content in (b"", file.read_bytes()[:200], b"no archive"):
+    whole = file.read_bytes()
+    for content in (b"", whole[:200], b"no archive"):
         file.write_bytes(content)
         assert recording(film, folder).span_ns == span
     assert caplog.text.count("It is read again") == 3

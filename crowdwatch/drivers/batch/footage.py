@@ -14,6 +14,7 @@ from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers import build
 from crowdwatch.drivers.footage import check_gaps, notes_of, recordings_of
 from crowdwatch.errors import SourceUnavailable
+from crowdwatch.sources.recording import Recording
 
 __all__ = ["FootageReport", "kept_in", "look_at", "with_keyframes"]
 
@@ -31,15 +32,22 @@ class FootageReport:
         spans: per camera, event time of the first frame and of the end.
         files: per camera, its files as (path, bytes, time of last change in ns).
         notes: what is odd and does not stop the job: files that end early, variable rates, several codecs.
+        recordings: all of them, closed.
     """
 
     spans: dict[str, tuple[int, int]]
     files: dict[str, list[tuple[str, int, int]]]
     notes: tuple[str, ...]
+    recordings: tuple[Recording, ...]
+
+    def keep(self, runs: Path) -> None:
+        """Keep what was found, so that no worker reads a whole recording again."""
+        for recording in self.recordings:
+            recording.keep(kept_in(runs))
 
 
 def look_at(event: EventFile, site: Site, runs: Path) -> FootageReport:
-    """Open every recording of every camera, which reads it to its end, and keep what was found for the workers.
+    """Open every recording of every camera, which reads it to its end where that was not done before.
 
     Raises:
         SourceUnavailable: lists every recording that cannot be used, every overlap, and gaps of weeks.
@@ -57,7 +65,8 @@ def look_at(event: EventFile, site: Site, runs: Path) -> FootageReport:
     if faults:
         raise SourceUnavailable("\n".join(faults))
     check_gaps(sources)
-    return FootageReport(spans, {camera.id: stamps(camera) for camera in event.cameras}, tuple(notes))
+    recordings = tuple(each for source in sources for each in recordings_of(source))
+    return FootageReport(spans, {camera.id: stamps(camera) for camera in event.cameras}, tuple(notes), recordings)
 
 
 def stamps(camera: CameraFile) -> list[tuple[str, int, int]]:

@@ -223,5 +223,6 @@ def _begin(event: EventFile, settings: JobSettings, store: Store, say: Callable[
     run = Run(folder.name, event.id, Mode.BATCH, configuration.json, str(folder), from_ns, to_ns, time.time_ns())
     job = Job(run, event, plan, view)
     job.write_plan()  # first: a run in the store has its plan
+    found.keep(settings.runs)
     begin(store, run, new=True)
     return job
