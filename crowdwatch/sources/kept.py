@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -17,11 +16,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from crowdwatch.errors import StoreError
+from crowdwatch.assets.fetching import written_whole
 from crowdwatch.sources.decoding import Footage
 from crowdwatch.sources.findings import Findings
 from crowdwatch.sources.index import PacketIndex, Shown
-from crowdwatch.store.files import replace_file
 
 __all__ = ["keep", "recall"]
 
@@ -62,8 +60,9 @@ def keep(folder: Path, found: Findings) -> None:
         arrays["order"] = index.shown.order
     text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     try:
-        replace_file(file, lambda out: np.savez_compressed(out, facts=text, **arrays), by=str(os.getpid()))
-    except StoreError as error:
+        with written_whole(file) as out:
+            np.savez_compressed(out, facts=text, **arrays)
+    except OSError as error:
         _log.warning("what was found in %s is not kept: %s", path, error)
 
 
