@@ -12,7 +12,6 @@ import logging
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, Frame
 from crowdwatch.detectors.boxes import BoxLimits, Letterbox, ModelShape, blob, letterboxed
-from crowdwatch.detectors.openvino_yolo import compiled
+from crowdwatch.detectors.openvino_yolo import Requests, compiled
 from crowdwatch.detectors.weights import WeightsFile
 from crowdwatch.errors import ConfigError, ModelError
 
@@ -83,10 +82,7 @@ class OnnxYolo:
         self._limits = limits or BoxLimits()
         model = _read(weights.path)
         self._input_hw = _input_hw(weights.path, model, image_px)
-        compiled_model = compiled(weights.path, model, self._input_hw, precision, threads, streams)
-        self._requests: SimpleQueue[Any] | None = SimpleQueue()
-        for _ in range(streams + 1):
-            self._requests.put(compiled_model.create_infer_request())
+        self._requests = Requests(compiled(weights.path, model, self._input_hw, precision, threads, streams), streams)
         self._id = f"{weights.name}@{self._input_hw[1]}/onnx-openvino-{precision}/{weights.sha256[:12]}"
         grey = self.forward(np.full((1, 3, *self._input_hw), 0.4, dtype=np.float32))
         self._form, classes = _form(weights.path, grey[0], self._input_hw)
@@ -116,20 +112,11 @@ class OnnxYolo:
 
     def forward(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network alone on a prepared picture (1, 3, h, w). Raises ModelError."""
-        requests = self._requests
-        if requests is None:
-            raise ModelError(f"detector {self._id}: it is closed. Build a new one.")
-        request = requests.get()
-        try:
-            return np.array(request.infer(picture, share_inputs=True, share_outputs=True)[0], dtype=np.float32)
-        except RuntimeError as err:
-            raise ModelError(f"detector {self._id}: OpenVINO failed: {err}.") from err
-        finally:
-            requests.put(request)
+        return self._requests.infer(picture, self._id)
 
     def close(self) -> None:
         """Release the model."""
-        self._requests = None
+        self._requests.close()
 
     def _prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Letterbox]:
         if self._form in (Form.CELLS, Form.YOLOX):

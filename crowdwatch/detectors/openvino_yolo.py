@@ -18,12 +18,43 @@ from crowdwatch.detectors.boxes import BoxLimits, Letterbox, ModelShape, blob
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
 from crowdwatch.errors import ConfigError, ModelError
 
-__all__ = ["PRECISIONS", "OpenVinoYolo", "compiled"]
+__all__ = ["PRECISIONS", "OpenVinoYolo", "Requests", "compiled"]
 
 _log = logging.getLogger(__name__)
 
 PRECISIONS = ("f32", "bf16", "auto")
 """``auto`` is OpenVINO's own choice: bf16 where the CPU has it."""
+
+
+class Requests:
+    """A compiled network that several threads may ask at once.
+
+    Args:
+        model: the network.
+        streams: pictures that are looked at at once; one more waits in OpenVINO, so that no stream waits for Python.
+    """
+
+    def __init__(self, model: Any, streams: int) -> None:
+        self._waiting: SimpleQueue[Any] | None = SimpleQueue()
+        for _ in range(streams + 1):
+            self._waiting.put(model.create_infer_request())
+
+    def infer(self, picture: NDArray[np.float32], detector_id: str) -> NDArray[np.float32]:
+        """The first output for a picture. Raises ModelError, in the name of the detector."""
+        waiting = self._waiting
+        if waiting is None:
+            raise ModelError(f"detector {detector_id}: it is closed. Build a new one.")
+        request = waiting.get()
+        try:
+            return np.array(request.infer(picture, share_inputs=True, share_outputs=True)[0], dtype=np.float32)
+        except RuntimeError as err:
+            raise ModelError(f"detector {detector_id}: OpenVINO failed: {err}.") from err
+        finally:
+            waiting.put(request)
+
+    def close(self) -> None:
+        """Release the network."""
+        self._waiting = None
 
 
 class OpenVinoYolo:
@@ -58,14 +89,12 @@ class OpenVinoYolo:
             folder = exported(weights, image_px=image_px or 640, max_det=self._limits.max_det)
         self._shape = _shape(folder, weights, image_px, anchor)
         model = _compile(folder, self._shape, precision, threads, streams)
-        self._requests: SimpleQueue[Any] | None = SimpleQueue()
-        for _ in range(streams + 1):  # one more waits in OpenVINO, so that no stream waits for Python
-            self._requests.put(model.create_infer_request())
-        # OpenVINO's Python layer sets itself up on its first inference, and two threads that begin it at once may hang
-        self.forward(np.zeros((1, 3, *self._shape.input_hw), dtype=np.float32))
+        self._requests = Requests(model, streams)
         self._id = (
             f"{weights.name}@{self._shape.input_hw[1]}{self._shape.suffix}/openvino-{precision}/{weights.sha256[:12]}"
         )
+        # OpenVINO's Python layer sets itself up on its first inference, and two threads that begin it at once may hang
+        self.forward(np.zeros((1, 3, *self._shape.input_hw), dtype=np.float32))
         _log.info("detector %s: %s", self._id, weights.describe())
 
     @property
@@ -88,16 +117,7 @@ class OpenVinoYolo:
 
     def forward(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network alone on a prepared picture (1, 3, h, w); benchmarks time it. Raises ModelError."""
-        requests = self._requests
-        if requests is None:
-            raise ModelError(f"detector {self._id}: it is closed. Build a new one.")
-        request = requests.get()
-        try:
-            return np.array(request.infer(picture, share_inputs=True, share_outputs=True)[0], dtype=np.float32)
-        except RuntimeError as err:
-            raise ModelError(f"detector {self._id}: OpenVINO failed: {err}.") from err
-        finally:
-            requests.put(request)
+        return self._requests.infer(picture, self._id)
 
     def _one(self, frame: Frame) -> Detections:
         picture, fits = self.prepare([frame.image_bgr])
@@ -105,7 +125,7 @@ class OpenVinoYolo:
 
     def close(self) -> None:
         """Release the model."""
-        self._requests = None
+        self._requests.close()
 
 
 def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anchor) -> ModelShape:

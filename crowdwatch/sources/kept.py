@@ -90,7 +90,10 @@ def recall(folder: Path, path: Path, number: int | None, told: tuple[int, ...]) 
         return Findings(footage, (height, width), int(facts["turns"]), Fraction(facts["shown_aspect"]))
     except FileNotFoundError:
         return None
-    except (OSError, BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+    except OSError as error:  # another user's, or a disk that is away: not ours to remove
+        _log.warning("%s: what was found in %s before cannot be opened (%s). It is read again.", file, path, error)
+        return None
+    except (BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         _log.warning("%s: what was found in %s before cannot be read (%s). It is read again.", file, path, error)
         with suppress(OSError):
             file.unlink()
