@@ -18,10 +18,11 @@ from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesse
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
-from crowdwatch.analytics.readings import Doubts, read_zones
+from crowdwatch.analytics.readings import read_zones
 from crowdwatch.analytics.reference import KEPT_FRAC, Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
 from crowdwatch.analytics.sudden_fall import Fall, Falls, falls_of
+from crowdwatch.analytics.zone_now import Doubts
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import CameraFault, FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Tick

@@ -11,16 +11,15 @@ import numpy as np
 from crowdwatch.analytics import correction
 from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, zone_mass
 from crowdwatch.analytics.coverage import CameraView, SiteView
-from crowdwatch.analytics.memory import Lost, LostGround
-from crowdwatch.analytics.sudden_fall import EVERYBODY, Fall
+from crowdwatch.analytics.sudden_fall import EVERYBODY
+from crowdwatch.analytics.zone_now import Doubts, ZoneNow, zones_now
 from crowdwatch.core import intervals
 from crowdwatch.core.outcomes import Health, Level, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray
-from crowdwatch.core.site import FACTOR_RANGE, MOST_P_M2, Bias, Zone
-from crowdwatch.ground import share_of
+from crowdwatch.core.site import FACTOR_RANGE, MOST_P_M2, Bias
 
-__all__ = ["BLIND_BELOW_FRAC", "DEGRADED_BELOW_FRAC", "Doubts", "read_zones"]
+__all__ = ["BLIND_BELOW_FRAC", "DEGRADED_BELOW_FRAC", "read_zones"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
@@ -45,45 +44,6 @@ covered since before the first picture. [design value]"""
 LOST_GROUND_FRAC = 0.02
 """Less lost ground of a zone than this is not said: moving cameras sway. [design value]"""
 
-PEAK_SHARE = 0.25
-"""Of the kernel that must lie over seen, walkable ground where a peak is read: with bandwidth 1 m it then averages over
-3 m2 and more. Beside a sliver of ground a single person would read as a dense crowd."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doubts:
-    """What is said against the numbers of a tick: ground that is not seen any more, counts that fell faster than people
-    walk, and how many more people cameras find where others count."""
-
-    lost: Lost
-    falls: Mapping[str, Mapping[str, Fall]]
-    more: Mapping[str, Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Zone:
-    """What is known of one zone before it is judged: who watches it, who of them is well, and the people counted."""
-
-    index: int
-    zone: Zone
-    visible_frac: float
-    watching: tuple[str, ...]
-    well: tuple[str, ...]
-    boxes: float
-    masses: float
-    alone: float
-    peak_p_m2: float
-    crowding: float
-    lost: LostGround
-    falls: Mapping[str, Fall]
-    more: Mapping[str, float]
-    blank: Mapping[str, float]
-
-    @property
-    def found(self) -> float:
-        """People counted."""
-        return self.boxes + self.masses
-
 
 @dataclass(frozen=True, slots=True)
 class _Masses:
@@ -93,73 +53,6 @@ class _Masses:
     total: FloatArray
     by_boxes: FloatArray
     lost: FloatArray
-
-
-def _zones(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubts: Doubts) -> list[_Zone]:
-    """Every zone with its people, and the densest place and the crowding of the mean density field on it."""
-    coverage, zones, lost, blank = assignment.coverage, view.zones, doubts.lost, _blank(view, assignment)
-    peaks, crowded = _peaks(view, field_p_m2, coverage.kernel), _crowding(view, field_p_m2, coverage.px2_m2)
-    watching: list[list[str]] = [[] for _ in zones.zones]
-    for camera_id in sorted(coverage.views):
-        for index in np.flatnonzero(coverage.views[camera_id].zones_seen):
-            watching[index].append(camera_id)
-    return [
-        _Zone(
-            index, zone, float(coverage.visible_frac[index]), tuple(watching[index]),
-            tuple(c for c in watching[index] if assignment.cameras[c].health is Health.OK),
-            float(assignment.boxes[index]), float(assignment.masses[index]), float(assignment.alone[index]),
-            float(peaks[index]), float(crowded[index]),
-            lost.of(index), doubts.falls.get(zone.zone_id, {}), doubts.more.get(zone.zone_id, {}),
-            {camera_id: float(frac[index]) for camera_id, frac in blank.items()},
-        )
-        for index, zone in enumerate(zones.zones)
-    ]  # fmt: skip
-
-
-def _blank(view: SiteView, assignment: Assignment) -> dict[str, FloatArray]:
-    """Camera -> (zones,) the share of each zone that it counts and of which its pictures have shown nothing so far."""
-    zones, found = view.zones, {}
-    for camera_id in sorted(assignment.coverage.healthy):
-        cells = assignment.cameras[camera_id].blank_cells
-        if cells is None:
-            continue
-        camera = assignment.coverage.views[camera_id]
-        owned = np.where(cells, assignment.coverage.owned[camera_id], 0).ravel()[camera.cells].astype(np.uint16)
-        area = zones.share[camera.entries] * share_of(owned, zones.mask[camera.entries]) * view.grid.cell_m**2
-        found[camera_id] = np.bincount(zones.zone[camera.entries], area, len(zones)) / np.maximum(
-            zones.ground_m2, 1e-12
-        )
-    return found
-
-
-def _peaks(view: SiteView, field_p_m2: FloatArray, kernel: FloatArray) -> FloatArray:
-    """(zones,) the densest cell whose centre lies in each zone, of those with :data:`PEAK_SHARE` of the kernel; NaN
-    where none is known."""
-    zones = view.zones
-    known = np.nan_to_num(field_p_m2.ravel()[zones.peak_cells], nan=-1.0)
-    known[~(kernel.ravel()[zones.peak_cells] >= PEAK_SHARE)] = -1.0
-    peaks = np.full(len(zones), -1.0)
-    held = zones.peak_first[:-1] < zones.peak_first[1:]
-    if held.any():
-        peaks[held] = np.maximum.reduceat(known, zones.peak_first[:-1][held])
-    return np.where(peaks < 0, np.nan, peaks)
-
-
-def _crowding(view: SiteView, field_p_m2: FloatArray, px2_m2: FloatArray) -> FloatArray:
-    """(zones,) :func:`~crowdwatch.core.intervals.crowding` of the cells whose centres lie in each zone."""
-    zones, cell_m2 = view.zones, view.grid.cell_m**2
-    people = field_p_m2.ravel()[zones.peak_cells] * cell_m2
-    pixels = px2_m2.ravel()[zones.peak_cells] * cell_m2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = people / pixels
-    unknown = ~(np.isfinite(share) & (pixels > 0))
-    people[unknown], share[unknown] = 0.0, 0.0
-    counts = len(zones)
-    total = np.bincount(zones.peak_zone, people, counts)
-    close = np.bincount(zones.peak_zone, people * share, counts)
-    nothing: FloatArray = np.full(counts, np.nan)
-    np.divide(close * intervals.PATCH_PX2, total, out=nothing, where=total > 0)
-    return nothing
 
 
 def _masses(view: SiteView, assignment: Assignment) -> dict[str, _Masses]:
@@ -183,7 +76,7 @@ def _masses(view: SiteView, assignment: Assignment) -> dict[str, _Masses]:
 
 
 def _quality(
-    view: SiteView, zone: _Zone, assignment: Assignment, masses: Mapping[str, _Masses]
+    view: SiteView, zone: ZoneNow, assignment: Assignment, masses: Mapping[str, _Masses]
 ) -> tuple[Quality, list[Reason]]:
     """How far to trust a zone's reading, and why not."""
     cameras = assignment.cameras
@@ -219,7 +112,7 @@ def _quality(
     return Quality.DEGRADED if doubts else Quality.GOOD, [*doubts, *notes]
 
 
-def _fallen(zone: _Zone) -> list[Reason]:
+def _fallen(zone: ZoneNow) -> list[Reason]:
     """Counts that fell faster than people walk, or did and came back."""
     people = {c: fall.people for c, fall in zone.falls.items() if fall.back_ns is None}
     back = sorted(c for c, fall in zone.falls.items() if fall.back_ns is not None and c != EVERYBODY)
@@ -230,7 +123,7 @@ def _fallen(zone: _Zone) -> list[Reason]:
     return said
 
 
-def _unclear(zone: _Zone, assignment: Assignment) -> list[Reason]:
+def _unclear(zone: ZoneNow, assignment: Assignment) -> list[Reason]:
     """What is wrong with a part of the pictures of cameras that are well otherwise, as far as it concerns the zone."""
     found = []
     for camera_id in zone.well:
@@ -261,7 +154,7 @@ def _notes(camera_id: str, bias: Bias | None, window: Sequence[Entry]) -> list[R
     return [Reason.of(Code.CORRECTED, camera_id, factor=bias.factor, offset=bias.offset, audits=bias.audits)]
 
 
-def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: _Zone, masses: _Masses | None) -> list[Reason]:
+def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: ZoneNow, masses: _Masses | None) -> list[Reason]:
     """What one healthy camera's part of a reading suffers from."""
     heads = now.window[-1].heads if now.window else None
     found = []
@@ -288,7 +181,7 @@ def _beyond(bias: Bias, window: Sequence[Entry]) -> bool:
     return not FACTOR_RANGE[0] < bias.factor < FACTOR_RANGE[1] or bool(window and window[-1].factor >= FACTOR_RANGE[1])
 
 
-def _covered(masses: _Masses, zone: _Zone) -> bool:
+def _covered(masses: _Masses, zone: ZoneNow) -> bool:
     """Whether the density map counts all but a few of a zone's people, so that missing boxes do not matter."""
     return bool(masses.by_boxes[zone.index] <= COVERED_FRAC * masses.total[zone.index])
 
@@ -299,7 +192,7 @@ def _many(lost: float, found: float) -> bool:
 
 
 def _unknown(
-    view: SiteView, zone: _Zone, t_ns: int, age_s: float, quality: Quality, why: Sequence[Reason]
+    view: SiteView, zone: ZoneNow, t_ns: int, age_s: float, quality: Quality, why: Sequence[Reason]
 ) -> ZoneReading:
     nan = math.nan
     site = view.site
@@ -312,7 +205,7 @@ def _unknown(
 
 
 def _interval(
-    view: SiteView, zone: _Zone, views: Mapping[str, CameraView], cameras: Mapping[str, CameraNow]
+    view: SiteView, zone: ZoneNow, views: Mapping[str, CameraView], cameras: Mapping[str, CameraNow]
 ) -> tuple[float, float, float]:
     """Count of the seen part of a zone with the ends of its interval: errors of boxes, of density maps, of the cameras'
     own counting and of the calibrated area, as independent ones. A camera's counting is what hand counts say of it,
@@ -366,7 +259,7 @@ def read_zones(
     """
     masses = _masses(view, assignment)
     readings = []
-    for zone in _zones(view, assignment, field_p_m2, doubts):
+    for zone in zones_now(view, assignment, field_p_m2, doubts):
         last_ns = seen_ns.get(zone.zone.zone_id)
         age_s = math.inf if last_ns is None else (t_ns - last_ns) / 1e9
         quality, why = _quality(view, zone, assignment, masses)
@@ -379,7 +272,7 @@ def read_zones(
 
 def _known(
     view: SiteView,
-    zone: _Zone,
+    zone: ZoneNow,
     t_ns: int,
     age_s: float,
     quality: Quality,
@@ -418,7 +311,7 @@ def _known(
     )
 
 
-def _before_falls(view: SiteView, zone: _Zone, high: float, assignment: Assignment) -> float:
+def _before_falls(view: SiteView, zone: ZoneNow, high: float, assignment: Assignment) -> float:
     """The upper end of the interval where counts fell that are doubted: who was counted before is still there."""
     missing = 0.0
     for camera_id, fall in zone.falls.items():
@@ -429,7 +322,7 @@ def _before_falls(view: SiteView, zone: _Zone, high: float, assignment: Assignme
     return max(high + missing, 0.0 if everybody is None else _most(view, everybody.before))
 
 
-def _before_unclear(view: SiteView, zone: _Zone, assignment: Assignment) -> float:
+def _before_unclear(view: SiteView, zone: ZoneNow, assignment: Assignment) -> float:
     """How many more there may be where pictures became unclear: those who were counted before."""
     missing = 0.0
     for camera_id in zone.well:
@@ -440,7 +333,7 @@ def _before_unclear(view: SiteView, zone: _Zone, assignment: Assignment) -> floa
     return missing
 
 
-def _most_alone(view: SiteView, zone: _Zone) -> float:
+def _most_alone(view: SiteView, zone: ZoneNow) -> float:
     """How many people there may be where boxes alone have counted: they find almost nobody in a dense crowd."""
     area_m2 = zone.zone.usable_area_m2 * zone.visible_frac
     return max(zone.alone, min(zone.alone / view.site.hand_over.least_recall, MOST_P_M2 * area_m2))
