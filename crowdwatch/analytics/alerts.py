@@ -20,6 +20,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from crowdwatch.core.intervals import exceeded
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, Level, Quality, ZoneReading
@@ -71,8 +72,8 @@ class Timer:
             return self if keep else replace(self, beyond_since_ns=None, held=self.active)
         beyond = value.now < limit.clear_below if self.active else value.now >= limit.raise_at
         held = self.active and beyond and not self._sees(value, limit)
-        if not beyond or held:
-            return replace(self, beyond_since_ns=None, known_ns=t_ns, held=held)
+        if not beyond or held:  # nearly always
+            return Timer(self.active, None, t_ns, self.limit, self.phase_id, self.visible_frac, held)
         since_ns = t_ns if self.beyond_since_ns is None else self.beyond_since_ns
         delay_s = limit.off_delay_s if self.active else limit.on_delay_s
         if (t_ns - since_ns) / 1e9 < delay_s:
@@ -122,12 +123,16 @@ class _Standing:
     reasons: tuple[Reason, ...] = ()
 
 
+ZoneTimers: TypeAlias = Mapping[tuple[str, Level], Timer]
+"""The timers of one zone, by quantity and level; that of blindness too."""
+
+
 @dataclass(frozen=True, slots=True)
 class AlarmBook:
-    """All that alarms remember. Keys: (zone, quantity, level) for timers, (zone, alarm) for alarms, zones for sight and
-    for ``held_ns``: since when a zone's level stays for want of sight alone."""
+    """All that alarms remember. Keys: zones for timers, sight and ``held_ns``, (zone, alarm) for alarms. ``held_ns`` is
+    since when a zone's level stays for want of sight alone."""
 
-    timers: Mapping[tuple[str, str, Level], Timer] = field(default_factory=dict)
+    timers: Mapping[str, ZoneTimers] = field(default_factory=dict)
     standing: Mapping[tuple[str, str], _Standing] = field(default_factory=dict)
     sight: Mapping[str, _Sight] = field(default_factory=dict)
     held_ns: Mapping[str, int] = field(default_factory=dict)
@@ -212,22 +217,24 @@ class _Judged:
 def _crowding(
     reading: ZoneReading,
     limits: ZoneLimits,
-    timers: dict[tuple[str, str, Level], Timer],
+    timers: dict[tuple[str, Level], Timer],
     stale_s: float,
     capacity: float | None,
     chance: float | None,
     phase_id: str,
 ) -> _Judged:
     """Step every timer of a zone and return what decides its level."""
-    in_force = {(reading.zone_id, limit.quantity.value, limit.level): limit for limit in limits.limits}
+    in_force = {(limit.quantity.value, limit.level): limit for limit in limits.limits}
     for key, timer in timers.items():
-        if key[0] == reading.zone_id and key[1] != BLINDNESS and key not in in_force and timer.limit is not None:
+        if key[0] != BLINDNESS and key not in in_force and timer.limit is not None:
             # this phase does not have the limit, and it is active: whatever is known is below it
             in_force[key] = replace(timer.limit, raise_at=math.inf, clear_below=math.inf)
     decided = _Cause(Level.NORMAL, "density", reading.density_p_m2, math.nan, "p/m2", _BELOW_LIMITS, "rule")
     held, ended_by = False, ""
+    asked = {limit.quantity for limit in in_force.values()}
+    values = {quantity: _value(reading, quantity, capacity, chance) for quantity in asked}
     for key, limit in in_force.items():
-        value, old = _value(reading, limit.quantity, capacity, chance), timers.get(key, Timer())
+        value, old = values[limit.quantity], timers.get(key, Timer())
         new = timers[key] = old.step(value, reading.t_ns, limit, stale_s, phase_id)
         if old.active and not new.active and old.phase_id != phase_id and old.limit != limit:
             ended_by = phase_id
@@ -239,7 +246,7 @@ def _crowding(
             held = new.held
         elif new.active and limit.level == decided.level:
             held = held and new.held
-    for key in [k for k in timers if k[0] == reading.zone_id and k[1] != BLINDNESS and not timers[k].active]:
+    for key in [k for k, timer in timers.items() if k[0] != BLINDNESS and not timer.active]:
         if key not in in_force or math.isinf(in_force[key].raise_at):
             del timers[key]  # of an earlier phase
     return _Judged(decided, held, ended_by)
@@ -263,13 +270,13 @@ def _reached(limit: Limit, value: float, chance: float | None) -> Reason:
 def _blindness(
     reading: ZoneReading,
     watched: bool,
-    timers: dict[tuple[str, str, Level], Timer],
+    timers: dict[tuple[str, Level], Timer],
     sight: dict[str, _Sight],
     stale_s: float,
 ) -> _Cause:
     """Step the timer of a zone's blindness and return what decides it. A phase that does not watch the zone ends no
     alarm: sight does."""
-    key = (reading.zone_id, BLINDNESS, BLIND_LEVEL)
+    key = (BLINDNESS, BLIND_LEVEL)
     old = timers.get(key, Timer())
     blind = (watched or old.active) and reading.quality in (Quality.STALE, Quality.BLIND)
     # silence has already lasted for the stale limit: it needs no further delay
@@ -346,7 +353,8 @@ def step(
         t_ns: the tick.
         stale_s: per zone, how long a gap an on-delay may bridge.
     """
-    timers, standing = dict(book.timers), dict(book.standing)
+    timers = {zone_id: dict(of_zone) for zone_id, of_zone in book.timers.items()}
+    standing = dict(book.standing)
     events: list[AlertEvent] = []
     for action in actions:
         key = (action.zone_id, action.alarm)
@@ -364,14 +372,15 @@ def step(
     for reading in readings:
         zone_id, bridge_s = reading.zone_id, stale_s[reading.zone_id]
         of = limits.get(zone_id, ZoneLimits(zone_id, ()))
-        crowding = _crowding(reading, of, timers, bridge_s, capacity[zone_id], site.alert_chance, phase.phase_id)
+        own = timers.setdefault(zone_id, {})
+        crowding = _crowding(reading, of, own, bridge_s, capacity[zone_id], site.alert_chance, phase.phase_id)
         if crowding.held:
             held_ns.setdefault(zone_id, t_ns)
         else:
             held_ns.pop(zone_id, None)
         for alarm, why in (
             (CROWDING, crowding.cause),
-            (BLINDNESS, _blindness(reading, of.watch_blindness, timers, sight, bridge_s)),
+            (BLINDNESS, _blindness(reading, of.watch_blindness, own, sight, bridge_s)),
         ):
             old = standing.get((zone_id, alarm), _Standing())
             if alarm == CROWDING and crowding.phase_id and why.level < old.level:

@@ -229,7 +229,7 @@ def zone_mass(view: SiteView, coverage: Coverage, camera_id: str, mass: FloatArr
     """(zones,) how much of (rows, cols) a density map over a camera's window it counts in each zone."""
     camera = coverage.views[camera_id]
     here = coverage.zone_shares[camera_id] * mass.ravel()[camera.cells]
-    return np.bincount(view.zones.zone[camera.entries], here, len(view.zones)).astype(np.float64)
+    return np.bincount(camera.entry_zones, here, len(view.zones)).astype(np.float64)
 
 
 def _seen_parts(view: SiteView, camera: CameraView, xy_m: FloatArray) -> tuple[IntArray, Masks]:
@@ -244,10 +244,10 @@ def _seen_parts(view: SiteView, camera: CameraView, xy_m: FloatArray) -> tuple[I
     place, bit = parts_at(own, xy_m)
     if not window:
         return place, bit
-    inner = (place >= 0) & (camera.seen.ravel()[place] == EVERY_PART)
-    edge = np.flatnonzero(~inner)
-    place[edge], bit[edge] = nearest_part(camera.seen, (xy_m[edge] - own.origin_m) / own.cell_m)
-    there = edge[place[edge] >= 0]
+    seen = np.where(place >= 0, camera.seen.ravel()[place], 0)
+    away = np.flatnonzero(seen & bit == 0)
+    place[away], bit[away] = nearest_part(camera.seen, (xy_m[away] - own.origin_m) / own.cell_m)
+    there = np.flatnonzero((seen != EVERY_PART) & (place >= 0))
     unseen = there[~sees(camera.plane, camera.camera.anchor, camera.camera.counts_heads, xy_m[there])]
     place[unseen], bit[unseen] = -1, 0
     return place, bit

@@ -57,6 +57,7 @@ class CameraView:
         heads_alone: share of each cell's density map that it counts where no other camera does.
         entries: (E,) which of the site's zone entries lie on cells that it reaches.
         cells: (E,) their cells within the window, row by row.
+        entry_zones: (E,) their zones.
         zones_seen: (zones,) whether it looks at any of their ground.
         zones_in_sight: (zones,) whether it sees any of it: not where the part of the picture that shows it is lost.
         zones_hidden: (zones,) whether it has lost any of it.
@@ -74,6 +75,7 @@ class CameraView:
     heads_alone: FloatArray
     entries: IntArray
     cells: IntArray
+    entry_zones: IntArray
     zones_seen: NDArray[np.bool_]
     zones_in_sight: NDArray[np.bool_]
     zones_hidden: NDArray[np.bool_]
@@ -174,12 +176,13 @@ def view_camera(view: SiteView, camera: Camera, plane: GroundPlane) -> CameraVie
     row, col = np.divmod(view.zones.cell[entries], view.grid.shape[1])
     cells = (row - window.row) * window.cols + col - window.col
     sees = found.seen.ravel()[cells] & view.zones.mask[entries] != 0
-    zones_seen = np.bincount(view.zones.zone[entries], sees, len(view.zones)) > 0
+    entry_zones = view.zones.zone[entries]
+    zones_seen = np.bincount(entry_zones, sees, len(view.zones)) > 0
     none_hidden = np.zeros(len(view.zones), dtype=np.bool_)
     return CameraView(
         camera, plane, plane.plane_id, window, found.seen, found.sigma_m, found.px2_m2, heads_share, kernel,
-        _shares_of(view.walkable, window, found.seen) * inverse(heads_share), entries, cells, zones_seen,
-        zones_seen, none_hidden,
+        _shares_of(view.walkable, window, found.seen) * inverse(heads_share), entries, cells, entry_zones,
+        zones_seen, zones_seen, none_hidden,
     )  # fmt: skip
 
 

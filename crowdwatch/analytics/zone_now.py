@@ -90,9 +90,7 @@ def _blank(view: SiteView, assignment: Assignment) -> dict[str, FloatArray]:
         camera = assignment.coverage.views[camera_id]
         owned = np.where(cells, assignment.coverage.owned[camera_id], 0).ravel()[camera.cells].astype(np.uint16)
         area = zones.share[camera.entries] * share_of(owned, zones.mask[camera.entries]) * view.grid.cell_m**2
-        found[camera_id] = np.bincount(zones.zone[camera.entries], area, len(zones)) / np.maximum(
-            zones.ground_m2, 1e-12
-        )
+        found[camera_id] = np.bincount(camera.entry_zones, area, len(zones)) / np.maximum(zones.ground_m2, 1e-12)
     return found
 
 

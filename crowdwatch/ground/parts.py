@@ -79,23 +79,22 @@ def nearest_part(masks: Masks, at: FloatArray) -> tuple[IntArray, Masks]:
     rows, cols = masks.shape
     around = np.pad(masks, 2)
     home = np.clip(np.floor(at).astype(np.int64), -1, np.array([cols, rows]))
-    cells = np.arange(3)
-    near = around[home[:, 1, None, None] + 1 + cells[:, None], home[:, 0, None, None] + 1 + cells]
-    there = unpacked(near.reshape(-1, 3)).reshape(len(at), 3 * SIDE, 3 * SIDE)
+    three = np.arange(3)
+    near = around[home[:, 1, None, None] + 1 + three[:, None], home[:, 0, None, None] + 1 + three]
+    cell, bit = np.full(len(at), -1), np.zeros(len(at), dtype=np.uint16)
+    some = np.flatnonzero(near.any(axis=(1, 2)) & (np.abs(at - home - 0.5).max(axis=1, initial=0.0) <= 1))
+    at, home = at[some], home[some]
+    there = unpacked(near[some].reshape(-1, 3)).reshape(len(at), 3 * SIDE, 3 * SIDE)
     steps = np.arange(-SIDE, 2 * SIDE)
     col, row = (home[:, axis, None] * SIDE + steps for axis in (0, 1))
-    far = ((row + 0.5) / SIDE - at[:, 1, None])[:, :, None] ** 2 + ((col + 0.5) / SIDE - at[:, 0, None])[
-        :, None, :
-    ] ** 2
-    best = np.where(there, far, np.inf).reshape(len(at), len(steps) ** 2)
-    nearest = best.argmin(axis=1)
-    of_row, of_col = np.divmod(nearest, len(steps))
+    across, along = (((part + 0.5) / SIDE - at[:, axis, None]) ** 2 for axis, part in enumerate((col, row)))
+    far = np.where(there, along[:, :, None] + across[:, None, :], np.inf)
+    of_row, of_col = np.divmod(far.reshape(len(at), len(steps) ** 2).argmin(axis=1), len(steps))
     each = np.arange(len(at))
     part_row, part_col = row[each, of_row], col[each, of_col]
-    found = np.isfinite(best[each, nearest]) & (np.abs(at - home - 0.5).max(axis=1) <= 1)
-    cell = part_row // SIDE * cols + part_col // SIDE
-    bit = np.left_shift(1, part_row % SIDE * SIDE + part_col % SIDE)
-    return np.where(found, cell, -1), np.where(found, bit, 0).astype(np.uint16)
+    cell[some] = part_row // SIDE * cols + part_col // SIDE
+    bit[some] = np.left_shift(1, part_row % SIDE * SIDE + part_col % SIDE)
+    return cell, bit
 
 
 def parts_at(grid: Grid, xy_m: FloatArray) -> tuple[IntArray, Masks]:

@@ -154,9 +154,13 @@ def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.
 
 def _homogeneous(plane: GroundPlane, ideal: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The three homogeneous ground coordinates of undistorted pixels, each (N,); the third NaN where none is seen."""
-    u, v = ideal[:, 0], ideal[:, 1]
-    x, y, w = (row[0] * u + row[1] * v + row[2] for row in plane.image_to_ground)
-    return x, y, np.where(w > 0, w, np.nan)
+    u, v = np.ascontiguousarray(ideal.T)
+    x, y, w = found = [row[0] * u for row in plane.image_to_ground]
+    for coordinate, row in zip(found, plane.image_to_ground, strict=True):  # in place: a picture has many pixels
+        coordinate += row[1] * v
+        coordinate += row[2]
+    w[~(w > 0)] = np.nan
+    return x, y, w
 
 
 def _spread(to_metres: list[list[FloatArray]], plane: GroundPlane, uv: FloatArray) -> FloatArray:
