@@ -9,6 +9,7 @@ transforms alone, since only its ``Compose`` sends usage data).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
 from typing import Literal
@@ -62,8 +63,22 @@ KEPT_OUT = (Condition.RAIN, Condition.H264, Condition.DIRT)
 LEARNED = tuple(kind for kind in Condition if kind not in KEPT_OUT)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chance:
+    """What is random: of the place, which stays from picture to picture of a video, and of the moment."""
+
+    place: Rng
+    moment: Rng
+
+
 def spoil(
-    image_bgr: Picture, kind: Condition, strength: float, rng: Rng, heads_px: FloatArray | None = None
+    image_bgr: Picture,
+    kind: Condition,
+    strength: float,
+    rng: Rng,
+    heads_px: FloatArray | None = None,
+    *,
+    moment: Rng | None = None,
 ) -> Picture:
     """Spoil a picture.
 
@@ -73,6 +88,8 @@ def spoil(
         strength: 0 (not at all) to 3 (heavy).
         rng: of everything random.
         heads_px: (N, 2) where heads are; umbrellas and hats are put there.
+        moment: of what changes from picture to picture of a video: noise, rain in the air, shaking. ``rng`` is then of
+            what stays: lamps, smoke, drops and dirt. By default it is of both.
 
     Returns:
         (H, W, 3), for :attr:`Condition.RESOLUTION` smaller.
@@ -86,7 +103,7 @@ def spoil(
         return image_bgr.copy()
     if kind is Condition.UMBRELLAS:
         return _umbrellas(image_bgr, strength, rng, np.empty((0, 2)) if heads_px is None else heads_px)
-    return _KINDS[kind](image_bgr, strength, rng)
+    return _KINDS[kind](image_bgr, strength, _Chance(rng, moment or rng))
 
 
 def _at(strength: float, *values: float) -> float:
@@ -119,49 +136,53 @@ def _cloud(hw: tuple[int, int], rng: Rng, cells: int) -> NDArray[np.float32]:
     return np.clip(field, 0, 1)
 
 
-def _night(image: Picture, strength: float, rng: Rng) -> Picture:
+def _night(image: Picture, strength: float, chance: _Chance) -> Picture:
     """Little light of warm lamps, brought up again by gain, with the noise that comes with it."""
     level = _at(strength, 1.0, 0.5, 0.3, 0.18)
     electrons = _at(strength, 20_000, 500, 150, 60)
     blue, green = _at(strength, 1.0, 0.75, 0.55, 0.4), _at(strength, 1.0, 0.95, 0.85, 0.75)
     light = _light(image) * np.array([blue, green, 1.0], np.float32)
-    return _picture(_sensed(light, electrons, 3.0, rng) * level)
+    return _picture(_sensed(light, electrons, 3.0, chance.moment) * level)
 
 
-def _lamps(image: Picture, strength: float, rng: Rng) -> Picture:
+def _lamps(image: Picture, strength: float, chance: _Chance) -> Picture:
     """Coloured lamps and stage light: some of the picture is bright in one colour, the rest nearly dark."""
     height, width = image.shape[:2]
     field = np.full(image.shape, _at(strength, 1.0, 0.5, 0.25, 0.12), np.float32)
     down, across = np.mgrid[0:height, 0:width].astype(np.float32)
-    for _ in range(int(rng.integers(2, 6))):
-        x, y, size = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0.15, 0.5) * max(height, width)
+    for _ in range(int(chance.place.integers(2, 6))):
+        x, y, size = (
+            chance.place.uniform(0, width),
+            chance.place.uniform(0, height),
+            chance.place.uniform(0.15, 0.5) * max(height, width),
+        )
         spot = np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * size**2))
-        colour = rng.dirichlet([0.3, 0.3, 0.3]).astype(np.float32) * 3
+        colour = chance.place.dirichlet([0.3, 0.3, 0.3]).astype(np.float32) * 3
         field += spot[:, :, None] * colour * np.float32(_at(strength, 0.0, 0.3, 0.4, 0.4))
-    return _picture(_sensed(_light(image) * field, _at(strength, 20_000, 1500, 600, 300), 3.0, rng))
+    return _picture(_sensed(_light(image) * field, _at(strength, 20_000, 1500, 600, 300), 3.0, chance.moment))
 
 
-def _flash(image: Picture, strength: float, rng: Rng) -> Picture:
+def _flash(image: Picture, strength: float, chance: _Chance) -> Picture:
     """Fireworks or a lightning: everything brighter, a veil of light from one side, much of it clipped."""
     height, width = image.shape[:2]
-    x, y = rng.uniform(0, width), rng.uniform(-0.3, 0.5) * height
+    x, y = chance.place.uniform(0, width), chance.place.uniform(-0.3, 0.5) * height
     down, across = np.mgrid[0:height, 0:width].astype(np.float32)
     glow = np.exp(-np.hypot(across - x, down - y) / (0.6 * max(height, width)))
     veil = (glow * _at(strength, 0.0, 0.15, 0.3, 0.5))[:, :, None]
     return _picture(_light(image) * np.float32(_at(strength, 1.0, 1.7, 2.6, 4.0)) + veil)
 
 
-def _smoke(image: Picture, strength: float, rng: Rng) -> Picture:
+def _smoke(image: Picture, strength: float, chance: _Chance) -> Picture:
     """Smoke, fog or haze: light of the air replaces light of the scene (Koschmieder 1924), and edges are soft."""
-    depth = _at(strength, 0.0, 0.5, 1.0, 1.7) * (0.5 + 0.5 * _cloud(image.shape[:2], rng, 4))
+    depth = _at(strength, 0.0, 0.5, 1.0, 1.7) * (0.5 + 0.5 * _cloud(image.shape[:2], chance.place, 4))
     through = np.exp(-depth)[:, :, None].astype(np.float32)
-    air = np.float32(rng.uniform(0.25, 0.6))
+    air = np.float32(chance.place.uniform(0.25, 0.6))
     spoiled = _picture(_light(image) * through + air * (1 - through))
     sigma = _at(strength, 0.0, 0.4, 0.8, 1.3)
     return np.asarray(cv2.GaussianBlur(spoiled, (0, 0), sigma), np.uint8)
 
 
-def _rain(image: Picture, strength: float, rng: Rng) -> Picture:
+def _rain(image: Picture, strength: float, chance: _Chance) -> Picture:
     """Streaks in the air, and drops on the dome."""
     how: tuple[Literal["drizzle"], Literal["heavy"], Literal["torrential"]] = ("drizzle", "heavy", "torrential")
     streaks = albumentations.RandomRain(
@@ -172,36 +193,38 @@ def _rain(image: Picture, strength: float, rng: Rng) -> Picture:
     )
     mean = _at(strength, 0.5, 0.62, 0.65, 0.68)
     drops = albumentations.Spatter(mean_range=(mean, mean), intensity_range=(0.6, 0.6), mode="rain", p=1)
-    return _by(drops, _by(streaks, image, rng), rng)
+    return _by(drops, _by(streaks, image, chance.moment), chance.place)
 
 
-def _defocus(image: Picture, strength: float, rng: Rng) -> Picture:
+def _defocus(image: Picture, strength: float, chance: _Chance) -> Picture:
     radius = max(1, round(_at(strength, 0, 2, 3, 5)))
-    return _by(albumentations.Defocus(radius_range=(radius, radius), alias_blur_range=(0.1, 0.1), p=1), image, rng)
+    return _by(
+        albumentations.Defocus(radius_range=(radius, radius), alias_blur_range=(0.1, 0.1), p=1), image, chance.place
+    )
 
 
-def _motion(image: Picture, strength: float, rng: Rng) -> Picture:
+def _motion(image: Picture, strength: float, chance: _Chance) -> Picture:
     """Along a straight line of any direction; the picture stays where it was."""
     length = 2 * max(1, round(_at(strength, 0, 2, 4, 7))) + 1
     shake = albumentations.MotionBlur(
         blur_range=(length, length), angle_range=(0, 360), direction_range=(0.0, 0.0), allow_shifted=False, p=1
     )
-    return _by(shake, image, rng)
+    return _by(shake, image, chance.moment)
 
 
-def _jpeg(image: Picture, strength: float, rng: Rng) -> Picture:
+def _jpeg(image: Picture, strength: float, chance: _Chance) -> Picture:
     quality = round(_at(strength, 95, 30, 15, 8))
-    return _by(albumentations.ImageCompression(quality_range=(quality, quality), p=1), image, rng)
+    return _by(albumentations.ImageCompression(quality_range=(quality, quality), p=1), image, chance.moment)
 
 
-def _h264(image: Picture, strength: float, rng: Rng) -> Picture:
+def _h264(image: Picture, strength: float, chance: _Chance) -> Picture:
     """A picture of a video of low bit rate: the last of eight while the camera sways, through a real encoder.
 
     OpenCV converts the colours, since what FFmpeg's conversion rounds to depends on where the memory lies.
     """
     height, width = (side - side % 2 for side in image.shape[:2])
     file = BytesIO()
-    step = rng.uniform(-1.5, 1.5, 2)
+    step = chance.moment.uniform(-1.5, 1.5, 2)
     with av.open(file, "w", format="mp4") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -222,34 +245,36 @@ def _h264(image: Picture, strength: float, rng: Rng) -> Picture:
     return whole
 
 
-def _resolution(image: Picture, strength: float, rng: Rng) -> Picture:
-    del rng
+def _resolution(image: Picture, strength: float, chance: _Chance) -> Picture:
+    del chance
     factor = _at(strength, 1.0, 1.5, 2.0, 3.0)
     size = tuple(max(1, round(side / factor)) for side in image.shape[1::-1])
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _infrared(image: Picture, strength: float, rng: Rng) -> Picture:
+def _infrared(image: Picture, strength: float, chance: _Chance) -> Picture:
     """Grey light of a lamp at the camera, which falls off to the edges, with noise."""
     height, width = image.shape[:2]
-    weights = rng.dirichlet([1.0, 2.0, 3.0]).astype(np.float32)
+    weights = chance.place.dirichlet([1.0, 2.0, 3.0]).astype(np.float32)
     grey = _light(image) @ weights
     down, across = np.mgrid[0:height, 0:width].astype(np.float32)
     away = ((across - width / 2) / width) ** 2 + ((down - height / 2) / height) ** 2
     lamp = np.exp(-away * _at(strength, 0.0, 2.0, 4.0, 7.0))
     light = np.repeat((grey * lamp)[:, :, None], 3, axis=2)
-    noisy = _sensed(light[:, :, :1], _at(strength, 20_000, 600, 250, 120), 3.0, rng)
+    noisy = _sensed(light[:, :, :1], _at(strength, 20_000, 600, 250, 120), 3.0, chance.moment)
     return _picture(np.repeat(noisy, 3, axis=2))
 
 
-def _dirt(image: Picture, strength: float, rng: Rng) -> Picture:
+def _dirt(image: Picture, strength: float, chance: _Chance) -> Picture:
     """Smears that blur a part of the picture and take its contrast, and specks."""
     soft = cv2.GaussianBlur(image, (0, 0), _at(strength, 0.1, 2.0, 3.5, 5.0)).astype(np.float32)
     soft = soft + (128 - soft) * _at(strength, 0.0, 0.15, 0.25, 0.35)
-    share = np.clip((_cloud(image.shape[:2], rng, 6) - 0.45) * 4, 0, 1)[:, :, None] * _at(strength, 0, 0.6, 0.8, 0.9)
+    share = np.clip((_cloud(image.shape[:2], chance.place, 6) - 0.45) * 4, 0, 1)[:, :, None] * _at(
+        strength, 0, 0.6, 0.8, 0.9
+    )
     smeared = (image + (soft - image) * share + 0.5).clip(0, 255).astype(np.uint8)
     mean = _at(strength, 0.5, 0.58, 0.62, 0.65)
-    return _by(albumentations.Spatter(mean_range=(mean, mean), mode="mud", p=1), smeared, rng)
+    return _by(albumentations.Spatter(mean_range=(mean, mean), mode="mud", p=1), smeared, chance.place)
 
 
 def _umbrellas(image: Picture, strength: float, rng: Rng, heads_px: FloatArray) -> Picture:
@@ -289,7 +314,7 @@ def _by(transform: albumentations.BasicTransform, image: Picture, rng: Rng) -> P
     return np.asarray(transform(image=np.ascontiguousarray(image))["image"], np.uint8)
 
 
-_KINDS: dict[Condition, Callable[[Picture, float, Rng], Picture]] = {
+_KINDS: dict[Condition, Callable[[Picture, float, _Chance], Picture]] = {
     Condition.NIGHT: _night,
     Condition.LAMPS: _lamps,
     Condition.FLASH: _flash,

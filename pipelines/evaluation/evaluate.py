@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -26,11 +23,11 @@ from pipelines.evaluation import (
     condition_counts,
     fault_footage,
     fault_matrix,
-    flat_path,
     footage_kinds,
     footage_score,
     health_score,
-    photograph_counts,
+    pets_conditions,
+    photograph_commands,
     schedule_effect,
     whole_path,
 )
@@ -40,6 +37,9 @@ from pipelines.evaluation.scoring import FrameScore, Score, read_boxes, score, s
 GATE_M = 1.0
 
 app = typer.Typer(help="Measure accuracy against annotated footage.", no_args_is_help=True, add_completion=False)
+app.command("shanghaitech")(photograph_commands.shanghaitech)
+app.command("ucf_cc_50")(photograph_commands.ucf_cc_50_command)
+app.command("empty")(photograph_commands.empty)
 
 
 def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
@@ -83,6 +83,10 @@ def pets2009_command(
     hand_counts: Annotated[
         int, typer.Option(min=0, max=200, help="So many of the first 200 frames were counted by hand.")
     ] = 0,
+    spoiled: Annotated[
+        str, typer.Option("--conditions", help="Night, rain ...: all, or some with commas; frames 200 to 794 alone.")
+    ] = "",
+    every: Annotated[int, typer.Option(min=1, help="With --conditions: one frame in so many.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Count and position error on PETS2009 S2.L1 view 1 (vtest.avi): all frames, and frames 200 to 794 apart.
@@ -93,6 +97,14 @@ def pets2009_command(
     camera = event.cameras[0]
     here = camera.source.model_copy(update={"sample": None, "file": str(folder / "vtest.avi")})
     event = event.model_copy(update={"cameras": [camera.model_copy(update={"source": here})]})
+    if spoiled:
+        held_out_frames = range(CHOICES, len(read_boxes(folder / "annotations_s2l1.xml")), every)
+        under = pets_conditions.figures(folder, event, condition_counts.kinds_of(spoiled), held_out_frames)
+        if as_json:
+            print_json(under)
+        else:
+            Console().print(pets_conditions.table(under))
+        return
     frames, detector_id = pets2009(folder, event)
     parts = {
         "all frames": summarise(frames),
@@ -131,7 +143,7 @@ def _with_models(
     if counter is not None:
         event = event.model_copy(update={"counter": event.counter.model_copy(update={"model": counter})})
     if band is not None:
-        low_high = list(_scales(band, "--band"))
+        low_high = list(photograph_commands.numbers(band, "--band"))
         event = event.model_copy(update={"counter": event.counter.model_copy(update={"band_p_m2": low_high})})
     return event
 
@@ -141,91 +153,6 @@ def _table(parts: dict[str, Score], detector_id: str, score_min: float) -> Table
     for key in next(iter(parts.values())).to_dict():
         table.add_row(key, *(f"{part.to_dict()[key]:g}" for part in parts.values()))
     return table
-
-
-class Split(StrEnum):
-    """Which photographs."""
-
-    TEST = "test"
-    TRAIN = "train"
-    VALIDATION = "validation"
-
-
-@app.command("shanghaitech")
-def shanghaitech_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B, or part_A_final ...")],
-    part: Annotated[str | None, typer.Option(help="A or B; default: one after the other.")] = None,
-    split: Annotated[Split, typer.Option(help="validation: of the training photographs, those not learned from.")] = (
-        Split.TEST
-    ),
-    model: Annotated[
-        str | None, typer.Option(help="A counter or a detector, several with commas; default: the shipped counter.")
-    ] = None,
-    scales: Annotated[
-        str, typer.Option(help="Sizes at which a counter sees each picture, such as 1.0,1.5; the mean counts.")
-    ] = "",
-    score_min: Annotated[
-        float, typer.Option("--score", min=0, max=1, help="Boxes of a detector below are not counted.")
-    ] = 0.25,
-    tile_px: Annotated[int, typer.Option(min=0, help="Side of a detector's tiles; 0: whole pictures.")] = 0,
-    overlap_px: Annotated[int, typer.Option(help="Overlap of the tiles.")] = 160,
-    runtime: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8; several with commas take turns.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores.")] = None,
-    path_too: Annotated[
-        bool, typer.Option("--whole-path", help="The counter alone beside the whole path, heads boxed by the detector.")
-    ] = False,
-    crops: Annotated[
-        bool, typer.Option("--nested", help="Growing crops through the whole path: how often the count falls.")
-    ] = False,
-    spoiled: Annotated[
-        str, typer.Option("--conditions", help="Night, rain ...: all, or some with commas; see the README.")
-    ] = "",
-    every: Annotated[
-        int, typer.Option(min=1, help="With --whole-path, --nested or --conditions: one photograph in so many.")
-    ] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Counts of the ShanghaiTech photographs: error, where in the picture, bias by crowd size, speed."""
-    if part not in (None, "A", "B"):
-        raise ConfigError(f"--part: got {part!r}, need A or B.")
-    parts = (part,) if part else ("A", "B")
-    photos = {one: photograph_counts.of_split(folder, one, split) for one in parts}
-    if path_too or crops:
-        shown = {one: flat_path.figures(photos[one][::every], model, score_min, crops=crops) for one in parts}
-        if as_json:
-            print_json({"split": split, **shown})
-        else:
-            Console().print(_results_table(shown, f"ShanghaiTech, split {split}, through the whole path"))
-        return
-    given = photograph_counts.Settings(
-        runtime, "auto", _scales(scales, "--scales"), score_min, tile_px, overlap_px, threads
-    )
-    opened = [
-        photograph_counts.open_model(name, replace(given, precision=one.strip()))
-        for name in (model.split(",") if model else (None,))
-        for one in precision.split(",")
-    ]
-    if spoiled:
-        some = {one: photos[one][::every] for one in parts}
-        kinds = condition_counts.kinds_of(spoiled)
-        under = [{"split": split, **condition_counts.figures(one, some, kinds)} for one in opened]
-        if as_json:
-            print_json(under[0] if len(under) == 1 else under)
-        else:
-            for each in under:
-                Console().print(condition_counts.table(each))
-                Console().print(each["summary"])
-        return
-    results = {one: photograph_counts.score(opened, photos[one], f"part {one}") for one in parts}
-    if as_json:
-        whole = [{one: found[index] for one, found in results.items()} for index in range(len(opened))]
-        answers = [{"split": split, **({"part": part, **one[part]} if part else one)} for one in whole]
-        print_json(answers[0] if len(answers) == 1 else answers)
-        return
-    for index, one in enumerate(opened):
-        shown = {name: found[index] for name, found in results.items()}
-        Console().print(_results_table(shown, f"ShanghaiTech, split {split}, {one.model_id}"))
 
 
 @app.command("schedule")
@@ -363,31 +290,6 @@ def _show_footage(rows: list[footage_score.Row], result: dict[str, Any]) -> None
     console.print(table)
     keys = ("kinds", "frames_found", "frames_there", "parts", "parts_differ", "silent_losses", "refused", "tracebacks")
     console.print(", ".join(f"{key}: {result[key]}" for key in keys))
-
-
-def _scales(text: str, option: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(one) for one in text.split(",")) if text else ()
-    except ValueError as err:
-        raise ConfigError(f"{option}: got {text!r}, need numbers with commas between, such as 1.0,1.5.") from err
-
-
-def _results_table(results: dict[str, dict[str, Any]], title: str) -> Table:
-    table = Table("", *(f"part {part}" for part in results), title=title)
-    for key in next(iter(results.values())):
-        if key not in ("model", "gflops_of"):
-            values = (result[key] for result in results.values())
-            table.add_row(key, *(_cell(value) for value in values))
-    return table
-
-
-def _cell(value: Any) -> str:
-    """A text as it is, numbers shortened.
-
-    >>> _cell("counter-n"), _cell([0.25, 3])
-    ('counter-n', '0.25 3')
-    """
-    return value if isinstance(value, str) else " ".join(f"{each:g}" for each in np.atleast_1d(value))
 
 
 def main() -> None:

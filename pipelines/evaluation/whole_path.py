@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from crowdwatch.analytics import audit
 from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.engine import advance, start
 from crowdwatch.config import EventFile
-from crowdwatch.core.records import FloatArray, Observation, Tick
+from crowdwatch.core.records import FloatArray, FramePair, Observation, Tick
 from crowdwatch.core.runs import Audit
 from crowdwatch.core.site import Bias, HandOver, Site, Zone, ZoneKind
 from crowdwatch.drivers import build, configuration
@@ -61,7 +61,14 @@ def walkable_zone(site: Site) -> Site:
     return replace(site, zones=(zone,), window_s=MOMENT_S)
 
 
-def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCounts:
+def pets_counts(
+    folder: Path,
+    event: EventFile,
+    hand_counts: int = 0,
+    *,
+    frames: Sequence[int] | None = None,
+    shown: Callable[[FramePair], FramePair] = lambda pair: pair,
+) -> PathCounts:
     """Every frame of PETS2009 S2.L1 view 1; the counter runs on every one.
 
     Args:
@@ -69,6 +76,8 @@ def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCou
         event: the event file.
         hand_counts: frames among the first 200, evenly spread, that somebody counted by hand without an error; what
             they say of the camera is applied to all, as a run does.
+        frames: these frames alone.
+        shown: what the camera shows of a pair of frames.
 
     Raises:
         ConfigError: the annotations end before the recording.
@@ -83,13 +92,16 @@ def pets_counts(folder: Path, event: EventFile, hand_counts: int = 0) -> PathCou
     walkable = polygon(site.walkable_m, site.obstacles_m)
     visible, _ = ground_seen(camera.fixed_plane, camera.anchor, camera.counts_heads, walkable)
     true, seen = [], []
+    wanted = None if frames is None else frozenset(frames)
     for pair in progress(feed.source.pairs(), "frames", len(truth)):
         seq = pair.current.stamp.seq
         if seq >= len(truth):
             raise ConfigError(f"annotations in {folder}: end before frame {seq} of the recording.")
+        if wanted is not None and seq not in wanted:
+            continue
         feet_px = (truth[seq][:, [0, 3]] + truth[seq][:, [2, 3]]) / 2
         true.append(float(inside(visible, to_ground(camera.fixed_plane, feet_px)).sum()))
-        seen.append(feed.observe(pair))
+        seen.append(feed.observe(shown(pair)))
     found = _readings(site, seen)
     if hand_counts:
         counted = np.linspace(0, CHOICES - 1, hand_counts).round().astype(np.int64)

@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from pipelines.evaluation.conditions import LEARNED, STRENGTHS, spoil
 from pipelines.evaluation.shanghaitech import Photograph, read_image
+from pipelines.training.empty_crops import empty_crop
 from pipelines.training.recipes import FORBID, AtLeast1, Rate, Share
 
 __all__ = ["CropSettings", "Crops", "cut", "recolour"]
+
+EMPTY_SPOILED = 0.5
+"""Share of the drawn crops without people that are under a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class CropSettings:
             1.0 sees. Every other crop is a little smoother than that.
         spoiled_frac: share of the crops under a condition of any strength, of those that trainings may see
             (:data:`~pipelines.evaluation.conditions.LEARNED`); the others get other light and colours.
+        empty_frac: share of the crops that are drawn and hold nobody, half of them under a condition too.
         stride: side of a block of the truth in pixels; the recipe's own, whatever stands here.
         batch: crops in a batch.
     """
@@ -38,6 +43,7 @@ class CropSettings:
     scale_max: Rate = 1.6
     native_frac: Share = 0.0
     spoiled_frac: Share = 0.0
+    empty_frac: Share = 0.0
     stride: int = 8
     batch: AtLeast1 = 8
 
@@ -67,6 +73,12 @@ class Crops:
         pictures = np.empty((settings.batch, settings.crop_px, settings.crop_px, 3), np.uint8)
         truth = np.zeros((settings.batch, side, side), np.float32)
         for picture, heads in zip(pictures, truth, strict=True):
+            if settings.empty_frac and rng.random() < settings.empty_frac:
+                drawn = empty_crop(rng, settings.crop_px)
+                spoiled = rng.random() < EMPTY_SPOILED
+                changed = _spoiled(drawn, rng, np.empty((0, 2))) if spoiled else recolour(drawn, rng)
+                picture[:] = changed[:, :, ::-1]
+                continue
             part = self._parts[int(rng.integers(len(self._parts)))]
             image, points = part[int(rng.integers(len(part)))]
             scale = float(np.exp(rng.uniform(np.log(settings.scale_min), np.log(settings.scale_max))))

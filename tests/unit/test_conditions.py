@@ -43,6 +43,22 @@ def test_a_kind_is_the_same_for_a_seed_and_stronger_where_asked(kind, photo):
     assert (spoil(image, kind, 0, rng(), heads) == image).all()
 
 
+@pytest.mark.parametrize("kind", [Condition.NIGHT, Condition.LAMPS, Condition.RAIN, Condition.DIRT, Condition.SMOKE])
+def test_of_a_video_noise_changes_and_the_place_stays(kind, photo):
+    image, _ = photo
+
+    def frame(number):
+        return spoil(image, kind, 2, rng(), moment=np.random.default_rng(number))
+
+    if kind in (Condition.DIRT, Condition.SMOKE):
+        assert (frame(1) == frame(2)).all()
+        return
+    assert (frame(1) != frame(2)).any()
+    if kind is Condition.LAMPS:  # the noise differs, the lamps do not
+        other = spoil(image, kind, 2, np.random.default_rng(4), moment=np.random.default_rng(1))
+        assert changed(frame(1), frame(2)) < 0.5 * changed(frame(1), other)
+
+
 def test_what_each_does_to_light(photo):
     image, _ = photo
     night, flash, infrared = (spoil(image, kind, 2, rng()) for kind in ("night", "flash", "infrared"))

@@ -61,3 +61,12 @@ def test_heads_are_counted_once(parts):
     assert (truth == np.round(truth)).all()
     dark = pictures.min(axis=3) < 70  # discs of the drawn heads, at any light
     assert dark.reshape(8, -1).any(axis=1).all()
+
+
+def test_drawn_crops_without_people_have_none(parts):
+    pictures, truth = Crops(parts, CropSettings(crop_px=64, batch=12, empty_frac=1.0), 1).batch(0)
+    assert truth.sum() == 0
+    assert len({picture.tobytes() for picture in pictures}) == 12
+    some = [Crops(parts, CropSettings(crop_px=64, batch=12, empty_frac=0.5), 1).batch(n)[1] for n in range(4)]
+    empty = [not heads.any() for batch in some for heads in batch]
+    assert 12 <= sum(empty) <= 40  # crops of photographs can be empty too
