@@ -7,8 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -64,6 +66,10 @@ def shanghaitech(
     every: Annotated[
         int, typer.Option(min=1, help="With --whole-path, --nested or --conditions: one photograph in so many.")
     ] = 1,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="With --conditions: write the first photograph under each, with its count; count no more."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Counts of the ShanghaiTech photographs: error, where in the picture, bias by crowd size, speed."""
@@ -85,6 +91,9 @@ def shanghaitech(
     if spoiled:
         some = {one: photos[one][::every] for one in parts}
         kinds = condition_counts.kinds_of(spoiled)
+        if picture is not None:
+            _write_picture(picture, condition_counts.sheet(opened[0], some[parts[-1]][0], kinds))
+            return
         under = [{"split": split, **condition_counts.figures(one, some, kinds)} for one in opened]
         if as_json:
             print_json(under[0] if len(under) == 1 else under)
@@ -102,6 +111,13 @@ def shanghaitech(
     for index, one in enumerate(opened):
         shown = {name: found[index] for name, found in results.items()}
         Console().print(_results_table(shown, f"ShanghaiTech, split {split}, {one.model_id}"))
+
+
+def _write_picture(path: Path, image: NDArray[np.uint8]) -> None:
+    if path.suffix.lower() not in (".png", ".jpg"):
+        raise ConfigError(f"--picture: got {path}, need a name that ends with .png or .jpg.")
+    if not path.parent.is_dir() or not cv2.imwrite(str(path), image):
+        raise ConfigError(f"--picture: {path} cannot be written. Name a folder that is there.")
 
 
 def ucf_cc_50_command(

@@ -3,13 +3,14 @@
 import json
 import shutil
 
+import cv2
 import pytest
 import torch
 from photographs import write_both, write_split
 from typer.testing import CliRunner
 
 from crowdwatch.counters.network import CountingNet
-from crowdwatch.errors import CrowdWatchError
+from crowdwatch.errors import ConfigError, CrowdWatchError
 from pipelines.evaluation.evaluate import app
 
 FIGURES = {
@@ -144,3 +145,15 @@ def test_a_folder_of_no_known_task_is_an_error(evaluate, data, tmp_path, models_
 def test_weights_that_are_not_there(evaluate):
     with pytest.raises(CrowdWatchError, match="not found"):
         evaluate("--model", "no-such-model", "--split", "train")
+
+
+def test_a_photograph_under_each_condition_is_shown_with_its_count(evaluate, data, tmp_path):
+    words = ("--split", "train", "--part", "B", "--model", str(data / "net.pt"), "--conditions", "night,rain,dirt")
+    evaluate(*words, "--picture", str(tmp_path / "sheet.png"))
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape == (2 * (360 + 28), 3 * 480, 3)  # as it is and three kinds
+    assert sheet[-100:, 500:].max() == 0
+    with pytest.raises(ConfigError, match="ends with"):
+        evaluate(*words, "--picture", str(tmp_path / "sheet.txt"))
+    with pytest.raises(ConfigError, match="cannot be written"):
+        evaluate(*words, "--picture", str(tmp_path / "no" / "sheet.png"))
