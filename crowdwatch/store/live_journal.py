@@ -5,8 +5,8 @@ written here first, with the observations that it includes, the faults and the a
 (``synchronous=FULL``) before anything follows from it. What the Parquet log has closed is deleted from here: the log
 of a live run is the closed parts and then the journal.
 
-Beside the events stand snapshots of what the fold remembers, so that a restart need not fold the whole night again. They
-are derived from the events and can be thrown away. To this module they are bytes.
+Beside the events stand snapshots of what the fold remembers, so that a restart need not fold the whole night again.
+They are derived from the events and can be thrown away. To this module they are bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ JOURNAL = "journal.sqlite"
 VERSION = 1
 
 TABLES = """
-CREATE TABLE pieces (first INTEGER PRIMARY KEY, next INTEGER NOT NULL, timeline BLOB NOT NULL, observations BLOB NOT NULL);
+CREATE TABLE pieces (
+    first INTEGER PRIMARY KEY, next INTEGER NOT NULL, timeline BLOB NOT NULL, observations BLOB NOT NULL
+);
 CREATE TABLE snapshots (
     next INTEGER PRIMARY KEY, t_ns INTEGER NOT NULL, program TEXT NOT NULL, facts TEXT NOT NULL, state BLOB NOT NULL,
     sha256 TEXT NOT NULL

@@ -122,8 +122,8 @@ class LiveLog:
         return self._journal.alert_ids(count)
 
     def close(self, complete: bool) -> None:
-        """Write what is still in memory into a closed part; ``complete`` says that the run came to its end, and needs no
-        journal any more. Safe to call twice.
+        """Write what is still in memory into a closed part. ``complete`` says that the run came to its end, and needs
+        no journal any more. Safe to call twice.
 
         Raises:
             StoreUnavailable: it cannot be written; call it again when there is space.

@@ -144,7 +144,8 @@ class LeaseKeeper:
 
 def is_gone(lease: Lease) -> bool:
     """Whether the holder's process has certainly ended: only a process of the same machine can know."""
-    return lease.host == this_host() and started_of(lease.pid) != lease.pid_started
+    known = lease.pid_started != 0 and lease.host == this_host()
+    return known and started_of(lease.pid) != lease.pid_started
 
 
 def this_host() -> str:
