@@ -149,7 +149,7 @@ def is_gone(lease: Lease) -> bool:
 
 
 def this_host() -> str:
-    """The machine since it was booted, and the room of its process numbers: containers of one machine have their own."""
+    """The machine since it was booted, and the room of its process numbers: containers on it have their own."""
     boot = _text("/proc/sys/kernel/random/boot_id")
     room = ""
     with suppress(OSError):
@@ -158,7 +158,7 @@ def this_host() -> str:
 
 
 def started_of(pid: int) -> int | None:
-    """When a process began, in ticks since the machine was booted; None where there is none, or it has ended already and
+    """When a process began, in ticks since the machine was booted; None where there is none, or where it has ended and
     waits for its parent."""
     text = _text(f"/proc/{pid}/stat")
     fields = text.rpartition(")")[2].split()  # the name before may hold anything

@@ -162,8 +162,8 @@ def _clock_after(clock: EventClock, last_tick_ns: int | None, tick_ns: int, boar
     if behind_ns <= 0:
         return clock
     board.ails(
-        "restart", f"the wall clock of this machine was set back behind the last reading of this run. Event time goes on "
-        f"after it, {behind_ns / NS:.0f} s ahead of the wall clock. Begin a new run (--new) to take the new time on.",
+        "restart", "the wall clock of this machine was set back behind the last reading of this run. Event time goes "
+        f"on after it, {behind_ns / NS:.0f} s ahead of the wall clock. Begin a new run (--new) to take on the new time.",
     )  # fmt: skip
     return replace(clock, anchor_wall_ns=clock.anchor_wall_ns + behind_ns)
 
