@@ -26,7 +26,7 @@ class Engines:
 
     def __init__(self, folder):
         self.folder, self.pid = folder, None
-        command = [sys.executable, str(Path(__file__).parents[1] / "live_engine.py"), str(folder)]
+        command = [sys.executable, str(Path(__file__).parents[1] / "killed_engines.py"), str(folder)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.began_ns = self.said()["began_ns"]
         self.store = build.open_store(f"sqlite:///{folder}/store.sqlite")

@@ -163,7 +163,7 @@ def _clock_after(clock: EventClock, last_tick_ns: int | None, tick_ns: int, boar
         return clock
     board.ails(
         "restart", "the wall clock of this machine was set back behind the last reading of this run. Event time goes "
-        f"on after it, {behind_ns / NS:.0f} s ahead of the wall clock. Begin a new run (--new) to take on the new time.",
+        f"on after it, {behind_ns / NS:.0f} s ahead of the wall clock. Begin a new run (--new) to take it on.",
     )  # fmt: skip
     return replace(clock, anchor_wall_ns=clock.anchor_wall_ns + behind_ns)
 
