@@ -31,7 +31,6 @@ from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
 from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector, in_rounds
 from crowdwatch.store.log import LogReader
-from crowdwatch.store.sql import SqlStore
 
 __all__ = [
     "DEFAULT_RUNS",
@@ -67,6 +66,9 @@ def store_url(runs: Path, url: str | None = None) -> str:
 
 def open_store(url: str, *, create: bool = True) -> Store:
     """Open the store. Raises StoreUnavailable."""
+    # SQLAlchemy takes half a second to import, which a process that only observes does not pay
+    from crowdwatch.store.sql import SqlStore
+
     return SqlStore(url, create=create)
 
 

@@ -144,6 +144,6 @@ def main(open_captures: OpenCaptures) -> int:
     try:
         observe(Orders.from_json(sys.stdin.buffer.read()), open_captures, over.is_set)
     except CrowdWatchError as error:
-        _log.error("%s", error)  # noqa: TRY400  its message says all
+        _log.error("%s", error)
         return 1
     return 0

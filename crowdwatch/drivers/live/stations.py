@@ -83,9 +83,9 @@ class _Process:
 class LocalStation:
     """One station in a process of its own, on this machine, for all cameras of an event.
 
-    A station that dies, or says nothing for :data:`SILENT_S`, is started again. Its cameras are said to be lost at once:
-    a status and a fault of each. A process that was started ends with the thread that started it, so ``receive`` is
-    called in a thread that lives as long as the run.
+    A station that dies, or says nothing for :data:`SILENT_S`, is started again. Its cameras are said to be lost at
+    once: a status and a fault of each. A process that was started ends with the thread that started it, so ``receive``
+    is called in a thread that lives as long as the run.
 
     Args:
         event: the event file, complete.
@@ -150,7 +150,8 @@ class LocalStation:
         held, life = os.pipe()
         given = os.memfd_create("orders")
         try:
-            os.write(given, orders)
+            with os.fdopen(given, "wb", closefd=False) as file:
+                file.write(orders)
             os.lseek(given, 0, os.SEEK_SET)
             # what it prints goes where this process' errors go; a signal from the terminal reaches the engine alone
             process = subprocess.Popen(

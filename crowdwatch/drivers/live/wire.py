@@ -18,7 +18,7 @@ from crowdwatch.core.records import CameraFault, Observation, Stamp
 from crowdwatch.errors import RecordError
 from crowdwatch.store.columns import as_now, observation_table, observations
 
-__all__ = ["MOST_BYTES", "camera_of", "decode", "encode", "pack", "unpack"]
+__all__ = ["MOST_BYTES", "camera_of", "decode", "encode", "pack", "unpack", "warm_up"]
 
 MOST_BYTES = 8_000_000
 """Of one letter. An observation with 3,000 boxes and a density map of 250 x 250 m takes 3 MB, a coarse picture of 8k
@@ -99,6 +99,11 @@ def decode(head: dict[str, Any], body: bytes) -> LiveMessage:
         first = (str(error).splitlines() or [""])[0]
         raise RecordError(f"message of kind {kind!r} cannot be read ({type(error).__name__}: {first}).") from error
     raise RecordError(f"message: got kind {str(kind)[:40]!r}, need observation, picture, fault or status.")
+
+
+def warm_up() -> None:
+    """Encode nothing: pyarrow imports pandas, where it is installed, with the first table, which takes 0.7 s."""
+    observation_table([])
 
 
 def _known(message: Any) -> LiveMessage:
