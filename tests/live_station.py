@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Collection
@@ -21,8 +20,6 @@ from crowdwatch.sources.synthetic import Scene, SyntheticSource, in_rounds
 
 PROGRAM = (sys.executable, __file__)
 """For :class:`crowdwatch.drivers.live.stations.LocalStation`."""
-
-HANG, FAIL = "CROWDWATCH_TEST_HANG", "CROWDWATCH_TEST_FAIL"
 
 
 @dataclass
@@ -79,8 +76,6 @@ class DrawnCaptures:
         return FramePair(before, now)
 
     def news(self) -> list[StreamStatus | CameraFault]:
-        if HANG in os.environ and self.clock.now_ns() - self.start_ns > float(os.environ[HANG]) * 1e9:
-            time.sleep(3600)
         now_ns = self.clock.now_ns()
         if now_ns - self.told_ns < 1_000_000_000:
             return []

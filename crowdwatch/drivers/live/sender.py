@@ -15,7 +15,7 @@ from crowdwatch.core.live import CoarsePicture, LiveMessage
 from crowdwatch.drivers.live.backlog import Backlog
 from crowdwatch.drivers.live.channel import QUEUE_LETTERS, WINDOW_BYTES, WINDOW_LETTERS, Access, keep_alive
 from crowdwatch.drivers.live.wire import MOST_BYTES, camera_of, encode, pack, unpack, warm_up
-from crowdwatch.errors import CrowdWatchError, RecordError
+from crowdwatch.errors import RecordError
 
 __all__ = ["Sender"]
 
@@ -164,7 +164,7 @@ class Sender:
                 letter = pack({"number": self._number + 1} | head, body)
                 if len(letter) > MOST_BYTES:
                     raise RecordError(f"{len(letter)} bytes, at most {MOST_BYTES} can be sent.")
-            except CrowdWatchError as error:
+            except Exception as error:  # noqa: BLE001  one message must not end all of a station's
                 self.refused += 1
                 _log.warning("camera %s: a message is not sent: %s", camera_of(message), error)
                 continue

@@ -4,15 +4,12 @@ the engine lives."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
 import signal
 import socket
 import sys
-import threading
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +20,7 @@ from crowdwatch.config import EventFile
 from crowdwatch.core.site import Camera
 from crowdwatch.drivers.build import SPARE_THREADS, Models, open_live
 from crowdwatch.drivers.live.channel import Access
+from crowdwatch.drivers.live.life import FLUSH_S, ends_with_engine
 from crowdwatch.drivers.live.load import LoadControl
 from crowdwatch.drivers.live.sender import Sender
 from crowdwatch.drivers.live.station import Station
@@ -37,12 +35,9 @@ _log = logging.getLogger(__name__)
 NICER = 5
 """Added to a station's niceness: the engine's ticks go before pictures."""
 
-FLUSH_S = 1.0
 ENGINE_GONE_S = 120.0
 """A station that has not heard its engine for so long ends: it is on another host, and the engine is gone or has placed
 its cameras elsewhere. A link may be cut for longer than the 20 s that its cameras are waited for."""
-
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,28 +112,11 @@ def _wanted(event: EventFile, cameras: Mapping[str, Camera]) -> tuple[dict[str, 
     return rates, counts
 
 
-def _ends_with(life: int) -> threading.Event:
-    """An event that is set when the pipe of the engine's life ends; a station that does not end then ends hard."""
-    over = threading.Event()
-    # also where this process is stopped or hangs in a library, and cannot read the pipe
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    def wait() -> None:
-        while os.read(life, 1024):
-            pass
-        over.set()
-        time.sleep(2 * FLUSH_S)
-        os._exit(0)
-
-    threading.Thread(target=wait, name="engine's life", daemon=True).start()
-    return over
-
-
 def main(open_captures: OpenCaptures) -> int:
     """Read the orders, observe, and return the exit code."""
     level = os.environ.get("CROWDWATCH_LOG_LEVEL", "WARNING").upper()
     logging.basicConfig(level=level, format="%(levelname)s station: %(message)s")
-    over = _ends_with(int(sys.argv[1]))
+    over = ends_with_engine(int(sys.argv[1]))
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     os.nice(NICER)
     try:

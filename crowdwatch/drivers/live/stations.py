@@ -18,8 +18,9 @@ from crowdwatch.core.live import LiveMessage, StreamPhase, StreamStatus
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import CameraFault, Observation
 from crowdwatch.drivers.live.channel import Access
+from crowdwatch.drivers.live.life import FLUSH_S
 from crowdwatch.drivers.live.receiver import Receiver
-from crowdwatch.drivers.live.station_program import FLUSH_S, Orders
+from crowdwatch.drivers.live.station_program import Orders
 from crowdwatch.sources.live.event_clock import EventClock
 
 __all__ = ["LocalStation", "Observers"]
