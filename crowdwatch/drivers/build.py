@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,9 +29,8 @@ from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.observation.schedule import Schedule
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
-from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector
+from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector, in_rounds
 from crowdwatch.store.log import LogReader
-from crowdwatch.store.sql import SqlStore
 
 __all__ = [
     "DEFAULT_RUNS",
@@ -41,6 +40,7 @@ __all__ = [
     "open_detector",
     "open_feed",
     "open_feeds",
+    "open_live",
     "open_log",
     "open_source",
     "open_store",
@@ -66,6 +66,9 @@ def store_url(runs: Path, url: str | None = None) -> str:
 
 def open_store(url: str, *, create: bool = True) -> Store:
     """Open the store. Raises StoreUnavailable."""
+    # SQLAlchemy takes half a second to import, which a process that only observes does not pay
+    from crowdwatch.store.sql import SqlStore
+
     return SqlStore(url, create=create)
 
 
@@ -230,10 +233,12 @@ class Models:
     Args:
         event: says which.
         site: the place.
+        most_streams: pictures that a detector looks at at once, at most.
     """
 
     event: EventFile
     site: Site
+    most_streams: int = MOST_STREAMS
     _detectors: dict[Anchor, Detector] = field(default_factory=dict)
     _counter: tuple[Counter | None, str] | None = None
     _ground: Ground | None = None
@@ -245,7 +250,7 @@ class Models:
     @property
     def streams(self) -> int:
         """Pictures that a detector looks at at once: one a core, each on one thread, as far as memory is no matter."""
-        return min(self.event.detector.threads or os.cpu_count() or 1, MOST_STREAMS)
+        return min(self.event.detector.threads or os.cpu_count() or 1, self.most_streams)
 
     def detector(self, anchor: Anchor) -> Detector:
         """The detector of people or of heads. Raises ModelError."""
@@ -302,6 +307,31 @@ def open_feed(event: EventFile, camera: Camera, models: Models, kept_in: Path | 
     heads = _heads(event, camera, counter, models.ground())
     threads = models.streams + SPARE_THREADS
     return Feed(source, detector, camera.plane, heads, note, threads, _sample_hz(event, camera))
+
+
+def open_live(event: EventFile, camera: Camera, models: Models) -> tuple[Detector, HeadCounter | None]:
+    """What looks at the pictures of a live camera: its detector, and its counter where one runs.
+
+    Its schedules go by the picture that was analysed before, since pictures may be left out. A drawn scene that is
+    played in rounds tells its own truth: the number of a picture goes on from round to round.
+
+    Raises:
+        ModelError: as of :class:`Models`.
+    """
+    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    detector: Detector
+    counter: Counter | None
+    if entry.source.synthetic is not None:
+        rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
+        scene = in_rounds(drawn_scene(entry.source.synthetic, event, models.site, camera, rate))
+        detector = TruthDetector(scene, camera.anchor)
+        counter = None if event.counter.model == "none" else TruthCounter(scene)
+    else:
+        detector, (counter, _) = models.detector(camera.anchor), models.counter()
+    heads = _heads(event, camera, counter, models.ground())
+    if heads is None:
+        return detector, None
+    return detector, replace(heads, schedule=replace(heads.schedule, sample_hz=None))
 
 
 def open_feeds(event: EventFile, site: Site | None = None, models: Models | None = None) -> list[Feed]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache, partial
 from typing import TypeAlias
@@ -28,6 +28,7 @@ __all__ = [
     "TruthCounter",
     "TruthDetector",
     "ebb_and_flow",
+    "in_rounds",
     "lattice",
     "looking_down",
     "standing",
@@ -72,6 +73,14 @@ class Scene:
     def plane_at(self, seq: int) -> GroundPlane:
         """The camera in a frame."""
         return self.plane if isinstance(self.plane, GroundPlane) else self.plane(float(seq / self.rate_hz))
+
+
+def in_rounds(scene: Scene) -> Scene:
+    """A scene that begins anew when it is over; frame ``scene.frames`` shows again what frame 0 does, but for noise."""
+    round_s = float(scene.frames / scene.rate_hz)
+    view = scene.plane
+    again = view if isinstance(view, GroundPlane) else lambda t_s: view(t_s % round_s)
+    return replace(scene, plane=again, people=lambda t_s: scene.people(t_s % round_s))
 
 
 def standing(xy_m: Sequence[Sequence[float]] | FloatArray) -> Callable[[float], FloatArray]:

@@ -1,1 +1,1 @@
-"""What runs for hours on live cameras: the event stream by the clock, what survives a kill, and the driver."""
+"""What runs while a live run lasts: stations that observe cameras, and the engine that folds what they say."""

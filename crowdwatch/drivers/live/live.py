@@ -24,8 +24,8 @@ from crowdwatch.drivers.configuration import RunConfiguration, measured
 from crowdwatch.drivers.lifecycle import PictureSink, StoreSink, Summary, begin, closing_run, leave_log, new_folder
 from crowdwatch.drivers.live.lease import LeaseKeeper, take_lease
 from crowdwatch.drivers.live.live_stream import LATENESS_S, LiveCounts, LiveStream
-from crowdwatch.drivers.live.observers import OpenObservers
 from crowdwatch.drivers.live.recovery import Keeper, Recovered, go_on
+from crowdwatch.drivers.live.stations import LocalStation, Observers
 from crowdwatch.drivers.loop import Loop, Sink
 from crowdwatch.drivers.outbox import Outbox
 from crowdwatch.drivers.totals import RunTotals, working_limits
@@ -33,7 +33,7 @@ from crowdwatch.errors import LogCorrupt
 from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.store.live_log import LiveLog
 
-__all__ = ["LiveOptions", "LiveSummary", "live"]
+__all__ = ["LiveOptions", "LiveSummary", "live", "local_station"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +46,11 @@ HUNG_S = 5.0
 """A live engine of which nothing moves for so long does not beat any more."""
 
 
+def local_station(configuration: RunConfiguration, clock: EventClock) -> Observers:
+    """All cameras in one process of this machine."""
+    return LocalStation(configuration.event, clock)
+
+
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
     """How to run live.
@@ -53,7 +58,7 @@ class LiveOptions:
     Args:
         runs: folder of the runs.
         store_url: the store.
-        observers: makes who observes the cameras.
+        observers: makes who observes the cameras of a run; they are entered once it has begun.
         standby: wait while another engine drives the event.
         new: begin a new run, also where an unfinished one could go on.
         for_s: how long; None is until it is stopped.
@@ -68,7 +73,7 @@ class LiveOptions:
 
     runs: Path
     store_url: str
-    observers: OpenObservers
+    observers: Callable[[RunConfiguration, EventClock], Observers] = local_station
     standby: bool = False
     new: bool = False
     for_s: float | None = None

@@ -25,7 +25,7 @@ from crowdwatch.core.records import CameraFault, Frame, Observation, Observation
 from crowdwatch.core.site import Camera
 from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.camera_faults import Repeats
-from crowdwatch.drivers.live.observers import Observers
+from crowdwatch.drivers.live.stations import Observers
 from crowdwatch.drivers.streams import StreamItem
 from crowdwatch.errors import CrowdWatchError, SourceUnavailable
 from crowdwatch.sources.live.event_clock import EventClock
