@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crowdwatch.commands import audit_commands, batch_command, log_output, site_commands
+from crowdwatch.commands import audit_commands, batch_command, live_command, log_output, site_commands
 from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
@@ -50,6 +50,7 @@ samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
 app.command("batch")(batch_command.batch)
+app.command("live")(live_command.live)
 app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
 
