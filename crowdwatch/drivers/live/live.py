@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,12 +26,14 @@ from crowdwatch.drivers.live.lease import LeaseKeeper, take_lease
 from crowdwatch.drivers.live.live_stream import LATENESS_S, LiveCounts, LiveStream
 from crowdwatch.drivers.live.recovery import Keeper, Recovered, go_on
 from crowdwatch.drivers.live.stations import LocalStation, Observers
+from crowdwatch.drivers.live.telling import Telling
 from crowdwatch.drivers.loop import Loop, Sink
 from crowdwatch.drivers.outbox import Outbox
 from crowdwatch.drivers.totals import RunTotals, working_limits
 from crowdwatch.errors import LogCorrupt
 from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.store.live_log import LiveLog
+from crowdwatch.telemetry.live_metrics import LiveMetrics
 
 __all__ = ["LiveOptions", "LiveSummary", "live", "local_station"]
 
@@ -46,7 +48,7 @@ HUNG_S = 5.0
 """A live engine of which nothing moves for so long does not beat any more."""
 
 
-def local_station(configuration: RunConfiguration, clock: EventClock) -> Observers:
+def local_station(configuration: RunConfiguration, clock: EventClock, begins_ns: int) -> Observers:
     """All cameras in one process of this machine."""
     return LocalStation(configuration.event, clock)
 
@@ -58,7 +60,9 @@ class LiveOptions:
     Args:
         runs: folder of the runs.
         store_url: the store.
-        observers: makes who observes the cameras of a run; they are entered once it has begun.
+        observers: makes who observes the cameras of a run, from its configuration, its clock and the event time of its
+            first beginning; they are entered once it has begun.
+        serving: shows the metrics of the run while it is entered.
         standby: wait while another engine drives the event.
         new: begin a new run, also where an unfinished one could go on.
         for_s: how long; None is until it is stopped.
@@ -73,7 +77,8 @@ class LiveOptions:
 
     runs: Path
     store_url: str
-    observers: Callable[[RunConfiguration, EventClock], Observers] = local_station
+    observers: Callable[[RunConfiguration, EventClock, int], Observers] = local_station
+    serving: Callable[[LiveMetrics], AbstractContextManager[object]] = nullcontext
     standby: bool = False
     new: bool = False
     for_s: float | None = None
@@ -189,9 +194,11 @@ def _run(
     options.started(run)
     live_clock = LiveClock(clock)
     faults: list[LiveStream] = []
+    metrics = LiveMetrics(run.run_id, [camera.camera_id for camera in site.cameras], clock.now_ns)
     with (
         closing_run(store, run, live_clock, options.stop, outbox, lambda: [f for s in faults for f in s.faults]),
-        options.observers(configuration, clock) as observers,
+        options.serving(metrics),
+        options.observers(configuration, clock, run.from_ns) as observers,
     ):
         view = view_site(site)
         before = Recovered(start(view), RunTotals(working_limits(site)))
@@ -199,11 +206,13 @@ def _run(
             before = go_on(store, run, log, view, before.totals, into, board)
         totals = before.totals
         sink: Sink = PictureSink(into, site, folder, board) if options.pictures else into
-        keeper = Keeper(log, totals, into, sink, board, before.alerts, list(before.ids))
         stream = LiveStream(
             observers, site.cameras, clock, tick_ns,
-            lateness_s=options.lateness_s, to_ns=to_ns, stop=options.stop, board=board,
+            lateness_s=options.lateness_s, to_ns=to_ns, stop=options.stop, board=board, metrics=metrics,
         )  # fmt: skip
+        keeper = Keeper(
+            log, totals, into, Telling(metrics, stream, outbox, board, sink), board, before.alerts, before.ids
+        )
         faults.append(stream)
         if last_ns is not None:
             stream.go_on_after(last_ns, {camera_id: fault.code for camera_id, fault in before.state.faults.items()})

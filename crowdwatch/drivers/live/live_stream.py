@@ -11,6 +11,7 @@ Ticks go on whatever the cameras do, since the silence of a camera is found at a
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ from crowdwatch.drivers.live.stations import Observers
 from crowdwatch.drivers.streams import StreamItem
 from crowdwatch.errors import CrowdWatchError, SourceUnavailable
 from crowdwatch.sources.live.event_clock import EventClock
+from crowdwatch.telemetry.live_metrics import LiveMetrics
 
 __all__ = ["LATENESS_S", "LiveCounts", "LiveStream"]
 
@@ -71,6 +73,21 @@ class LiveCounts:
     left_ticks: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class GivenTick:
+    """What there is to know of a tick that was given.
+
+    Args:
+        exposed_ns: when the observations were exposed that it includes.
+        waited_out: its lateness was over before every camera that streams was past it.
+        given_s: when it was given, by the monotonic clock.
+    """
+
+    exposed_ns: tuple[int, ...]
+    waited_out: bool
+    given_s: float
+
+
 class LiveStream:
     """The events of live cameras; fills :class:`~crowdwatch.drivers.streams.EventStream`.
 
@@ -83,6 +100,7 @@ class LiveStream:
         to_ns: event time at which it ends; None is when ``stop`` is set.
         stop: ends it.
         board: where it is said what ails cameras and clocks.
+        metrics: are told what comes.
     """
 
     def __init__(
@@ -96,6 +114,7 @@ class LiveStream:
         to_ns: int | None = None,
         stop: threading.Event | None = None,
         board: Board | None = None,
+        metrics: LiveMetrics | None = None,
     ) -> None:
         self._observers, self._clock, self._tick_ns = observers, clock, tick_ns
         self._lateness_ns, self._to_ns = round(lateness_s * NS), to_ns
@@ -107,6 +126,8 @@ class LiveStream:
         self._pictures: dict[str, CoarsePicture] = {}
         self._noted_ns: dict[str, int] = {}
         self._repeats = Repeats()
+        self._metrics = metrics or LiveMetrics("", self._stale_ns, clock.now_ns)
+        self.newest: GivenTick | None = None
         self._last_ns: int | None = None
         self.statuses: dict[str, StreamStatus] = {}
         self.counts = LiveCounts()
@@ -153,6 +174,7 @@ class LiveStream:
         newest_ns = (now_ns - self._lateness_ns) // self._tick_ns * self._tick_ns
         left = (newest_ns - next_ns) // self._tick_ns
         self.counts.left_ticks += left
+        self._metrics.left_out("ticks", left)
         text = f"the engine was {behind_s:.0f} s behind its cameras, so that it left out {left} ticks. "
         self._ails("ticks", text + "Stop other programs on this machine, or analyse fewer pictures.", now_ns)
         return newest_ns
@@ -181,6 +203,7 @@ class LiveStream:
             case Observation():
                 self._observed(message)
             case CameraFault() if message.camera_id in self._stale_ns:
+                self._metrics.fault(message.camera_id, message.code.value)
                 self._faults.append(message)
             case StreamStatus() if message.camera_id in self._stale_ns:
                 self._status(message)
@@ -204,6 +227,7 @@ class LiveStream:
             _count(self.counts.repeated, camera_id)
         elif t_ns <= self._last_ns:
             self._newest_ns[camera_id] = t_ns
+            self._metrics.arrived(camera_id, t_ns, late=True)
             _count(self.counts.late, camera_id)
             text = f"camera {camera_id}: the picture of {format_time(t_ns)} came {(now_ns - t_ns) / NS:.1f} s after it "
             text += f"was taken, too late to be counted; {self.counts.late[camera_id]} so far. "
@@ -211,6 +235,7 @@ class LiveStream:
                 f"late {camera_id}", text + "Look at the network and the load, or allow more --lateness.", now_ns
             )
         else:
+            self._metrics.arrived(camera_id, t_ns)
             self._newest_ns[camera_id] = t_ns
             if observation.stamp.id in self._held:
                 _count(self.counts.repeated, camera_id)
@@ -218,6 +243,7 @@ class LiveStream:
 
     def _status(self, status: StreamStatus) -> None:
         self.statuses[status.camera_id] = status
+        self._metrics.status(status)
         what = f"stream {status.camera_id}"
         if status.message:
             self._board.ails(what, f"camera {status.camera_id}: {status.message}")
@@ -237,6 +263,9 @@ class LiveStream:
         for event in sorted(events, key=_order):
             if self._repeats.new(event):
                 yield event, self._frame(event) if isinstance(event, Observation) else None
+        waited_out = any(self._newest_ns[camera_id] < tick_ns for camera_id in self._awaited(tick_ns))
+        exposed_ns = tuple(observation.t_ns for observation in included)
+        self.newest = GivenTick(exposed_ns, waited_out, time.monotonic())
         yield Tick(tick_ns, tuple(observation.stamp.id for observation in included)), None
 
     def _frame(self, observation: Observation) -> Frame | None:

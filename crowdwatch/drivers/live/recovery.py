@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crowdwatch.analytics.coverage import SiteView
 from crowdwatch.analytics.engine import State, advance, start
@@ -68,13 +68,13 @@ class Keeper:
     sink: Sink
     board: Board
     alerts: int = 0
-    ids: list[str] = field(default_factory=list)
+    ids: tuple[str, ...] = ()
     _ticks: int = 0
     _kept_ns: int | None = None
 
     def __call__(self, outcome: Outcome, pictures: Pictures) -> None:
         """Take one outcome: as of :class:`~crowdwatch.drivers.loop.Sink`."""
-        self.ids += [alert.event_id for alert in outcome.alerts]
+        self.ids += tuple(alert.event_id for alert in outcome.alerts)
         self.sink(outcome, pictures)
 
     def folded(self, state: State) -> None:
@@ -98,7 +98,7 @@ class Keeper:
             self.board.ails(WHAT, f"what the engine remembers cannot be kept: {error} A restart would take longer.")
             return
         self.alerts += len(self.ids)
-        self.ids.clear()
+        self.ids = ()
         self.board.well(WHAT, "what the engine remembers is kept again.")
 
 
