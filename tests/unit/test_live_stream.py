@@ -1,6 +1,7 @@
 """Ticks by the clock, what is late, and clocks that jump; in simulated time."""
 
 import threading
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -64,6 +65,15 @@ def test_a_tick_waits_for_the_picture_after_it_and_no_longer_than_its_lateness()
     messages = [(0.7, seen(0.4)), (1.2, seen(0.9)), (1.3, seen(1.1)), (2.1, seen(1.9))]
     stream, clock = streamed(*messages, seconds=3)
     assert told(stream, clock) == [(1, [400, 900], 1.3), (2, [1100, 1900], 2.5), (3, [], 3.5)]
+    assert stream.counts.late == {}
+
+
+def test_a_tick_waits_for_no_picture_that_cannot_come_before_it():
+    """One picture for each half of a second: after that of the second half the next one is behind the tick."""
+    messages = [(0.3, seen(0.1)), (0.8, seen(0.62)), (1.8, seen(1.1)), (2.2, seen(1.6)), (3.2, seen(3.1))]
+    hz = {"a": Fraction(2)}
+    stream, clock = streamed(*messages, seconds=3, sample_hz=hz)
+    assert told(stream, clock) == [(1, [100, 620], 1.0), (2, [1100, 1600], 2.2), (3, [], 3.2)]
     assert stream.counts.late == {}
 
 

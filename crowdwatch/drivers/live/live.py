@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 from crowdwatch import config
@@ -178,6 +179,13 @@ def _clock_after(clock: EventClock, last_tick_ns: int | None, tick_ns: int, boar
     return replace(clock, anchor_wall_ns=clock.anchor_wall_ns + behind_ns)
 
 
+def _sampled(event: EventFile) -> dict[str, Fraction | None]:
+    """How often pictures of each camera are analysed; None is every one."""
+    return {
+        camera.id: None if camera.sample_hz is None else Fraction(str(camera.sample_hz)) for camera in event.cameras
+    }
+
+
 def _run(
     run: Run, configuration: RunConfiguration, log: LiveLog, store: Store, board: Board, options: LiveOptions,
     *, resumed: bool,
@@ -209,6 +217,7 @@ def _run(
         stream = LiveStream(
             observers, site.cameras, clock, tick_ns,
             lateness_s=options.lateness_s, to_ns=to_ns, stop=options.stop, board=board, metrics=metrics,
+            sample_hz=_sampled(configuration.event),
         )  # fmt: skip
         keeper = Keeper(
             log, totals, into, Telling(metrics, stream, outbox, board, sink), board, before.alerts, before.ids

@@ -1,8 +1,8 @@
 """The events of live cameras: a tick at every multiple of its interval of event time, by the clock.
 
-A tick waits for the cameras that stream until each has given a picture exposed after it, and no longer than the
-lateness. It includes what was exposed up to it and has come; what comes later is late: named, counted and left out, of
-the log too. Observations are handed on just before the tick that includes them, so that a tick and all that it needs
+A tick waits for the cameras that stream until each has given its last picture before it, as far as is known, and no
+longer than the lateness. It includes what was exposed up to it and has come; what comes later is late: named, counted
+and left out, of the log too. Observations are handed on just before the tick that includes them, so that a tick and all that it needs
 are one piece of the log.
 
 Ticks go on whatever the cameras do, since the silence of a camera is found at a tick.
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -101,6 +102,7 @@ class LiveStream:
         stop: ends it.
         board: where it is said what ails cameras and clocks.
         metrics: are told what comes.
+        sample_hz: per camera, how often its pictures are analysed at most; None where every one is.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class LiveStream:
         stop: threading.Event | None = None,
         board: Board | None = None,
         metrics: LiveMetrics | None = None,
+        sample_hz: Mapping[str, Fraction | None] | None = None,
     ) -> None:
         self._observers, self._clock, self._tick_ns = observers, clock, tick_ns
         self._lateness_ns, self._to_ns = round(lateness_s * NS), to_ns
@@ -127,6 +130,7 @@ class LiveStream:
         self._noted_ns: dict[str, int] = {}
         self._repeats = Repeats()
         self._metrics = metrics or LiveMetrics("", self._stale_ns, clock.now_ns)
+        self._sample_hz = sample_hz or {}
         self.newest: GivenTick | None = None
         self._last_ns: int | None = None
         self.statuses: dict[str, StreamStatus] = {}
@@ -187,7 +191,15 @@ class LiveStream:
         if now_ns >= next_ns + self._lateness_ns:
             return True
         awaited = list(self._awaited(next_ns))
-        return bool(awaited) and all(self._newest_ns[camera_id] >= next_ns for camera_id in awaited)
+        return bool(awaited) and all(self._is_past(camera_id, next_ns) for camera_id in awaited)
+
+    def _is_past(self, camera_id: str, t_ns: int) -> bool:
+        """Whether no picture of a camera that was exposed before a time can come any more: pictures come in order, and
+        one for each sampling instant (:func:`crowdwatch.observation.schedule.due`)."""
+        newest_ns, hz = self._newest_ns[camera_id], self._sample_hz.get(camera_id)
+        if newest_ns >= t_ns or hz is None:
+            return newest_ns >= t_ns
+        return (int(newest_ns * hz) // NS + 1) * NS >= t_ns * hz
 
     def _awaited(self, t_ns: int) -> Iterator[str]:
         """The cameras of which another picture can be expected soon."""
@@ -263,7 +275,7 @@ class LiveStream:
         for event in sorted(events, key=_order):
             if self._repeats.new(event):
                 yield event, self._frame(event) if isinstance(event, Observation) else None
-        waited_out = any(self._newest_ns[camera_id] < tick_ns for camera_id in self._awaited(tick_ns))
+        waited_out = not all(self._is_past(camera_id, tick_ns) for camera_id in self._awaited(tick_ns))
         exposed_ns = tuple(observation.t_ns for observation in included)
         self.newest = GivenTick(exposed_ns, waited_out, time.monotonic())
         yield Tick(tick_ns, tuple(observation.stamp.id for observation in included)), None
