@@ -40,7 +40,7 @@ LAG_S = 1.0
 LEANS_S = 10.0
 """Pictures lean on a damaged one until the next keyframe, or no longer than this."""
 
-KEYFRAME_S = 20.0
+KEYFRAME_S = 12.0
 """Cameras that save bandwidth send a keyframe every 10 s or less; longer is worth another try and a word."""
 
 PICTURE_S = 10.0
