@@ -1,29 +1,37 @@
 """Live cameras against a real RTSP server on loopback: lost, stopped, changed, refused, and the others go on."""
 
+import errno
 import itertools
+import logging
 import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from fractions import Fraction
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
+import numpy as np
 import psutil
 import pytest
 from films import film
-from rtsp_server import HW, RtspServer, drawn_clip
+from rtsp_server import HW, RtspServer, drawn_clip, spoiled_clip
 
 from crowdwatch.core.live import StreamPhase, StreamStatus
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import CameraFault, Stamp
 from crowdwatch.sources.live.address import StreamAddress
+from crowdwatch.sources.live.capture import Capture
 from crowdwatch.sources.live.captures import Captures, CaptureSettings
 from crowdwatch.sources.live.event_clock import EventClock
+from crowdwatch.sources.live.nursery import Nursery
 from crowdwatch.sources.recording import Recording
 
 NS = 1_000_000_000
@@ -172,13 +180,29 @@ class _Silent(threading.Thread):
 
 
 class _Web(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """Motion JPEG, ten pictures a second, as many cameras send it over HTTP."""
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+        self.end_headers()
+        for number in range(600):
+            picture = np.full((*HW, 3), 60 + number % 100, np.uint8)
+            content = cv2.imencode(".jpg", picture)[1].tobytes()
+            head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
+            try:
+                self.wfile.write(head.encode() + content + b"\r\n")
+            except OSError:
+                return
+            time.sleep(0.1)
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @pytest.fixture
 def web() -> Iterator[int]:
-    server = HTTPServer(("127.0.0.1", 0), _Web)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Web)
+    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port
     server.shutdown()
@@ -218,7 +242,7 @@ def test_every_bad_camera_is_said_with_a_remedy_and_the_others_go_on(
                 "variable": "environment variable NOT_SET_ANYWHERE is not set",
                 "path": "has no such stream",
                 "tiny": "are 16x16, the calibration is for 160x96",
-                "sound": "no video",
+                "sound": "It may send sound alone",
                 "port": "refuses the connection",
                 "host": "is not known here",
                 "web": "speaks HTTP, not RTSP",
@@ -287,6 +311,79 @@ def test_a_reader_that_hangs_or_dies_takes_its_camera_along_and_nothing_else(
         nursery.kill()
         watch.until(lambda: len(watch.faults) == 2, "the loss of both")
         watch.more("a", "b")
+
+
+def test_pictures_that_lean_on_a_damaged_one_are_left_out_and_it_is_said(
+    live_clip: Path, tmp_path: Path, clock: EventClock
+) -> None:
+    """A part of picture 14 of 20 was lost: it and those up to the next keyframe, at 20, show what is not there."""
+    hurt = spoiled_clip(tmp_path / "hurt.clip", live_clip, 14)
+    with RtspServer({"/a": hurt}) as server, Captures([stream("a", server.url("/a"), hz=None)], clock) as captures:
+        watch = Watch(captures, clock)
+        watch.until(lambda: len(watch.faults) >= 2, "two damages")
+        watch.more("a", count=10)
+        watch.phase("a", StreamPhase.STREAMING, "pictures were damaged on the way")
+        status = watch.statuses["a"]
+    assert {fault.code for fault in watch.faults} == {Code.NOT_OBSERVED}
+    assert 0.2 < status.dropped / status.received < 0.5
+    times = sorted([*(s.t_ns for s in watch.stamps["a"]), *(fault.t_ns for fault in watch.faults)])
+    for fault in watch.faults[:-1]:
+        after = [t_ns for t_ns in times if t_ns > fault.t_ns]
+        assert not after or after[0] - fault.t_ns > 0.4 * NS
+
+
+def test_motion_jpeg_over_http_is_timed_by_arrival(web: int, clock: EventClock) -> None:
+    with Captures([stream("a", f"http://127.0.0.1:{web}/video.mjpg", hz=5)], clock) as captures:
+        watch = Watch(captures, clock)
+        watch.more("a", count=8)
+        assert watch.statuses["a"].codec == "mjpeg"
+    assert {stamp.t_source for stamp in watch.stamps["a"]} == {"estimated"}
+    assert sorted(watch.ages_s["a"])[-2] < 5.0
+
+
+def test_a_decoder_that_is_too_slow_leaves_out_what_is_old(
+    rtsp: RtspServer, clock: EventClock, libav_log: None
+) -> None:
+    url = rtsp.url("/a")
+    with closing(Capture(StreamAddress(url=url), url, HW, clock)) as capture:
+        ages_s, deadline = [], time.monotonic() + 12
+        for picture in capture.pictures():
+            ages_s.append((clock.now_ns() - picture.when.t_ns) / NS)
+            time.sleep(0.4)  # four pictures come meanwhile
+            if (len(ages_s) > 8 and capture.dropped) or time.monotonic() > deadline:
+                break
+    assert capture.dropped > 0
+    assert max(ages_s) < 8.0
+
+
+@pytest.fixture
+def libav_log() -> Iterator[None]:
+    """FFmpeg's messages go where they went."""
+    logger, level = logging.getLogger("libav"), av.logging.get_level()
+    before = list(logger.handlers), logger.propagate, logger.level
+    yield
+    logger.handlers[:], logger.propagate, logger.level = before
+    av.logging.set_level(level)
+
+
+def test_without_file_descriptors_one_camera_waits_and_the_others_go_on(
+    rtsp: RtspServer, clock: EventClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forks = 0
+
+    def fork(self: Nursery, memory: int) -> Any:
+        nonlocal forks
+        forks += 1
+        if forks == 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(self, memory)
+
+    real = Nursery.fork
+    monkeypatch.setattr(Nursery, "fork", fork)
+    with Captures([stream("a", rtsp.url("/a")), stream("b", rtsp.url("/b"))], clock) as captures:
+        watch = Watch(captures, clock)
+        watch.more("a", "b")
+    assert [(fault.camera_id, fault.code) for fault in watch.faults] == [("b", Code.CONNECTION_LOST)]
 
 
 def test_readers_end_with_whoever_started_them(rtsp: RtspServer, clock: EventClock) -> None:
