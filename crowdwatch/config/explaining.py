@@ -62,7 +62,9 @@ def recording_times(event: EventFile) -> list[tuple[str, str, str, str]]:
             how = event._origins.get(f"{key}.recordings[{number}].start_time", FROM_LOG)
             rows.append((camera.id, each.file, each.start_time, how))
         if source.file is not None:
-            rows.append((camera.id, source.file, source.start_time, event._origins.get(f"{key}.start_time", FROM_LOG)))
+            rows.append(
+                (camera.id, source.file, source.start_time or "", event._origins.get(f"{key}.start_time", FROM_LOG))
+            )
     return rows
 
 

@@ -11,49 +11,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
+from crowdwatch.core.stream_url import VARIABLE
 from crowdwatch.errors import SourceUnavailable, redact
 
-__all__ = ["SCHEMES", "StreamAddress", "secret_in", "url_fault"]
-
-SCHEMES = ("rtsp", "rtsps", "http", "https")
-"""Kinds of URL that are opened: what reads files or starts programs is not among them."""
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECRET_KEYS = re.compile(r"(?i)[?&](?:pass(?:word|wd)?|pwd|token|key|secret)=([^&]*)")
-
-
-def url_fault(url: str) -> str | None:
-    """What is wrong with a URL as the event file gives it, in words that do not repeat it; None if nothing is.
-
-    >>> url_fault("rtsp://10.0.0.7/live"), url_fault("file:///etc/passwd")
-    (None, 'need a URL that begins with rtsp://, rtsps://, http:// or https://')
-    """
-    try:
-        parts = urlsplit(_VARIABLE.sub("x", url.strip()))
-        port = parts.port
-    except ValueError:
-        return "is no URL: its port is no number from 1 to 65535, or its host cannot be read"
-    if parts.scheme.lower() not in SCHEMES:
-        return "need a URL that begins with rtsp://, rtsps://, http:// or https://"
-    if not parts.hostname or port == 0:
-        return "is no URL of a camera: it names no host"
-    if any(letter.isspace() or ord(letter) < 32 for letter in url.strip()):
-        return "holds a space or a control character; write it as %20 or remove it"
-    return None
-
-
-def secret_in(url: str) -> bool:
-    """Whether a password or token stands in a URL as it is, instead of ``${NAME}``.
-
-    >>> secret_in("rtsp://guard:hunter2@10.0.0.7/live"), secret_in("rtsp://guard:${GATE}@10.0.0.7/live")
-    (True, False)
-    """
-    before, _, rest = url.partition("://")
-    userinfo = rest.split("/", 1)[0].rpartition("@")[0] if before else ""
-    password = userinfo.partition(":")[2]
-    if password and not _VARIABLE.fullmatch(password):
-        return True
-    return any(value and not _VARIABLE.fullmatch(value) for value in _SECRET_KEYS.findall(url))
+__all__ = ["StreamAddress"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +43,7 @@ class StreamAddress:
     @property
     def host_port(self) -> tuple[str, int]:
         """The host and the port that are meant; no secret is looked up."""
-        parts = urlsplit(_VARIABLE.sub("x", self.url.strip()))
+        parts = urlsplit(VARIABLE.sub("x", self.url))
         usual = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}[parts.scheme.lower()]
         return parts.hostname or "", parts.port or usual
 
@@ -105,7 +66,7 @@ class StreamAddress:
                 )
             return quote(known[match[1]], safe="")
 
-        url = _VARIABLE.sub(value, self.url.strip())
+        url = VARIABLE.sub(value, self.url)
         return self._with_password(url) if self.password_file else url
 
     def _with_password(self, url: str) -> str:

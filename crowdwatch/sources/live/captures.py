@@ -26,7 +26,7 @@ from crowdwatch.sources.live.nursery import Nursery
 from crowdwatch.sources.live.played import Opening
 from crowdwatch.sources.live.reader import MOST_BYTES, Order
 from crowdwatch.sources.live.slots import SLOTS, Slots
-from crowdwatch.sources.live.watched import Pair, Watched
+from crowdwatch.sources.live.watched import Watched
 
 __all__ = ["CaptureSettings", "CapturedPair", "Captures"]
 
@@ -95,11 +95,14 @@ class _Line:
     sample_hz: Fraction | None
     socket: socket.socket | None = None
     process: int | None = None
+    taken_at: float = 0.0
 
     def release(self, slot: int) -> None:
         with self.lock:
             self.state.taken.discard(slot)
             self.send({"free": slot})
+            if self.state.ready is not None:
+                self.lock.notify_all()
 
     def send(self, order: dict[str, object]) -> None:
         if self.socket is not None:
@@ -142,8 +145,11 @@ class _Line:
             free=self.free(),
         )
 
-    def pair(self, ready: Pair) -> CapturedPair:
-        slot, before, current = ready
+    def take(self) -> CapturedPair:
+        """Hand over the pair that is ready."""
+        assert self.state.ready is not None
+        slot, before, current = self.state.ready
+        self.state.ready, self.taken_at = None, time.monotonic()
         self.state.taken.add(slot)
         previous = None if before is None else Frame(before, self.slots.picture(slot, 0))
         return CapturedPair(FramePair(previous, Frame(current, self.slots.picture(slot, 1))), self, slot)
@@ -204,20 +210,19 @@ class Captures:
         self._thread.join()
         self._close()
 
-    def take(self, timeout_s: float) -> list[CapturedPair]:
-        """The newest due pair of each camera that has a new one; waits up to ``timeout_s`` for the first.
+    def take(self, timeout_s: float, most: int | None = None) -> list[CapturedPair]:
+        """The newest due pair of each camera that has a new one, and whose last one is released.
 
         A pair that nobody took in time was replaced by the newer one, which is counted. Each is to be released.
+
+        Args:
+            timeout_s: how long to wait for the first of them.
+            most: of as many cameras at most: those first whose last one was taken longest ago.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._failed or self._has_ready(), timeout_s)
+            self._changed.wait_for(lambda: self._stopped or self._failed or self._ready(), timeout_s)
             self._check()
-            found = []
-            for line in self._lines.values():
-                if line.state.ready is not None:
-                    ready, line.state.ready = line.state.ready, None
-                    found.append(line.pair(ready))
-            return found
+            return [line.take() for line in sorted(self._ready(), key=lambda line: line.taken_at)[:most]]
 
     def news(self) -> list[StreamStatus | CameraFault]:
         """New faults, and the status of each camera where it changed or was not told for a second."""
@@ -245,8 +250,8 @@ class Captures:
                 line.sample_hz = hz
                 line.send({"sample_hz": None if hz is None else str(hz)})
 
-    def _has_ready(self) -> bool:
-        return any(line.state.ready is not None for line in self._lines.values())
+    def _ready(self) -> list[_Line]:
+        return [line for line in self._lines.values() if line.state.ready is not None and not line.state.taken]
 
     def _check(self) -> None:
         if self._failed is not None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["SLOTS", "Slots"]
 
 SLOTS = 4
-"""Of a camera: one is written, one waits, two are looked at."""
+"""Of a camera: one is written, one waits, one is looked at, and one is on its way back."""
 
 
 @dataclass(frozen=True, slots=True)

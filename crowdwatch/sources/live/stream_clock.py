@@ -101,7 +101,7 @@ class StreamClock:
             arrival_ns: event time at which its packet was there.
             sent_ns: UTC that the sender's own clock read for it, from RTCP sender reports; None where unknown.
         """
-        pts_ns = None if pts_s is None else int(pts_s * NS)
+        pts_ns = None if pts_s is None else round(pts_s * NS)
         late_ns = None if pts_ns is None else self._late(pts_ns, arrival_ns)
         sigma_s = math.hypot(ARRIVAL_SIGMA_S, math.sqrt(self._jitter_s2))
         if late_ns is None:
