@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Self
 
 from crowdwatch import config
 from crowdwatch.config import EventFile
@@ -16,7 +17,7 @@ from crowdwatch.core.site import Camera
 from crowdwatch.drivers.live.station_program import main
 from crowdwatch.drivers.scenes import drawn_scene
 from crowdwatch.sources.live.event_clock import EventClock
-from crowdwatch.sources.synthetic import Scene, SyntheticSource, in_rounds
+from crowdwatch.sources.synthetic import Scene, SyntheticSource
 
 PROGRAM = (sys.executable, __file__)
 """For :class:`crowdwatch.drivers.live.stations.LocalStation`."""
@@ -39,10 +40,10 @@ class DrawnCaptures:
         self.scenes: dict[str, Scene] = {}
         for camera in cameras:
             name = next(each.source.synthetic for each in event.cameras if each.id == camera.camera_id)
-            self.scenes[camera.camera_id] = in_rounds(drawn_scene(str(name), event, site, camera, None))
-        self.clock, self.start_ns = clock, clock.now_ns()
+            self.scenes[camera.camera_id] = drawn_scene(str(name), event, site, camera, None)
+        self.clock, self.start_ns = clock, clock.anchor_wall_ns
         self.rates = {key: scene.rate_hz for key, scene in self.scenes.items()}
-        self.last = dict.fromkeys(self.scenes, 0)
+        self.last = {key: self._number(key) for key in self.scenes}
         self.sampled = dict.fromkeys(self.scenes, 0)
         self.replaced = dict.fromkeys(self.scenes, 0)
         self.held: set[str] = set()
@@ -61,8 +62,11 @@ class DrawnCaptures:
                 return found
             time.sleep(0.01)
 
+    def _number(self, camera_id: str) -> int:
+        return int((self.clock.now_ns() - self.start_ns) * self.rates[camera_id]) // 1_000_000_000
+
     def _newest(self, camera_id: str) -> FramePair | None:
-        seq = int((self.clock.now_ns() - self.start_ns) * self.rates[camera_id]) // 1_000_000_000
+        seq = self._number(camera_id)
         if seq <= self.last[camera_id]:
             return None
         self.replaced[camera_id] += seq - self.last[camera_id] - 1
@@ -89,7 +93,10 @@ class DrawnCaptures:
     def set_sample_hz(self, camera_id: str, hz: Fraction | None) -> None:
         self.rates[camera_id] = hz or self.scenes[camera_id].rate_hz
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         pass
 
 

@@ -109,14 +109,16 @@ def serve():
     server.set_address("127.0.0.1")
     server.set_service(str(wanted.get("port", 0)))
     mounts = {path: Mount(server, path, clip) for path, clip in wanted["mounts"].items()}
+    factories = [mount.factory for mount in mounts.values()]
     for path in wanted.get("audio", ()):
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(AUDIO)
         server.get_mount_points().add_factory(path, factory)
+        factories.append(factory)
     if wanted.get("password"):
         guard(server, wanted["user"], wanted["password"])
-        for mount in mounts.values():
-            permit(mount.factory)
+        for factory in factories:
+            permit(factory)
     if not server.attach(None):
         sys.exit("cannot listen")
     print(server.get_bound_port(), flush=True)

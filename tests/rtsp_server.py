@@ -15,7 +15,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
-__all__ = ["RtspServer", "clip", "drawn_clip"]
+__all__ = ["HW", "RtspServer", "clip", "drawn_clip", "encoded_clip", "spoiled_clip", "write_clip"]
 
 PROGRAM = Path(__file__).with_name("rtsp_program.py")
 PYTHON = "/usr/bin/python3"
@@ -56,7 +56,7 @@ def drawn_clip(
         seconds: of the clip before it begins again.
         gop: a keyframe every so many pictures.
         codec: ``h264``, ``hevc`` or ``mjpeg``.
-        keyframes: without them, nobody who comes later can decode it.
+        keyframes: without them, of H.264, nobody can decode it; its parameter sets are sent.
     """
     count = max(1, round(seconds * rate))
     texture = np.random.default_rng(7).integers(40, 200, (hw[0] // 8 + 1, hw[1] // 8 + 1, 3), np.uint8)
@@ -89,9 +89,17 @@ def encoded_clip(
         found += coder.encode(frame)
         count += 1
     found += coder.encode(None)
-    kept = [(each.pts, bytes(each)) for each in found if keyframes or not each.is_keyframe]
-    times = ((round(pts * 1e6 / 90_000), content) for pts, content in kept)
+    sent = [(each.pts, bytes(each), each.is_keyframe) for each in found]
+    if not keyframes:
+        sets = b"".join(b"\0\0\0\1" + unit for unit in _units(sent[0][1]) if unit[0] & 31 in (7, 8))
+        sent = [(pts, sets + content, False) for pts, content, key in sent if not key]
+    times = ((round(pts * 1e6 / 90_000), content) for pts, content, _ in sent)
     return write_clip(path, codec, times, round(count * step_us))
+
+
+def _units(content: bytes) -> list[bytes]:
+    """The NAL units of a picture of H.264, without their start codes."""
+    return [unit.rstrip(b"\0") for unit in content.split(b"\0\0\1") if unit.strip(b"\0")]
 
 
 def clip(path: Path, recording: Path, *, seconds: float = 1e9) -> Path:
@@ -111,6 +119,18 @@ def clip(path: Path, recording: Path, *, seconds: float = 1e9) -> Path:
                 break
             found += [(round((at_s - first) * 1e6), bytes(each)) for each in sift.filter(packet)]
     return write_clip(path, codec, found, found[-1][0] + round(1e6 / rate))
+
+
+def spoiled_clip(path: Path, clean: Path, *numbers: int) -> Path:
+    """The same clip, with the second half of some of its pictures lost."""
+    with clean.open("rb") as file:
+        head = json.loads(file.readline())
+        pictures = []
+        while entry := file.read(12):
+            time_us, size = struct.unpack(">QI", entry)
+            content = file.read(size)
+            pictures.append((time_us, content[: size // 2] if len(pictures) in numbers else content))
+    return write_clip(path, head["codec"], pictures, head["end_us"])
 
 
 class RtspServer:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from crowdwatch.config.source_file import RecordingFile
 from crowdwatch.config.times import parse_time, time_step_ns
 from crowdwatch.core.ports import Counter, Detector, Source, Store
 from crowdwatch.core.reasons import Code
-from crowdwatch.core.records import Anchor
+from crowdwatch.core.records import Anchor, Stamp
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers.feed import Feed
 from crowdwatch.drivers.scenes import drawn_scene
@@ -30,7 +31,7 @@ from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.observation.schedule import Schedule
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
-from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector, in_rounds
+from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector
 from crowdwatch.store.log import LogReader
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "open_log",
     "open_source",
     "open_store",
+    "recording_of",
     "store_url",
 ]
 
@@ -150,6 +152,24 @@ def _sample_hz(event: EventFile, camera: Camera) -> Fraction | None:
     return None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
 
 
+def recording_of(camera: CameraFile, path: Path, start_time: str, kept_in: Path | None = None) -> partial[Recording]:
+    """What opens a recording of a camera; it can be handed to another process."""
+    source = camera.source
+    return partial(
+        Recording,
+        path,
+        camera_id=camera.id,
+        start_ns=parse_time(start_time),
+        capture_rate_hz=None if source.capture_rate_hz is None else Fraction(str(source.capture_rate_hz)),
+        sample_hz=None if camera.sample_hz is None else Fraction(str(camera.sample_hz)),
+        keyframes_only=camera.keyframe_interval_s is not None,
+        video_stream=source.video_stream,
+        square_pixels=source.square_pixels,
+        start_step_ns=time_step_ns(start_time),
+        kept_in=kept_in,
+    )
+
+
 def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | None = None) -> Source:
     """Open one camera's footage and hold its size against the calibration's.
 
@@ -172,13 +192,7 @@ def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | No
         return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
 
     def recording(path: Path, start_time: str) -> Recording:
-        only = entry.keyframe_interval_s is not None
-        return Recording(
-            path, camera_id=camera.camera_id, start_ns=parse_time(start_time), capture_rate_hz=rate,
-            sample_hz=sample_hz, keyframes_only=only, video_stream=entry.source.video_stream,
-            square_pixels=entry.source.square_pixels, start_step_ns=time_step_ns(start_time),
-            kept_in=kept_in,
-        )  # fmt: skip
+        return recording_of(entry, path, start_time, kept_in)()
 
     plane = camera.fixed_plane
     footage: Recording | RecordingSequence
@@ -315,11 +329,13 @@ def open_feed(event: EventFile, camera: Camera, models: Models, kept_in: Path | 
     return Feed(source, detector, camera.plane, heads, note, threads, _sample_hz(event, camera))
 
 
-def open_live(event: EventFile, camera: Camera, models: Models) -> tuple[Detector, HeadCounter | None]:
+def open_live(
+    event: EventFile, camera: Camera, models: Models, begins_ns: int = 0
+) -> tuple[Detector, HeadCounter | None]:
     """What looks at the pictures of a live camera: its detector, and its counter where one runs.
 
-    Its schedules go by the picture that was analysed before, since pictures may be left out. A drawn scene that is
-    played in rounds tells its own truth: the number of a picture goes on from round to round.
+    Its schedules go by the picture that was analysed before, since pictures may be left out. A drawn scene, which is
+    played again and again from ``begins_ns`` on, tells its own truth.
 
     Raises:
         ModelError: as of :class:`Models`.
@@ -329,9 +345,13 @@ def open_live(event: EventFile, camera: Camera, models: Models) -> tuple[Detecto
     counter: Counter | None
     if entry.source.synthetic is not None:
         rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
-        scene = in_rounds(drawn_scene(entry.source.synthetic, event, models.site, camera, rate))
-        detector = TruthDetector(scene, camera.anchor)
-        counter = None if event.counter.model == "none" else TruthCounter(scene)
+        scene = drawn_scene(entry.source.synthetic, event, models.site, camera, rate)
+
+        def shown(stamp: Stamp) -> int:
+            return scene.seq_at(stamp.t_ns - begins_ns)
+
+        detector = TruthDetector(scene, camera.anchor, shown)
+        counter = None if event.counter.model == "none" else TruthCounter(scene, seq_of=shown)
     else:
         detector, (counter, _) = models.detector(camera.anchor), models.counter()
     heads = _heads(event, camera, counter, models.ground())

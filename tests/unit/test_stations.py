@@ -88,7 +88,7 @@ class Running:
         self.camera, clock = site.cameras[0], EventClock.start()
         self.captures = live_station.DrawnCaptures(event, site.cameras, clock)
         models = Models(event, site)
-        self.watching = Watching(self.camera, *open_live(event, self.camera, models))
+        self.watching = Watching(self.camera, *open_live(event, self.camera, models, clock.anchor_wall_ns))
         load = LoadControl({MAST: self.camera}, {MAST: None}, {MAST: 1.0})
         self.access = receiver.admit([MAST])
         self.sender = Sender(self.access)

@@ -85,20 +85,21 @@ def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], boo
     """
     event, site = orders.event, config.to_site(orders.event)
     cameras = {each.camera_id: each for each in site.cameras if each.camera_id in orders.camera_ids}
+    clock = orders.clock or EventClock.start()
     models = Models(event, site, most_streams=max(1, len(cameras)))
 
     def watching() -> Mapping[str, Watching]:
-        return {key: Watching(camera, *open_live(event, camera, models)) for key, camera in cameras.items()}
+        return {
+            key: Watching(camera, *open_live(event, camera, models, clock.anchor_wall_ns))
+            for key, camera in cameras.items()
+        }
 
     sender = Sender(orders.access)
     try:
-        captures = open_captures(event, list(cameras.values()), orders.clock or EventClock.start())
-        try:
-            load = LoadControl(cameras, *_wanted(event, cameras))
+        load = LoadControl(cameras, *_wanted(event, cameras))
+        with open_captures(event, list(cameras.values()), clock) as captures:
             station = Station(captures, sender, watching, load, models.streams + SPARE_THREADS, socket.gethostname())
             station.run(lambda: ended() or sender.silent_s > ENGINE_GONE_S)
-        finally:
-            captures.close()
     finally:
         sender.close(FLUSH_S)
         models.close()

@@ -193,7 +193,7 @@ class LocalStation:
         said: list[LiveMessage] = []
         for camera_id in self._camera_ids:
             said.append(StreamStatus(camera_id, StreamPhase.WAITING, now_ns, text))
-            said.append(CameraFault(camera_id, self._newest_ns.get(camera_id, now_ns), Code.FOOTAGE_BROKEN))
+            said.append(CameraFault(camera_id, self._newest_ns.get(camera_id, now_ns), Code.CONNECTION_LOST))
         return said
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, Self
 
 from crowdwatch.core.live import CoarsePicture, StreamStatus
 from crowdwatch.core.ports import Detector
@@ -45,7 +45,10 @@ class Captures(Protocol):
     def set_sample_hz(self, camera_id: str, hz: Fraction | None) -> None:
         """How many pictures a second are due; None for every one."""
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Start the readers."""
+
+    def __exit__(self, *_: object) -> None:
         """End the readers."""
 
 

@@ -8,6 +8,7 @@ that leans on a damaged one is none.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import deque
@@ -40,17 +41,25 @@ LAG_S = 1.0
 LEANS_S = 10.0
 """Pictures lean on a damaged one until the next keyframe, or no longer than this."""
 
-KEYFRAME_S = 20.0
+KEYFRAME_S = 12.0
 """Cameras that save bandwidth send a keyframe every 10 s or less; longer is worth another try and a word."""
 
 PICTURE_S = 10.0
 """Packets from which no picture was decoded for so long are not of the codec that was announced."""
+
+CLOSE_S = 1.0
+"""How long the end of a session is waited for."""
 
 UNTIMED = {"mpjpeg", "mjpeg", "image2pipe", "h264", "hevc", "m4v"}
 """Formats without a clock: FFmpeg counts their pictures at a rate that it guesses."""
 
 WHITELIST = "rtsp,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto"
 """What a stream may open in its turn: a playlist names no files."""
+
+
+_DAMAGE = re.compile("conceal|while decoding|num gap|eference|find ref|RPS|undecodable|slice|cabac|corrupt")
+"""What decoders of H.264 and HEVC say of a picture that they made up in part. Other words are of no matter: some
+cameras send units that nobody knows, and FFmpeg complains of each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,10 +92,11 @@ class _Losses(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one message in; its text may hold the URL, so it goes nowhere."""
-        if record.name in ("libav.rtsp", "libav.rtp", "libav.sdp"):
-            self.on_the_way |= "missed" in record.msg or "missed" in record.getMessage()
-        elif record.name.startswith("libav.") and record.name.split(".")[1] in ("h264", "hevc", "mpeg4", "av1", "vp9"):
-            self.in_decoding |= record.levelno >= logging.WARNING
+        text = record.getMessage()
+        if "RTP: missed" in text:
+            self.on_the_way = True
+        elif _DAMAGE.search(text) is not None:
+            self.in_decoding = True
 
 
 def _listen() -> _Losses:
@@ -132,7 +142,9 @@ class Capture:
         self._came = threading.Condition()
         self._ended: str | None = None
         self._arrivals: dict[int, tuple[int, int | None]] = {}
-        threading.Thread(target=self._take_in, name="packets", daemon=True).start()
+        self._closing = False
+        self._thread = threading.Thread(target=self._take_in, name="packets", daemon=True)
+        self._thread.start()
 
     @property
     def interval_s(self) -> float | None:
@@ -193,13 +205,17 @@ class Capture:
                 )
 
     def close(self) -> None:
-        """End the session; it may hang where the camera does not answer."""
-        self._container.close()
+        """End the session. The thread that reads packets does it, since nothing may be freed under its hands; it is
+        waited for a moment, and left to the end of the process where the camera does not answer."""
+        self._closing = True
+        self._thread.join(CLOSE_S)
 
     def _take_in(self) -> None:
         reason = "it ended"
         try:
             for packet in self._container.demux(self._stream):
+                if self._closing:
+                    break
                 if not packet.size:
                     continue
                 mono_ns = time.monotonic_ns()
@@ -214,6 +230,8 @@ class Capture:
         with self._came:
             self._ended = reason
             self._came.notify()
+        if self._closing:
+            self._container.close()
 
     def _in_turn(self) -> Iterator[_Came]:
         """Packets as they came; where decoding is late, from the newest keyframe on."""

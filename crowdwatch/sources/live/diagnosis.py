@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from av.error import FFmpegError, HTTPNotFoundError
+from av.error import FFmpegError, HTTPBadRequestError, HTTPNotFoundError, HTTPOtherClientError
 
 from crowdwatch.sources.live.address import StreamAddress
 
@@ -24,6 +24,11 @@ def what_is_wrong(address: StreamAddress, error: Exception) -> str:
     """
     if isinstance(error, HTTPNotFoundError):
         return "the camera is there, and has no such stream. Correct the path of the URL; its manual names it."
+    if isinstance(error, HTTPOtherClientError | HTTPBadRequestError):
+        return (
+            "the camera refuses to play this stream. It may send sound alone, or to one viewer alone: name its video "
+            "stream, and close other viewers."
+        )
     said = (getattr(error, "strerror", None) or type(error).__name__).rstrip(".")
     if address.device:
         return _of_device(error, said)

@@ -42,6 +42,9 @@ MOST_BYTES = 200_000
 ALIVE_S = 0.2
 """How often it says how it does while packets come."""
 
+MUCH = 0.2
+"""Share of its pictures that a camera loses before it is said."""
+
 RATE_S = 5.0
 """Span over which the rate of pictures is counted."""
 
@@ -159,7 +162,7 @@ class _Reader:
         self.sampled += 1
         self.newest_ns, self.sigma_s = stamp.t_ns, stamp.t_sigma_s
         try:
-            slot = self.free.popleft()
+            slot = self.free.pop()  # the one that was used last: its memory is at hand
         except IndexError:
             self.replaced += 1
             return
@@ -232,6 +235,11 @@ def _said_of(capture: Capture) -> str:
         return (
             f"the camera's own clock is {clock.offset_s:+.0f} s off, so the time of arrival is taken. Set its clock by "
             "NTP."
+        )
+    if capture.dropped > MUCH * capture.received:
+        return (
+            f"{capture.dropped} of {capture.received} pictures were damaged on the way or came faster than they can be "
+            "decoded. Use transport: tcp, a better network, or a smaller stream of the camera."
         )
     if clock.timelines:
         return f"its time stamps jumped {clock.timelines} time(s); the time of arrival was taken there."
