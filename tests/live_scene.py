@@ -127,7 +127,7 @@ def simulated(folder: Path, seen: list[Observation], began_ns: int, from_ns: int
     more = options.pop("more", None)
     jpeg = options.pop("jpeg", b"")
 
-    def observers(configuration, clock, begins_ns):
+    def observers(configuration, clock):
         made = SimulatedObservers(clock, seen, began_ns, more, sees)
         made.jpeg = jpeg
         return made

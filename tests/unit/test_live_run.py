@@ -289,7 +289,7 @@ def test_the_page_takes_a_live_engine_that_is_silent_for_dead(event, seen, t0, t
 
 
 def test_observers_that_cannot_begin_end_the_run_with_their_error(event, seen, t0, tmp_path, store):
-    def observers(configuration, clock, begins_ns):
+    def observers(configuration, clock):
         raise SourceUnavailable("no station. Start one.")
 
     with pytest.raises(SourceUnavailable, match="no station"):

@@ -49,7 +49,7 @@ HUNG_S = 5.0
 """A live engine of which nothing moves for so long does not beat any more."""
 
 
-def local_station(configuration: RunConfiguration, clock: EventClock, begins_ns: int) -> Observers:
+def local_station(configuration: RunConfiguration, clock: EventClock) -> Observers:
     """All cameras in one process of this machine."""
     return LocalStation(configuration.event, clock)
 
@@ -61,8 +61,8 @@ class LiveOptions:
     Args:
         runs: folder of the runs.
         store_url: the store.
-        observers: makes who observes the cameras of a run, from its configuration, its clock and the event time of its
-            first beginning; they are entered once it has begun.
+        observers: makes who observes the cameras of a run, from its configuration and its clock, whose anchor is the
+            run's first beginning; they are entered once it has begun.
         serving: shows the metrics of the run while it is entered.
         standby: wait while another engine drives the event.
         new: begin a new run, also where an unfinished one could go on.
@@ -78,7 +78,7 @@ class LiveOptions:
 
     runs: Path
     store_url: str
-    observers: Callable[[RunConfiguration, EventClock, int], Observers] = local_station
+    observers: Callable[[RunConfiguration, EventClock], Observers] = local_station
     serving: Callable[[LiveMetrics], AbstractContextManager[object]] = nullcontext
     standby: bool = False
     new: bool = False
@@ -166,17 +166,22 @@ def _opened(run: Run, say: Callable[[str], None]) -> LiveLog | None:
         return None
 
 
-def _clock_after(clock: EventClock, last_tick_ns: int | None, tick_ns: int, board: Board) -> EventClock:
-    """Event time as the wall clock says it, and never before the last tick: what was read there stays behind it."""
+def _clock_of(run: Run, clock: EventClock, last_tick_ns: int | None, tick_ns: int, board: Board) -> EventClock:
+    """Event time as the wall clock says it, and never before the last tick: what was read there stays behind it.
+
+    It is anchored where the run began, so that footage that is played goes on where it was.
+    """
     earliest_ns = 0 if last_tick_ns is None else last_tick_ns + tick_ns
     behind_ns = earliest_ns - clock.now_ns()
-    if behind_ns <= 0:
-        return clock
-    board.ails(
-        "restart", "the wall clock of this machine was set back behind the last reading of this run. Event time goes "
-        f"on after it, {behind_ns / NS:.0f} s ahead of the wall clock. Begin a new run (--new) to take it on.",
-    )  # fmt: skip
-    return replace(clock, anchor_wall_ns=clock.anchor_wall_ns + behind_ns)
+    if behind_ns > 0:
+        board.ails(
+            "restart",
+            "the wall clock of this machine was set back behind the last reading of this run. Event time goes on after "
+            f"it, {behind_ns / NS:.0f} s ahead of the wall clock. Begin a new run (--new) to take it on.",
+        )
+        clock = replace(clock, anchor_wall_ns=clock.anchor_wall_ns + behind_ns)
+    begun_mono_ns = clock.anchor_mono_ns - (clock.anchor_wall_ns - run.from_ns)
+    return replace(clock, anchor_wall_ns=run.from_ns, anchor_mono_ns=begun_mono_ns)
 
 
 def _sampled(event: EventFile) -> dict[str, Fraction | None]:
@@ -193,7 +198,7 @@ def _run(
     """Fold what observers see until it is stopped."""
     site, folder, began = configuration.site, Path(run.folder), time.monotonic()
     tick_ns, last_ns = round(site.tick_s * NS), log.last_tick_ns
-    clock = _clock_after(options.clock(), last_ns, tick_ns, board)
+    clock = _clock_of(run, options.clock(), last_ns, tick_ns, board)
     to_ns = None if options.for_s is None else clock.now_ns() + round(options.for_s * NS)
     if log.lost:
         board.ails("journal", log.lost)
@@ -206,7 +211,7 @@ def _run(
     with (
         closing_run(store, run, live_clock, options.stop, outbox, lambda: [f for s in faults for f in s.faults]),
         options.serving(metrics),
-        options.observers(configuration, clock, run.from_ns) as observers,
+        options.observers(configuration, clock) as observers,
     ):
         view = view_site(site)
         before = Recovered(start(view), RunTotals(working_limits(site)))

@@ -2,8 +2,8 @@
 
 A tick waits for the cameras that stream until each has given its last picture before it, as far as is known, and no
 longer than the lateness. It includes what was exposed up to it and has come; what comes later is late: named, counted
-and left out, of the log too. Observations are handed on just before the tick that includes them, so that a tick and all that it needs
-are one piece of the log.
+and left out, of the log too. Observations are handed on just before the tick that includes them, so that a tick and
+all that it needs are one piece of the log.
 
 Ticks go on whatever the cameras do, since the silence of a camera is found at a tick.
 """
@@ -140,7 +140,9 @@ class LiveStream:
     def faults(self) -> list[CrowdWatchError]:
         """What ails a camera now."""
         return [
-            SourceUnavailable(f"camera {camera_id!r}: {status.message}")
+            SourceUnavailable(
+                status.message if camera_id in status.message else f"camera {camera_id!r}: {status.message}"
+            )
             for camera_id, status in sorted(self.statuses.items())
             if status.message and status.phase is not StreamPhase.STREAMING
         ]
@@ -258,7 +260,8 @@ class LiveStream:
         self._metrics.status(status)
         what = f"stream {status.camera_id}"
         if status.message:
-            self._board.ails(what, f"camera {status.camera_id}: {status.message}")
+            named = status.camera_id in status.message
+            self._board.ails(what, status.message if named else f"camera {status.camera_id}: {status.message}")
         else:
             self._board.well(what, f"camera {status.camera_id}: it streams again.")
 
