@@ -35,13 +35,13 @@ class DrawnPair:
 class DrawnCaptures:
     """Cameras over a drawn scene, which begins when they do."""
 
-    def __init__(self, event: EventFile, cameras: Collection[Camera], clock: EventClock) -> None:
+    def __init__(self, event: EventFile, cameras: Collection[Camera], clock: EventClock, begins_ns: int) -> None:
         site = config.to_site(event)
         self.scenes: dict[str, Scene] = {}
         for camera in cameras:
             name = next(each.source.synthetic for each in event.cameras if each.id == camera.camera_id)
             self.scenes[camera.camera_id] = drawn_scene(str(name), event, site, camera, None)
-        self.clock, self.start_ns = clock, clock.anchor_wall_ns
+        self.clock, self.start_ns = clock, begins_ns
         self.rates = {key: scene.rate_hz for key, scene in self.scenes.items()}
         self.last = {key: self._number(key) for key in self.scenes}
         self.sampled = dict.fromkeys(self.scenes, 0)

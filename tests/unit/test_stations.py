@@ -86,7 +86,7 @@ class Running:
     def __init__(self, event: EventFile, receiver: Receiver) -> None:
         site = config.to_site(event)
         self.camera, clock = site.cameras[0], EventClock.start()
-        self.captures = live_station.DrawnCaptures(event, site.cameras, clock)
+        self.captures = live_station.DrawnCaptures(event, site.cameras, clock, clock.anchor_wall_ns)
         models = Models(event, site)
         self.watching = Watching(self.camera, *open_live(event, self.camera, models, clock.anchor_wall_ns))
         load = LoadControl({MAST: self.camera}, {MAST: None}, {MAST: 1.0})

@@ -15,6 +15,7 @@ from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera
 from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
+from crowdwatch.sources.live.address import StreamAddress
 from crowdwatch.sources.live.captures import Captures, CaptureSettings
 from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.sources.live.played import Opening
@@ -24,13 +25,13 @@ from crowdwatch.sources.sequence import RecordingSequence
 __all__ = ["capture_settings", "open_captures"]
 
 
-def open_captures(event: EventFile, cameras: Collection[Camera], clock: EventClock) -> Captures:
-    """The readers of cameras; they begin when it is entered. Raises as :func:`capture_settings`."""
-    return Captures([capture_settings(event, camera, clock) for camera in cameras], clock)
+def open_captures(event: EventFile, cameras: Collection[Camera], clock: EventClock, begins_ns: int) -> Captures:
+    """The readers of cameras; they begin when it is entered. As of :func:`capture_settings`."""
+    return Captures([capture_settings(event, camera, begins_ns) for camera in cameras], clock)
 
 
-def capture_settings(event: EventFile, camera: Camera, clock: EventClock) -> CaptureSettings:
-    """What the reader of a camera is told. What is recorded or drawn is played from the run's first moment on.
+def capture_settings(event: EventFile, camera: Camera, begins_ns: int) -> CaptureSettings:
+    """What the reader of a camera is told. What is recorded or drawn is played from ``begins_ns`` of event time on.
 
     Raises:
         ConfigError: the camera moves.
@@ -42,13 +43,19 @@ def capture_settings(event: EventFile, camera: Camera, clock: EventClock) -> Cap
             "recording instead."
         )
     entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    source = entry.source
+    address = None
+    if source.live:
+        where = source.url or "", source.device or ""
+        address = StreamAddress(*where, transport=source.transport, password_file=source.password_file or "")
     return CaptureSettings(
         camera_id=camera.camera_id,
         image_hw=camera.plane.image_hw,
-        played=_opening(event, entry),
-        begins_ns=clock.anchor_wall_ns,
+        address=address,
+        played=None if address is not None else _opening(event, entry),
+        begins_ns=begins_ns,
         sample_hz=None if entry.sample_hz is None else Fraction(str(entry.sample_hz)),
-        square_pixels=entry.source.square_pixels,
+        square_pixels=source.square_pixels,
     )
 
 
@@ -62,6 +69,7 @@ def _opening(event: EventFile, camera: CameraFile) -> Opening:
         parts = [build.recording_of(camera, Path(each.file), each.start_time) for each in source.recordings]
         return partial(_sequence, parts)
     path = samples.fetch(source.sample) if source.sample is not None else Path(str(source.file))
+    assert source.start_time is not None, "of footage it is demanded"
     return build.recording_of(camera, path, source.start_time)
 
 

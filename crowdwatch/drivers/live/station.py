@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -172,7 +172,7 @@ class Station:
         if picture is not None:
             self._sender.send(picture)
 
-    def _tell(self, news: list[StreamStatus | CameraFault]) -> None:
+    def _tell(self, news: Sequence[StreamStatus | CameraFault]) -> None:
         for each in news:
             if isinstance(each, StreamStatus):
                 watching = self._watching.get(each.camera_id)

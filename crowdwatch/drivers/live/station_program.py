@@ -32,7 +32,7 @@ __all__ = ["Orders", "main", "observe"]
 
 _log = logging.getLogger(__name__)
 
-NICER = 5
+NICER = 2
 """Added to a station's niceness: the engine's ticks go before pictures."""
 
 ENGINE_GONE_S = 120.0
@@ -49,18 +49,20 @@ class Orders:
         event: the event file, complete.
         camera_ids: that the station observes.
         clock: event time, where the station is on the engine's host; else it starts a clock of its own.
+        begins_ns: event time of the first picture of what is played as if it were live.
     """
 
     access: Access
     event: EventFile
     camera_ids: tuple[str, ...]
     clock: EventClock | None
+    begins_ns: int
 
     def to_json(self) -> bytes:
         """With the secret of the access: not for an argument, a log or a file."""
         clock = None if self.clock is None else [self.clock.anchor_wall_ns, self.clock.anchor_mono_ns]
         said = {"access": self.access.as_dict(), "event": self.event.model_dump_json(), "clock": clock}
-        return json.dumps(said | {"cameras": self.camera_ids}).encode()
+        return json.dumps(said | {"cameras": self.camera_ids, "begins_ns": self.begins_ns}).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Orders:
@@ -69,12 +71,12 @@ class Orders:
             said: dict[str, Any] = json.loads(text)
             clock = None if said["clock"] is None else EventClock(*said["clock"])
             event = config.from_json(said["event"])
-            return cls(Access(**said["access"]), event, tuple(said["cameras"]), clock)
+            return cls(Access(**said["access"]), event, tuple(said["cameras"]), clock, int(said["begins_ns"]))
         except (ValueError, KeyError, TypeError) as error:
             raise RecordError(f"orders of a station: cannot be read ({type(error).__name__}).") from error
 
 
-OpenCaptures = Callable[[EventFile, Collection[Camera], EventClock], Captures]
+OpenCaptures = Callable[[EventFile, Collection[Camera], EventClock, int], Captures]
 
 
 def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], bool]) -> None:
@@ -90,14 +92,14 @@ def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], boo
 
     def watching() -> Mapping[str, Watching]:
         return {
-            key: Watching(camera, *open_live(event, camera, models, clock.anchor_wall_ns))
+            key: Watching(camera, *open_live(event, camera, models, orders.begins_ns))
             for key, camera in cameras.items()
         }
 
     sender = Sender(orders.access)
     try:
         load = LoadControl(cameras, *_wanted(event, cameras))
-        with open_captures(event, list(cameras.values()), clock) as captures:
+        with open_captures(event, list(cameras.values()), clock, orders.begins_ns) as captures:
             station = Station(captures, sender, watching, load, models.streams + SPARE_THREADS, socket.gethostname())
             station.run(lambda: ended() or sender.silent_s > ENGINE_GONE_S)
     finally:

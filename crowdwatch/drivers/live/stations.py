@@ -92,6 +92,8 @@ class LocalStation:
         event: the event file, complete.
         clock: event time.
         camera_ids: that it observes; None for all.
+        begins_ns: event time of the first picture of what is played as if it were live: the first start of the run,
+            also where it goes on; None for the beginning of ``clock``.
         program: what is started, in tests.
     """
 
@@ -100,9 +102,11 @@ class LocalStation:
         event: EventFile,
         clock: EventClock,
         camera_ids: Collection[str] | None = None,
+        begins_ns: int | None = None,
         program: Sequence[str] = PROGRAM,
     ) -> None:
         self._event, self._clock, self._program = event, clock, tuple(program)
+        self._begins_ns = clock.anchor_wall_ns if begins_ns is None else begins_ns
         self._camera_ids = tuple(each.id for each in event.cameras if camera_ids is None or each.id in camera_ids)
         self._receiver: Receiver | None = None
         self._running: _Process | None = None
@@ -147,7 +151,7 @@ class LocalStation:
     def _start(self) -> None:
         assert self._receiver is not None
         access = self._receiver.admit(self._camera_ids)
-        orders = Orders(access, self._event, self._camera_ids, self._clock).to_json()
+        orders = Orders(access, self._event, self._camera_ids, self._clock, self._begins_ns).to_json()
         held, life = os.pipe()
         given = os.memfd_create("orders")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Protocol, Self
@@ -35,11 +36,11 @@ class Captured(Protocol):
 class Captures(Protocol):
     """The cameras' readers, as a station uses them."""
 
-    def take(self, timeout_s: float, most: int | None = None) -> list[Captured]:
+    def take(self, timeout_s: float, most: int | None = None) -> Sequence[Captured]:
         """The newest due pair of at most ``most`` cameras: those first whose last one was taken longest ago, and none
         of a camera whose last one is not released. Waits for the first of them."""
 
-    def news(self) -> list[StreamStatus | CameraFault]:
+    def news(self) -> Sequence[StreamStatus | CameraFault]:
         """Statuses, each at least once a second, and new faults."""
 
     def set_sample_hz(self, camera_id: str, hz: Fraction | None) -> None:
