@@ -89,7 +89,7 @@ class SimulatedObservers:
             heapq.heappush(self.coming, (arrival_ns, number, message))
         self.next = -(-(clock.now_ns() - began_ns) * RATE_HZ // S)
         self.wanted: list[str] = []
-        self.jpeg = b""
+        self.jpeg, self.delay_ns = b"", DELAY_NS
 
     def __enter__(self):
         return self
@@ -101,12 +101,12 @@ class SimulatedObservers:
         self.wanted = list(camera_ids)
 
     def _plan(self, until_ns):
-        while (t_ns := self.began_ns + self.next * S // RATE_HZ) + DELAY_NS <= until_ns:
+        while (t_ns := self.began_ns + self.next * S // RATE_HZ) + self.delay_ns <= until_ns:
             if self.sees(t_ns):
                 observation = stamped(self.seen[self.next % len(self.seen)], self.next, t_ns)
                 if self.jpeg and self.wanted:
-                    heapq.heappush(self.coming, (t_ns + DELAY_NS, -1, CoarsePicture(observation.stamp, self.jpeg)))
-                heapq.heappush(self.coming, (t_ns + DELAY_NS, 10**6 + self.next, observation))
+                    heapq.heappush(self.coming, (t_ns + self.delay_ns, -1, CoarsePicture(observation.stamp, self.jpeg)))
+                heapq.heappush(self.coming, (t_ns + self.delay_ns, 10**6 + self.next, observation))
             self.next += 1
 
     def receive(self, timeout_s):
@@ -125,11 +125,11 @@ def simulated(folder: Path, seen: list[Observation], began_ns: int, from_ns: int
     """Options of a run in simulated time from ``from_ns`` on."""
     sees = options.pop("sees", lambda t_ns: True)
     more = options.pop("more", None)
-    jpeg = options.pop("jpeg", b"")
+    jpeg, delay_ns = options.pop("jpeg", b""), options.pop("delay_ns", DELAY_NS)
 
     def observers(configuration, clock):
         made = SimulatedObservers(clock, seen, began_ns, more, sees)
-        made.jpeg = jpeg
+        made.jpeg, made.delay_ns = jpeg, delay_ns
         return made
 
     given = {"pictures": False, "clock": lambda: clock_at(from_ns)} | options

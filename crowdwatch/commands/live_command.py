@@ -86,11 +86,11 @@ def live(
 
 
 def left_out(counts: LiveCounts) -> list[str]:
-    """What reached the engine and was not counted, for people."""
+    """What reached the engine otherwise than it should, for people."""
     said = [
         f"camera {camera_id}: {number} pictures {why}"
         for found, why in (
-            (counts.late, "came too late to be counted."),
+            (counts.late, "came too late for their reading, and were counted in the next one."),
             (counts.repeated, "came twice or out of their order, and were counted once or not at all."),
             (counts.ahead, "were stamped in the future and were not counted."),
         )

@@ -254,6 +254,15 @@ def test_a_camera_that_is_gone_is_said_and_its_zones_are_unknown(event, seen, t0
     assert summary.faults == ()
 
 
+def test_a_slow_link_is_said_and_blinds_nobody(event, seen, t0, tmp_path, store):
+    summary = live(event, simulated(tmp_path, seen, t0, t0, for_s=40, delay_ns=3 * S)).summary
+    readings = store.readings(summary.run.run_id, zone_id="stage", from_ns=t0 + 10 * S)
+    assert {reading.quality for reading in readings} == {Quality.GOOD}
+    assert {round(reading.age_s, 1) for reading in readings} == {2.5}
+    again = replay_log(Path(summary.run.folder), Options(tmp_path / "again", f"sqlite:///{tmp_path}/again.sqlite"))
+    assert again.digest == summary.digest
+
+
 def test_pictures_for_the_page_are_written_coarse(event, seen, t0, tmp_path):
     size = seen[0].detections.image_hw
     jpeg = cv2.imencode(".jpg", np.full((*size, 3), 90, np.uint8))[1].tobytes()

@@ -77,13 +77,29 @@ def test_a_tick_waits_for_no_picture_that_cannot_come_before_it():
     assert stream.counts.late == {}
 
 
-def test_what_comes_after_its_tick_is_late_and_never_folded():
+def test_what_comes_after_its_tick_is_late_and_in_the_next_one_once():
     board = Board()
-    stream, _ = streamed((0.7, seen(0.4)), (2.8, seen(1.9)), (2.9, seen(2.6)), seconds=4, board=board)
-    given = [event for event, _ in stream]
-    assert [e.stamp.seq for e in given if isinstance(e, Observation)] == [400, 2600]
-    assert stream.counts.late == {"a": 1}
-    assert "came 0.9 s after it was taken, too late to be counted; 1 so far" in board.message
+    late = seen(1.9)
+    messages = [(0.7, seen(0.4)), (2.8, late), (2.85, late), (2.9, seen(2.6)), (3.8, late)]
+    stream, clock = streamed(*messages, seconds=4, board=board)
+    assert [n for _, n, _ in told(stream, clock)] == [[400], [], [1900, 2600], []]
+    assert (stream.counts.late, stream.counts.repeated) == ({"a": 1}, {"a": 2})
+    assert "came 0.9 s after it was taken, too late for its reading; 1 so far" in board.message
+
+
+def test_a_slow_link_makes_readings_older_and_not_blind():
+    messages = [(s + 2.7, seen(s)) for s in range(8)]
+    stream, clock = streamed(*messages, seconds=9)
+    assert [n for _, n, _ in told(stream, clock)] == [[], [], [0], [1000], [2000], [3000], [4000], [5000], [6000]]
+    assert stream.counts.late == {"a": 7}
+
+
+def test_what_waited_behind_a_link_that_was_cut_comes_in_its_order():
+    cut = [(6.2, seen(s + 0.5)) for s in range(1, 6)]
+    stream, clock = streamed((0.7, seen(0.4)), *cut, seconds=8)
+    given = [n for _, n, _ in told(stream, clock)]
+    assert given == [[400], [], [], [], [], [1500, 2500, 3500, 4500, 5500], [], []]
+    assert stream.counts.late == {"a": 4}
 
 
 def test_late_is_said_no_more_once_it_is_over():

@@ -1,9 +1,10 @@
 """The events of live cameras: a tick at every multiple of its interval of event time, by the clock.
 
 A tick waits for the cameras that stream until each has given its last picture before it, as far as is known, and no
-longer than the lateness. It includes what was exposed up to it and has come; what comes later is late: named, counted
-and left out, of the log too. Observations are handed on just before the tick that includes them, so that a tick and
-all that it needs are one piece of the log.
+longer than the lateness. It includes what was exposed up to it and has come. What comes later is late: named, counted,
+and included in the next tick, once, so that a slow network or machine makes readings older and not blind: how old they
+may be says the stale limit, at the tick. Observations are handed on just before the tick that includes them, so that a
+tick and all that it needs are one piece of the log.
 
 Ticks go on whatever the cameras do, since the silence of a camera is found at a tick.
 """
@@ -57,11 +58,11 @@ CALM_NS = 10 * NS
 
 @dataclass(slots=True)
 class LiveCounts:
-    """What was left out of the events, by camera; nothing of it is folded.
+    """What did not come as it should, by camera.
 
     Args:
-        late: came after the tick that should have included them.
-        repeated: not newer than one that came before of the same camera.
+        late: came after the tick that should have included them: they are in the next one.
+        repeated: not newer than one that came before of the same camera. These and all below are left out.
         ahead: exposed in the future.
         foreign: messages of cameras that the event does not have.
         left_ticks: ticks that were left out since the engine was behind.
@@ -239,21 +240,21 @@ class LiveStream:
             )
         elif t_ns <= self._newest_ns.get(camera_id, 0):
             _count(self.counts.repeated, camera_id)
-        elif t_ns <= self._last_ns:
-            self._newest_ns[camera_id] = t_ns
-            self._metrics.arrived(camera_id, t_ns, late=True)
-            _count(self.counts.late, camera_id)
-            text = f"camera {camera_id}: the picture of {format_time(t_ns)} came {(now_ns - t_ns) / NS:.1f} s after it "
-            text += f"was taken, too late to be counted; {self.counts.late[camera_id]} so far. "
-            self._ails(
-                f"late {camera_id}", text + "Look at the network and the load, or allow more --lateness.", now_ns
-            )
         else:
-            self._metrics.arrived(camera_id, t_ns)
+            late = t_ns <= self._last_ns
+            self._metrics.arrived(camera_id, t_ns, late=late)
+            if late:
+                self._late(camera_id, t_ns, now_ns)
             self._newest_ns[camera_id] = t_ns
             if observation.stamp.id in self._held:
                 _count(self.counts.repeated, camera_id)
             self._held[observation.stamp.id] = observation  # numbers begin anew with a reader: the newer one stands
+
+    def _late(self, camera_id: str, t_ns: int, now_ns: int) -> None:
+        _count(self.counts.late, camera_id)
+        text = f"camera {camera_id}: the picture of {format_time(t_ns)} came {(now_ns - t_ns) / NS:.1f} s after it was "
+        text += f"taken, too late for its reading; {self.counts.late[camera_id]} so far. "
+        self._ails(f"late {camera_id}", text + "Look at the network and the load, or allow more --lateness.", now_ns)
 
     def _status(self, status: StreamStatus) -> None:
         self.statuses[status.camera_id] = status
