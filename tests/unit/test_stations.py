@@ -27,7 +27,8 @@ from crowdwatch.config import EventFile
 from crowdwatch.core.live import CoarsePicture, LiveMessage, StreamPhase, StreamStatus
 from crowdwatch.core.records import CameraFault, Frame, FramePair, Observation, Stamp
 from crowdwatch.drivers.build import Models, open_live
-from crowdwatch.drivers.live import station as stations_room
+from crowdwatch.drivers.live import station as station_room
+from crowdwatch.drivers.live import stations
 from crowdwatch.drivers.live.load import LoadControl
 from crowdwatch.drivers.live.receiver import Receiver
 from crowdwatch.drivers.live.sender import Sender
@@ -169,7 +170,7 @@ def _detail(image_bgr: np.ndarray, where: np.ndarray) -> float:
 def test_a_worker_that_hangs_ends_the_station_and_its_cameras_are_said_to_wait(
     event: EventFile, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stations_room, "HANG_S", 0.5)
+    monkeypatch.setattr(station_room, "HANG_S", 0.5)
     freed = threading.Event()
     with closing(Running(event, receiver)) as running:
         heard(receiver, lambda found: bool(seen(found)) and any(map(streams, found)))
@@ -222,6 +223,25 @@ def test_a_station_that_is_killed_or_stopped_is_started_again_and_its_cameras_ar
         last = station.pid
     assert last is not None
     assert gone(last)
+
+
+def test_a_station_that_works_slowly_is_said_to_be_lost_and_not_ended(
+    event: EventFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stations, "SILENT_S", 0.5)
+    monkeypatch.setattr(stations, "_worked_s", lambda pid: time.monotonic())
+    with LocalStation(event, EventClock.start(), program=light_station.PROGRAM) as station:
+        until(station, streams)
+        pid = station.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        found = until(station, lost)
+        for _ in range(10):
+            found += station.receive(0.05)
+        assert len([each for each in found if lost(each)]) == 1, "it is said once"
+        os.kill(pid, signal.SIGCONT)
+        until(station, streams)
+        assert (station.pid, station.starts) == (pid, 1)
 
 
 def test_a_station_that_cannot_start_is_tried_again_with_pauses(event: EventFile) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -28,7 +29,11 @@ __all__ = ["LocalStation", "Observers"]
 _log = logging.getLogger(__name__)
 
 SILENT_S = 5.0
-"""A station that has spoken and says nothing for so long hangs: it beats once a second."""
+"""A station that has spoken and says nothing for so long is lost: it beats once a second."""
+
+SLOW_S, WORKS_S = 30.0, 0.1
+"""But one that has used so much processor time meanwhile works, on a machine that others keep busy. To start it again
+would make the machine busier: it is given more time."""
 
 START_S = 60.0
 """Until a station has spoken. It speaks once its programs are imported, before models are read and cameras opened: 2 s,
@@ -70,6 +75,8 @@ class _Process:
     life: int
     access: Access
     began_s: float
+    worked_s: float = 0.0
+    lost: bool = False
 
     def end(self, wait_s: float) -> None:
         """End it: it is asked first, where there is time."""
@@ -176,11 +183,14 @@ class LocalStation:
             if now_s >= self._start_at_s:
                 self._start()
             return []
-        limit_s = SILENT_S if receiver.has_spoken(running.access) else START_S
-        code = running.process.poll()
-        if code is None and receiver.silent_s(running.access) < limit_s:
+        code, silent_s = running.process.poll(), receiver.silent_s(running.access)
+        text = _why(code, silent_s)
+        if code is None and silent_s < (SILENT_S if receiver.has_spoken(running.access) else START_S):
+            running.worked_s, running.lost = _worked_s(running.process.pid), False
             return []
-        text = _why(code, limit_s)
+        if code is None and silent_s < SLOW_S and _worked_s(running.process.pid) - running.worked_s > WORKS_S:
+            said, running.lost = [] if running.lost else self._lost(text), True
+            return said
         receiver.dismiss(running.access)
         if code is None:
             running.process.send_signal(signal.SIGKILL)
@@ -189,10 +199,10 @@ class LocalStation:
         if now_s - running.began_s > WELL_S:
             self._wait_s = FIRST_WAIT_S
         self._start_at_s, self._wait_s = now_s + self._wait_s, min(2 * self._wait_s, LONGEST_WAIT_S)
-        _log.warning("%s", text)
-        return self._lost(text)
+        return self._lost(f"{text} It is started again.")
 
     def _lost(self, text: str) -> list[LiveMessage]:
+        _log.warning("%s", text)
         now_ns = self._clock.now_ns()
         said: list[LiveMessage] = []
         for camera_id in self._camera_ids:
@@ -201,12 +211,21 @@ class LocalStation:
         return said
 
 
-def _why(code: int | None, limit_s: float) -> str:
-    """Why a station is started again, for people."""
+def _worked_s(pid: int) -> float:
+    """Processor time that a child has used; 0 where it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _why(code: int | None, silent_s: float) -> str:
+    """Why a station is lost, for people."""
     if code is None:
-        what = f"has said nothing for {limit_s:.0f} s"
+        what = f"has said nothing for {silent_s:.0f} s"
     elif code < 0:
         what = f"was ended by {signal.Signals(-code).name}"
     else:
         what = f"ended by itself with code {code}"
-    return f"The process that observes this camera {what}; it is started again. If this repeats, look at its log."
+    return f"The process that observes this camera {what}. If this repeats, look at its log, and at the machine's load."
