@@ -18,7 +18,7 @@ from typing import Any
 from crowdwatch import config
 from crowdwatch.config import EventFile
 from crowdwatch.core.site import Camera
-from crowdwatch.drivers.build import SPARE_THREADS, Models, open_live
+from crowdwatch.drivers.build import Models, open_live
 from crowdwatch.drivers.live.channel import Access
 from crowdwatch.drivers.live.life import FLUSH_S, ends_with_engine
 from crowdwatch.drivers.live.load import LoadControl
@@ -88,7 +88,7 @@ def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], boo
     event, site = orders.event, config.to_site(orders.event)
     cameras = {each.camera_id: each for each in site.cameras if each.camera_id in orders.camera_ids}
     clock = orders.clock or EventClock.start()
-    models = Models(event, site, most_streams=max(1, len(cameras)))
+    models = Models(event, site, cameras=len(cameras))
 
     def watching() -> Mapping[str, Watching]:
         return {
@@ -100,7 +100,7 @@ def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], boo
     try:
         load = LoadControl(cameras, *_wanted(event, cameras))
         with open_captures(event, list(cameras.values()), clock, orders.begins_ns) as captures:
-            station = Station(captures, sender, watching, load, models.streams + SPARE_THREADS, socket.gethostname())
+            station = Station(captures, sender, watching, load, models.workers, socket.gethostname())
             station.run(lambda: ended() or sender.silent_s > ENGINE_GONE_S)
     finally:
         sender.close(FLUSH_S)
