@@ -59,10 +59,12 @@ class Sender:
         self._thread.start()
 
     def send(self, message: LiveMessage) -> None:
-        """Send a message as soon as the link allows. What cannot be sent in time gives way to newer ones."""
+        """Send a message as soon as the link allows. What cannot be sent in time gives way to newer ones; nothing is
+        sent any more after the end."""
         with self._lock:
-            self._backlog.put(message)
-        self._call()
+            if not self._ended:
+                self._backlog.put(message)
+                self._call()
 
     def beat(self) -> None:
         """Say that the station's own loop goes on: without it the engine takes the station for dead."""
@@ -96,7 +98,7 @@ class Sender:
                 return
             self._idle.wait_for(lambda: not self.waiting, flush_s)
             self._ended = True
-        self._call()
+            self._call()
         self._thread.join()
         os.close(self._wake)
 
