@@ -151,6 +151,10 @@ def test_a_station_speaks_for_its_own_cameras_until_it_is_dismissed(receiver: Re
         sender.send(status(3, "a"))
         second.send(status(4, "b"))
         assert received(receiver, bool) == [status(4, "b")]
+        ends_s = time.monotonic() + PATIENCE_S
+        while not sender.dismissed and time.monotonic() < ends_s:
+            receiver.receive(0.05)
+        assert (sender.dismissed, second.dismissed) == (True, False)
 
 
 def test_the_secret_is_not_shown(receiver: Receiver) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -147,6 +148,8 @@ class Receiver:
         station = self._stations.get(key)
         if station is None:
             self.refused += 1
+            with suppress(zmq.ZMQError):
+                self._socket.send_multipart([parts[0].bytes, pack({"end": True})], zmq.NOBLOCK)
             return
         try:
             if len(parts) != 2:

@@ -31,10 +31,14 @@ class Sender:
 
     Args:
         access: to the engine.
+
+    Attributes:
+        refused: messages that cannot be sent at all.
+        dismissed: the engine wants nothing more of this station.
     """
 
     def __init__(self, access: Access) -> None:
-        self.refused = 0
+        self.refused, self.dismissed = 0, False
         self._backlog = Backlog(time.monotonic)
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -143,6 +147,7 @@ class Sender:
                 _log.warning("what the engine said cannot be read: %s", error)
                 continue
             self._heard_s = time.monotonic()
+            self.dismissed = self.dismissed or head.get("end") is True
             self._pictures = frozenset(head.get("pictures", ()))
             with self._idle:
                 while self._under_way and self._under_way[0][0] <= head.get("heard", 0):

@@ -101,7 +101,7 @@ def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], boo
         load = LoadControl(cameras, *_wanted(event, cameras))
         with open_captures(event, list(cameras.values()), clock, orders.begins_ns) as captures:
             station = Station(captures, sender, watching, load, models.workers, socket.gethostname())
-            station.run(lambda: ended() or sender.silent_s > ENGINE_GONE_S)
+            station.run(lambda: ended() or sender.dismissed or sender.silent_s > ENGINE_GONE_S)
     finally:
         sender.close(FLUSH_S)
         models.close()
