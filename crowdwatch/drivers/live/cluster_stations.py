@@ -125,6 +125,7 @@ class ClusterStations:
         begins_ns: int | None = None,
         program: Sequence[str] = PROGRAM,
     ) -> None:
+        self._clock = clock
         self._event, self._scheduler, self._program = event, scheduler, tuple(program)
         self._begins_ns = clock.anchor_wall_ns if begins_ns is None else begins_ns
         self._losses = Losses(clock)
@@ -161,7 +162,7 @@ class ClusterStations:
                 f"scheduler {self._scheduler}: has no worker. Start some: dask worker {self._scheduler}"
             )
         here = _towards(self._client.scheduler.address)
-        self._receiver = Receiver(f"tcp://{here}:*")
+        self._receiver = Receiver(f"tcp://{here}:*", self._clock.now_ns)
         self._thread.start()
         self._place(self._receiver)
         return self

@@ -35,10 +35,14 @@ class Sender:
     Attributes:
         refused: messages that cannot be sent at all.
         dismissed: the engine wants nothing more of this station.
+        words: how often the engine has spoken.
+        event_less_mono_ns: event time of the engine less this host's monotonic clock, by the word that came fastest:
+            too small by the time that it took. None before the first.
     """
 
     def __init__(self, access: Access) -> None:
-        self.refused, self.dismissed = 0, False
+        self.refused, self.dismissed, self.words = 0, False, 0
+        self.event_less_mono_ns: int | None = None
         self._backlog = Backlog(time.monotonic)
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -148,6 +152,12 @@ class Sender:
                 continue
             self._heard_s = time.monotonic()
             self.dismissed = self.dismissed or head.get("end") is True
+            told_ns = head.get("now_ns")
+            if isinstance(told_ns, int):
+                less_ns = told_ns - time.monotonic_ns()
+                before_ns = self.event_less_mono_ns
+                self.event_less_mono_ns = less_ns if before_ns is None else max(before_ns, less_ns)
+            self.words += 1
             self._pictures = frozenset(head.get("pictures", ()))
             with self._idle:
                 while self._under_way and self._under_way[0][0] <= head.get("heard", 0):
