@@ -23,6 +23,8 @@ from crowdwatch.core.ports import Counter, Detector, Source, Store
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Anchor, Stamp
 from crowdwatch.core.site import Camera, Site
+from crowdwatch.detectors.choose import has_gpu
+from crowdwatch.detectors.gathered import GatheredDetector
 from crowdwatch.drivers.feed import Feed
 from crowdwatch.drivers.scenes import drawn_scene
 from crowdwatch.errors import CrowdWatchError, SourceUnavailable, WeightsNotFound, all_faults
@@ -57,6 +59,9 @@ MOST_STREAMS = 4
 
 READ_AT_ONCE = 4
 """Recordings of a camera that are opened at once."""
+
+LIVE_PASS = 16
+"""Pictures of live cameras in a pass of a GPU, at most."""
 
 SPARE_THREADS = 1
 """Frames that are prepared and judged while the detector is busy with others."""
@@ -253,12 +258,13 @@ class Models:
     Args:
         event: says which.
         site: the place.
-        most_streams: pictures that a detector looks at at once, at most.
+        cameras: that ask one after the other for one picture each, as live ones do: so many are looked at at once, at
+            most, and on a GPU in one pass. None for recordings, of which one asks for many.
     """
 
     event: EventFile
     site: Site
-    most_streams: int = MOST_STREAMS
+    cameras: int | None = None
     _detectors: dict[Anchor, Detector] = field(default_factory=dict)
     _counter: tuple[Counter | None, str] | None = None
     _ground: Ground | None = None
@@ -270,12 +276,24 @@ class Models:
     @property
     def streams(self) -> int:
         """Pictures that a detector looks at at once: one a core, each on one thread, as far as memory is no matter."""
-        return min(self.event.detector.threads or os.cpu_count() or 1, self.most_streams)
+        most = MOST_STREAMS if self.cameras is None else max(1, min(self.cameras, MOST_STREAMS))
+        return min(self.event.detector.threads or os.cpu_count() or 1, most)
+
+    @property
+    def workers(self) -> int:
+        """Pictures of live cameras that are analysed at once: on a GPU as many as go into a pass."""
+        at_once = self.streams
+        if self.cameras is not None and self.event.detector.runtime != "openvino" and has_gpu():
+            at_once = max(1, min(self.cameras, LIVE_PASS))
+        return at_once + SPARE_THREADS
 
     def detector(self, anchor: Anchor) -> Detector:
         """The detector of people or of heads. Raises ModelError."""
         if anchor not in self._detectors:
-            self._detectors[anchor] = open_detector(self.event, anchor, self.streams)
+            detector = open_detector(self.event, anchor, self.streams)
+            batch = getattr(detector, "batch", 1)
+            gathers = self.cameras is not None and batch > 1
+            self._detectors[anchor] = GatheredDetector(detector, batch) if gathers else detector
         return self._detectors[anchor]
 
     def counter(self) -> tuple[Counter | None, str]:
