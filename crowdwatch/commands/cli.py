@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crowdwatch.commands import audit_commands, batch_command, log_output, site_commands
+from crowdwatch.commands import audit_commands, batch_command, log_output, site_commands, watchdog_command
 from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
@@ -52,6 +52,7 @@ app.add_typer(audit_commands.app, name="audit")
 app.command("batch")(batch_command.batch)
 app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
+app.command("watchdog")(watchdog_command.watchdog)
 
 
 def main() -> None:
