@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crowdwatch.commands import audit_commands, batch_command, log_output, site_commands, watchdog_command
+from crowdwatch.commands import (
+    audit_commands,
+    batch_command,
+    log_output,
+    pictures_command,
+    site_commands,
+    watchdog_command,
+)
 from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
@@ -53,6 +60,7 @@ app.command("batch")(batch_command.batch)
 app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
 app.command("watchdog")(watchdog_command.watchdog)
+app.command("pictures")(pictures_command.pictures)
 
 
 def main() -> None:
