@@ -7,6 +7,7 @@
     ├── RecordError (ValueError)              a noun was built from values that break its rules
     ├── SourceError (OSError)                 footage
     │   ├── SourceUnavailable                 cannot be opened, read or reached
+    │   │   └── SourceRefused                 the camera wants another user name or password
     │   ├── SourceTruncated                   ends before it said it would
     │   └── SourceDamaged                     a frame of it cannot be decoded
     ├── ModelError (RuntimeError)             weights and the programs that run them
@@ -48,6 +49,7 @@ __all__ = [
     "SampleUnavailable",
     "SourceDamaged",
     "SourceError",
+    "SourceRefused",
     "SourceTruncated",
     "SourceUnavailable",
     "StoreBusy",
@@ -86,6 +88,10 @@ class SourceError(CrowdWatchError, OSError):
 
 class SourceUnavailable(SourceError):
     """Footage cannot be opened, read or reached."""
+
+
+class SourceRefused(SourceUnavailable):
+    """The camera wants another user name or password: to ask again and again may lock the user out."""
 
 
 class SourceTruncated(SourceError):

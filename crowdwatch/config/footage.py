@@ -37,8 +37,9 @@ def read_footage(
         folder: that paths count from.
         origins: takes where each recording's time comes from, and what was left out.
     """
-    if isinstance(source.get("file"), str) and source["file"].strip():
-        source["file"] = str(folder / source["file"])
+    for key in ("file", "password_file"):
+        if isinstance(source.get(key), str) and source[key].strip():
+            source[key] = str(folder / source[key])
     if isinstance(source.get("folder"), str):
         zone = source.get("time_zone") or (document.raw.get("time_zone") if isinstance(document.raw, Mapping) else None)
         found = _expand(document, (*path, "folder"), folder / source.pop("folder"), known_zone(zone))

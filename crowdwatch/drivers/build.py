@@ -15,7 +15,8 @@ from crowdwatch import config, counters, detectors
 from crowdwatch.analytics import audit
 from crowdwatch.assets import samples
 from crowdwatch.config import EventFile
-from crowdwatch.config.schema import CameraFile, RecordingFile
+from crowdwatch.config.schema import CameraFile
+from crowdwatch.config.source_file import RecordingFile
 from crowdwatch.config.times import parse_time, time_step_ns
 from crowdwatch.core.ports import Counter, Detector, Source, Store
 from crowdwatch.core.reasons import Code
@@ -154,10 +155,15 @@ def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | No
     ``kept_in`` is the folder where what was found in its files before may be kept.
 
     Raises:
-        SourceUnavailable: missing, unreadable, or of another size than the calibration.
+        SourceUnavailable: missing, unreadable, of another size than the calibration, or live.
         SampleUnavailable: it is a sample, and it can be had from nowhere.
     """
     entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    if entry.source.live:
+        raise SourceUnavailable(
+            f"camera {camera.camera_id!r} is live: of what it sees there is no recording. Run crowdwatch live with "
+            "this event file; a live run is read again with crowdwatch replay --log."
+        )
     rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
     sample_hz = _sample_hz(event, camera)
     if entry.source.synthetic is not None:
@@ -178,9 +184,9 @@ def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | No
     if entry.source.recordings is not None:
         footage = RecordingSequence(_opened(recording, entry.source.recordings))
     elif entry.source.sample is not None:
-        footage = recording(samples.fetch(entry.source.sample), entry.source.start_time)
+        footage = recording(samples.fetch(entry.source.sample), str(entry.source.start_time))
     else:
-        footage = recording(Path(str(entry.source.file)), entry.source.start_time)
+        footage = recording(Path(str(entry.source.file)), str(entry.source.start_time))
     if footage.image_hw != plane.image_hw:
         got, need = footage.image_hw, plane.image_hw
         where = " and ".join(str(path) for path in footage_files(entry)[:2])
