@@ -1,0 +1,1 @@
+"""How is an event driven while it happens? Stations observe cameras, an engine folds what they say."""
