@@ -39,7 +39,7 @@ def say(trial: Trial) -> bool:
     from crowdwatch.drivers.live.verdict import findings
 
     table = Table(box=None, pad_edge=False)
-    for name in ("camera", "stream", "pictures/s", "analysed/s", "clock", "brightness", "people", "latency p95"):
+    for name in ("camera", "stream", "in/s", "done/s", "clock", "light", "people (map)", "late p95"):
         table.add_column(name, overflow="fold")
     for each in trial.cameras:
         table.add_row(*map(cell, _row(each, trial.seconds)))
@@ -99,7 +99,7 @@ def _row(each: CameraTrial, seconds: float) -> tuple[str, ...]:
         f"{each.analysed / max(seconds, 1e-9):.1f}",
         offset,
         _of(each.luma, "{:.0f}"),
-        _of(each.people, "{:.1f}") + (f" (map {_of(each.heads, '{:.1f}')})" if each.heads else ""),
+        _of(each.people, "{:.1f}") + (f" ({_of(each.heads, '{:.1f}')})" if each.heads else ""),
         f"{float(np.percentile(each.latency_s, 95)):.2f} s" if each.latency_s else "",
     )
 
