@@ -82,6 +82,7 @@ class Code(StrEnum):
     REFUSED_VALUE = "refused_value"
     REFUSED_ZONE = "refused_zone"
     REFUSED_LEVEL = "refused_level"
+    REFUSED_LIVE = "refused_live"
     # a sentence that was written before reasons had codes
     TEXT = "text"
 

@@ -103,7 +103,7 @@ class LiveMetrics(Collector):
 
         self._ticks = counter("ticks", "Ticks folded")
         self._ticks_late = counter("ticks_late", "Ticks that did not wait for every healthy camera")
-        self._late = counter("observations_late", "Observations that came after their tick: not counted", "camera")
+        self._late = counter("observations_late", "Observations that came too late for their tick", "camera")
         self._faults = counter("camera_faults", "Faults of cameras", "camera", "code")
         self._alerts = counter("alerts", "Transitions of alarms", "alarm", "transition")
         self._left_out = counter("messages_left_out", "Messages that a bounded queue left out", "queue")
@@ -128,7 +128,7 @@ class LiveMetrics(Collector):
             camera.status = status
 
     def arrived(self, camera_id: str, exposed_ns: int, *, late: bool = False) -> None:
-        """Take note of an observation that reached the engine; ``late``: after its tick, so that it is not folded."""
+        """Take note of an observation that reached the engine; ``late``: after its tick."""
         self._latency.labels("arrival").observe(self._since_s(exposed_ns))
         if late:
             self._late.labels(camera_id).inc()

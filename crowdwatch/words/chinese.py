@@ -65,6 +65,7 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_VALUE: "数值 {value:g} 无法使用",
     Code.REFUSED_ZONE: "本活动没有区域 {zone_id}",
     Code.REFUSED_LEVEL: "{value:g} 不是警报级别",
+    Code.REFUSED_LIVE: "实时运行不能暂停，也不能改变速度",
     Code.TEXT: "{text}",
 }
 

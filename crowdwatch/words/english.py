@@ -87,6 +87,7 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_VALUE: "its value {value:g} cannot be used",
     Code.REFUSED_ZONE: "the event has no zone {zone_id}",
     Code.REFUSED_LEVEL: "{value:g} is no alarm level",
+    Code.REFUSED_LIVE: "a live run cannot be held up or made faster",
     Code.TEXT: "{text}",
 }
 

@@ -1,1 +1,1 @@
-"""How is an event driven while it happens? Stations observe cameras, an engine folds what they say."""
+"""What runs while a live run lasts: stations that observe cameras, and the engine that folds what they say."""
