@@ -15,7 +15,6 @@ from crowdwatch.commands import (
     audit_commands,
     batch_command,
     live_command,
-    log_output,
     pictures_command,
     site_commands,
     watchdog_command,
@@ -41,6 +40,7 @@ from crowdwatch.commands.terminal import (
 )
 from crowdwatch.core.version import __version__
 from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
+from crowdwatch.telemetry import log_output
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile

@@ -85,8 +85,8 @@ def live_cameras(event: EventFile) -> list[str]:
     if not live:
         return []
     return [
-        f"live: {', '.join(live)}. They have no recording to be checked or replayed: crowdwatch check --live tries them, "
-        "crowdwatch live runs them."
+        f"live: {', '.join(live)}. They have no recording to be checked or replayed: crowdwatch check --live tries "
+        "them, crowdwatch live runs them."
     ]
 
 
