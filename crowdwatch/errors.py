@@ -20,6 +20,7 @@
     │   └── RunNotFound (LookupError)         no such run in the store
     ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
     ├── AuditRefused (ValueError)             a hand count cannot be one, or belongs to no analysed picture
+    ├── NotTold (OSError)                     a notice of the watchdog could not be delivered
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
 
@@ -42,6 +43,7 @@ __all__ = [
     "LogCorrupt",
     "MissingPackage",
     "ModelError",
+    "NotTold",
     "RecordError",
     "RunNotFound",
     "SampleUnavailable",
@@ -139,6 +141,10 @@ class ClusterUnavailable(CrowdWatchError, OSError):
 
 class AuditRefused(CrowdWatchError, ValueError):
     """A hand count cannot be one, or belongs to no picture that was analysed."""
+
+
+class NotTold(CrowdWatchError, OSError):
+    """A notice of the watchdog could not be delivered by a command or a webhook."""
 
 
 class SampleUnavailable(CrowdWatchError, OSError):

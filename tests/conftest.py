@@ -42,12 +42,14 @@ def log_output_as_it_was() -> Iterator[None]:
     """A command that ran in this process leaves no levels and no handlers behind for the next test."""
     loggers = [logging.getLogger(name) for name in (None, "crowdwatch", "pipelines")]
     before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
-    variables = {name: os.environ.get(name) for name in ("CROWDWATCH_LOG_FORMAT", "CROWDWATCH_LOG_LEVEL")}
+    variables = {
+        name: os.environ.get(name) for name in ("CROWDWATCH_LOG_FORMAT", "CROWDWATCH_LOG_LEVEL", "CROWDWATCH_LOG_RUN")
+    }
     yield
     for name, value in variables.items():
-        os.environ.pop(name, None)
+        os.environ.pop(f"CROWDWATCH_LOG_{name}", None)
         if value is not None:
-            os.environ[name] = value
+            os.environ[f"CROWDWATCH_LOG_{name}"] = value
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers

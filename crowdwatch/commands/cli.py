@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crowdwatch.commands import audit_commands, batch_command, live_command, log_output, site_commands
+from crowdwatch.commands import (
+    audit_commands,
+    batch_command,
+    live_command,
+    pictures_command,
+    site_commands,
+    watchdog_command,
+)
 from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
@@ -33,6 +40,7 @@ from crowdwatch.commands.terminal import (
 )
 from crowdwatch.core.version import __version__
 from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
+from crowdwatch.telemetry import log_output
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile
@@ -53,6 +61,8 @@ app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
 app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
+app.command("watchdog")(watchdog_command.watchdog)
+app.command("pictures")(pictures_command.pictures)
 
 
 def main() -> None:

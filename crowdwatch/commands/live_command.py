@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +29,7 @@ from crowdwatch.commands.terminal import (
 if TYPE_CHECKING:
     from crowdwatch.core.runs import Run
     from crowdwatch.drivers.live.live_stream import LiveCounts
+    from crowdwatch.telemetry.live_metrics import LiveMetrics
 
 __all__ = ["live"]
 
@@ -46,6 +49,13 @@ def live(
         float, typer.Option("--lateness", min=0, max=10, help="Seconds that a reading waits for late pictures.")
     ] = 0.5,
     pictures: Annotated[bool, typer.Option(help="Write coarsened pictures for the page.")] = True,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=0, max=65535, help="Serve /metrics, /healthz and /readyz there."),
+    ] = None,
+    metrics_address: Annotated[
+        str, typer.Option("--metrics-address", help="Address to serve them on: they need no sign-in.")
+    ] = "127.0.0.1",
     runs: RunsPath = DEFAULT_RUNS,
     store: StoreUrl = None,
 ) -> None:
@@ -60,7 +70,7 @@ def live(
 
     options = LiveOptions(
         runs, build.store_url(runs, store), standby=standby, new=new, for_s=for_s, lateness_s=lateness_s,
-        pictures=pictures, say=_say, started=_started,
+        pictures=pictures, say=_say, started=_started, serving=_serving(metrics_address, metrics_port),
     )  # fmt: skip
     try:
         with stopping() as stop:
@@ -97,6 +107,14 @@ def left_out(counts: LiveCounts) -> list[str]:
         for camera_id, number in sorted(found.items())
     ]
     return said + ([f"{counts.left_ticks} ticks were left out: the engine was behind."] if counts.left_ticks else [])
+
+
+def _serving(address: str, port: int | None) -> Callable[[LiveMetrics], AbstractContextManager[object]]:
+    from crowdwatch.telemetry.serving import Serving, metrics_routes
+
+    if port is None:
+        return nullcontext
+    return lambda metrics: Serving(metrics_routes(metrics), address, port)
 
 
 def _say(text: str) -> None:

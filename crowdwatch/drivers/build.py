@@ -35,11 +35,13 @@ from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
 from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector
 from crowdwatch.store.log import LogReader
+from crowdwatch.store.pictures import newest_picture
 
 __all__ = [
     "DEFAULT_RUNS",
     "Models",
     "footage_files",
+    "newest_picture",
     "open_counter",
     "open_detector",
     "open_feed",

@@ -8,6 +8,7 @@ than :data:`STALE_S`: a board that is drawn from these numbers shows no dead eng
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ NAN = float("nan")
 
 STALE_S = 5.0
 """What a tick said is unknown once it is older (rule 1 of the design)."""
+
+HUNG_S = 60.0
+"""Nothing that is known takes longer, as of the heartbeat; it is counted on the machine's own clock."""
 
 LATENCY_BUCKETS_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 TICK_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -99,7 +103,7 @@ class LiveMetrics(Collector):
 
         self._ticks = counter("ticks", "Ticks folded")
         self._ticks_late = counter("ticks_late", "Ticks that did not wait for every healthy camera")
-        self._late = counter("observations_late", "Observations that came after their tick: not counted", "camera")
+        self._late = counter("observations_late", "Observations that came too late for their tick", "camera")
         self._faults = counter("camera_faults", "Faults of cameras", "camera", "code")
         self._alerts = counter("alerts", "Transitions of alarms", "alarm", "transition")
         self._left_out = counter("messages_left_out", "Messages that a bounded queue left out", "queue")
@@ -108,6 +112,7 @@ class LiveMetrics(Collector):
         self._ailing = gauge("ailments", "Things that ail the run now")
         self._standby = gauge("standby", "1 while another engine has the event, and this one stands by")
         self._standing_by = False
+        self._moved = time.monotonic()
         self.registry.register(self)
 
     # what the engine tells
@@ -123,7 +128,7 @@ class LiveMetrics(Collector):
             camera.status = status
 
     def arrived(self, camera_id: str, exposed_ns: int, *, late: bool = False) -> None:
-        """Take note of an observation that reached the engine; ``late``: after its tick, so that it is not folded."""
+        """Take note of an observation that reached the engine; ``late``: after its tick."""
         self._latency.labels("arrival").observe(self._since_s(exposed_ns))
         if late:
             self._late.labels(camera_id).inc()
@@ -146,6 +151,7 @@ class LiveMetrics(Collector):
         """
         for each in exposed_ns:
             self._latency.labels("tick").observe(self._since_s(each))
+        self._moved = time.monotonic()
         self._tick_s.observe(duration_s)
         self._ticks.inc()
         if late:
@@ -189,6 +195,7 @@ class LiveMetrics(Collector):
     def stands_by(self, standing_by: bool) -> None:
         """Take note that the engine waits for another to end, or that it does no more."""
         self._standing_by = standing_by
+        self._moved = time.monotonic()
         self._standby.set(standing_by)
 
     # what is read
@@ -196,6 +203,11 @@ class LiveMetrics(Collector):
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def unhealthy(self) -> str:
+        """Why the engine hangs, in words; empty while it moves, or stands by."""
+        still_s = time.monotonic() - self._moved
+        return f"no tick for {still_s:.0f} s" if still_s > HUNG_S and not self._standing_by else ""
 
     def unready(self) -> str:
         """Why no current reading can be had from this engine, in words; empty when one can."""

@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import streamlit as st
 
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.runs import Mode
+from crowdwatch.drivers.build import newest_picture
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.writing import clock, duration, name_of, safe, short
 from crowdwatch.words import t
 
-__all__ = ["newest_picture", "show_camera"]
+__all__ = ["show_camera"]
 
 STALE_S, STALE_INTERVALS = 5.0, 3.0
-
-
-def newest_picture(folder: str, camera_id: str, at_ns: int) -> tuple[bytes, int] | None:
-    """Read ``<folder>/pictures/<camera_id>/<t_ns>.jpg`` with the largest t <= ``at_ns``.
-
-    Args:
-        folder: the run's folder.
-        camera_id: the camera; one that would lead out of the folder has no picture.
-        at_ns: event time.
-
-    Returns:
-        The file's bytes and its time, or None. A file that is not a whole JPEG is passed over.
-    """
-    if camera_id in ("", ".", "..") or Path(camera_id).name != camera_id:
-        return None
-    place = Path(folder) / "pictures" / camera_id
-    try:
-        names = [entry.name for entry in os.scandir(place)]
-    except OSError:
-        return None
-    times = sorted((int(n[:-4]) for n in names if n.endswith(".jpg") and n[:-4].isdecimal()), reverse=True)
-    for t_ns in [t_ns for t_ns in times if t_ns <= at_ns][:3]:
-        try:
-            jpeg = (place / f"{t_ns}.jpg").read_bytes()
-        except OSError:
-            continue
-        if jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9"):
-            return jpeg, t_ns
-    return None
 
 
 def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | None = None) -> int | None:

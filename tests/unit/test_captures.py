@@ -2,10 +2,12 @@
 
 import errno
 import itertools
+import json
 import logging
 import os
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ import numpy as np
 import psutil
 import pytest
 from films import film
-from rtsp_server import HW, RtspServer, drawn_clip, spoiled_clip
+from rtsp_server import HW, RtspServer, drawn_clip, write_clip
 
 from crowdwatch.core.live import StreamPhase, StreamStatus
 from crowdwatch.core.reasons import Code
@@ -311,6 +313,18 @@ def test_a_reader_that_hangs_or_dies_takes_its_camera_along_and_nothing_else(
         nursery.kill()
         watch.until(lambda: len(watch.faults) == 2, "the loss of both")
         watch.more("a", "b")
+
+
+def spoiled_clip(path: Path, clean: Path, number: int) -> Path:
+    """The same clip, with the second half of one of its pictures lost."""
+    with clean.open("rb") as file:
+        head = json.loads(file.readline())
+        pictures = []
+        while entry := file.read(12):
+            time_us, size = struct.unpack(">QI", entry)
+            content = file.read(size)
+            pictures.append((time_us, content[: size // 2] if len(pictures) == number else content))
+    return write_clip(path, head["codec"], pictures, head["end_us"])
 
 
 def test_pictures_that_lean_on_a_damaged_one_are_left_out_and_it_is_said(

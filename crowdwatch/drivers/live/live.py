@@ -34,6 +34,7 @@ from crowdwatch.drivers.totals import RunTotals, working_limits
 from crowdwatch.errors import LogCorrupt
 from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.store.live_log import LiveLog
+from crowdwatch.telemetry import log_output
 from crowdwatch.telemetry.live_metrics import LiveMetrics
 
 __all__ = ["LiveOptions", "LiveSummary", "live", "local_station"]
@@ -204,6 +205,7 @@ def _run(
         board.ails("journal", log.lost)
     outbox = Outbox(store, run.run_id, board, options.stop)
     into = StoreSink(outbox)
+    log_output.of_run(run.run_id)
     options.started(run)
     live_clock = LiveClock(clock)
     faults: list[LiveStream] = []

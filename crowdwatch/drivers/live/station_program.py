@@ -28,6 +28,7 @@ from crowdwatch.drivers.live.station import Station
 from crowdwatch.drivers.live.watching import Captures, Watching
 from crowdwatch.errors import ClusterUnavailable, CrowdWatchError, RecordError
 from crowdwatch.sources.live.event_clock import EventClock
+from crowdwatch.telemetry.log_output import as_environment_says
 
 __all__ = ["Orders", "main", "observe"]
 
@@ -139,8 +140,7 @@ def _wanted(event: EventFile, cameras: Mapping[str, Camera]) -> tuple[dict[str, 
 
 def main(open_captures: OpenCaptures) -> int:
     """Read the orders, observe, and return the exit code."""
-    level = os.environ.get("CROWDWATCH_LOG_LEVEL", "WARNING").upper()
-    logging.basicConfig(level=level, format="%(levelname)s station: %(message)s")
+    as_environment_says()
     over = ends_with_engine(int(sys.argv[1]))
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     os.nice(NICER)
