@@ -184,8 +184,8 @@ class LiveJournal:
 
 
 def journaled_events(folder: Path) -> list[tuple[int, LogEvent]]:
-    """What the journal in a log's folder holds, also while an engine writes it; nothing where there is none, or where it
-    is another user's.
+    """What the journal in a log's folder holds, also while an engine writes it; nothing where there is none, and where
+    it is another user's.
 
     Raises:
         LogCorrupt: it is damaged, of another version, or cannot be opened.
