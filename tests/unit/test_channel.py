@@ -103,7 +103,10 @@ def test_what_arrives_is_what_was_said() -> None:
         pack({"kind": "status", "of": {"camera_id": "a", "phase": "asleep", "since_ns": 1}}),
         pack({"kind": "picture", "of": {"camera_id": "a"}}, b"jpeg"),
         pack({"kind": "observation"}, b"no arrow"),
-        pack({"kind": "observation"}, encode(observation())[1][:900]),
+        pack({"kind": "observation"}, encode(observation())[1]),
+        pack(encode(observation())[0], encode(observation())[1][:300]),
+        pack(encode(observation())[0] | {"size": MOST_BYTES + 1}, encode(observation())[1]),
+        pack(encode(observation())[0] | {"size": 300}, encode(observation())[1]),
     ],
 )  # fmt: skip
 def test_what_is_no_message_is_refused(letter: bytes) -> None:
