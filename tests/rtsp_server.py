@@ -15,7 +15,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
-__all__ = ["HW", "RtspServer", "clip", "drawn_clip", "encoded_clip", "spoiled_clip", "write_clip"]
+__all__ = ["RtspServer", "clip", "drawn_clip"]
 
 PROGRAM = Path(__file__).with_name("rtsp_program.py")
 PYTHON = "/usr/bin/python3"
@@ -119,18 +119,6 @@ def clip(path: Path, recording: Path, *, seconds: float = 1e9) -> Path:
                 break
             found += [(round((at_s - first) * 1e6), bytes(each)) for each in sift.filter(packet)]
     return write_clip(path, codec, found, found[-1][0] + round(1e6 / rate))
-
-
-def spoiled_clip(path: Path, clean: Path, *numbers: int) -> Path:
-    """The same clip, with the second half of some of its pictures lost."""
-    with clean.open("rb") as file:
-        head = json.loads(file.readline())
-        pictures = []
-        while entry := file.read(12):
-            time_us, size = struct.unpack(">QI", entry)
-            content = file.read(size)
-            pictures.append((time_us, content[: size // 2] if len(pictures) in numbers else content))
-    return write_clip(path, head["codec"], pictures, head["end_us"])
 
 
 class RtspServer:

@@ -46,6 +46,7 @@ def check(
     left = config.left_out(loaded)
     notes = [
         *left,
+        *config.live_cameras(loaded),
         *known_gaps(view),
         *config.learned_first(loaded),
         *config.map_notes(loaded.site.crs, _origin(loaded)),

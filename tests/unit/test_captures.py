@@ -2,10 +2,12 @@
 
 import errno
 import itertools
+import json
 import logging
 import os
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ import numpy as np
 import psutil
 import pytest
 from films import film
-from rtsp_server import HW, RtspServer, drawn_clip, spoiled_clip
+from rtsp_server import HW, RtspServer, drawn_clip, write_clip
 
 from crowdwatch.core.live import StreamPhase, StreamStatus
 from crowdwatch.core.reasons import Code
@@ -313,6 +315,18 @@ def test_a_reader_that_hangs_or_dies_takes_its_camera_along_and_nothing_else(
         watch.more("a", "b")
 
 
+def spoiled_clip(path: Path, clean: Path, number: int) -> Path:
+    """The same clip, with the second half of one of its pictures lost."""
+    with clean.open("rb") as file:
+        head = json.loads(file.readline())
+        pictures = []
+        while entry := file.read(12):
+            time_us, size = struct.unpack(">QI", entry)
+            content = file.read(size)
+            pictures.append((time_us, content[: size // 2] if len(pictures) == number else content))
+    return write_clip(path, head["codec"], pictures, head["end_us"])
+
+
 def test_pictures_that_lean_on_a_damaged_one_are_left_out_and_it_is_said(
     live_clip: Path, tmp_path: Path, clock: EventClock
 ) -> None:
@@ -408,6 +422,19 @@ def test_readers_end_with_whoever_started_them(rtsp: RtspServer, clock: EventClo
     assert len(processes) == 2
     gone, alive = psutil.wait_procs(processes, timeout=DEADLINE_S)
     assert (len(gone), alive) == (2, [])
+
+
+def test_what_is_played_seldom_is_not_lost_between_its_pictures(tmp_path: Path, clock: EventClock) -> None:
+    path = film(tmp_path / "short.mp4", times=range(30))  # six seconds at 5 a second
+    rate = Fraction(1, 4)
+    open_it = partial(Recording, path, camera_id="a", start_ns=0, sample_hz=rate)
+    cameras = [CaptureSettings(camera_id="a", image_hw=HW, played=open_it, sample_hz=rate)]
+    with Captures(cameras, clock) as captures:
+        watch = Watch(captures, clock)
+        watch.more("a", count=2)
+        watch.phase("a", StreamPhase.STREAMING)
+    assert watch.faults == []
+    assert watch.statuses["a"].reconnects == 0
 
 
 def test_recordings_are_played_as_if_live_in_step_and_again(tmp_path: Path, clock: EventClock) -> None:
