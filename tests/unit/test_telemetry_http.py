@@ -206,5 +206,5 @@ def test_metrics_and_signs_of_health(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"metrics: cannot listen on 192\.0\.2\.1"), Serving([], "192.0.2.1", 0):
+    with pytest.raises(ConfigError, match=r"metrics: cannot listen on 203\.0\.113\.1"), Serving([], "203.0.113.1", 0):
         pass
