@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -208,3 +209,22 @@ def test_metrics_and_signs_of_health(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"metrics: cannot listen on 203\.0\.113\.1"), Serving([], "203.0.113.1", 0):
         pass
+
+
+def test_the_page_signs_addresses_of_live_runs_that_the_server_takes(
+    served: tuple[str, PictureKey], runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crowdwatch.core.runs import Mode, Run
+    from crowdwatch.ui.camera import PICTURES_VARIABLE, stream_address
+
+    base, key = served
+    run = Run("night-1", "night", Mode.LIVE, "{}", str(runs / "night-1"), 0, 0, 0)
+    assert stream_address(run, "north", NOW_S) is None, "no picture server is named"
+    monkeypatch.setenv(PICTURES_VARIABLE, base)
+    address = stream_address(run, "north", NOW_S + 29.0)
+    assert address is not None
+    until, sig = (part.partition("=")[2] for part in address.partition("?")[2].split("&"))
+    assert key.admits("night-1", "north", "mjpeg", until, sig, now_s=NOW_S + 29.0)
+    assert stream_address(replace(run, mode=Mode.REPLAY), "north", NOW_S) is None
+    (runs / KEY_NAME).chmod(0o644)
+    assert stream_address(run, "north", NOW_S) is None, "a key that others can read signs nothing"
