@@ -228,3 +228,14 @@ def test_the_page_signs_addresses_of_live_runs_that_the_server_takes(
     assert stream_address(replace(run, mode=Mode.REPLAY), "north", NOW_S) is None
     (runs / KEY_NAME).chmod(0o644)
     assert stream_address(run, "north", NOW_S) is None, "a key that others can read signs nothing"
+
+
+def test_a_live_run_serves_its_metrics_where_it_is_asked_to() -> None:
+    from crowdwatch.commands.live_command import _serving
+
+    metrics = LiveMetrics("night-1", [], lambda: 0)
+    with _serving("127.0.0.1", 0)(metrics) as serving:
+        assert isinstance(serving, Serving)
+        assert get(f"http://127.0.0.1:{serving.port}/metrics")[0] == 200
+    with _serving("127.0.0.1", None)(metrics) as nothing:
+        assert nothing is metrics, "without a port nothing listens"
