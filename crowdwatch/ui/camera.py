@@ -80,11 +80,7 @@ def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | No
         elif age_s > stale_s:
             st.html(notice("⚠", t(language, "camera.old", age=duration(age_s)), loud=True))
         address = None if held_ns is not None else stream_address(moment.run, camera_id, time.time())
-        alt = t(language, "camera.alt", name=name)
-        if address is None:
-            st.image(jpeg, width="stretch", alt=alt)
-        else:
-            st.html(f'<img src="{safe(address)}" alt="{safe(alt)}" style="width:100%">')
+        st.image(address or jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
         line = t(language, "camera.age", name=short(name, 24), time=f"{clock(t_ns)} UTC", age=duration(age_s))
         st.html(
             f'<div title="{safe(name)}">{safe(line)} <span class="cw-note">{t(language, "camera.coarse")}</span></div>'
