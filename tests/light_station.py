@@ -19,7 +19,7 @@ def main() -> None:
     orders = json.load(sys.stdin)
     sender = Sender(Access(**orders["access"]))
     said = 0
-    while not over.is_set():
+    while not over.is_set() and not sender.dismissed:
         sender.beat()
         for camera_id in orders["cameras"]:
             sender.send(StreamStatus(camera_id, StreamPhase.STREAMING, said, received=said))

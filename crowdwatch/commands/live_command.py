@@ -25,6 +25,7 @@ from crowdwatch.commands.terminal import (
     out,
     stopping,
 )
+from crowdwatch.telemetry import log_output
 
 if TYPE_CHECKING:
     from crowdwatch.core.runs import Run
@@ -49,6 +50,12 @@ def live(
         float, typer.Option("--lateness", min=0, max=10, help="Seconds that a reading waits for late pictures.")
     ] = 0.5,
     pictures: Annotated[bool, typer.Option(help="Write coarsened pictures for the page.")] = True,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler", help="Observe the cameras on the workers of this Dask cluster: tcp:// or tls://..."
+        ),
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option("--metrics-port", min=0, max=65535, help="Serve /metrics, /healthz and /readyz there."),
@@ -65,12 +72,13 @@ def live(
     """
     from crowdwatch import config
     from crowdwatch.drivers import build
-    from crowdwatch.drivers.live.live import LiveOptions
+    from crowdwatch.drivers.live.live import LiveOptions, local_station, stations_on
     from crowdwatch.drivers.live.live import live as run_live
 
     options = LiveOptions(
         runs, build.store_url(runs, store), standby=standby, new=new, for_s=for_s, lateness_s=lateness_s,
-        pictures=pictures, say=_say, started=_started, serving=_serving(metrics_address, metrics_port),
+        pictures=pictures, observers=stations_on(scheduler) if scheduler else local_station, say=_say,
+        started=_started, serving=_serving(metrics_address, metrics_port),
     )  # fmt: skip
     try:
         with stopping() as stop:
@@ -122,4 +130,5 @@ def _say(text: str) -> None:
 
 
 def _started(run: Run) -> None:
+    log_output.of_run(run.run_id)
     err.print(f"live: run {literal(run.run_id)}, log in {literal(Path(run.folder))}. Ctrl-C or SIGTERM ends it.")

@@ -151,6 +151,10 @@ def test_a_station_speaks_for_its_own_cameras_until_it_is_dismissed(receiver: Re
         sender.send(status(3, "a"))
         second.send(status(4, "b"))
         assert received(receiver, bool) == [status(4, "b")]
+        ends_s = time.monotonic() + PATIENCE_S
+        while not sender.dismissed and time.monotonic() < ends_s:
+            receiver.receive(0.05)
+        assert (sender.dismissed, second.dismissed) == (True, False)
 
 
 def test_the_secret_is_not_shown(receiver: Receiver) -> None:
@@ -291,6 +295,18 @@ def test_the_engine_says_which_pictures_it_wants(receiver: Receiver) -> None:
             receiver.receive(0.05)
         assert sender.wanted_pictures == {"b"}
         assert receiver.has_spoken(access)
+
+
+def test_a_station_learns_event_time_and_never_takes_it_for_later_than_it_is() -> None:
+    ahead_ns = 1_700_000_000_000_000_000
+    with Receiver(now_ns=lambda: time.monotonic_ns() + ahead_ns) as receiver:
+        with closing(Sender(receiver.admit(["a"]))) as sender:
+            ends_s = time.monotonic() + PATIENCE_S
+            while sender.words < 3 and time.monotonic() < ends_s:
+                sender.beat()
+                receiver.receive(0.05)
+            assert sender.event_less_mono_ns is not None
+            assert ahead_ns - PATIENCE_S * 1e9 < sender.event_less_mono_ns <= ahead_ns
 
 
 def test_of_statuses_and_pictures_the_newest_waits_and_pictures_go_last() -> None:

@@ -37,7 +37,7 @@ from crowdwatch.store.live_log import LiveLog
 from crowdwatch.telemetry import log_output
 from crowdwatch.telemetry.live_metrics import LiveMetrics
 
-__all__ = ["LiveOptions", "LiveSummary", "live", "local_station"]
+__all__ = ["LiveOptions", "LiveSummary", "live", "local_station", "stations_on"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +53,21 @@ HUNG_S = 5.0
 def local_station(configuration: RunConfiguration, clock: EventClock) -> Observers:
     """All cameras in one process of this machine."""
     return LocalStation(configuration.event, clock)
+
+
+def stations_on(scheduler: str) -> Callable[[RunConfiguration, EventClock], Observers]:
+    """Cameras on the workers of a Dask cluster.
+
+    Args:
+        scheduler: its address.
+    """
+
+    def observers(configuration: RunConfiguration, clock: EventClock) -> Observers:
+        from crowdwatch.drivers.live.cluster_stations import ClusterStations  # Dask takes a second to import
+
+        return ClusterStations(configuration.event, clock, scheduler)
+
+    return observers
 
 
 @dataclass(frozen=True, slots=True)

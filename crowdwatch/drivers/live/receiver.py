@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -50,14 +51,14 @@ class Receiver:
 
     Args:
         bind: where stations reach it; the port may be ``*``.
-        host: under which name or address stations on other hosts reach it; by default that of ``bind``.
+        now_ns: event time, which every word tells: stations on other hosts take it over.
 
     Raises:
         ConfigError: the address cannot be bound.
     """
 
-    def __init__(self, bind: str = "tcp://127.0.0.1:*", host: str | None = None) -> None:
-        self.refused = 0
+    def __init__(self, bind: str = "tcp://127.0.0.1:*", now_ns: Callable[[], int] = time.time_ns) -> None:
+        self.refused, self._now_ns = 0, now_ns
         self._stations: dict[str, _Station] = {}
         self._strangers: set[str] = set()
         public, secret = zmq.curve_keypair()
@@ -82,8 +83,6 @@ class Receiver:
         address = self._socket.getsockopt(zmq.LAST_ENDPOINT)
         assert isinstance(address, bytes)
         self._address = address.rstrip(b"\0").decode()
-        if host is not None:
-            self._address = f"tcp://{host}:{self._address.rpartition(':')[2]}"
 
     def __enter__(self) -> Receiver:
         return self
@@ -147,6 +146,8 @@ class Receiver:
         station = self._stations.get(key)
         if station is None:
             self.refused += 1
+            with suppress(zmq.ZMQError):
+                self._socket.send_multipart([parts[0].bytes, pack({"end": True})], zmq.NOBLOCK)
             return
         try:
             if len(parts) != 2:
@@ -174,7 +175,7 @@ class Receiver:
         for station in self._stations.values():
             if station.route is None or not (station.changed or now_s - station.told_s >= WORD_S):
                 continue
-            word = pack({"heard": station.heard, "pictures": station.pictures})
+            word = pack({"heard": station.heard, "pictures": station.pictures, "now_ns": self._now_ns()})
             try:
                 self._socket.send_multipart([station.route, word], zmq.NOBLOCK)
             except zmq.ZMQError:  # its connection is gone or full; it is told when it speaks again

@@ -31,10 +31,18 @@ class Sender:
 
     Args:
         access: to the engine.
+
+    Attributes:
+        refused: messages that cannot be sent at all.
+        dismissed: the engine wants nothing more of this station.
+        words: how often the engine has spoken.
+        event_less_mono_ns: event time of the engine less this host's monotonic clock, by the word that came fastest:
+            too small by the time that it took. None before the first.
     """
 
     def __init__(self, access: Access) -> None:
-        self.refused = 0
+        self.refused, self.dismissed, self.words = 0, False, 0
+        self.event_less_mono_ns: int | None = None
         self._backlog = Backlog(time.monotonic)
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -59,10 +67,12 @@ class Sender:
         self._thread.start()
 
     def send(self, message: LiveMessage) -> None:
-        """Send a message as soon as the link allows. What cannot be sent in time gives way to newer ones."""
+        """Send a message as soon as the link allows. What cannot be sent in time gives way to newer ones; nothing is
+        sent any more after the end."""
         with self._lock:
-            self._backlog.put(message)
-        self._call()
+            if not self._ended:
+                self._backlog.put(message)
+                self._call()
 
     def beat(self) -> None:
         """Say that the station's own loop goes on: without it the engine takes the station for dead."""
@@ -96,7 +106,7 @@ class Sender:
                 return
             self._idle.wait_for(lambda: not self.waiting, flush_s)
             self._ended = True
-        self._call()
+            self._call()
         self._thread.join()
         os.close(self._wake)
 
@@ -141,6 +151,13 @@ class Sender:
                 _log.warning("what the engine said cannot be read: %s", error)
                 continue
             self._heard_s = time.monotonic()
+            self.dismissed = self.dismissed or head.get("end") is True
+            told_ns = head.get("now_ns")
+            if isinstance(told_ns, int):
+                less_ns = told_ns - time.monotonic_ns()
+                before_ns = self.event_less_mono_ns
+                self.event_less_mono_ns = less_ns if before_ns is None else max(before_ns, less_ns)
+            self.words += 1
             self._pictures = frozenset(head.get("pictures", ()))
             with self._idle:
                 while self._under_way and self._under_way[0][0] <= head.get("heard", 0):

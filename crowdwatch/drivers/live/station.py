@@ -29,6 +29,10 @@ _log = logging.getLogger(__name__)
 HANG_S = 30.0
 """A picture that takes longer hangs: on a slow machine with others a picture of 4K in tiles takes 6 s."""
 
+LINK_S = 10.0
+SLOW_LINK = "The link from its station to the engine is too slow; what was seen is left out. Look at the network."
+"""Said for so long after the last message that was left out."""
+
 LOOK_S = 0.2
 """How long the station waits at most before it looks at its readers' news, and at its own state."""
 
@@ -99,6 +103,7 @@ class Station:
         self._statuses: dict[str, StreamStatus] = {}
         self._paces: dict[str, Pace] = {}
         self._judged_s = time.monotonic()
+        self._left_out, self._left_out_s = 0, float("-inf")
 
     def run(self, ended: Callable[[], bool]) -> None:
         """Observe until ``ended``.
@@ -180,7 +185,15 @@ class Station:
                 each = replace(each, analysed=analysed, host=each.host or self._host)
                 self._statuses[each.camera_id] = each
                 each = self._load.said(each, self._paces.get(each.camera_id, Pace(None)))
+                if self._link_is_slow():
+                    each = replace(each, message=f"{each.message} {SLOW_LINK}".strip())
             self._sender.send(each)
+
+    def _link_is_slow(self) -> bool:
+        """Whether messages had to be left out lately."""
+        if self._sender.left_out > self._left_out:
+            self._left_out, self._left_out_s = self._sender.left_out, time.monotonic()
+        return time.monotonic() - self._left_out_s < LINK_S
 
     def _judge(self) -> None:
         """Look less often where the machine is too slow, and again as wanted where it has room."""

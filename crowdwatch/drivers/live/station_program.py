@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +26,7 @@ from crowdwatch.drivers.live.load import LoadControl
 from crowdwatch.drivers.live.sender import Sender
 from crowdwatch.drivers.live.station import Station
 from crowdwatch.drivers.live.watching import Captures, Watching
-from crowdwatch.errors import CrowdWatchError, RecordError
+from crowdwatch.errors import ClusterUnavailable, CrowdWatchError, RecordError
 from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.telemetry.log_output import as_environment_says
 
@@ -35,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 NICER = 2
 """Added to a station's niceness: the engine's ticks go before pictures."""
+
+WORDS, ENGINE_SPEAKS_S = 3, 30.0
+"""Of these words the one that came fastest tells the time."""
 
 ENGINE_GONE_S = 120.0
 """A station that has not heard its engine for so long ends: it is on another host, and the engine is gone or has placed
@@ -49,7 +53,7 @@ class Orders:
         access: to the engine.
         event: the event file, complete.
         camera_ids: that the station observes.
-        clock: event time, where the station is on the engine's host; else it starts a clock of its own.
+        clock: event time, where the station is on the engine's host; else the engine's words tell it.
         begins_ns: event time of the first picture of what is played as if it were live.
     """
 
@@ -88,7 +92,6 @@ def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], boo
     """
     event, site = orders.event, config.to_site(orders.event)
     cameras = {each.camera_id: each for each in site.cameras if each.camera_id in orders.camera_ids}
-    clock = orders.clock or EventClock.start()
     models = Models(event, site, cameras=len(cameras))
 
     def watching() -> Mapping[str, Watching]:
@@ -99,13 +102,32 @@ def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], boo
 
     sender = Sender(orders.access)
     try:
+        clock = orders.clock or _engines_clock(sender, ended)
         load = LoadControl(cameras, *_wanted(event, cameras))
         with open_captures(event, list(cameras.values()), clock, orders.begins_ns) as captures:
             station = Station(captures, sender, watching, load, models.workers, socket.gethostname())
-            station.run(lambda: ended() or sender.silent_s > ENGINE_GONE_S)
+            station.run(lambda: ended() or sender.dismissed or sender.silent_s > ENGINE_GONE_S)
     finally:
         sender.close(FLUSH_S)
         models.close()
+
+
+def _engines_clock(sender: Sender, ended: Callable[[], bool]) -> EventClock:
+    """The engine's event time on another host, late by what a word takes: milliseconds, and never ahead.
+
+    Raises:
+        ClusterUnavailable: the engine does not speak.
+    """
+    began_s = time.monotonic()
+    while sender.words < WORDS and not ended() and not sender.dismissed:
+        sender.beat()
+        if time.monotonic() - began_s > ENGINE_SPEAKS_S:
+            raise ClusterUnavailable(
+                f"station on {socket.gethostname()}: the engine was not heard for {ENGINE_SPEAKS_S:.0f} s. Look at the "
+                "network and the firewall between this host and the engine's."
+            )
+        time.sleep(0.05)
+    return EventClock(sender.event_less_mono_ns or time.time_ns() - time.monotonic_ns(), 0)
 
 
 def _wanted(event: EventFile, cameras: Mapping[str, Camera]) -> tuple[dict[str, Fraction | None], dict[str, float]]:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -21,10 +16,11 @@ from crowdwatch.core.records import CameraFault, Observation
 from crowdwatch.drivers.live.channel import Access
 from crowdwatch.drivers.live.life import FLUSH_S
 from crowdwatch.drivers.live.receiver import Receiver
+from crowdwatch.drivers.live.station_process import PROGRAM, StationProcess, why_lost
 from crowdwatch.drivers.live.station_program import Orders
 from crowdwatch.sources.live.event_clock import EventClock
 
-__all__ = ["LocalStation", "Observers"]
+__all__ = ["SILENT_S", "START_S", "LocalStation", "Losses", "Observers"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +40,6 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 
 WELL_S = 30.0
 """A station that lived so long was well: the next wait is a short one again."""
-
-PROGRAM = (sys.executable, "-m", "crowdwatch.drivers.live.station_main")
 
 
 class Observers(Protocol):
@@ -68,24 +62,41 @@ class Observers(Protocol):
 
 
 @dataclass(slots=True)
-class _Process:
-    """A station's process, and what it was given."""
+class _Running:
+    """A station's process, and what is known of it."""
 
-    process: subprocess.Popen[bytes]
-    life: int
+    station: StationProcess
     access: Access
     began_s: float
     worked_s: float = 0.0
     lost: bool = False
 
-    def end(self, wait_s: float) -> None:
-        """End it: it is asked first, where there is time."""
-        os.close(self.life)
-        try:
-            self.process.wait(wait_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+
+class Losses:
+    """What is said of cameras whose station is lost.
+
+    Args:
+        clock: event time.
+    """
+
+    def __init__(self, clock: EventClock) -> None:
+        self._clock, self._newest_ns = clock, dict[str, int]()
+
+    def heard(self, messages: Sequence[LiveMessage]) -> None:
+        """Remember when each camera was seen last."""
+        for each in messages:
+            if isinstance(each, Observation):
+                self._newest_ns[each.stamp.camera_id] = each.t_ns
+
+    def said(self, camera_ids: Sequence[str], text: str) -> list[LiveMessage]:
+        """A status and a fault of each camera."""
+        _log.warning("%s", text)
+        now_ns = self._clock.now_ns()
+        found: list[LiveMessage] = []
+        for camera_id in camera_ids:
+            found.append(StreamStatus(camera_id, StreamPhase.WAITING, now_ns, text))
+            found.append(CameraFault(camera_id, self._newest_ns.get(camera_id, now_ns), Code.CONNECTION_LOST))
+        return found
 
 
 class LocalStation:
@@ -116,21 +127,21 @@ class LocalStation:
         self._begins_ns = clock.anchor_wall_ns if begins_ns is None else begins_ns
         self._camera_ids = tuple(each.id for each in event.cameras if camera_ids is None or each.id in camera_ids)
         self._receiver: Receiver | None = None
-        self._running: _Process | None = None
+        self._running: _Running | None = None
         self._wanted: frozenset[str] = frozenset()
-        self._newest_ns: dict[str, int] = {}
+        self._losses = Losses(clock)
         self._wait_s, self._start_at_s, self.starts = FIRST_WAIT_S, 0.0, 0
 
     def __enter__(self) -> Self:
         self._receiver = Receiver()
-        self._start()
+        self._look_after(self._receiver)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._running is not None:
-            self._running.end(2 * FLUSH_S)
+            self._running.station.end(2 * FLUSH_S)
             self._running = None
         if self._receiver is not None:
             self._receiver.close()
@@ -138,7 +149,7 @@ class LocalStation:
     @property
     def pid(self) -> int | None:
         """The station's process; None between two starts."""
-        return None if self._running is None else self._running.process.pid
+        return None if self._running is None else self._running.station.process.pid
 
     def want_pictures(self, camera_ids: Collection[str]) -> None:
         """As of :class:`Observers`."""
@@ -150,82 +161,48 @@ class LocalStation:
         """As of :class:`Observers`."""
         assert self._receiver is not None, "a station is entered before it is asked"
         messages = self._receiver.receive(timeout_s)
-        for each in messages:
-            if isinstance(each, Observation):
-                self._newest_ns[each.stamp.camera_id] = each.t_ns
+        self._losses.heard(messages)
         return messages + self._look_after(self._receiver)
 
-    def _start(self) -> None:
-        assert self._receiver is not None
-        access = self._receiver.admit(self._camera_ids)
-        orders = Orders(access, self._event, self._camera_ids, self._clock, self._begins_ns).to_json()
-        held, life = os.pipe()
-        given = os.memfd_create("orders")
+    def _start(self, receiver: Receiver) -> list[LiveMessage]:
+        access = receiver.admit(self._camera_ids)
+        orders = Orders(access, self._event, self._camera_ids, self._clock, self._begins_ns)
         try:
-            with os.fdopen(given, "wb", closefd=False) as file:
-                file.write(orders)
-            os.lseek(given, 0, os.SEEK_SET)
-            # what it prints goes where this process' errors go; a signal from the terminal reaches the engine alone
-            process = subprocess.Popen(
-                [*self._program, str(held)], stdin=given, stdout=2, pass_fds=(held,), start_new_session=True
+            station = StationProcess.start(self._program, orders.to_json())
+        except OSError as error:
+            receiver.dismiss(access)
+            self._pause()
+            text = (
+                f"The process that observes this camera could not be started ({error.strerror or error}). Raise the "
+                "limits of processes and open files (ulimit -u, -n), or free memory."
             )
-        finally:
-            os.close(given)
-            os.close(held)
-        self._running = _Process(process, life, access, time.monotonic())
+            return self._losses.said(self._camera_ids, text)
+        self._running = _Running(station, access, time.monotonic())
         self.starts += 1
-        self._receiver.want_pictures(access, self._wanted)
+        receiver.want_pictures(access, self._wanted)
+        return []
+
+    def _pause(self) -> None:
+        self._start_at_s = time.monotonic() + self._wait_s
+        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
 
     def _look_after(self, receiver: Receiver) -> list[LiveMessage]:
         """Notice a station that died or hangs, and start it again when its time has come."""
-        now_s, running = time.monotonic(), self._running
+        running = self._running
         if running is None:
-            if now_s >= self._start_at_s:
-                self._start()
-            return []
-        code, silent_s = running.process.poll(), receiver.silent_s(running.access)
-        text = _why(code, silent_s)
+            return self._start(receiver) if time.monotonic() >= self._start_at_s else []
+        code, silent_s = running.station.process.poll(), receiver.silent_s(running.access)
+        text = why_lost(code, silent_s)
         if code is None and silent_s < (SILENT_S if receiver.has_spoken(running.access) else START_S):
-            running.worked_s, running.lost = _worked_s(running.process.pid), False
+            running.worked_s, running.lost = running.station.worked_s(), False
             return []
-        if code is None and silent_s < SLOW_S and _worked_s(running.process.pid) - running.worked_s > WORKS_S:
-            said, running.lost = [] if running.lost else self._lost(text), True
+        if code is None and silent_s < SLOW_S and running.station.worked_s() - running.worked_s > WORKS_S:
+            said, running.lost = [] if running.lost else self._losses.said(self._camera_ids, text), True
             return said
         receiver.dismiss(running.access)
-        if code is None:
-            running.process.send_signal(signal.SIGKILL)
-        running.end(LONGEST_WAIT_S)
+        running.station.end(LONGEST_WAIT_S, hard=True)
         self._running = None
-        if now_s - running.began_s > WELL_S:
+        if time.monotonic() - running.began_s > WELL_S:
             self._wait_s = FIRST_WAIT_S
-        self._start_at_s, self._wait_s = now_s + self._wait_s, min(2 * self._wait_s, LONGEST_WAIT_S)
-        return self._lost(f"{text} It is started again.")
-
-    def _lost(self, text: str) -> list[LiveMessage]:
-        _log.warning("%s", text)
-        now_ns = self._clock.now_ns()
-        said: list[LiveMessage] = []
-        for camera_id in self._camera_ids:
-            said.append(StreamStatus(camera_id, StreamPhase.WAITING, now_ns, text))
-            said.append(CameraFault(camera_id, self._newest_ns.get(camera_id, now_ns), Code.CONNECTION_LOST))
-        return said
-
-
-def _worked_s(pid: int) -> float:
-    """Processor time that a child has used; 0 where it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _why(code: int | None, silent_s: float) -> str:
-    """Why a station is lost, for people."""
-    if code is None:
-        what = f"has said nothing for {silent_s:.0f} s"
-    elif code < 0:
-        what = f"was ended by {signal.Signals(-code).name}"
-    else:
-        what = f"ended by itself with code {code}"
-    return f"The process that observes this camera {what}. If this repeats, look at its log, and at the machine's load."
+        self._pause()
+        return self._losses.said(self._camera_ids, f"{text} It is started again.")

@@ -18,8 +18,8 @@ from crowdwatch.rendering.picture import Coarsener
 
 __all__ = ["Captured", "Captures", "Watching"]
 
-PICTURE_NS = 1_000_000_000
-"""Event time between two pictures of a camera that leave, at least."""
+PICTURE_NS = 900_000_000
+"""Event time between two pictures of a camera that leave, at least: one a second, if it comes a little early too."""
 
 
 class Captured(Protocol):
