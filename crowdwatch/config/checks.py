@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.camera_keys import check_keys, check_streams
-from crowdwatch.config.footage import check_footage
+from crowdwatch.config.footage import check_footage, no_file
 from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, limit_steps
 from crowdwatch.config.maps import map_fault
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
@@ -207,10 +207,7 @@ def _camera(
 ) -> None:
     source = camera.source
     if source.file is not None and not Path(source.file).is_file():
-        text = (
-            f"no such file: {source.file}. Copy the footage there or correct the path; it counts from the event file."
-        )
-        document.fault((*path, "source", "file"), text)
+        document.fault((*path, "source", "file"), no_file(source.file))
     check_footage(document, (*path, "source"), source.model_dump())
     if source.capture_rate_hz and camera.sample_hz and camera.sample_hz > source.capture_rate_hz:
         text = f"got {camera.sample_hz:g} per second, need <= capture_rate_hz {source.capture_rate_hz:g}. Lower it."

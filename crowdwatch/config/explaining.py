@@ -77,16 +77,13 @@ def left_out(event: EventFile) -> list[str]:
 
 def live_cameras(event: EventFile) -> list[str]:
     """Say which cameras are live, and what is done with them."""
-    live = [
-        f"{each.id} ({redact(each.source.url or each.source.device or '')})"
-        for each in event.cameras
-        if each.source.live
-    ]
-    if not live:
+    found = [each for each in event.cameras if each.source.live]
+    if not found:
         return []
+    named = ", ".join(f"{each.id} ({redact(each.source.url or each.source.device or '')})" for each in found)
     return [
-        f"live: {', '.join(live)}. They have no recording to be checked or replayed: crowdwatch check --live tries "
-        "them, crowdwatch live runs them."
+        f"live, without a recording to be checked or replayed: {named}. crowdwatch check --live tries them, crowdwatch "
+        "live runs them."
     ]
 
 

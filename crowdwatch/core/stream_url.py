@@ -31,6 +31,8 @@ def url_fault(url: str) -> str | None:
         return "is no URL: its port is no number from 1 to 65535, or its host cannot be read"
     if parts.scheme.lower() not in SCHEMES:
         return "need a URL that begins with rtsp://, rtsps://, http:// or https://"
+    if parts.path.lower().endswith((".m3u8", ".mpd")):
+        return "comes in pieces of several seconds (HLS, DASH), too late for an alarm. Name the camera's RTSP stream"
     if not parts.hostname or port == 0:
         return "is no URL of a camera: it names no host"
     if any(letter.isspace() or not letter.isprintable() for letter in plain):

@@ -424,6 +424,19 @@ def test_readers_end_with_whoever_started_them(rtsp: RtspServer, clock: EventClo
     assert (len(gone), alive) == (2, [])
 
 
+def test_what_is_played_seldom_is_not_lost_between_its_pictures(tmp_path: Path, clock: EventClock) -> None:
+    path = film(tmp_path / "short.mp4", times=range(30))  # six seconds at 5 a second
+    rate = Fraction(1, 4)
+    open_it = partial(Recording, path, camera_id="a", start_ns=0, sample_hz=rate)
+    cameras = [CaptureSettings(camera_id="a", image_hw=HW, played=open_it, sample_hz=rate)]
+    with Captures(cameras, clock) as captures:
+        watch = Watch(captures, clock)
+        watch.more("a", count=2)
+        watch.phase("a", StreamPhase.STREAMING)
+    assert watch.faults == []
+    assert watch.statuses["a"].reconnects == 0
+
+
 def test_recordings_are_played_as_if_live_in_step_and_again(tmp_path: Path, clock: EventClock) -> None:
     path = film(tmp_path / "short.mp4", times=range(10))  # two seconds at 5 a second
     open_it = partial(Recording, path, camera_id="a", start_ns=5 * NS)

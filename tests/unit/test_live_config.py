@@ -1,5 +1,6 @@
 """Live cameras in the event file: what belongs together, what is said, and that no password is kept or shown."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def test_keyframes_alone_are_of_recordings(tmp_path: Path) -> None:
 
 def test_one_stream_is_not_two_cameras(tmp_path: Path) -> None:
     event = live(url=URL)
-    event["cameras"].append(event["cameras"][0] | {"id": "gate"})
+    event["cameras"].append(copy.deepcopy(event["cameras"][0]) | {"id": "gate"})
     assert "cameras[gate].source.url: is the stream of camera mast too" in refused(write(tmp_path, event))
 
 

@@ -15,7 +15,7 @@ __all__ = ["MOST_WAITING", "OLD_S", "Backlog"]
 MOST_WAITING = 64
 """Observations, and likewise faults, of one camera that wait at most."""
 
-OLD_S = 1.5
+OLD_S = 1.0
 """An observation that waited longer gives way to a newer one of its camera: the engine has ticked without it."""
 
 

@@ -1,7 +1,7 @@
 """What is said between a station and the engine, as bytes: JSON, with Arrow for observations. Nothing is unpickled.
 
-A letter is the length of its JSON head (4 bytes, big endian), the head, and what follows it: the Arrow stream of an
-observation, or the JPEG of a coarse picture.
+A letter is the length of its JSON head (4 bytes, big endian), the head, and what follows it: the compressed Arrow
+stream of an observation, or the JPEG of a coarse picture.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ MOST_BYTES = 8_000_000
 2 MB."""
 
 HEAD = 4
+
+ZSTD = pa.Codec("zstd", compression_level=1)
+"""0.1 ms for an observation, which is 2.5 to 3 times smaller then. Arrow's own compression, buffer by buffer, takes 2
+ms and makes small ones larger."""
 
 _STATUS, _FAULT, _STAMP = (TypeAdapter[Any](noun) for noun in (StreamStatus, CameraFault, Stamp))
 
@@ -69,7 +73,8 @@ def encode(message: LiveMessage) -> tuple[dict[str, Any], bytes]:
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, table.schema) as stream:
                 stream.write_table(table)
-            return {"kind": "observation"}, sink.getvalue().to_pybytes()
+            content = sink.getvalue()
+            return {"kind": "observation", "size": content.size}, ZSTD.compress(content, asbytes=True)
         case CoarsePicture():
             return {"kind": "picture", "of": asdict(message.stamp)}, message.jpeg
         case CameraFault():
@@ -88,7 +93,7 @@ def decode(head: dict[str, Any], body: bytes) -> LiveMessage:
     try:
         match kind:
             case "observation":
-                return _observation(body)
+                return _observation(body, head.get("size"))
             case "picture":
                 return CoarsePicture(_STAMP.validate_python(head.get("of")), body)
             case "fault":
@@ -111,8 +116,10 @@ def _known(message: Any) -> LiveMessage:
     return message
 
 
-def _observation(body: bytes) -> Observation:
-    with pa.ipc.open_stream(body) as stream:
+def _observation(body: bytes, size: object) -> Observation:
+    if not isinstance(size, int) or not 0 < size <= MOST_BYTES:
+        raise RecordError(f"got size {str(size)[:20]!r}, need 1 to {MOST_BYTES}")
+    with pa.ipc.open_stream(ZSTD.decompress(body, decompressed_size=size)) as stream:
         table = stream.read_all()
     table.validate(full=True)
     now = as_now(table)

@@ -53,6 +53,10 @@ CLOSE_S = 1.0
 UNTIMED = {"mpjpeg", "mjpeg", "image2pipe", "h264", "hevc", "m4v"}
 """Formats without a clock: FFmpeg counts their pictures at a rate that it guesses."""
 
+LEAST_QUEUE = "2"
+"""Packets of RTP that FFmpeg sorts over TCP. With none, its default, it does not look for gaps; but relays and cameras
+that are short of bandwidth leave packets out of TCP too, and decoders of HEVC show what is left without a word."""
+
 WHITELIST = "rtsp,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto"
 """What a stream may open in its turn: a playlist names no files."""
 
@@ -296,6 +300,8 @@ def _opened(address: StreamAddress, target: str, image_hw: tuple[int, int]) -> I
         options, form = {"protocol_whitelist": WHITELIST, "analyzeduration": "500000"}, None
         if target.lower().startswith("rtsp"):
             options |= {"rtsp_transport": address.transport, "allowed_media_types": "video"}
+            if address.transport == "tcp":
+                options["reorder_queue_size"] = LEAST_QUEUE
     try:
         return av.open(target, format=form, options=options, timeout=(OPEN_S, SILENT_S))
     except (HTTPUnauthorizedError, HTTPForbiddenError):

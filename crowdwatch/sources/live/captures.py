@@ -26,7 +26,7 @@ from crowdwatch.sources.live.nursery import Nursery
 from crowdwatch.sources.live.played import Opening
 from crowdwatch.sources.live.reader import MOST_BYTES, Order
 from crowdwatch.sources.live.slots import SLOTS, Slots
-from crowdwatch.sources.live.watched import Watched
+from crowdwatch.sources.live.watched import OPEN_FOOTAGE_S, OPEN_S, Watched
 
 __all__ = ["CaptureSettings", "CapturedPair", "Captures"]
 
@@ -193,7 +193,8 @@ class Captures:
     def __enter__(self) -> Self:
         try:
             for settings in self._settings:
-                state = Watched(settings.camera_id, self._clock.now_ns())
+                open_s = OPEN_S if settings.played is None else OPEN_FOOTAGE_S
+                state = Watched(settings.camera_id, self._clock.now_ns(), open_s)
                 slots = Slots.make(settings.image_hw)
                 self._lines[settings.camera_id] = _Line(settings, state, slots, self._changed, settings.sample_hz)
             self._own.nursery = Nursery()
@@ -300,7 +301,12 @@ class Captures:
                 line.drop()
                 line.state.ended(now, now_ns)
                 return
-            given_way = line.state.heard(json.loads(content), now, now_ns)
+            try:
+                given_way = line.state.heard(json.loads(content), now, now_ns)
+            except (ValueError, KeyError, TypeError) as error:  # what it decodes comes from outside and may have won
+                _log.warning("camera %s: its reader talks nonsense (%r) and is ended", line.settings.camera_id, error)
+                line.kill()
+                return
             if given_way is not None:
                 line.send({"free": given_way})
             if line.state.ready is not None:

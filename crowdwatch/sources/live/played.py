@@ -17,6 +17,9 @@ __all__ = ["Opening", "play"]
 Opening: TypeAlias = Callable[[], Source]
 """Opens a source in the reader's process: a function of a module, or a ``functools.partial`` of one."""
 
+BEAT_S = 0.2
+"""How often who waits says that it is alive."""
+
 LATE_S = 1.0
 """Pictures that are due for longer are left out: the newest is what counts."""
 
@@ -40,7 +43,11 @@ class _Loop:
 
 
 def play(
-    source: Source, clock: EventClock, begins_ns: int | None = None, loop_ns: int | None = None
+    source: Source,
+    clock: EventClock,
+    begins_ns: int | None = None,
+    loop_ns: int | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> Iterator[FramePair | CameraFault]:
     """Yield what a source gives, each pair when it is due, stamped with event time.
 
@@ -52,6 +59,7 @@ def play(
         clock: event time.
         begins_ns: event time of its first picture; None is now. Before it, nothing comes.
         loop_ns: after how long it begins again; None is its own length, and never less.
+        beat: called again and again while it waits for the next picture to be due.
     """
     first_ns, end_ns = source.span_ns
     begins_ns = clock.now_ns() if begins_ns is None else begins_ns
@@ -62,16 +70,20 @@ def play(
         try:
             for item in source.read(at_ns, None):
                 own_ns = item.t_ns if isinstance(item, CameraFault) else item.current.stamp.t_ns
-                ahead_s = (own_ns + shift_ns - clock.now_ns()) / 1e9
-                if ahead_s < -LATE_S:
+                if own_ns + shift_ns < clock.now_ns() - LATE_S * 1e9:
                     continue
-                if ahead_s > 0:
-                    time.sleep(ahead_s)
+                _wait(clock, own_ns + shift_ns, beat)
                 yield _shifted(item, shift_ns)
         except SourceTruncated:
             pass  # what is missing at its end is missing every time; it was said when the source was checked
         turn, at_ns = turn + 1, first_ns
-        time.sleep(max(0.0, (begins_ns + turn * loop.length_ns - clock.now_ns()) / 1e9))
+        _wait(clock, begins_ns + turn * loop.length_ns, beat)
+
+
+def _wait(clock: EventClock, until_ns: int, beat: Callable[[], None]) -> None:
+    while (ahead_s := (until_ns - clock.now_ns()) / 1e9) > 0:
+        time.sleep(min(ahead_s, BEAT_S))
+        beat()
 
 
 def _shifted(item: FramePair | CameraFault, by_ns: int) -> FramePair | CameraFault:

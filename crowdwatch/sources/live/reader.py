@@ -141,8 +141,13 @@ class _Reader:
         """Play a source for ever."""
         order, last_ns, number = self.order, None, self.order.first_seq
         with closing(opening()) as source:
-            self.say("open", codec=getattr(source, "codec", ""))
-            for item in play(source, order.clock, order.begins_ns, order.loop_ns):
+            interval_s = None if order.sample_hz is None else float(1 / order.sample_hz)
+            self.say("open", codec=getattr(source, "codec", ""), interval_s=interval_s)
+
+            def beat() -> None:
+                self.alive(time.monotonic_ns())
+
+            for item in play(source, order.clock, order.begins_ns, order.loop_ns, beat):
                 if isinstance(item, CameraFault):
                     self.say("fault", t_ns=item.t_ns)
                     continue
@@ -155,7 +160,7 @@ class _Reader:
                     self.hand_over(before, _numbered(stamp, number + 1), item.current.image_bgr)
                 last_ns, number = stamp.t_ns, number + 2
                 self.shown()
-                self.alive(time.monotonic_ns())
+                beat()
 
     def hand_over(self, before: tuple[Stamp, Any] | None, stamp: Stamp, frame: VideoFrame | np.ndarray) -> None:
         """Put a pair into a free slot and say so; without one it gives way."""

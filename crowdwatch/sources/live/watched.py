@@ -14,12 +14,12 @@ from crowdwatch.core.live import StreamPhase, StreamStatus
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import CameraFault, Stamp
 
-__all__ = ["OPEN_S", "STALL_S", "Watched", "pause_s"]
+__all__ = ["OPEN_FOOTAGE_S", "OPEN_S", "STALL_S", "Watched", "pause_s"]
 
 NS = 1_000_000_000
 
-OPEN_S = 10.0
-"""An opening that takes longer is ended."""
+OPEN_S, OPEN_FOOTAGE_S = 10.0, 120.0
+"""An opening that takes longer is ended: of a stream, and of footage, which is read to its end first."""
 
 STALL_S = 2.5
 """A stream without packets for so long, or for three of its intervals, is lost: said within 3 s of the last one."""
@@ -62,10 +62,12 @@ class Watched:
     Args:
         camera_id: the camera.
         begun_ns: event time at which it was begun.
+        open_s: the longest that its opening may take.
     """
 
     camera_id: str
     begun_ns: int
+    open_s: float = OPEN_S
     phase: StreamPhase = StreamPhase.OPENING
     since_ns: int = 0
     message: str = ""
@@ -102,7 +104,7 @@ class Watched:
 
     def started(self, now: float, now_ns: int) -> None:
         """A reader was started."""
-        self.try_at, self.deadline, self._alive = None, now + OPEN_S, {}
+        self.try_at, self.deadline, self._alive = None, now + self.open_s, {}
         self._opened = self._excused = False
 
     def heard(self, said: dict[str, Any], now: float, now_ns: int) -> int | None:
@@ -137,7 +139,7 @@ class Watched:
                 f"nothing came for {self._stall_s:.1f} s. It is opened again; look at the camera's power and network "
                 "where this goes on."
                 if self._opened
-                else f"it could not be opened within {OPEN_S:.0f} s. Check that the camera answers and is not "
+                else f"it could not be opened within {self.open_s:.0f} s. Check that the camera answers and is not "
                 "overloaded."
             )
             self._lost(f"camera {self.camera_id}: {why}", now, now_ns)
