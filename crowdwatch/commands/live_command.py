@@ -56,6 +56,10 @@ def live(
             "--scheduler", help="Observe the cameras on the workers of this Dask cluster: tcp:// or tls://..."
         ),
     ] = None,
+    keep_hours: Annotated[
+        float | None,
+        typer.Option("--keep-pictures", min=0.1, max=8760, help="Hours to keep coarse pictures around alarms."),
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option("--metrics-port", min=0, max=65535, help="Serve /metrics, /healthz and /readyz there."),
@@ -79,6 +83,7 @@ def live(
         runs, build.store_url(runs, store), standby=standby, new=new, for_s=for_s, lateness_s=lateness_s,
         pictures=pictures, observers=stations_on(scheduler) if scheduler else local_station, say=_say,
         started=_started, serving=_serving(metrics_address, metrics_port),
+        keep_pictures_s=None if keep_hours is None else keep_hours * 3600,
     )  # fmt: skip
     try:
         with stopping() as stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,9 @@ import typer
 from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, err, literal, stopping
 
 __all__ = ["pictures"]
+
+EXPIRE_S = 60.0
+"""How often kept pictures whose time is over are looked for."""
 
 
 def pictures(
@@ -21,7 +25,10 @@ def pictures(
         Path | None, typer.Option("--key", help="File of the key (default: pictures.key in --runs), made if missing.")
     ] = None,
 ) -> None:
-    """Serve the newest coarse pictures of live runs to signed, short-lived addresses; the page signs them."""
+    """Serve the newest coarse pictures of live runs to signed, short-lived addresses; the page signs them.
+
+    Pictures that live runs keep around alarms are removed when their time is over.
+    """
     from crowdwatch.drivers import build
     from crowdwatch.telemetry.picture_routes import picture_routes
     from crowdwatch.telemetry.serving import Serving, health_routes
@@ -38,4 +45,5 @@ def pictures(
     routes = [*picture_routes(PictureKey.of(key or runs / KEY_NAME), newest), *health_routes(lambda: "", well)]
     with stopping() as stop, Serving(routes, address, port, "pictures") as serving:
         err.print(f"Pictures: http://{literal(address)}:{serving.port}  (Ctrl-C ends it)")
-        stop.wait()
+        while not stop.wait(EXPIRE_S):
+            build.expire_pictures(runs, time.time_ns())

@@ -34,12 +34,14 @@ from crowdwatch.observation.schedule import Schedule
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
 from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector
+from crowdwatch.store.kept_pictures import expire as expire_pictures
 from crowdwatch.store.log import LogReader
 from crowdwatch.store.pictures import newest_picture
 
 __all__ = [
     "DEFAULT_RUNS",
     "Models",
+    "expire_pictures",
     "footage_files",
     "newest_picture",
     "open_counter",

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import streamlit as st
 
 from crowdwatch.core.outcomes import Health
-from crowdwatch.core.runs import Mode
+from crowdwatch.core.runs import Mode, Run
 from crowdwatch.drivers.build import newest_picture
+from crowdwatch.errors import ConfigError
+from crowdwatch.telemetry.signing import KEY_NAME, LIFE_S, PictureKey
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.writing import clock, duration, name_of, safe, short
 from crowdwatch.words import t
 
-__all__ = ["show_camera"]
+__all__ = ["PICTURES_VARIABLE", "show_camera", "stream_address"]
+
+PICTURES_VARIABLE = "CROWDWATCH_PICTURES"
+
+SIGNED_S = LIFE_S // 2
+"""An address is shown for half of its life, so that none ends on the screen."""
 
 STALE_S, STALE_INTERVALS = 5.0, 3.0
+
+
+def stream_address(run: Run, camera_id: str, now_s: float) -> str | None:
+    """Signed address of a live camera's moving picture, which bears its own age, where a picture server is named by
+    ``$CROWDWATCH_PICTURES`` (``crowdwatch ui --pictures``). None elsewhere, and where the key cannot be read.
+
+    It stays the same for :data:`SIGNED_S`, so that the browser does not begin anew with every redraw.
+    """
+    base = os.environ.get(PICTURES_VARIABLE, "")
+    if not base or run.mode is not Mode.LIVE:
+        return None
+    try:
+        key = PictureKey.of(Path(run.folder).parent / KEY_NAME)
+    except ConfigError:
+        return None
+    return key.address(base, run.run_id, camera_id, "mjpeg", now_s=now_s // SIGNED_S * SIGNED_S)
 
 
 def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | None = None) -> int | None:
@@ -52,7 +79,8 @@ def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | No
             st.html(notice(t(language, "count.held"), text, loud=False))
         elif age_s > stale_s:
             st.html(notice("⚠", t(language, "camera.old", age=duration(age_s)), loud=True))
-        st.image(jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
+        address = None if held_ns is not None else stream_address(moment.run, camera_id, time.time())
+        st.image(address or jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
         line = t(language, "camera.age", name=short(name, 24), time=f"{clock(t_ns)} UTC", age=duration(age_s))
         st.html(
             f'<div title="{safe(name)}">{safe(line)} <span class="cw-note">{t(language, "camera.coarse")}</span></div>'

@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -206,5 +207,35 @@ def test_metrics_and_signs_of_health(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"metrics: cannot listen on 192\.0\.2\.1"), Serving([], "192.0.2.1", 0):
+    with pytest.raises(ConfigError, match=r"metrics: cannot listen on 203\.0\.113\.1"), Serving([], "203.0.113.1", 0):
         pass
+
+
+def test_the_page_signs_addresses_of_live_runs_that_the_server_takes(
+    served: tuple[str, PictureKey], runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crowdwatch.core.runs import Mode, Run
+    from crowdwatch.ui.camera import PICTURES_VARIABLE, stream_address
+
+    base, key = served
+    run = Run("night-1", "night", Mode.LIVE, "{}", str(runs / "night-1"), 0, 0, 0)
+    assert stream_address(run, "north", NOW_S) is None, "no picture server is named"
+    monkeypatch.setenv(PICTURES_VARIABLE, base)
+    address = stream_address(run, "north", NOW_S + 29.0)
+    assert address is not None
+    until, sig = (part.partition("=")[2] for part in address.partition("?")[2].split("&"))
+    assert key.admits("night-1", "north", "mjpeg", until, sig, now_s=NOW_S + 29.0)
+    assert stream_address(replace(run, mode=Mode.REPLAY), "north", NOW_S) is None
+    (runs / KEY_NAME).chmod(0o644)
+    assert stream_address(run, "north", NOW_S) is None, "a key that others can read signs nothing"
+
+
+def test_a_live_run_serves_its_metrics_where_it_is_asked_to() -> None:
+    from crowdwatch.commands.live_command import _serving
+
+    metrics = LiveMetrics("night-1", [], lambda: 0)
+    with _serving("127.0.0.1", 0)(metrics) as serving:
+        assert isinstance(serving, Serving)
+        assert get(f"http://127.0.0.1:{serving.port}/metrics")[0] == 200
+    with _serving("127.0.0.1", None)(metrics) as nothing:
+        assert nothing is metrics, "without a port nothing listens"

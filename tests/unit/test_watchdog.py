@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from typer.testing import CliRunner
 
+from crowdwatch.commands.cli import app
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.drivers.watchdog import telling, watching
@@ -419,3 +421,24 @@ def test_a_damaged_memory_is_said_and_costs_at_most_a_repetition(
     assert "may be told again" in caplog.text
     path.write_text(json.dumps({"event_id": "other", "told": ["down"], "since_wall_ns": 1}))
     assert watching.Memory(path, "night").read() == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--event", " "], "--event: is empty"),
+        (["--event", "night", "--command", "/no-such-program now"], "/no-such-program: no such program"),
+        (["--event", "night", "--webhook", "SECRET"], "--webhook: not an address"),
+    ],
+)
+def test_the_command_refuses_what_could_tell_nobody(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["watchdog", *words])
+    assert isinstance(result.exception, ConfigError)
+    assert said in str(result.exception)
+    assert "SECRET" not in str(result.exception)
+
+
+def test_the_webhook_comes_by_its_variable_and_help_does_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROWDWATCH_WEBHOOK", "SECRET")
+    assert "SECRET" not in CliRunner().invoke(app, ["watchdog", "--help"]).output
+    assert isinstance(CliRunner().invoke(app, ["watchdog", "--event", "night"]).exception, ConfigError)

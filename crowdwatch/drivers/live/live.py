@@ -23,6 +23,7 @@ from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import LiveClock
 from crowdwatch.drivers.configuration import RunConfiguration, measured
 from crowdwatch.drivers.lifecycle import PictureSink, StoreSink, Summary, begin, closing_run, leave_log, new_folder
+from crowdwatch.drivers.live.keeping import KeepingSink
 from crowdwatch.drivers.live.lease import LeaseKeeper, take_lease
 from crowdwatch.drivers.live.live_stream import LATENESS_S, LiveCounts, LiveStream
 from crowdwatch.drivers.live.recovery import Keeper, Recovered, go_on
@@ -34,6 +35,7 @@ from crowdwatch.drivers.patience import patiently
 from crowdwatch.drivers.totals import RunTotals, working_limits
 from crowdwatch.errors import LogCorrupt
 from crowdwatch.sources.live.event_clock import EventClock
+from crowdwatch.store.kept_pictures import KeptPictures
 from crowdwatch.store.live_log import LiveLog
 from crowdwatch.telemetry import log_output
 from crowdwatch.telemetry.live_metrics import LiveMetrics
@@ -89,6 +91,7 @@ class LiveOptions:
         for_s: how long; None is until it is stopped.
         lateness_s: how long a tick waits for pictures.
         pictures: write coarsened pictures.
+        keep_pictures_s: keep those around alarms for so long; None keeps none longer than the others.
         clock: makes event time, when the run begins or goes on.
         stop: set it, and the run stops cleanly.
         say: takes what a person should know at the beginning.
@@ -105,6 +108,7 @@ class LiveOptions:
     for_s: float | None = None
     lateness_s: float = LATENESS_S
     pictures: bool = True
+    keep_pictures_s: float | None = None
     clock: Callable[[], EventClock] = EventClock.start
     stop: threading.Event = field(default_factory=threading.Event)
     say: Callable[[str], None] = lambda text: None
@@ -241,6 +245,8 @@ def _run(
             before = go_on(store, run, log, view, before.totals, into, board)
         totals = before.totals
         sink: Sink = PictureSink(into, site, folder, board) if options.pictures else into
+        if options.pictures and options.keep_pictures_s is not None:
+            sink = KeepingSink(sink, KeptPictures(folder, options.keep_pictures_s), folder.parent, board)
         stream = LiveStream(
             observers, site.cameras, clock, tick_ns,
             lateness_s=options.lateness_s, to_ns=to_ns, stop=options.stop, board=board, metrics=metrics,
