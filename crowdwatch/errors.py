@@ -7,6 +7,7 @@
     ├── RecordError (ValueError)              a noun was built from values that break its rules
     ├── SourceError (OSError)                 footage
     │   ├── SourceUnavailable                 cannot be opened, read or reached
+    │   │   └── SourceRefused                 the camera wants another user name or password
     │   ├── SourceTruncated                   ends before it said it would
     │   └── SourceDamaged                     a frame of it cannot be decoded
     ├── ModelError (RuntimeError)             weights and the programs that run them
@@ -19,6 +20,7 @@
     │   └── RunNotFound (LookupError)         no such run in the store
     ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
     ├── AuditRefused (ValueError)             a hand count cannot be one, or belongs to no analysed picture
+    ├── NotTold (OSError)                     a notice of the watchdog could not be delivered
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
 
@@ -41,11 +43,13 @@ __all__ = [
     "LogCorrupt",
     "MissingPackage",
     "ModelError",
+    "NotTold",
     "RecordError",
     "RunNotFound",
     "SampleUnavailable",
     "SourceDamaged",
     "SourceError",
+    "SourceRefused",
     "SourceTruncated",
     "SourceUnavailable",
     "StoreBusy",
@@ -84,6 +88,10 @@ class SourceError(CrowdWatchError, OSError):
 
 class SourceUnavailable(SourceError):
     """Footage cannot be opened, read or reached."""
+
+
+class SourceRefused(SourceUnavailable):
+    """The camera wants another user name or password: to ask again and again may lock the user out."""
 
 
 class SourceTruncated(SourceError):
@@ -133,6 +141,10 @@ class ClusterUnavailable(CrowdWatchError, OSError):
 
 class AuditRefused(CrowdWatchError, ValueError):
     """A hand count cannot be one, or belongs to no picture that was analysed."""
+
+
+class NotTold(CrowdWatchError, OSError):
+    """A notice of the watchdog could not be delivered by a command or a webhook."""
 
 
 class SampleUnavailable(CrowdWatchError, OSError):

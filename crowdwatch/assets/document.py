@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from crowdwatch.errors import ConfigError
+from crowdwatch.errors import ConfigError, redact
 
 __all__ = ["Document", "Fault", "KeyPath", "read_document", "text_of"]
 
@@ -90,9 +90,9 @@ class Document:
         return text
 
     def fault(self, key: Iterable[str | int], text: str) -> None:
-        """Add a fault at a value."""
+        """Add a fault at a value; passwords in URLs are left out."""
         path = tuple(key)
-        self.faults.append(Fault(self.line(path), self.show(path), text))
+        self.faults.append(Fault(self.line(path), self.show(path), redact(text)))
 
     def error(self) -> ConfigError:
         """Build the error that lists every fault by line, each once; what is wrong with many alike is one."""

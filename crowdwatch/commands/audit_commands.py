@@ -107,7 +107,7 @@ def _time(run: Run, text: str) -> int:
     from crowdwatch import config
     from crowdwatch.config.times import event_time
 
-    start_ns = min(camera.source.start_ns for camera in config.from_json(run.config_json).cameras)
+    start_ns = config.from_json(run.config_json).first_frame_ns
     try:
         return event_time(text, start_ns)
     except ValueError as error:

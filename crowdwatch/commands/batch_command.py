@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crowdwatch.commands.log_output import as_environment_says
 from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
@@ -29,6 +28,7 @@ from crowdwatch.commands.terminal import (
     tell,
 )
 from crowdwatch.errors import ConfigError
+from crowdwatch.telemetry.log_output import as_environment_says
 
 if TYPE_CHECKING:
     from pipelines.batch.observe_batch import Progress

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crowdwatch.commands import audit_commands, batch_command, log_output, site_commands
+from crowdwatch.commands import (
+    audit_commands,
+    batch_command,
+    camera_commands,
+    live_command,
+    pictures_command,
+    site_commands,
+    watchdog_command,
+)
 from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
@@ -33,6 +41,7 @@ from crowdwatch.commands.terminal import (
 )
 from crowdwatch.core.version import __version__
 from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
+from crowdwatch.telemetry import log_output
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile
@@ -49,9 +58,13 @@ app = typer.Typer(
 samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(camera_commands.app, name="cameras")
 app.command("batch")(batch_command.batch)
+app.command("live")(live_command.live)
 app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
+app.command("watchdog")(watchdog_command.watchdog)
+app.command("pictures")(pictures_command.pictures)
 
 
 def main() -> None:
@@ -205,12 +218,21 @@ def ui(
     store: StoreUrl = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    pictures: Annotated[
+        str,
+        typer.Option(
+            envvar="CROWDWATCH_PICTURES",
+            help="Address of `crowdwatch pictures` as browsers reach it, for moving pictures of live cameras.",
+        ),
+    ] = "",
 ) -> None:
     """Serve the page: map, cameras, alerts and charts of every run in the store."""
     from crowdwatch.drivers import build
     from crowdwatch.ui import serve
 
-    serve.page(build.store_url(runs, store), address=address, port=port)
+    if pictures and not pictures.startswith(("http://", "https://")):
+        raise ConfigError(f"--pictures {pictures}: not an address. Give it as https://HOST.")
+    serve.page(build.store_url(runs, store), address=address, port=port, pictures=pictures)
 
 
 @app.command()
@@ -237,4 +259,4 @@ def demo(
     finish(summary, again)
     if serve:
         os.environ["CROWDWATCH_STORE"] = options.store_url
-        ui(runs=runs, store=options.store_url, port=port, address="127.0.0.1")
+        ui(runs=runs, store=options.store_url, port=port, address="127.0.0.1", pictures="")

@@ -151,6 +151,8 @@ def _there(sign: str) -> bool:
         return shutil.which(name) is not None or any(Path("/").glob(f"{f[1:]}/{name}") for f in PROGRAM_FOLDERS)
     if kind == "module":
         return importlib.util.find_spec(name) is not None
+    if kind == "file":
+        return next(Path("/").glob(name), None) is not None
     folders = (Path(folder).expanduser() for folder in FONT_FOLDERS)
     return any(next(folder.rglob(f"{name}*"), None) is not None for folder in folders if folder.is_dir())
 

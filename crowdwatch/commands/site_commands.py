@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crowdwatch.commands import live_check
 from crowdwatch.commands.terminal import EXIT_ERROR, EventPath, cell, complain, literal, out, tell
 from crowdwatch.errors import ConfigError, CrowdWatchError, SourceError
 
@@ -26,8 +27,12 @@ def check(
     event: EventPath,
     explain: Annotated[bool, typer.Option("--explain", help="Print every value and where it came from.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found for programs.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Try every camera as a live run does: READY, or what to mend.")
+    ] = False,
+    seconds: Annotated[float, typer.Option("--for", min=2, max=3600, help="Seconds that --live measures.")] = 15.0,
 ) -> None:
-    """Check an event file and its footage: every fault at once, each with its line and a remedy."""
+    """Check an event file and its footage, with --live its cameras: every fault at once, each with a remedy."""
     from crowdwatch import config
     from crowdwatch.analytics.coverage import view_site
     from crowdwatch.analytics.known_gaps import known_gaps
@@ -46,12 +51,19 @@ def check(
     left = config.left_out(loaded)
     notes = [
         *left,
+        *config.live_cameras(loaded),
         *known_gaps(view),
         *config.learned_first(loaded),
         *config.map_notes(loaded.site.crs, _origin(loaded)),
     ]
+    trial = live_check.try_live(loaded, seconds) if live and not faults else None
+    ready = True
     if as_json:
-        _say_json(loaded, site, faults, notes, explain)
+        found = _found(loaded, site, faults, notes, explain)
+        if trial is not None:
+            found["live"] = live_check.as_object(trial)
+            ready = bool(found["live"]["ready"])
+        tell(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         if explain:
             _say_values(config.explain(loaded))
@@ -62,7 +74,9 @@ def check(
             out.print(f"[yellow]{literal(text)}[/]")
         for text in faults:
             complain(text)
-    if faults:
+        if trial is not None:
+            ready = live_check.say(trial)
+    if faults or not ready:
         raise typer.Exit(EXIT_ERROR)
 
 
@@ -123,7 +137,7 @@ def _say_recordings(rows: list[tuple[str, str, str, str]]) -> None:
     out.print(table)
 
 
-def _say_json(event: EventFile, site: Site, faults: list[str], notes: list[str], explain: bool) -> None:
+def _found(event: EventFile, site: Site, faults: list[str], notes: list[str], explain: bool) -> dict[str, Any]:
     from crowdwatch import config
 
     found: dict[str, Any] = {
@@ -142,7 +156,7 @@ def _say_json(event: EventFile, site: Site, faults: list[str], notes: list[str],
     if explain:
         values = config.explained(event)
         found["values"] = [{"key": key, "value": value, "from": origin} for key, value, origin in values]
-    tell(json.dumps(found, indent=2, ensure_ascii=False))
+    return found
 
 
 def calibrate(

@@ -98,7 +98,7 @@ def span(event: EventFile, from_: str | None, to: str | None) -> tuple[int | Non
     """Read --from and --to: a time with its UTC offset, or h:mm:ss of event time after the first frame."""
     from crowdwatch.config.times import event_time
 
-    start_ns = min(camera.source.start_ns for camera in event.cameras)
+    start_ns = event.first_frame_ns
 
     def read(option: str, text: str | None) -> int | None:
         if text is None:

@@ -9,7 +9,7 @@
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
-from crowdwatch.config.explaining import explain, explained, learned_first, left_out, recording_times
+from crowdwatch.config.explaining import explain, explained, learned_first, left_out, live_cameras, recording_times
 from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.maps import map_notes
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
@@ -26,6 +26,7 @@ __all__ = [
     "from_json",
     "learned_first",
     "left_out",
+    "live_cameras",
     "load",
     "map_notes",
     "plainly",

@@ -17,8 +17,8 @@ from shapely.geometry.base import BaseGeometry
 
 from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.config.calibrations import ground_plane
-from crowdwatch.config.camera_keys import check_keys
-from crowdwatch.config.footage import check_footage
+from crowdwatch.config.camera_keys import check_keys, check_streams
+from crowdwatch.config.footage import check_footage, no_file
 from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, limit_steps
 from crowdwatch.config.maps import map_fault
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
@@ -90,6 +90,7 @@ def check(document: Document) -> None:
         _gate(document, ("gates", number), gate, area)
     for number, camera in parts.cameras.items():
         _camera(document, ("cameras", number), camera, area, parts.counter or CounterSettings())
+    check_streams(document, parts.cameras)
     _scores(document, parts)
     _heads(document, parts)
     _counter_times(document, parts)
@@ -206,10 +207,7 @@ def _camera(
 ) -> None:
     source = camera.source
     if source.file is not None and not Path(source.file).is_file():
-        text = (
-            f"no such file: {source.file}. Copy the footage there or correct the path; it counts from the event file."
-        )
-        document.fault((*path, "source", "file"), text)
+        document.fault((*path, "source", "file"), no_file(source.file))
     check_footage(document, (*path, "source"), source.model_dump())
     if source.capture_rate_hz and camera.sample_hz and camera.sample_hz > source.capture_rate_hz:
         text = f"got {camera.sample_hz:g} per second, need <= capture_rate_hz {source.capture_rate_hz:g}. Lower it."
@@ -327,7 +325,8 @@ def _event_start_ns(document: Document, parts: _Parts) -> int | None:
             return parse_time(written)
         except ValueError:
             return None
-    return min((camera.source.start_ns for camera in parts.cameras.values()), default=None)
+    starts = (camera.source.start_time for camera in parts.cameras.values())
+    return min((parse_time(start) for start in starts if start is not None), default=None)
 
 
 def _limits(document: Document, parts: _Parts) -> None:

@@ -12,8 +12,9 @@ from pydantic.fields import FieldInfo
 from crowdwatch.assets.document import KeyPath
 from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_limit_steps
 from crowdwatch.config.schema import EventFile
+from crowdwatch.errors import redact
 
-__all__ = ["explain", "explained", "learned_first", "left_out", "recording_times"]
+__all__ = ["explain", "explained", "learned_first", "left_out", "live_cameras", "recording_times"]
 
 FROM_LOG = "the log"
 IN_FORCE = "in_force"
@@ -62,7 +63,9 @@ def recording_times(event: EventFile) -> list[tuple[str, str, str, str]]:
             how = event._origins.get(f"{key}.recordings[{number}].start_time", FROM_LOG)
             rows.append((camera.id, each.file, each.start_time, how))
         if source.file is not None:
-            rows.append((camera.id, source.file, source.start_time, event._origins.get(f"{key}.start_time", FROM_LOG)))
+            rows.append(
+                (camera.id, source.file, source.start_time or "", event._origins.get(f"{key}.start_time", FROM_LOG))
+            )
     return rows
 
 
@@ -70,6 +73,18 @@ def left_out(event: EventFile) -> list[str]:
     """What lies in folders of footage and is not read, a line for each folder."""
     found = ((camera.id, event._origins.get(f"cameras[{camera.id}].source.folder", "")) for camera in event.cameras)
     return [f"camera {camera_id}: {text}." for camera_id, text in found if text.startswith("left out")]
+
+
+def live_cameras(event: EventFile) -> list[str]:
+    """Say which cameras are live, and what is done with them."""
+    found = [each for each in event.cameras if each.source.live]
+    if not found:
+        return []
+    named = ", ".join(f"{each.id} ({redact(each.source.url or each.source.device or '')})" for each in found)
+    return [
+        f"live, without a recording to be checked or replayed: {named}. crowdwatch check --live tries them, crowdwatch "
+        "live runs them."
+    ]
 
 
 def _leaves(value: Any, key: str, field: FieldInfo | None) -> Iterator[tuple[str, Any, FieldInfo | None]]:

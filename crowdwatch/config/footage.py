@@ -12,7 +12,7 @@ from crowdwatch.config.fields import known_zone
 from crowdwatch.config.file_times import time_in_name
 from crowdwatch.config.times import format_time, parse_time
 
-__all__ = ["check_footage", "read_footage"]
+__all__ = ["check_footage", "no_file", "read_footage"]
 
 SUFFIXES = {
     *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts", ".m2ts", ".m2t"),
@@ -37,8 +37,9 @@ def read_footage(
         folder: that paths count from.
         origins: takes where each recording's time comes from, and what was left out.
     """
-    if isinstance(source.get("file"), str) and source["file"].strip():
-        source["file"] = str(folder / source["file"])
+    for key in ("file", "password_file"):
+        if isinstance(source.get(key), str) and source[key].strip():
+            source[key] = _within(folder, source[key])
     if isinstance(source.get("folder"), str):
         zone = source.get("time_zone") or (document.raw.get("time_zone") if isinstance(document.raw, Mapping) else None)
         found = _expand(document, (*path, "folder"), folder / source.pop("folder"), known_zone(zone))
@@ -52,11 +53,23 @@ def read_footage(
     entries = [each for each in recordings if isinstance(each, dict)] if isinstance(recordings, list) else []
     for each in entries:
         if isinstance(each.get("file"), str) and each["file"].strip():
-            each["file"] = str(folder / each["file"])
+            each["file"] = _within(folder, each["file"])
     if "start_time" not in source:
         starts = [start for each in entries if (start := _time(each.get("start_time"))) is not None]
         if starts:
             source["start_time"] = format_time(min(starts))
+
+
+def no_file(path: str) -> str:
+    """Say what is wrong with a recording that is not there."""
+    if "://" in path:
+        return "is a URL, need a file. Name a live camera's stream with url."
+    return f"no such file: {path}. Copy the footage there or correct the path; it counts from the event file."
+
+
+def _within(folder: Path, text: str) -> str:
+    """A path that counts from a folder; a URL, which is none, stays what it is, so that it can be told."""
+    return text if "://" in text else str(folder / text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +135,7 @@ def check_footage(document: Document, path: KeyPath, source: Mapping[str, Any]) 
     """Add a fault for every recording that does not exist."""
     for number, each in enumerate(source.get("recordings") or []):
         if not Path(each["file"]).is_file():
-            text = f"no such file: {each['file']}. Copy the footage there or correct the path."
-            document.fault((*path, "recordings", number, "file"), text)
+            document.fault((*path, "recordings", number, "file"), no_file(each["file"]))
 
 
 def _time(text: Any) -> int | None:

@@ -161,7 +161,8 @@ def _calculated(event: EventFile, origins: dict[str, str]) -> EventFile:
         if tsai is not None:
             size = [tsai["width_px"], tsai["height_px"]]
             fill(camera, f"cameras[{camera['id']}]", "image_size_px", size, "calibration.tsai")
-    fill(values, "", "start_time", format_time(event.start_ns), "the first frame of the earliest camera")
+    if any(camera.source.start_time is not None for camera in event.cameras):
+        fill(values, "", "start_time", format_time(event.start_ns), "the first frame of the earliest camera")
     for text, prefix in _texts(values):
         fill(text, prefix, "zh", text["en"], "en")
     done = EventFile.model_validate(values)

@@ -30,11 +30,11 @@ from crowdwatch.config.fields import (
     Step,
     Time,
     Truth,
-    Whole,
     ZoneName,
 )
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.references import ReferenceNumbers
+from crowdwatch.config.source_file import SourceFile
 from crowdwatch.config.times import parse_time
 from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import ZoneKind
@@ -48,9 +48,7 @@ __all__ = [
     "PhaseFile",
     "PhaseKind",
     "ReadingSettings",
-    "RecordingFile",
     "SiteFrame",
-    "SourceFile",
     "Text",
     "ZoneFile",
 ]
@@ -139,47 +137,6 @@ class GateFile(Model):
     name: Text | None = None
     line_m: Annotated[list[PointM], Field(min_length=2, max_length=2)]
     usable_width_m: Positive | None = None
-
-
-class RecordingFile(Model):
-    """One of several recordings of a camera: a file relative to the event file, and the time of its first frame."""
-
-    file: Plain
-    start_time: Time
-
-
-class SourceFile(Model):
-    """Where a camera's footage comes from: exactly one of ``file``, ``recordings``, ``folder``, ``sample``,
-    ``synthetic``.
-
-    Args:
-        file: a video file; relative to the event file.
-        recordings: several video files, each with the time of its first frame.
-        folder: a folder of video files whose names hold the UTC time of their first frame, as in
-            ``gate-20261231T213000Z.mp4``. Loading turns it into ``recordings``.
-        sample: a recording that ``crowdwatch samples fetch`` can obtain.
-        synthetic: a scene that is drawn, not filmed.
-        start_time: UTC of the first frame, ISO 8601; of several recordings it is the earliest.
-        capture_rate_hz: frames per second at which the footage was taken, where the container says it wrongly.
-        time_zone: of the times in file names that state none, as in ``Asia/Shanghai``; else that of the event.
-        video_stream: which one, of a file that holds several, counted from 0.
-        square_pixels: pictures whose pixels are not square are widened, as players show them.
-    """
-
-    file: Plain | None = None
-    recordings: Annotated[list[RecordingFile], Field(min_length=1, max_length=10_000)] | None = None
-    sample: Ident | None = None
-    synthetic: Ident | None = None
-    start_time: Time
-    capture_rate_hz: Annotated[Positive, Field(le=1000)] | None = None
-    time_zone: ZoneName | None = None
-    video_stream: Annotated[Whole, Field(ge=0, le=99)] | None = None
-    square_pixels: Truth = False
-
-    @property
-    def start_ns(self) -> int:
-        """``start_time`` as UTC nanoseconds."""
-        return parse_time(self.start_time)
 
 
 class CameraFile(Model):
@@ -310,10 +267,16 @@ class EventFile(Model):
 
     @property
     def start_ns(self) -> int:
-        """UTC nanoseconds at which the event starts: ``start_time``, else the first frame of the earliest camera."""
-        if self.start_time is not None:
-            return parse_time(self.start_time)
-        return min(camera.source.start_ns for camera in self.cameras)
+        """UTC nanoseconds at which the event starts: ``start_time``, else the first frame of the earliest recording;
+        with live cameras alone it has always begun (0)."""
+        return self.first_frame_ns if self.start_time is None else parse_time(self.start_time)
+
+    @property
+    def first_frame_ns(self) -> int:
+        """UTC nanoseconds of the first frame of the earliest recording; where there is none, the event's start."""
+        found = [camera.source.start_ns for camera in self.cameras if camera.source.start_time is not None]
+        told = 0 if self.start_time is None else parse_time(self.start_time)
+        return min(found, default=told)
 
     def phase_start_ns(self, phase: PhaseFile) -> int:
         """UTC nanoseconds at which a phase starts."""

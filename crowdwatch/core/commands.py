@@ -12,12 +12,13 @@ from crowdwatch.core.runs import Command, CommandKind
 __all__ = ["judge"]
 
 
-def judge(command: Command, zone_ids: Collection[str] | None = None) -> Reason | None:
+def judge(command: Command, zone_ids: Collection[str] | None = None, *, live: bool = False) -> Reason | None:
     """Why a command cannot be carried out; None where it can.
 
     Args:
         command: as it was queued, or as its row could be read: a value that is no number is NaN there.
         zone_ids: the zones of the event; None leaves the zone unjudged.
+        live: whether the run follows live cameras, so that time cannot be held up.
 
     >>> judge(Command("r", CommandKind.SPEED, "ana", 0, value=math.nan)).code.value
     'refused_value'
@@ -28,6 +29,8 @@ def judge(command: Command, zone_ids: Collection[str] | None = None) -> Reason |
         return Reason.of(Code.REFUSED_KIND)
     if not math.isfinite(command.value) or (command.kind is CommandKind.SPEED and command.value < 0):
         return Reason.of(Code.REFUSED_VALUE, value=command.value)
+    if live and command.kind in (CommandKind.PAUSE, CommandKind.RESUME, CommandKind.SPEED):
+        return Reason.of(Code.REFUSED_LIVE)
     if command.kind is not CommandKind.ACKNOWLEDGE:
         return None
     if zone_ids is not None and command.zone_id not in zone_ids:

@@ -43,6 +43,7 @@ class StreamStatus:
         offset_s: the stream's own clock less event time, where the stream has one; NaN elsewhere.
         sigma_s: standard error of the pictures' event time.
         host: where it is read.
+        dropped: pictures that came and were not decoded whole: damaged on the way, or decoding was late.
     """
 
     camera_id: str
@@ -61,6 +62,7 @@ class StreamStatus:
     offset_s: float = float("nan")
     sigma_s: float = 0.0
     host: str = ""
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

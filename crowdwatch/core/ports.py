@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Reason
 from crowdwatch.core.records import Anchor, CameraFault, Detections, Frame, FramePair, HeadMass
-from crowdwatch.core.runs import Audit, Command, Run, RunState
+from crowdwatch.core.runs import Audit, Command, Lease, Run, RunState
 
 __all__ = ["Counter", "Detector", "Source", "Store"]
 
@@ -169,6 +169,13 @@ class Store(Protocol):
         """Go back to a tick (resume after a kill): forget what later ticks wrote, queue the acknowledgements that
         were sequenced since again, except ``journaled`` ones (by command id), which the engine applies at their own
         ticks. Commands that steered the driver are not repeated, nor are refused ones."""
+
+    def lease(self, event_id: str) -> Lease | None:
+        """Who drives an event live; None where nobody does, or gave it back."""
+
+    def change_lease(self, old: Lease | None, new: Lease | None) -> bool:
+        """Put ``new`` in the place of ``old``, where exactly ``old`` stands: to take a lease (``old`` is None or one
+        that has run out), to renew it, to give it back (``new`` is None). Returns whether it stood there."""
 
     def close(self) -> None:
         """Release connections; safe to call twice."""

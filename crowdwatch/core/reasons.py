@@ -59,6 +59,8 @@ class Code(StrEnum):
     FACTOR_OUT_OF_RANGE = "factor_out_of_range"
     NOT_OBSERVED = "not_observed"
     FOOTAGE_BROKEN = "footage_broken"
+    CONNECTION_LOST = "connection_lost"
+    PICTURE_SIZE = "picture_size"
     CALIBRATION_ERROR_UNKNOWN = "calibration_error_unknown"
     # readings: worth saying, no doubt
     SCALED = "scaled"
@@ -80,6 +82,7 @@ class Code(StrEnum):
     REFUSED_VALUE = "refused_value"
     REFUSED_ZONE = "refused_zone"
     REFUSED_LEVEL = "refused_level"
+    REFUSED_LIVE = "refused_live"
     # a sentence that was written before reasons had codes
     TEXT = "text"
 
@@ -134,6 +137,8 @@ OF_CAMERA = frozenset(
         Code.FACTOR_OUT_OF_RANGE,
         Code.NOT_OBSERVED,
         Code.FOOTAGE_BROKEN,
+        Code.CONNECTION_LOST,
+        Code.PICTURE_SIZE,
         Code.CALIBRATION_ERROR_UNKNOWN,
         Code.SCALED,
         Code.CORRECTED,
@@ -164,11 +169,13 @@ TOO_FEW = frozenset(
         Code.BOXES_ALONE,
         Code.NOT_OBSERVED,
         Code.FOOTAGE_BROKEN,
+        Code.CONNECTION_LOST,
+        Code.PICTURE_SIZE,
     }
 )
 """Codes of readings that may have counted too few people, nobody knows how many: they clear no alarm."""
 
-CAMERA_FAULTS = frozenset({Code.NOT_OBSERVED, Code.FOOTAGE_BROKEN})
+CAMERA_FAULTS = frozenset({Code.NOT_OBSERVED, Code.FOOTAGE_BROKEN, Code.CONNECTION_LOST, Code.PICTURE_SIZE})
 """Why a camera has no observation where one was due: what a :class:`~crowdwatch.core.records.CameraFault` may say."""
 
 NESTING = frozenset({Code.NOT_COUNTED, Code.OFTEN_NOT_COUNTED})

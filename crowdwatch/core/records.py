@@ -104,10 +104,23 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FramePair:
-    """What a source delivers: the frame to analyse and the one decoded just before it, if there is one."""
+    """What a source delivers: the frame to analyse and the one decoded just before it, if there is one.
+
+    ``analysed_ns`` is the exposure of the camera's frame that was analysed before, where frames may be left out: what
+    is measured once a second is then measured on the first *analysed* frame of the second. None: sampling instants
+    decide.
+    """
 
     previous: Frame | None
     current: Frame
+    analysed_ns: int | None = None
+
+    @property
+    def before_ns(self) -> int | None:
+        """The frame before the current one as schedules take it; None for the first of its footage."""
+        if self.analysed_ns is not None:
+            return self.analysed_ns
+        return None if self.previous is None else self.previous.stamp.t_ns
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from crowdwatch.core.reasons import Reason
 
-__all__ = ["Audit", "Command", "CommandKind", "Mode", "Run", "RunState"]
+__all__ = ["Audit", "Command", "CommandKind", "Lease", "Mode", "Run", "RunState"]
 
 
 class Mode(StrEnum):
@@ -120,3 +120,28 @@ class Audit:
     score_min: float = 0.0
     corrects: int = 0
     audit_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Says which engine drives an event live: one at a time. It is renewed about once a second.
+
+    Nobody's clock is asked whether it has run out: who waits for it sees that ``renewed`` stays as it is, by a clock of
+    its own.
+
+    Args:
+        event_id: the event.
+        holder: a name that no other engine has.
+        host: the machine, and what its process numbers belong to, so that an engine on the same one can see at once
+            that the holder is gone.
+        pid: its process there.
+        pid_started: when that process began, in the machine's own count, since numbers come again.
+        renewed: how often it was.
+    """
+
+    event_id: str
+    holder: str
+    host: str
+    pid: int
+    pid_started: int
+    renewed: int = 0

@@ -80,6 +80,11 @@ class TorchYolo:
         """The part of a person that its boxes locate."""
         return self._shape.anchor
 
+    @property
+    def batch(self) -> int:
+        """Pictures per pass."""
+        return self._batch
+
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Boxes of people, one record per frame, in order. Raises ModelError."""
         found: list[Detections] = []

@@ -43,6 +43,14 @@ class Board:
         with self._lock:
             return what in self._standing
 
+    def __len__(self) -> int:
+        """How many things ail now."""
+        return len(self._standing)
+
+    def __bool__(self) -> bool:
+        """A board is a board, also an empty one."""
+        return True
+
     @property
     def message(self) -> str:
         """Everything that ails now, for the heartbeat; empty when all is well."""

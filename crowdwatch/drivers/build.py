@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,12 +16,15 @@ from crowdwatch import config, counters, detectors
 from crowdwatch.analytics import audit
 from crowdwatch.assets import samples
 from crowdwatch.config import EventFile
-from crowdwatch.config.schema import CameraFile, RecordingFile
+from crowdwatch.config.schema import CameraFile
+from crowdwatch.config.source_file import RecordingFile
 from crowdwatch.config.times import parse_time, time_step_ns
 from crowdwatch.core.ports import Counter, Detector, Source, Store
 from crowdwatch.core.reasons import Code
-from crowdwatch.core.records import Anchor
+from crowdwatch.core.records import Anchor, Stamp
 from crowdwatch.core.site import Camera, Site
+from crowdwatch.detectors.choose import has_gpu
+from crowdwatch.detectors.gathered import GatheredDetector
 from crowdwatch.drivers.feed import Feed
 from crowdwatch.drivers.scenes import drawn_scene
 from crowdwatch.errors import CrowdWatchError, SourceUnavailable, WeightsNotFound, all_faults
@@ -30,20 +34,25 @@ from crowdwatch.observation.schedule import Schedule
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
 from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector
+from crowdwatch.store.kept_pictures import expire as expire_pictures
 from crowdwatch.store.log import LogReader
-from crowdwatch.store.sql import SqlStore
+from crowdwatch.store.pictures import newest_picture
 
 __all__ = [
     "DEFAULT_RUNS",
     "Models",
+    "expire_pictures",
     "footage_files",
+    "newest_picture",
     "open_counter",
     "open_detector",
     "open_feed",
     "open_feeds",
+    "open_live",
     "open_log",
     "open_source",
     "open_store",
+    "recording_of",
     "store_url",
 ]
 
@@ -54,6 +63,9 @@ MOST_STREAMS = 4
 
 READ_AT_ONCE = 4
 """Recordings of a camera that are opened at once."""
+
+LIVE_PASS = 16
+"""Pictures of live cameras in a pass of a GPU, at most."""
 
 SPARE_THREADS = 1
 """Frames that are prepared and judged while the detector is busy with others."""
@@ -66,6 +78,9 @@ def store_url(runs: Path, url: str | None = None) -> str:
 
 def open_store(url: str, *, create: bool = True) -> Store:
     """Open the store. Raises StoreUnavailable."""
+    # SQLAlchemy takes half a second to import, which a process that only observes does not pay
+    from crowdwatch.store.sql import SqlStore
+
     return SqlStore(url, create=create)
 
 
@@ -146,16 +161,39 @@ def _sample_hz(event: EventFile, camera: Camera) -> Fraction | None:
     return None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
 
 
+def recording_of(camera: CameraFile, path: Path, start_time: str, kept_in: Path | None = None) -> partial[Recording]:
+    """What opens a recording of a camera; it can be handed to another process."""
+    source = camera.source
+    return partial(
+        Recording,
+        path,
+        camera_id=camera.id,
+        start_ns=parse_time(start_time),
+        capture_rate_hz=None if source.capture_rate_hz is None else Fraction(str(source.capture_rate_hz)),
+        sample_hz=None if camera.sample_hz is None else Fraction(str(camera.sample_hz)),
+        keyframes_only=camera.keyframe_interval_s is not None,
+        video_stream=source.video_stream,
+        square_pixels=source.square_pixels,
+        start_step_ns=time_step_ns(start_time),
+        kept_in=kept_in,
+    )
+
+
 def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | None = None) -> Source:
     """Open one camera's footage and hold its size against the calibration's.
 
     ``kept_in`` is the folder where what was found in its files before may be kept.
 
     Raises:
-        SourceUnavailable: missing, unreadable, or of another size than the calibration.
+        SourceUnavailable: missing, unreadable, of another size than the calibration, or live.
         SampleUnavailable: it is a sample, and it can be had from nowhere.
     """
     entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    if entry.source.live:
+        raise SourceUnavailable(
+            f"camera {camera.camera_id!r} is live: of what it sees there is no recording. Run crowdwatch live with "
+            "this event file; a live run is read again with crowdwatch replay --log."
+        )
     rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
     sample_hz = _sample_hz(event, camera)
     if entry.source.synthetic is not None:
@@ -163,22 +201,16 @@ def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | No
         return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
 
     def recording(path: Path, start_time: str) -> Recording:
-        only = entry.keyframe_interval_s is not None
-        return Recording(
-            path, camera_id=camera.camera_id, start_ns=parse_time(start_time), capture_rate_hz=rate,
-            sample_hz=sample_hz, keyframes_only=only, video_stream=entry.source.video_stream,
-            square_pixels=entry.source.square_pixels, start_step_ns=time_step_ns(start_time),
-            kept_in=kept_in,
-        )  # fmt: skip
+        return recording_of(entry, path, start_time, kept_in)()
 
     plane = camera.fixed_plane
     footage: Recording | RecordingSequence
     if entry.source.recordings is not None:
         footage = RecordingSequence(_opened(recording, entry.source.recordings))
     elif entry.source.sample is not None:
-        footage = recording(samples.fetch(entry.source.sample), entry.source.start_time)
+        footage = recording(samples.fetch(entry.source.sample), str(entry.source.start_time))
     else:
-        footage = recording(Path(str(entry.source.file)), entry.source.start_time)
+        footage = recording(Path(str(entry.source.file)), str(entry.source.start_time))
     if footage.image_hw != plane.image_hw:
         got, need = footage.image_hw, plane.image_hw
         where = " and ".join(str(path) for path in footage_files(entry)[:2])
@@ -230,10 +262,13 @@ class Models:
     Args:
         event: says which.
         site: the place.
+        cameras: that ask one after the other for one picture each, as live ones do: so many are looked at at once, at
+            most, and on a GPU in one pass. None for recordings, of which one asks for many.
     """
 
     event: EventFile
     site: Site
+    cameras: int | None = None
     _detectors: dict[Anchor, Detector] = field(default_factory=dict)
     _counter: tuple[Counter | None, str] | None = None
     _ground: Ground | None = None
@@ -245,12 +280,24 @@ class Models:
     @property
     def streams(self) -> int:
         """Pictures that a detector looks at at once: one a core, each on one thread, as far as memory is no matter."""
-        return min(self.event.detector.threads or os.cpu_count() or 1, MOST_STREAMS)
+        most = MOST_STREAMS if self.cameras is None else max(1, min(self.cameras, MOST_STREAMS))
+        return min(self.event.detector.threads or os.cpu_count() or 1, most)
+
+    @property
+    def workers(self) -> int:
+        """Pictures of live cameras that are analysed at once: on a GPU as many as go into a pass."""
+        at_once = self.streams
+        if self.cameras is not None and self.event.detector.runtime != "openvino" and has_gpu():
+            at_once = max(1, min(self.cameras, LIVE_PASS))
+        return at_once + SPARE_THREADS
 
     def detector(self, anchor: Anchor) -> Detector:
         """The detector of people or of heads. Raises ModelError."""
         if anchor not in self._detectors:
-            self._detectors[anchor] = open_detector(self.event, anchor, self.streams)
+            detector = open_detector(self.event, anchor, self.streams)
+            batch = getattr(detector, "batch", 1)
+            gathers = self.cameras is not None and batch > 1
+            self._detectors[anchor] = GatheredDetector(detector, batch) if gathers else detector
         return self._detectors[anchor]
 
     def counter(self) -> tuple[Counter | None, str]:
@@ -302,6 +349,37 @@ def open_feed(event: EventFile, camera: Camera, models: Models, kept_in: Path | 
     heads = _heads(event, camera, counter, models.ground())
     threads = models.streams + SPARE_THREADS
     return Feed(source, detector, camera.plane, heads, note, threads, _sample_hz(event, camera))
+
+
+def open_live(
+    event: EventFile, camera: Camera, models: Models, begins_ns: int = 0
+) -> tuple[Detector, HeadCounter | None]:
+    """What looks at the pictures of a live camera: its detector, and its counter where one runs.
+
+    Its schedules go by the picture that was analysed before, since pictures may be left out. A drawn scene, which is
+    played again and again from ``begins_ns`` on, tells its own truth.
+
+    Raises:
+        ModelError: as of :class:`Models`.
+    """
+    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    detector: Detector
+    counter: Counter | None
+    if entry.source.synthetic is not None:
+        rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
+        scene = drawn_scene(entry.source.synthetic, event, models.site, camera, rate)
+
+        def shown(stamp: Stamp) -> int:
+            return scene.seq_at(stamp.t_ns - begins_ns)
+
+        detector = TruthDetector(scene, camera.anchor, shown)
+        counter = None if event.counter.model == "none" else TruthCounter(scene, seq_of=shown)
+    else:
+        detector, (counter, _) = models.detector(camera.anchor), models.counter()
+    heads = _heads(event, camera, counter, models.ground())
+    if heads is None:
+        return detector, None
+    return detector, replace(heads, schedule=replace(heads.schedule, sample_hz=None))
 
 
 def open_feeds(event: EventFile, site: Site | None = None, models: Models | None = None) -> list[Feed]:

@@ -1,11 +1,13 @@
-"""When a tick is due: as fast as the machine can, paced, or when the wall clock says so."""
+"""When a tick is due: as fast as the machine can, paced, or when the clock of a live run says so."""
 
 from __future__ import annotations
 
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "PacedClock", "WallClock"]
+from crowdwatch.sources.live.event_clock import EventClock
+
+__all__ = ["Clock", "LiveClock", "PacedClock"]
 
 NS = 1_000_000_000
 
@@ -61,14 +63,21 @@ class PacedClock:
         self._anchor = None
 
 
-class WallClock:
-    """Event time is now: a tick is due when the wall clock reaches it. Its pace cannot be changed."""
+class LiveClock:
+    """Event time is now: a tick is due when the clock of the run reaches it. Its pace cannot be changed.
+
+    Args:
+        clock: event time, which goes on where the wall clock jumps.
+    """
 
     speed = 1.0
 
+    def __init__(self, clock: EventClock) -> None:
+        self._clock = clock
+
     def wait_s(self, t_ns: int) -> float:
         """As of :class:`Clock`."""
-        return (t_ns - time.time_ns()) / NS
+        return (t_ns - self._clock.now_ns()) / NS
 
     def set_speed(self, speed: float) -> None:
         """Nothing: time passes as it does."""

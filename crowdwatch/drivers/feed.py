@@ -13,7 +13,7 @@ from crowdwatch.errors import CrowdWatchError, ModelError, SourceDamaged, Source
 from crowdwatch.observation.observe import HeadCounter, observe
 from crowdwatch.observation.prefetch import prefetch
 
-__all__ = ["Attempt", "Feed"]
+__all__ = ["Attempt", "Feed", "attempt"]
 
 DAMAGED = "its bytes are damaged, or it leans on a frame whose bytes are. Copy the recording again."
 
@@ -27,6 +27,26 @@ class Attempt:
 
     event: Observation | CameraFault
     error: CrowdWatchError | None = None
+
+
+def attempt(
+    pairs: Sequence[FramePair],
+    detector: Detector,
+    plane: GroundPlane | None,
+    heads: HeadCounter | None = None,
+    sample_hz: Fraction | None = None,
+) -> list[Attempt]:
+    """Observe frames, as :func:`crowdwatch.observation.observe.observe` does; a picture that cannot be analysed is a
+    fault of this picture alone, whatever went wrong."""
+    try:
+        return [Attempt(each) for each in observe(pairs, detector, plane, heads, sample_hz)]
+    except Exception as error:  # noqa: BLE001  one picture must not end the run of all cameras
+        if len(pairs) > 1:
+            return [each for pair in pairs for each in attempt([pair], detector, plane, heads, sample_hz)]
+        stamp = pairs[0].current.stamp
+        known = error if isinstance(error, CrowdWatchError) else ModelError(f"{type(error).__name__}: {error}")
+        known.__cause__ = None if known is error else error
+        return [Attempt(CameraFault(stamp.camera_id, stamp.t_ns, Code.NOT_OBSERVED), known)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,16 +94,8 @@ class Feed:
             ) from error
 
     def attempt(self, pairs: Sequence[FramePair]) -> list[Attempt]:
-        """Observe frames; a picture that cannot be analysed is a fault of this picture alone, whatever went wrong."""
-        try:
-            return [Attempt(each) for each in observe(pairs, self.detector, self.plane, self.heads, self.sample_hz)]
-        except Exception as error:  # noqa: BLE001  one picture must not end the run of all cameras
-            if len(pairs) > 1:
-                return [each for pair in pairs for each in self.attempt([pair])]
-            stamp = pairs[0].current.stamp
-            known = error if isinstance(error, CrowdWatchError) else ModelError(f"{type(error).__name__}: {error}")
-            known.__cause__ = None if known is error else error
-            return [Attempt(CameraFault(stamp.camera_id, stamp.t_ns, Code.NOT_OBSERVED), known)]
+        """As of :func:`attempt`."""
+        return attempt(pairs, self.detector, self.plane, self.heads, self.sample_hz)
 
     def attempt_span(self, from_ns: int, to_ns: int, batch_frames: int = 1) -> Iterator[Attempt]:
         """Attempt the sampled frames of ``[from_ns, to_ns)``, ``batch_frames`` at a time in the detector.

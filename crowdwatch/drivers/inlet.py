@@ -57,6 +57,7 @@ class CommandInlet:
         board: where it is said that the store cannot be asked.
         zone_ids: the zones of the event; None leaves zones unjudged.
         journaled: actions of before, and where new ones are written down.
+        live: whether the run follows live cameras.
     """
 
     store: Store
@@ -66,6 +67,7 @@ class CommandInlet:
     board: Board = field(default_factory=Board)
     zone_ids: Collection[str] | None = None
     journaled: Journaled = field(default_factory=Journaled)
+    live: bool = False
     paused: bool = False
     _unmarked: dict[int, tuple[int, Reason | None]] = field(default_factory=dict)
     _ask_at: float = 0.0
@@ -91,7 +93,7 @@ class CommandInlet:
             acknowledges = command.kind is CommandKind.ACKNOWLEDGE
             if acknowledges and t_ns < self.journaled.not_before_ns:
                 continue
-            refused = judge(command, self.zone_ids)
+            refused = judge(command, self.zone_ids, live=self.live)
             if refused is None and acknowledges:
                 action = _action(command, t_ns)
                 self.journaled.record(action)

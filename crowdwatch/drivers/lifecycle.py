@@ -31,6 +31,7 @@ from crowdwatch.errors import CrowdWatchError, StoreError
 from crowdwatch.rendering.picture import Overlay
 from crowdwatch.store import files
 from crowdwatch.store.journal import ActionJournal
+from crowdwatch.store.live_log import LiveLog
 from crowdwatch.store.log import LogReader, LogWriter
 from crowdwatch.store.pictures import PictureFolder
 
@@ -249,7 +250,7 @@ def refold(folder: Path, view: SiteView, totals: RunTotals, sink: StoreSink) -> 
     return state
 
 
-def leave_log(log: LogWriter) -> None:
+def leave_log(log: LogWriter | LiveLog) -> None:
     """Keep what a run that failed has logged; a log that was closed properly is left as it is."""
     with suppress(CrowdWatchError):
         log.close(complete=False)

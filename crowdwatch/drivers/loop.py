@@ -18,7 +18,7 @@ from crowdwatch.core.records import Detections, Frame, LogEvent, Observation, Op
 from crowdwatch.core.runs import RunState
 from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import Clock
-from crowdwatch.drivers.heartbeat import Heartbeat
+from crowdwatch.drivers.heartbeat import HUNG_S, Heartbeat
 from crowdwatch.drivers.inlet import CommandInlet, Journaled
 from crowdwatch.drivers.streams import EventStream
 from crowdwatch.drivers.totals import RunTotals
@@ -63,6 +63,9 @@ class Loop:
             the newest that the sink has taken.
         zone_ids: of the event; commands for others are refused. None leaves them unjudged.
         journaled: where actions are written down, and those of before.
+        live: whether it follows live cameras, so that it cannot be paused.
+        folded: called with the state after every tick, once its outcome has been taken.
+        hung_s: as of :class:`~crowdwatch.drivers.heartbeat.Heartbeat`.
     """
 
     store: Store
@@ -77,6 +80,9 @@ class Loop:
     written: Callable[[], int | None] | None = None
     zone_ids: Collection[str] | None = None
     journaled: Journaled = field(default_factory=Journaled)
+    live: bool = False
+    folded: Callable[[State], None] = lambda state: None
+    hung_s: float = HUNG_S
 
     def run(self, state: State, stream: EventStream, from_ns: int) -> State:
         """Fold events as they come, until they end or ``stop`` is set.
@@ -90,7 +96,7 @@ class Loop:
             CrowdWatchError: an event, the log or the store cannot be used; what was written before stays.
         """
         inlet = CommandInlet(
-            self.store, self.run_id, self.clock, self.stop, self.board, self.zone_ids, self.journaled
+            self.store, self.run_id, self.clock, self.stop, self.board, self.zone_ids, self.journaled, self.live
         )  # fmt: skip
 
         def standing() -> tuple[RunState, float]:
@@ -103,7 +109,7 @@ class Loop:
             written = reached[0] if self.written is None else self.written()
             return from_ns if written is None else written
 
-        with Heartbeat(self.store, self.run_id, from_ns, standing, self.board) as heartbeat:
+        with Heartbeat(self.store, self.run_id, from_ns, standing, self.board, hung_s=self.hung_s) as heartbeat:
             for event, frame in stream:
                 heartbeat.moved(readable_ns())
                 actions = [] if self.stop.is_set() else self._actions(event, inlet, heartbeat, readable_ns)
@@ -117,6 +123,7 @@ class Loop:
                         self.sink(outcome, newest)
                         newest = {}
                         reached[0] = outcome.t_ns
+                        self.folded(state)
                         self.progress(outcome.t_ns)
         return state
 

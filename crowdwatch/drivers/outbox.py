@@ -87,6 +87,14 @@ class Outbox:
         """The newest tick that the store has; None before the first."""
         return self._written_ns
 
+    def __len__(self) -> int:
+        """How many outcomes wait."""
+        return len(self._waiting)
+
+    def __bool__(self) -> bool:
+        """An outbox is one, also when it is empty."""
+        return True
+
     def put(self, outcomes: Sequence[Outcome]) -> None:
         """Hand outcomes over, in their order. Waits where too many wait already.
 

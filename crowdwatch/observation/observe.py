@@ -98,8 +98,7 @@ def _observe(
     heads: HeadCounter | None,
     sample_hz: Fraction | None,
 ) -> Observation:
-    before_ns = None if pair.previous is None else pair.previous.stamp.t_ns
-    profiles = first_of_span(PROFILES_EVERY_S, before_ns, pair.current.stamp.t_ns, sample_hz)
+    profiles = first_of_span(PROFILES_EVERY_S, pair.before_ns, pair.current.stamp.t_ns, sample_hz)
     seen = evidence(pair, profiles=profiles)
     own = pair.current.plane
     plane = plane if own is None else own
@@ -126,8 +125,7 @@ def count_heads(
     moves = pair.current.plane is not None
     if moves and heads_fault(plane) is not None:
         return None, Code.HEADS_NOT_PROJECTED
-    before_ns = None if pair.previous is None else pair.previous.stamp.t_ns
-    if not heads.schedule.due(before_ns, pair.current.stamp.t_ns, positions, saturated):
+    if not heads.schedule.due(pair.before_ns, pair.current.stamp.t_ns, positions, saturated):
         return None, None
     try:
         (seen,) = heads.counter.count([pair.current])

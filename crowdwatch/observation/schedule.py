@@ -81,9 +81,10 @@ class Schedule:
         if self.moves or first_of_span(self.every_s, previous_ns, t_ns, self.sample_hz):
             return True
         often = first_of_span(self.dense_every_s, previous_ns, t_ns, self.sample_hz)
-        return often and (saturated or self._dense(positions))
+        return often and (saturated or self.stand_close(positions))
 
-    def _dense(self, positions: Positions) -> bool:
+    def stand_close(self, positions: Positions) -> bool:
+        """Whether detections stand close somewhere."""
         known = (positions.score >= self.score_min) & np.isfinite(positions.xy_m).all(axis=1)
         if not known.any():
             return False

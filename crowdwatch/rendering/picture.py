@@ -19,7 +19,7 @@ from crowdwatch.errors import RecordError
 from crowdwatch.ground import head_size_px, polygons, to_ground, valid_px
 from crowdwatch.rendering.palette import BAND_COLOURS, LEVEL_STYLES, band_index, rgb
 
-__all__ = ["HEAD_UNDER_PX", "Overlay", "block_px", "coarsen"]
+__all__ = ["HEAD_UNDER_PX", "Coarsener", "Overlay", "block_px", "coarsen"]
 
 HEAD_UNDER_PX = 8.0
 """A head must be smaller than this, measured in the blocks that remain. Face recognition needs tens of pixels between
@@ -80,19 +80,46 @@ def coarsen(image_bgr: U8, head_px: FloatArray) -> U8:
     >>> np.unique(coarsen(board, np.full((8, 8), 14.0))).tolist()
     [127]
     """
-    return _coarsen(image_bgr, block_px(head_px))
+    return Coarsener(head_px)(image_bgr)
 
 
-def _coarsen(image_bgr: U8, block: NDArray[np.int64]) -> U8:
-    height, width = image_bgr.shape[:2]
-    if block.shape != (height, width):
-        raise RecordError(f"picture of {(height, width)} does not fit the calibration's {block.shape}.")
-    out: U8 = image_bgr.copy()
-    for side in np.unique(block):
-        if side > 1:
-            mask = (block == side).astype(np.uint8)
-            cv2.copyTo(_blocks(image_bgr, int(side)), mask, out)
-    return out
+class Coarsener:
+    """:func:`coarsen` for the pictures of one view: what does not change is computed once.
+
+    Args:
+        head_px: (H, W) pixels across a head.
+    """
+
+    def __init__(self, head_px: FloatArray) -> None:
+        block = block_px(head_px)
+        self._image_hw = block.shape
+        self._masks = {int(side): (block == side).astype(np.uint8) for side in np.unique(block) if side > 1}
+
+    @classmethod
+    def of(cls, plane: GroundPlane) -> Coarsener:
+        """For the pictures of a calibrated camera."""
+        return cls(head_size_px(plane))
+
+    def __call__(self, image_bgr: U8) -> U8:
+        """The picture, coarsened; a new one. Raises RecordError: it is of another size."""
+        if self._image_hw != image_bgr.shape[:2]:
+            raise RecordError(f"picture of {image_bgr.shape[:2]} does not fit the calibration's {self._image_hw}.")
+        out: U8 = image_bgr.copy()
+        for side, mask in self._masks.items():
+            cv2.copyTo(_blocks(image_bgr, side), mask, out)
+        return out
+
+    def jpeg(self, image_bgr: U8) -> bytes:
+        """The same as a JPEG file."""
+        return as_jpeg(self(image_bgr))
+
+
+def as_jpeg(picture_bgr: U8) -> bytes:
+    """A picture as a JPEG file. Raises RecordError: it cannot be written."""
+    done, encoded = cv2.imencode(".jpg", picture_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise RecordError(f"picture of {picture_bgr.shape} cannot be written as JPEG. Check the frame's size.")
+    return encoded.tobytes()
 
 
 def _blocks(image_bgr: U8, side: int) -> U8:
@@ -116,7 +143,7 @@ class Overlay:
 
     plane: GroundPlane
     zones: Mapping[str, FloatArray]
-    _block: NDArray[np.int64] = field(init=False)
+    _coarsener: Coarsener = field(init=False)
     _ground_m: NDArray[np.float32] = field(init=False)
     _stripes: NDArray[np.bool_] = field(init=False)
     _outlines: dict[str, list[NDArray[np.int32]]] = field(init=False)
@@ -124,7 +151,7 @@ class Overlay:
 
     def __post_init__(self) -> None:
         height, width = self.plane.image_hw
-        self._block = block_px(head_size_px(self.plane))
+        self._coarsener = Coarsener.of(self.plane)
         v, u = np.mgrid[0:height, 0:width].astype(np.float64)
         self._stripes = (u + v) // STRIPE_PX % 2 == 0
         pixels = np.stack([u.ravel(), v.ravel()], axis=1)
@@ -177,7 +204,7 @@ class Overlay:
         Raises:
             RecordError: the frame does not have the calibration's size, or cannot be encoded.
         """
-        canvas = _coarsen(frame.image_bgr, self._block)
+        canvas = self._coarsener(frame.image_bgr)
         if grid is not None:
             self._draw_density(canvas, grid)
         for zone_id, contours in self._outlines.items():
@@ -185,10 +212,7 @@ class Overlay:
             _draw_lines(canvas, contours, _bgr(LEVEL_STYLES[level].colour))
         if detections is not None:
             _draw_boxes(canvas, detections.xyxy_px[detections.score >= score_min])
-        done, encoded = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        if not done:
-            raise RecordError(f"picture of {canvas.shape} cannot be written as JPEG. Check the frame's size.")
-        return encoded.tobytes()
+        return as_jpeg(canvas)
 
     def _draw_density(self, canvas: U8, grid: DensityGrid) -> None:
         """Blend the colour of each pixel's cell into the canvas; unknown cells are hatched with dark stripes."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import TypeAlias
 
 import cv2
@@ -68,6 +69,10 @@ class Scene:
     def truth(self, seq: int) -> FloatArray:
         """(N, 2) where everyone stands in a frame."""
         return self.people(float(seq / self.rate_hz))
+
+    def seq_at(self, into_ns: int) -> int:
+        """The frame that is shown so long after the first one, where the scene begins anew when it is over."""
+        return round(into_ns * self.rate_hz / NS) % self.frames
 
     def plane_at(self, seq: int) -> GroundPlane:
         """The camera in a frame."""
@@ -270,13 +275,22 @@ class SyntheticSource:
 
 
 class TruthDetector:
-    """Tells the scene's truth as boxes: everyone whose anchor lies in the picture, with score 1."""
+    """Tells the scene's truth as boxes: everyone whose anchor lies in the picture, with score 1.
+
+    Args:
+        scene: what is shown.
+        anchor: what the boxes locate.
+        seq_of: which of the scene's frames a frame shows; by default the one of its number.
+    """
 
     detector_id = "synthetic/truth"
 
-    def __init__(self, scene: Scene, anchor: Anchor = Anchor.FEET) -> None:
+    def __init__(
+        self, scene: Scene, anchor: Anchor = Anchor.FEET, seq_of: Callable[[Stamp], int] = attrgetter("seq")
+    ) -> None:
         self._scene = scene
         self._anchor = anchor
+        self._seq_of = seq_of
 
     @property
     def anchor(self) -> Anchor:
@@ -291,9 +305,10 @@ class TruthDetector:
         """Nothing to release."""
 
     def _truth(self, frame: Frame) -> Detections:
-        plane = self._scene.plane_at(frame.stamp.seq)
+        seq = self._seq_of(frame.stamp)
+        plane = self._scene.plane_at(seq)
         height, width = frame.image_hw
-        xy = self._scene.truth(frame.stamp.seq)
+        xy = self._scene.truth(seq)
         feet = to_image(plane, xy)
         top = to_image(plane, xy, PERSON_M)
         centre = feet if self._anchor is Anchor.FEET else to_image(plane, xy, plane.head_plane_m)
@@ -312,12 +327,18 @@ class TruthDetector:
 
 
 class TruthCounter:
-    """Tells the scene's truth as a density map: one person in the block that shows the middle of their head."""
+    """Tells the scene's truth as a density map: one person in the block that shows the middle of their head.
+
+    Args:
+        scene, seq_of: as of :class:`TruthDetector`.
+        block_px: side of a block.
+    """
 
     counter_id = "synthetic/truth"
 
-    def __init__(self, scene: Scene, block_px: float = 8.0) -> None:
+    def __init__(self, scene: Scene, block_px: float = 8.0, seq_of: Callable[[Stamp], int] = attrgetter("seq")) -> None:
         self._scene = scene
+        self._seq_of = seq_of
         self._block_px = block_px
 
     def count(self, frames: Sequence[Frame]) -> list[HeadMass]:
@@ -328,9 +349,10 @@ class TruthCounter:
         """Nothing to release."""
 
     def _truth(self, frame: Frame) -> HeadMass:
-        plane = self._scene.plane_at(frame.stamp.seq)
+        seq = self._seq_of(frame.stamp)
+        plane = self._scene.plane_at(seq)
         height, width = frame.image_hw
-        heads = to_image(plane, self._scene.truth(frame.stamp.seq), plane.head_plane_m)
+        heads = to_image(plane, self._scene.truth(seq), plane.head_plane_m)
         with np.errstate(invalid="ignore"):
             shown = ((heads >= 0) & (heads < (width, height))).all(axis=1)
         block = (heads[shown] / self._block_px).astype(np.int64)

@@ -35,6 +35,7 @@ from crowdwatch.store.columns import (
     write_parquet,
 )
 from crowdwatch.store.layout import Header, Layout, Part, digest_of
+from crowdwatch.store.live_journal import journaled_events
 
 __all__ = ["LogReader", "LogWriter"]
 
@@ -94,6 +95,16 @@ class LogWriter:
     def last_tick_ns(self) -> int | None:
         """The newest tick that was appended, or that the resumed log has."""
         return self._last_tick_ns
+
+    @property
+    def next(self) -> int:
+        """The log sequence number of the next event."""
+        return self._next
+
+    @property
+    def closed(self) -> int:
+        """The log sequence number before which every event is in a closed part."""
+        return self._first
 
     def append(self, event: LogEvent) -> None:
         """Add one event behind all others.
@@ -186,7 +197,8 @@ class LogWriter:
 
 
 class LogReader:
-    """Reads a log, also while another process writes it: what is in closed parts when it is opened.
+    """Reads a log, also while another process writes it: what is in closed parts when it is opened, and of a live run
+    what its journal holds behind them.
 
     Raises:
         LogCorrupt: the folder holds no log, or one that is damaged; the message names the file and the remedy.
@@ -197,7 +209,10 @@ class LogReader:
         self._header = self._layout.read_header()
         # the end mark first: were it written between the two looks, the parts would be behind it
         self._complete = self._layout.read_end() is not None
+        tail = journaled_events(self._layout.folder)  # before the parts: what is closed meanwhile stands in both
         self._parts = _checked(self._layout)
+        closed = self._parts[-1].next if self._parts else 0
+        self._tail = [(number, event) for number, event in tail if number >= closed]
 
     @property
     def config_json(self) -> str:
@@ -217,17 +232,21 @@ class LogReader:
     @property
     def last_tick_ns(self) -> int | None:
         """The newest tick; None when there is none."""
-        return _last_tick(self._parts)
+        journaled = (event.t_ns for _, event in reversed(self._tail) if isinstance(event, Tick))
+        return next(journaled, _last_tick(self._parts))
 
     @property
     def observation_count(self) -> int:
         """How many observations it holds."""
-        return sum(part.observations for part in self._parts)
+        journaled = sum(isinstance(event, Observation) for _, event in self._tail)
+        return sum(part.observations for part in self._parts) + journaled
 
-    def events(self) -> Iterator[LogEvent]:
-        """Yield every event in its order; one part is in memory at a time."""
+    def events(self, from_number: int = 0) -> Iterator[LogEvent]:
+        """Yield every event in its order, from a log sequence number on; one part is in memory at a time."""
         for part in self._parts:
-            rows = self._layout.read_timeline(part)
+            if part.next <= from_number:
+                continue
+            rows = [row for row in self._layout.read_timeline(part) if row["log_seq"] >= from_number]
             found = self._load(part, rows)
             for row in rows:
                 try:
@@ -238,6 +257,7 @@ class LogReader:
                         "Restore it from a copy, or replay the footage into a new folder."
                     ) from error
                 yield event
+        yield from (event for number, event in self._tail if number >= from_number)
 
     def observations(
         self, camera_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
@@ -259,6 +279,14 @@ class LogReader:
             found = self._load(part, rows)
             for row in rows:
                 yield found.pop(row["log_seq"])
+        for _, event in self._tail:
+            if (
+                isinstance(event, Observation)
+                and (camera_id is None or event.stamp.camera_id == camera_id)
+                and (from_ns is None or event.t_ns >= from_ns)
+                and (to_ns is None or event.t_ns < to_ns)
+            ):
+                yield event
 
     def _load(self, part: Part, rows: list[EventRow]) -> dict[int, Observation]:
         found: dict[int, Observation] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crowdwatch.errors import StoreUnavailable
 
-__all__ = ["PictureFolder"]
+__all__ = ["PictureFolder", "newest_picture"]
 
 KEEP = 3600
 """An hour of one picture a second: about 100 MB per camera at 768x576."""
@@ -66,3 +66,32 @@ class PictureFolder:
             raise StoreUnavailable(
                 f"picture folder {folder}: {error.strerror}. Free disk space, or choose another folder with --runs."
             ) from error
+
+
+def newest_picture(folder: str, camera_id: str, at_ns: int) -> tuple[bytes, int] | None:
+    """Read ``<folder>/pictures/<camera_id>/<t_ns>.jpg`` with the largest t <= ``at_ns``.
+
+    Args:
+        folder: the run's folder.
+        camera_id: the camera; one that would lead out of the folder has no picture.
+        at_ns: event time.
+
+    Returns:
+        The file's bytes and its time, or None. A file that is not a whole JPEG is passed over.
+    """
+    if camera_id in ("", ".", "..") or Path(camera_id).name != camera_id:
+        return None
+    place = Path(folder) / "pictures" / camera_id
+    try:
+        names = [entry.name for entry in os.scandir(place)]
+    except OSError:
+        return None
+    times = sorted((int(n[:-4]) for n in names if n.endswith(".jpg") and n[:-4].isdecimal()), reverse=True)
+    for t_ns in [t_ns for t_ns in times if t_ns <= at_ns][:3]:
+        try:
+            jpeg = (place / f"{t_ns}.jpg").read_bytes()
+        except OSError:
+            continue
+        if jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9"):
+            return jpeg, t_ns
+    return None

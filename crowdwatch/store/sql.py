@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Code, Reason, reasons_from_json
-from crowdwatch.core.runs import Audit, Command, CommandKind, Run, RunState
+from crowdwatch.core.runs import Audit, Command, CommandKind, Lease, Run, RunState
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
@@ -259,6 +259,26 @@ class SqlStore:
             connection.execute(late.values(sequenced_t_ns=None))
             for table in made:
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id, table.c.t_ns > after_ns))
+
+    def lease(self, event_id: str) -> Lease | None:
+        """Who drives an event live; see :meth:`crowdwatch.core.ports.Store.lease`."""
+        found = self._read(Lease, tables.leases, tables.leases.c.event_id == event_id)
+        return found[0] if found else None
+
+    def change_lease(self, old: Lease | None, new: Lease | None) -> bool:
+        """Take, renew or give back a lease; see :meth:`crowdwatch.core.ports.Store.change_lease`."""
+        column = tables.leases.c
+        with explained(self._where, "lease"), self._writes.begin() as connection:
+            if old is not None:
+                stands = sa.and_(*(column[name] == value for name, value in _row(old).items()))
+                if new is None:
+                    return connection.execute(sa.delete(tables.leases).where(stands)).rowcount == 1
+                return connection.execute(sa.update(tables.leases).where(stands).values(_row(new))).rowcount == 1
+            if new is None:
+                return True
+            statement = _insert(connection.dialect.name, tables.leases, tuple(_row(new)), keep=True)
+            done = connection.execute(statement.values(_row(new)).returning(column.event_id))
+            return done.first() is not None
 
     def close(self) -> None:
         """Release connections; safe to call twice."""

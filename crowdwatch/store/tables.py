@@ -32,6 +32,7 @@ __all__ = [
     "commands",
     "grids",
     "health",
+    "leases",
     "readings",
     "runs",
     "ticks",
@@ -277,4 +278,15 @@ audits = sa.Table(
     # a picture has one first entry (corrects 0), and every entry at most one that corrects it
     sa.UniqueConstraint("run_id", "camera_id", "t_ns", "corrects", name="audits_once"),
     sqlite_autoincrement=True,
+)
+
+leases = sa.Table(
+    "leases",
+    METADATA,
+    sa.Column("event_id", sa.String, primary_key=True),
+    _must("holder", sa.String),
+    _must("host", sa.String),
+    _must("pid", Whole),
+    _must("pid_started", Whole),
+    _must("renewed", Whole),
 )

@@ -3,49 +3,45 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import streamlit as st
 
 from crowdwatch.core.outcomes import Health
-from crowdwatch.core.runs import Mode
+from crowdwatch.core.runs import Mode, Run
+from crowdwatch.drivers.build import newest_picture
+from crowdwatch.errors import ConfigError
+from crowdwatch.telemetry.signing import KEY_NAME, LIFE_S, PictureKey
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.writing import clock, duration, name_of, safe, short
 from crowdwatch.words import t
 
-__all__ = ["newest_picture", "show_camera"]
+__all__ = ["PICTURES_VARIABLE", "show_camera", "stream_address"]
+
+PICTURES_VARIABLE = "CROWDWATCH_PICTURES"
+
+SIGNED_S = LIFE_S // 2
+"""An address is shown for half of its life, so that none ends on the screen."""
 
 STALE_S, STALE_INTERVALS = 5.0, 3.0
 
 
-def newest_picture(folder: str, camera_id: str, at_ns: int) -> tuple[bytes, int] | None:
-    """Read ``<folder>/pictures/<camera_id>/<t_ns>.jpg`` with the largest t <= ``at_ns``.
+def stream_address(run: Run, camera_id: str, now_s: float) -> str | None:
+    """Signed address of a live camera's moving picture, which bears its own age, where a picture server is named by
+    ``$CROWDWATCH_PICTURES`` (``crowdwatch ui --pictures``). None elsewhere, and where the key cannot be read.
 
-    Args:
-        folder: the run's folder.
-        camera_id: the camera; one that would lead out of the folder has no picture.
-        at_ns: event time.
-
-    Returns:
-        The file's bytes and its time, or None. A file that is not a whole JPEG is passed over.
+    It stays the same for :data:`SIGNED_S`, so that the browser does not begin anew with every redraw.
     """
-    if camera_id in ("", ".", "..") or Path(camera_id).name != camera_id:
+    base = os.environ.get(PICTURES_VARIABLE, "")
+    if not base or run.mode is not Mode.LIVE:
         return None
-    place = Path(folder) / "pictures" / camera_id
     try:
-        names = [entry.name for entry in os.scandir(place)]
-    except OSError:
+        key = PictureKey.of(Path(run.folder).parent / KEY_NAME)
+    except ConfigError:
         return None
-    times = sorted((int(n[:-4]) for n in names if n.endswith(".jpg") and n[:-4].isdecimal()), reverse=True)
-    for t_ns in [t_ns for t_ns in times if t_ns <= at_ns][:3]:
-        try:
-            jpeg = (place / f"{t_ns}.jpg").read_bytes()
-        except OSError:
-            continue
-        if jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9"):
-            return jpeg, t_ns
-    return None
+    return key.address(base, run.run_id, camera_id, "mjpeg", now_s=now_s // SIGNED_S * SIGNED_S)
 
 
 def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | None = None) -> int | None:
@@ -83,7 +79,8 @@ def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | No
             st.html(notice(t(language, "count.held"), text, loud=False))
         elif age_s > stale_s:
             st.html(notice("⚠", t(language, "camera.old", age=duration(age_s)), loud=True))
-        st.image(jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
+        address = None if held_ns is not None else stream_address(moment.run, camera_id, time.time())
+        st.image(address or jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
         line = t(language, "camera.age", name=short(name, 24), time=f"{clock(t_ns)} UTC", age=duration(age_s))
         st.html(
             f'<div title="{safe(name)}">{safe(line)} <span class="cw-note">{t(language, "camera.coarse")}</span></div>'

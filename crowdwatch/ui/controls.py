@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from crowdwatch.core.ports import Store
-from crowdwatch.core.runs import CommandKind, Run
+from crowdwatch.core.runs import CommandKind, Mode, Run
 from crowdwatch.core.text import plain
 from crowdwatch.ui.alertlist import send
 from crowdwatch.ui.launch import Started, start_replay
@@ -102,7 +102,7 @@ def _pace(chosen_language: str, speed: float) -> str:
     return f"×{speed:g}" if speed > 0 else t(chosen_language, "speed.max")
 
 
-def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
+def _pace_it(store: Store, glance: Glance, chosen_language: str) -> None:
     run_id, paused = glance.run.run_id, glance.pulse == Pulse.PAUSED
     kind = CommandKind.RESUME if paused else CommandKind.PAUSE
     st.button(
@@ -118,6 +118,12 @@ def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
         t(chosen_language, "apply"), key=f"apply-{run_id}", width="stretch", on_click=send,
         args=(store, run_id, CommandKind.SPEED), kwargs={"value": float(speed)},
     )  # fmt: skip
+
+
+def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
+    run_id = glance.run.run_id
+    if glance.run.mode is not Mode.LIVE:  # time cannot be held up
+        _pace_it(store, glance, chosen_language)
     with st.popover(t(chosen_language, "stop"), width="stretch", icon=":material/stop:"):
         st.button(
             t(chosen_language, "stop.sure"), key=f"stop-{run_id}", type="primary", on_click=send,

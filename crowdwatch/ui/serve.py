@@ -34,15 +34,16 @@ def command(address: str, port: int) -> list[str]:
     return [sys.executable, "-m", "streamlit", "run", str(script), *flags]
 
 
-def page(store_url: str, *, address: str = "127.0.0.1", port: int = 8501) -> None:
+def page(store_url: str, *, address: str = "127.0.0.1", port: int = 8501, pictures: str = "") -> None:
     """Serve the page until it is interrupted; this process becomes the server.
 
     Args:
         store_url: the store that the page reads.
         address: 127.0.0.1 unless a proxy with TLS and a login stands before the page.
         port: where it listens.
+        pictures: address of the picture server, as browsers reach it; empty without one.
     """
     print(f"The page: http://{address}:{port}  (Ctrl-C ends it)", flush=True)
     sys.stdout.flush()
     arguments = command(address, port)
-    os.execve(arguments[0], arguments, {**os.environ, "CROWDWATCH_STORE": store_url})
+    os.execve(arguments[0], arguments, {**os.environ, "CROWDWATCH_STORE": store_url, "CROWDWATCH_PICTURES": pictures})

@@ -38,6 +38,8 @@ REASONS: dict[Code, str] = {
     Code.FACTOR_OUT_OF_RANGE: "摄像机 {camera_id}：人工清点与程序计数相差过大",
     Code.NOT_OBSERVED: "摄像机 {camera_id}：有画面未能分析",
     Code.FOOTAGE_BROKEN: "摄像机 {camera_id}：视频无法继续读取",
+    Code.CONNECTION_LOST: "摄像机 {camera_id}：连接中断",
+    Code.PICTURE_SIZE: "摄像机 {camera_id}：画面尺寸与标定不符",
     Code.CALIBRATION_ERROR_UNKNOWN: "摄像机 {camera_id}：标定误差未知",
     # readings: worth saying, no doubt
     Code.SCALED: "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}",
@@ -63,6 +65,7 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_VALUE: "数值 {value:g} 无法使用",
     Code.REFUSED_ZONE: "本活动没有区域 {zone_id}",
     Code.REFUSED_LEVEL: "{value:g} 不是警报级别",
+    Code.REFUSED_LIVE: "实时运行不能暂停，也不能改变速度",
     Code.TEXT: "{text}",
 }
 

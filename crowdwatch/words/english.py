@@ -56,6 +56,8 @@ REASONS: dict[Code, str] = {
     Code.FACTOR_OUT_OF_RANGE: "camera {camera_id}: hand counts are too far from the program's",
     Code.NOT_OBSERVED: "camera {camera_id}: a picture could not be analysed",
     Code.FOOTAGE_BROKEN: "camera {camera_id}: its footage cannot be read any further",
+    Code.CONNECTION_LOST: "camera {camera_id}: the connection is lost",
+    Code.PICTURE_SIZE: "camera {camera_id}: its pictures do not have the calibrated size",
     Code.CALIBRATION_ERROR_UNKNOWN: "camera {camera_id}: calibration error unknown",
     # readings: worth saying, no doubt
     Code.SCALED: "camera {camera_id}: counts multiplied by {factor:.2f}, from {audits} hand counts",
@@ -85,6 +87,7 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_VALUE: "its value {value:g} cannot be used",
     Code.REFUSED_ZONE: "the event has no zone {zone_id}",
     Code.REFUSED_LEVEL: "{value:g} is no alarm level",
+    Code.REFUSED_LIVE: "a live run cannot be held up or made faster",
     Code.TEXT: "{text}",
 }
 

@@ -19,8 +19,8 @@ from crowdwatch.core.reasons import NESTING, OF_CAMERA, VALUES, Code, Reason
 from crowdwatch.core.runs import CommandKind, Mode, Run, RunState
 from crowdwatch.core.site import UNITS, Quantity
 from crowdwatch.rendering.palette import LEVEL_STYLES
+from crowdwatch.store.pictures import newest_picture
 from crowdwatch.ui import serve
-from crowdwatch.ui.camera import newest_picture
 from crowdwatch.ui.chart import POINTS, chart_rows, thin
 from crowdwatch.ui.launch import replay_command, start_replay
 from crowdwatch.ui.view import Pulse, limits_at, people_seen, pulse_of

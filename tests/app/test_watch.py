@@ -235,6 +235,14 @@ def test_running_can_be_paused_paced_and_stopped(seed: Any, open_page: Any) -> N
     assert sent == [(CommandKind.PAUSE, 0.0), (CommandKind.SPEED, 2.0), (CommandKind.STOP, 0.0)]
 
 
+def test_a_live_run_can_be_stopped_and_not_held_up(seed: Any, open_page: Any) -> None:
+    seed.run(mode=Mode.LIVE)
+    page = open_page()
+    shown = {button.label for button in page.test.button}
+    assert "Really stop?" in shown
+    assert not {"Pause", "Resume", "Set"} & shown
+
+
 def test_finished_shows_its_end_and_offers_to_watch_again(seed: Any, open_page: Any) -> None:
     seed.run(state=RunState.FINISHED, beat_age_s=86_400.0, density=surge)
     page = open_page()

@@ -40,7 +40,7 @@ from crowdwatch.core.outcomes import (
 )
 from crowdwatch.core.ports import Store
 from crowdwatch.core.reasons import Code, Reason
-from crowdwatch.core.runs import Audit, Command, CommandKind, Mode, Run, RunState
+from crowdwatch.core.runs import Audit, Command, CommandKind, Lease, Mode, Run, RunState
 from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.outbox import Outbox
 from crowdwatch.errors import AuditRefused, RunNotFound, StoreBusy, StoreError, StoreUnavailable
@@ -505,6 +505,36 @@ def test_rewinding_forgets_later_ticks_and_nothing_else(store: SqlStore) -> None
 def audit(**changes: object) -> Audit:
     base = Audit("c0", 7 * SECOND, 12, 10.5, "ana 火", 2**62, "r", "yolo/abc", 0.25)
     return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_a_lease_is_held_by_one_alone(store: SqlStore, opened: Callable[[], SqlStore]) -> None:
+    other = opened()
+    first, second = (Lease("event", name, "host boot room", 2**31, 2**40) for name in ("one", "two"))
+    assert store.lease("event") is None
+    assert store.change_lease(None, first)
+    assert not other.change_lease(None, second), "somebody holds it"
+    assert other.lease("event") == first
+    renewed = replace(first, renewed=1)
+    assert store.change_lease(first, renewed)
+    assert not other.change_lease(first, second), "it was renewed since it was looked at"
+    assert other.change_lease(renewed, second), "it has run out as far as anybody knows"
+    assert not store.change_lease(renewed, replace(renewed, renewed=2)), "it was taken over"
+    assert not store.change_lease(renewed, None)
+    assert store.lease("event") == second
+    assert store.lease("another") is None
+    assert other.change_lease(second, None)
+    assert store.lease("event") is None
+    assert store.change_lease(None, first)
+
+
+def test_of_many_that_want_a_lease_one_has_it(opened: Callable[[], SqlStore]) -> None:
+    stores = [opened() for _ in range(4)]
+
+    def take(number: int) -> bool:
+        return stores[number].change_lease(None, Lease("event", f"{number}", "host", number, 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(take, range(4))) == [False, False, False, True]
 
 
 def test_an_audit_comes_back_as_it_was(store: SqlStore, opened: Callable[[], SqlStore]) -> None:

@@ -85,4 +85,4 @@ def test_the_list_of_system_packages_is_whole() -> None:
     packages = doctor.system_packages()
     assert {"libgl1", "libglib2.0-0", "libxcb1", "libx11-6"} == {p.name for p in packages if p.needed_by == "run"}
     assert {p.needed_by for p in packages} <= {"install", "run", "tests"}
-    assert {p.sign.split(":")[0] for p in packages} <= {"library", "program", "font", "module"}
+    assert {p.sign.split(":")[0] for p in packages} <= {"library", "program", "font", "module", "file"}

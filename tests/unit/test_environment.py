@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 from crowdwatch.commands.doctor import system_packages
 
 ROOT = Path(__file__).parents[2]
-CONDA_NAMES = {"dask[distributed]": ("dask", "distributed")}
-"""One requirement of pip that is two packages of conda."""
+CONDA_NAMES = {"dask[distributed]": ("dask", "distributed"), "prometheus-client": ("prometheus_client",)}
+"""Requirements of pip that conda names otherwise, or that are two packages there."""
 
 
 def _pyproject() -> dict:

@@ -10,8 +10,9 @@ from batches import event_of
 from films import film
 
 from crowdwatch.assets.examples import example
-from crowdwatch.commands import cli, log_output
-from crowdwatch.commands.log_output import FORMAT_VARIABLE, LEVEL_VARIABLE, Format, Level
+from crowdwatch.commands import cli
+from crowdwatch.telemetry import log_output
+from crowdwatch.telemetry.log_output import FORMAT_VARIABLE, LEVEL_VARIABLE, Format, Level
 
 SYNTHETIC = str(example("synthetic"))
 LOG = logging.getLogger("crowdwatch.somewhere")
@@ -115,3 +116,16 @@ def test_the_workers_of_a_batch_follow_their_command(tmp_path):
     assert done.returncode == 0, done.stderr
     said = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     assert len([each for each in said if each["message"].startswith("detector ")]) == 2, done.stderr
+
+
+def test_a_message_bears_its_run_and_its_camera(capsys: pytest.CaptureFixture[str]) -> None:
+    log_output.configure(Format.JSON)
+    log = logging.getLogger("crowdwatch.test")
+    log.warning("camera %s: is gone", "north")
+    log_output.of_run("night-1")
+    log.warning("is gone", extra={"camera": "south"})
+    log.warning("the store is gone")
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(each.get("run"), each.get("camera")) for each in said] == [
+        (None, "north"), ("night-1", "south"), ("night-1", None),
+    ]  # fmt: skip

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crowdwatch.config import EventFile
-from crowdwatch.config.schema import CameraFile, RecordingFile
+from crowdwatch.config.schema import CameraFile
+from crowdwatch.config.source_file import RecordingFile
 from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.drivers import build

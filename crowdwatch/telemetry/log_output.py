@@ -1,4 +1,8 @@
-"""Where the log messages of the command line go and how they look: for people, or one JSON object a line."""
+"""Where log messages go and how they look: for people, or one JSON object a line.
+
+A message is of a camera where it begins with ``camera %s``, or is logged with ``extra={"camera": ID}``; it is of the
+run that its process, or the one that started it, has named by :func:`of_run`.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,10 @@ from enum import StrEnum
 from crowdwatch.core.text import visible
 from crowdwatch.errors import redact
 
-__all__ = ["FORMAT_VARIABLE", "LEVEL_VARIABLE", "Format", "Level", "as_environment_says", "configure"]
+__all__ = ["FORMAT_VARIABLE", "LEVEL_VARIABLE", "Format", "Level", "as_environment_says", "configure", "of_run"]
 
 FORMAT_VARIABLE, LEVEL_VARIABLE = "CROWDWATCH_LOG_FORMAT", "CROWDWATCH_LOG_LEVEL"
+RUN_VARIABLE = "CROWDWATCH_LOG_RUN"
 
 
 OURS = ("crowdwatch", "pipelines")
@@ -63,6 +68,18 @@ def as_environment_says() -> None:
     )
 
 
+def of_run(run_id: str) -> None:
+    """From now on messages of this process, and of those that it starts, are of this run."""
+    os.environ[RUN_VARIABLE] = run_id
+
+
+def _camera(record: logging.LogRecord) -> str:
+    """The camera that a message is of; empty where it is of none."""
+    args = record.args
+    by_text = str(record.msg).startswith("camera %s") and isinstance(args, tuple) and bool(args)
+    return str(getattr(record, "camera", "") or (args[0] if by_text and isinstance(args, tuple) else ""))
+
+
 def _loud(record: logging.LogRecord) -> bool:
     """Whether a message is ours, or a warning: packages as distributed set their own loggers to less."""
     return record.levelno >= logging.WARNING or record.name.partition(".")[0] in OURS
@@ -89,7 +106,8 @@ class _Human(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """An object with ``t_utc``, ``level``, ``logger``, ``message``, and ``traceback`` where there is one."""
+    """An object with ``t_utc``, ``level``, ``logger``, ``message``, and where there is one ``run``, ``camera``,
+    ``traceback``."""
 
     def format(self, record: logging.LogRecord) -> str:
         said = {
@@ -97,6 +115,9 @@ class _Json(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redact(record.getMessage()),
+        }
+        said |= {
+            key: each for key, each in (("run", os.environ.get(RUN_VARIABLE)), ("camera", _camera(record))) if each
         }
         if record.exc_info:
             said["traceback"] = redact(self.formatException(record.exc_info))

@@ -1,0 +1,1 @@
+"""What runs while a live run lasts: stations that observe cameras, and the engine that folds what they say."""

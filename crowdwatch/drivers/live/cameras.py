@@ -1,0 +1,83 @@
+"""What a live camera's reader is told: the event file's words as :class:`CaptureSettings`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+from crowdwatch import config
+from crowdwatch.assets import samples
+from crowdwatch.config import EventFile
+from crowdwatch.config.schema import CameraFile
+from crowdwatch.core.ports import Source
+from crowdwatch.core.site import Camera
+from crowdwatch.drivers import build
+from crowdwatch.errors import ConfigError
+from crowdwatch.sources.live.address import StreamAddress
+from crowdwatch.sources.live.captures import Captures, CaptureSettings
+from crowdwatch.sources.live.event_clock import EventClock
+from crowdwatch.sources.live.played import Opening
+from crowdwatch.sources.recording import Recording
+from crowdwatch.sources.sequence import RecordingSequence
+
+__all__ = ["capture_settings", "open_captures"]
+
+
+def open_captures(event: EventFile, cameras: Collection[Camera], clock: EventClock, begins_ns: int) -> Captures:
+    """The readers of cameras; they begin when it is entered. As of :func:`capture_settings`."""
+    return Captures([capture_settings(event, camera, begins_ns) for camera in cameras], clock)
+
+
+def capture_settings(event: EventFile, camera: Camera, begins_ns: int) -> CaptureSettings:
+    """What the reader of a camera is told. What is recorded or drawn is played from ``begins_ns`` of event time on.
+
+    Raises:
+        ConfigError: the camera moves.
+        SampleUnavailable: it is a sample, and it can be had from nowhere.
+    """
+    if camera.plane is None:
+        raise ConfigError(
+            f"camera {camera.camera_id!r}: it moves, and a live stream does not say from where it looks. Replay its "
+            "recording instead."
+        )
+    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
+    source = entry.source
+    address = None
+    if source.live:
+        where = source.url or "", source.device or ""
+        address = StreamAddress(*where, transport=source.transport, password_file=source.password_file or "")
+    return CaptureSettings(
+        camera_id=camera.camera_id,
+        image_hw=camera.plane.image_hw,
+        address=address,
+        played=None if address is not None else _opening(event, entry),
+        begins_ns=begins_ns,
+        sample_hz=None if entry.sample_hz is None else Fraction(str(entry.sample_hz)),
+        square_pixels=source.square_pixels,
+    )
+
+
+def _opening(event: EventFile, camera: CameraFile) -> Opening:
+    """What opens footage in the reader's process, and is small enough to be handed to it."""
+    source = camera.source
+    if source.synthetic is not None:
+        alone = event.model_copy(update={"cameras": [camera]})
+        return partial(_drawn, alone.model_dump_json())
+    if source.recordings is not None:
+        parts = [build.recording_of(camera, Path(each.file), each.start_time) for each in source.recordings]
+        return partial(_sequence, parts)
+    path = samples.fetch(source.sample) if source.sample is not None else Path(str(source.file))
+    assert source.start_time is not None, "of footage it is demanded"
+    return build.recording_of(camera, path, source.start_time)
+
+
+def _drawn(event_json: str) -> Source:
+    event = config.from_json(event_json)
+    site = config.to_site(event)
+    return build.open_source(event, site, site.cameras[0])
+
+
+def _sequence(parts: Collection[partial[Recording]]) -> Source:
+    return RecordingSequence([each() for each in parts])

@@ -1,0 +1,271 @@
+"""Stations on the workers of a Dask cluster: where each camera is observed, and what becomes of it when a worker dies.
+
+Dask places and starts; what is seen does not go through it. A station on a worker is a process of its own, as it is on
+the engine's host, and speaks to the engine over the channel. Whatever waits for the scheduler waits in a thread, so
+that a scheduler that hangs holds up no tick.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from distributed import Client, secede
+
+from crowdwatch.config import EventFile
+from crowdwatch.core.live import LiveMessage
+from crowdwatch.core.version import __version__
+from crowdwatch.drivers.live.channel import Access
+from crowdwatch.drivers.live.receiver import Receiver
+from crowdwatch.drivers.live.station_process import PROGRAM, StationProcess
+from crowdwatch.drivers.live.station_program import Orders
+from crowdwatch.drivers.live.stations import SILENT_S, START_S, Losses
+from crowdwatch.errors import ClusterUnavailable
+from crowdwatch.sources.live.event_clock import EventClock
+
+__all__ = ["ClusterStations", "share"]
+
+_log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0
+LOOK_S = 1.0
+"""How often the scheduler is asked which workers there are."""
+
+AGAIN_S = 2.0
+"""Between two placements of cameras whose stations fail."""
+
+AVOID_S = 60.0
+"""A worker that lost its station gets no cameras for so long, where there are others: a scheduler may name a dead host
+for minutes."""
+
+END_S = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class _Placed:
+    """A station on a worker."""
+
+    worker: str
+    camera_ids: tuple[str, ...]
+    access: Access
+    fault: str = ""
+    """Why its task has ended, once it has."""
+    task: Any = None
+    """It is held: Dask takes a task that nobody holds from its worker."""
+
+
+def share(camera_ids: Sequence[str], threads: Mapping[str, int], placed: Mapping[str, int]) -> dict[str, list[str]]:
+    """Which cameras go to which worker: each to the one that has the fewest for its threads then.
+
+    Args:
+        camera_ids: to be placed.
+        threads: of each worker.
+        placed: cameras that each worker has already.
+
+    >>> share(["a", "b", "c"], {"large": 4, "small": 2}, {})
+    {'large': ['a', 'c'], 'small': ['b']}
+    """
+    counts, found = Counter(dict(placed)), dict[str, list[str]]()
+    for camera_id in camera_ids:
+        worker = min(sorted(threads), key=lambda each: (counts[each] + 1) / max(threads[each], 1))
+        counts[worker] += 1
+        found.setdefault(worker, []).append(camera_id)
+    return found
+
+
+def run_station(orders: Orders, program: Sequence[str], version: str) -> int:
+    """A task: run a station in a process of its own until it ends. Returns its exit code.
+
+    Raises:
+        ClusterUnavailable: this worker has another version of CrowdWatch.
+    """
+    if version != __version__:
+        raise ClusterUnavailable(
+            f"it has CrowdWatch {__version__}, the engine has {version}. Install the same version there."
+        )
+    with suppress(ValueError):  # not in a task, as in tests
+        secede()  # it lasts as long as the event: the worker's thread is free for others
+    station = StationProcess.start(program, orders.to_json())
+    try:
+        return station.process.wait()
+    finally:
+        station.end(END_S)
+
+
+class ClusterStations:
+    """Observers on a cluster; as of :class:`crowdwatch.drivers.live.stations.Observers`.
+
+    A worker gets one station for its share of the cameras. When it is gone, or its station says nothing for
+    :data:`~crowdwatch.drivers.live.stations.SILENT_S`, its cameras are said to be lost and go to the workers that are
+    left. The scheduler's network is trusted: use ``tls://`` where it is not, for whoever reaches a Dask scheduler can
+    run programs on its workers.
+
+    Args:
+        event: the event file, complete.
+        clock: event time.
+        scheduler: its address.
+        begins_ns: as of :class:`~crowdwatch.drivers.live.stations.LocalStation`.
+        program: what is started, in tests.
+    """
+
+    def __init__(
+        self,
+        event: EventFile,
+        clock: EventClock,
+        scheduler: str,
+        begins_ns: int | None = None,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        self._clock = clock
+        self._event, self._scheduler, self._program = event, scheduler, tuple(program)
+        self._begins_ns = clock.anchor_wall_ns if begins_ns is None else begins_ns
+        self._losses = Losses(clock)
+        self._wanted: frozenset[str] = frozenset()
+        self._waiting = [each.id for each in event.cameras]
+        self._placed: list[_Placed] = []
+        self._place_at_s, self._said_alone = 0.0, False
+        self._threads: dict[str, int] = {}
+        self._avoided_s: dict[str, float] = {}
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._client: Any = None
+        self._receiver: Receiver | None = None
+        self._thread = threading.Thread(target=self._speak_with_scheduler, name="placing", daemon=True)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """By camera, the worker that observes it."""
+        return {camera_id: each.worker for each in self._placed for camera_id in each.camera_ids}
+
+    def __enter__(self) -> Self:
+        """Reach the scheduler. Raises ClusterUnavailable: it does not answer, or has no worker."""
+        try:
+            self._client = Client(self._scheduler, timeout=ANSWER_S, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterUnavailable(
+                f"scheduler {self._scheduler}: does not answer within {ANSWER_S:.0f} s. Check the address and that "
+                "`dask scheduler` runs there, or leave out --scheduler to use this machine."
+            ) from error
+        self._threads = self._client.nthreads()
+        if not self._threads:
+            self._client.close()
+            raise ClusterUnavailable(
+                f"scheduler {self._scheduler}: has no worker. Start some: dask worker {self._scheduler}"
+            )
+        here = _towards(self._client.scheduler.address)
+        self._receiver = Receiver(f"tcp://{here}:*", self._clock.now_ns)
+        self._thread.start()
+        self._place(self._receiver)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._receiver is not None:
+            for each in self._placed:
+                self._receiver.dismiss(each.access)
+            ends_s = time.monotonic() + END_S  # they are told to end when they speak next
+            while time.monotonic() < ends_s and not all(each.fault for each in self._placed):
+                self._receiver.receive(0.1)
+            self._receiver.close()
+        self._over.set()
+        self._thread.join(ANSWER_S)
+        self._client.close()
+
+    def want_pictures(self, camera_ids: Collection[str]) -> None:
+        """As of :class:`~crowdwatch.drivers.live.stations.Observers`."""
+        self._wanted = frozenset(camera_ids)
+        for each in self._placed:
+            if self._receiver is not None:
+                self._receiver.want_pictures(each.access, self._wanted)
+
+    def receive(self, timeout_s: float) -> list[LiveMessage]:
+        """As of :class:`~crowdwatch.drivers.live.stations.Observers`."""
+        assert self._receiver is not None, "a cluster is entered before it is asked"
+        messages = self._receiver.receive(timeout_s)
+        self._losses.heard(messages)
+        for each in list(self._placed):
+            why = self._why_lost(self._receiver, each)
+            if why:
+                self._receiver.dismiss(each.access)
+                self._placed.remove(each)
+                self._waiting += each.camera_ids
+                self._avoided_s[each.worker] = time.monotonic() + AVOID_S
+                self._place_at_s = max(self._place_at_s, time.monotonic() + (AGAIN_S if each.fault else 0.0))
+                messages += self._losses.said(each.camera_ids, why)
+        return messages + self._place(self._receiver)
+
+    def _why_lost(self, receiver: Receiver, placed: _Placed) -> str:
+        """Why a station counts as lost; empty where it does not."""
+        what, silent_s = "", receiver.silent_s(placed.access)
+        if placed.worker not in self._threads:
+            what = "is gone from the cluster"
+        elif placed.fault:
+            what = f"ended its station: {placed.fault}"
+        elif silent_s > (SILENT_S if receiver.has_spoken(placed.access) else START_S):
+            what = f"has said nothing for {silent_s:.0f} s"
+        return what and f"Worker {placed.worker}, which observes this camera, {what}. The camera is placed anew."
+
+    def _place(self, receiver: Receiver) -> list[LiveMessage]:
+        """Give the cameras that nobody observes to workers."""
+        if not self._waiting or time.monotonic() < self._place_at_s:
+            return []
+        threads, now_s = dict(self._threads), time.monotonic()
+        threads = {key: n for key, n in threads.items() if self._avoided_s.get(key, 0.0) < now_s} or threads
+        if not threads:
+            if self._said_alone:
+                return []
+            self._said_alone = True
+            text = f"Scheduler {self._scheduler} has no worker left. Start some: dask worker {self._scheduler}"
+            return self._losses.said(self._waiting, text)
+        self._said_alone = False
+        has = Counter(self.places.values())
+        for worker, camera_ids in share(self._waiting, threads, has).items():
+            access = receiver.admit(camera_ids)
+            receiver.want_pictures(access, self._wanted)
+            placed = _Placed(worker, tuple(camera_ids), access)
+            self._placed.append(placed)
+            self._jobs.put(lambda placed=placed: self._submit(placed))  # type: ignore[misc]
+        self._waiting = []
+        return []
+
+    def _submit(self, placed: _Placed) -> None:
+        """In the thread that speaks with the scheduler: start a station."""
+        orders = Orders(placed.access, self._event, placed.camera_ids, None, self._begins_ns)
+        future = self._client.submit(
+            run_station, orders, self._program, __version__, workers=[placed.worker], pure=False, retries=0
+        )
+
+        def done(ended: Any) -> None:
+            error = ended.exception() if ended.status == "error" else None
+            placed.fault = str(error) if error is not None else f"it {ended.status}"
+
+        future.add_done_callback(done)
+        _log.info("worker %s observes %s", placed.worker, ", ".join(placed.camera_ids))
+        placed.task = future
+
+    def _speak_with_scheduler(self) -> None:
+        while not self._over.is_set():
+            try:
+                try:
+                    self._jobs.get(timeout=LOOK_S)()
+                except queue.Empty:
+                    self._threads = self._client.nthreads()
+            except Exception as error:  # noqa: BLE001  stations go on without it; what it meets is said
+                _log.warning("scheduler %s: %s: %s", self._scheduler, type(error).__name__, error)
+                self._over.wait(LOOK_S)
+
+
+def _towards(scheduler: str) -> str:
+    """This host's address as the scheduler's network has it."""
+    host = urlsplit(scheduler).hostname or "127.0.0.1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.connect((host, 9))
+        return str(asked.getsockname()[0])
