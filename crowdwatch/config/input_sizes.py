@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 from crowdwatch.config.programs import DetectorSettings
 from crowdwatch.core.records import FloatArray, GroundPlane
 from crowdwatch.core.site import LEAST_TALL_PX
-from crowdwatch.ground import inside, statures_px, to_image, valid_px
+from crowdwatch.ground import heads_fault, inside, statures_px, to_image, valid_px
 
 __all__ = ["OWN_PX", "chosen_px", "watched_statures_px"]
 
@@ -46,7 +46,7 @@ def watched_statures_px(plane: GroundPlane, watched: BaseGeometry) -> FloatArray
 def chosen_px(settings: DetectorSettings, plane: GroundPlane | None, watched: BaseGeometry) -> int | None:
     """The input's longer side for one camera: the smallest multiple of 32 at which people on nearly all of the watched
     ground that it sees look at least 64 px tall, between 640 and ``image_px_most``. It is no larger than the picture:
-    enlarged, a picture shows no more (PETS2009 frames 0 to 199, boxes alone: count MAE 0.63 at 960 px, 0.42 at 640).
+    enlarged, a picture shows no more.
 
     None where the event file does not ask for it. Where heights are not known (a camera that moves, or one without a
     position), the most that the budget allows.
@@ -57,5 +57,6 @@ def chosen_px(settings: DetectorSettings, plane: GroundPlane | None, watched: Ba
         return settings.image_px_most
     longest = max(plane.image_hw)
     tall = watched_statures_px(plane, watched)
-    wanted = longest * LEAST_TALL_PX / float(np.quantile(tall, LEFT_OUT_FRAC)) if len(tall) else math.inf
+    unknown = math.inf if heads_fault(plane) is not None else 0.0  # the second: it sees no ground of a zone
+    wanted = longest * LEAST_TALL_PX / float(np.quantile(tall, LEFT_OUT_FRAC)) if len(tall) else unknown
     return min(max(math.ceil(min(wanted, longest) / MULTIPLE) * MULTIPLE, OWN_PX), settings.image_px_most)
