@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, Frame
 from crowdwatch.detectors.boxes import BoxLimits, ModelShape
-from crowdwatch.detectors.letterbox import MULTIPLE, InputSize, blob, letterboxed
+from crowdwatch.detectors.letterbox import MULTIPLE, InputSize, Letterbox, blob, letterboxed
 from crowdwatch.detectors.openvino_network import Network, cells, read_model
 from crowdwatch.detectors.weights import WeightsFile
 from crowdwatch.errors import ConfigError, ModelError
@@ -128,9 +128,21 @@ class OnnxYolo:
         else:
             picture = blob([frame.image_bgr], [fit])
         output = self.forward(picture)[0]
+        self._same_cells(output, fit)
         if self._form not in (Form.CLASSES, Form.ROWS):
             output = _by_class(output, cells(fit.input_hw) if self._form is Form.CELLS else None)
         return self._shape.detections(frame, output, fit, self._limits, self._id)
+
+    def _same_cells(self, output: NDArray[np.float32], fit: Letterbox) -> None:
+        """Refuse an answer for another size: a file may leave its input open, and hold the cells of one size."""
+        count = len(cells(fit.input_hw)) * (ANCHORS if self._form is Form.OBJECT else 1)
+        given = count if self._form is Form.ROWS else output.shape[1 if self._form is Form.CLASSES else 0]
+        if given != count:
+            height, width = fit.input_hw
+            raise ModelError(
+                f"detector {self._id}: answers with {given} boxes to an input of {width}x{height}, which has {count}: "
+                "its axes are open, but its cells are those of one size. Export it with fixed axes."
+            )
 
 
 def _size(path: Path, model: Any, image_px: int | None) -> InputSize:
