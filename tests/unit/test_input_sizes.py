@@ -21,6 +21,7 @@ from crowdwatch.config.programs import DetectorSettings
 from crowdwatch.core.records import GroundMass, Stamp
 from crowdwatch.core.site import HandOver
 from crowdwatch.drivers import build
+from crowdwatch.drivers.configuration import RunConfiguration
 from crowdwatch.ground import plane_from_pose, statures_px
 
 from .test_site_commands import ran
@@ -148,3 +149,10 @@ def test_check_says_how_tall_people_look_and_what_is_to_be_expected(tmp_path):
     row = next(line for line in said.splitlines() if line.startswith("in_force.detector.image_px.view-001"))
     assert "768" in row
     assert "calculated from the calibration and the zones" in row
+
+
+def test_a_log_that_is_read_again_keeps_how_large_people_were_seen():
+    """With another event file too: its pictures are not looked at again."""
+    logged = event_of(image_px="auto", image_px_most=960).model_dump_json()
+    again = RunConfiguration.for_log(event_of(image_px=1280, score_floor=0.1), logged).event.detector
+    assert (again.image_px, again.image_px_most, again.score_floor) == ("auto", 960, 0.1)
