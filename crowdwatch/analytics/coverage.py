@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from crowdwatch.analytics.density import kernel_share, reach_cells
 from crowdwatch.analytics.zones import ZoneCells, place_zones
 from crowdwatch.core.records import FloatArray, GroundPlane
-from crowdwatch.core.site import Camera, Site
-from crowdwatch.ground import AreaCells, Grid, IntArray, Masks, Window, footprint, share_of, site_ground
+from crowdwatch.core.site import LEAST_TALL_PX, Camera, Site
+from crowdwatch.ground import AreaCells, Grid, IntArray, Masks, Window, footprint, share_of, site_ground, statures_px
 
 __all__ = [
     "CameraView",
@@ -54,6 +54,7 @@ class CameraView:
         sigma_m, px2_m2: as there.
         heads_share: share of each cell where heads are seen on walkable ground; 0 below :data:`LEAST_SHARE`.
         heads_kernel: share of the kernel that lies over this ground; NaN where heads are not seen.
+        unboxed: (rows, cols) where people look too small to be boxed, and the density map counts whatever the density.
         heads_alone: share of each cell's density map that it counts where no other camera does.
         entries: (E,) which of the site's zone entries lie on cells that it reaches.
         cells: (E,) their cells within the window, row by row.
@@ -72,6 +73,7 @@ class CameraView:
     px2_m2: FloatArray
     heads_share: FloatArray
     heads_kernel: FloatArray
+    unboxed: NDArray[np.bool_]
     heads_alone: FloatArray
     entries: IntArray
     cells: IntArray
@@ -179,11 +181,22 @@ def view_camera(view: SiteView, camera: Camera, plane: GroundPlane) -> CameraVie
     entry_zones = view.zones.zone[entries]
     zones_seen = np.bincount(entry_zones, sees, len(view.zones)) > 0
     none_hidden = np.zeros(len(view.zones), dtype=np.bool_)
+    unboxed = _unboxed(view, camera, plane, window) & (heads_share > 0)
+    heads_alone = _shares_of(view.walkable, window, found.seen) * inverse(heads_share)
     return CameraView(
-        camera, plane, plane.plane_id, window, found.seen, found.sigma_m, found.px2_m2, heads_share, kernel,
-        _shares_of(view.walkable, window, found.seen) * inverse(heads_share), entries, cells, entry_zones,
-        zones_seen, zones_seen, none_hidden,
+        camera, plane, plane.plane_id, window, found.seen, found.sigma_m, found.px2_m2, heads_share, kernel, unboxed,
+        heads_alone, entries, cells, entry_zones, zones_seen, zones_seen, none_hidden,
     )  # fmt: skip
+
+
+def _unboxed(view: SiteView, camera: Camera, plane: GroundPlane, window: Window) -> NDArray[np.bool_]:
+    """Cells on which people look smaller than :data:`LEAST_TALL_PX` to the detector; none where no size was chosen."""
+    if camera.image_px is None:
+        return np.zeros(window.shape, dtype=np.bool_)
+    centres = np.stack(np.meshgrid(*view.grid.centres(window)), axis=2).reshape(-1, 2)
+    tall = statures_px(plane, centres) * camera.image_px / max(plane.image_hw)
+    small: NDArray[np.bool_] = (tall < LEAST_TALL_PX).reshape(window.shape)  # NaN is not small
+    return small
 
 
 def first_cover(view: SiteView) -> Coverage:

@@ -4,7 +4,7 @@
 
 rho the counter's own density, smoothed and edge-corrected, and s(t) = t^2 (3 - 2 t) between 0 and 1. The weight looks
 at the counter alone: were it to look at boxes, it would fall back to them just where they fail. It is applied after
-the seam, so that another band can be tried on a log.
+the seam, so that another band can be tried on a log. Where people are known to look too small for boxes, w is 1.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def heads_of(view: CameraView, mass: GroundMass, grid: Grid, bandwidth_m: float,
     own = grid.part(view.window)
     placed = np.where(view.heads_share > 0, on_grid(mass, own), 0.0)
     rho = smooth_mass(own, placed, view.heads_kernel, bandwidth_m)
-    weight = weight_of(rho, band.low_p_m2, band.high_p_m2)
+    weight = np.where(view.unboxed, 1.0, weight_of(rho, band.low_p_m2, band.high_p_m2))
     return Heads(mass.stamp.t_ns, placed, weight, placed * weight)
 
 

@@ -16,10 +16,14 @@ from crowdwatch.errors import ConfigError, CrowdWatchError, SourceError
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile
+    from crowdwatch.config.heights import ZoneHeights
     from crowdwatch.core.site import Site
 
 __all__ = ["calibrate", "check"]
 
+HEIGHTS = (
+    "zone", "camera", "input px", "people, px", "boxed on open ground", "boxed in a crowd", "left to the density map",
+)  # fmt: skip
 RECORDING = ("camera", "file", "begins (UTC)", "from")
 
 
@@ -36,6 +40,7 @@ def check(
     from crowdwatch import config
     from crowdwatch.analytics.coverage import view_site
     from crowdwatch.analytics.known_gaps import known_gaps
+    from crowdwatch.config.heights import zone_heights
 
     try:
         loaded = config.load(event)
@@ -56,10 +61,11 @@ def check(
         *config.learned_first(loaded),
         *config.map_notes(loaded.site.crs, _origin(loaded)),
     ]
+    heights = zone_heights(loaded, site)
     trial = live_check.try_live(loaded, seconds) if live and not faults else None
     ready = True
     if as_json:
-        found = _found(loaded, site, faults, notes, explain)
+        found = _found(loaded, site, faults, notes, heights, explain)
         if trial is not None:
             found["live"] = live_check.as_object(trial)
             ready = bool(found["live"]["ready"])
@@ -68,6 +74,7 @@ def check(
         if explain:
             _say_values(config.explain(loaded))
         _say_recordings(config.recording_times(loaded))
+        _say_heights(heights)
         if not faults:
             out.print(f"[green]{literal(event)} is sound[/]: {_counts(site)}.")
         for text in notes:
@@ -137,7 +144,26 @@ def _say_recordings(rows: list[tuple[str, str, str, str]]) -> None:
     out.print(table)
 
 
-def _found(event: EventFile, site: Site, faults: list[str], notes: list[str], explain: bool) -> dict[str, Any]:
+def _say_heights(rows: list[ZoneHeights]) -> None:
+    """How tall people look in each zone: before the night, since a camera can still be moved."""
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in HEIGHTS:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        alone, crowd = row.recall
+        told = (row.zone_id, row.camera_id, f"{row.image_px}", f"{row.low_px:.0f} to {row.high_px:.0f}",
+                f"{alone:g}", f"{crowd:g}", f"{row.left_frac:.0%}")  # fmt: skip
+        table.add_row(*(cell(value) for value in told))
+    out.print(table)
+
+
+def _found(
+    event: EventFile, site: Site, faults: list[str], notes: list[str], heights: list[ZoneHeights], explain: bool
+) -> dict[str, Any]:
     from crowdwatch import config
 
     found: dict[str, Any] = {
@@ -150,6 +176,19 @@ def _found(event: EventFile, site: Site, faults: list[str], notes: list[str], ex
         ],
         "gates": [gate.gate_id for gate in site.gates],
         "phases": [phase.phase_id for phase in site.phases],
+        "heights": [
+            {
+                "zone": row.zone_id,
+                "camera": row.camera_id,
+                "image_px": row.image_px,
+                "low_px": round(row.low_px, 1),
+                "high_px": round(row.high_px, 1),
+                "recall_open_ground": row.recall[0],
+                "recall_crowd": row.recall[1],
+                "left_to_density_map_frac": round(row.left_frac, 3),
+            }
+            for row in heights
+        ],
         "faults": faults,
         "notes": notes,
     }

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from crowdwatch.assets.document import KeyPath
 from crowdwatch.config.limits import LADDER_KEYS, Sourced, event_limit_steps
 from crowdwatch.config.schema import EventFile
+from crowdwatch.config.sites import to_site
 from crowdwatch.errors import redact
 
 __all__ = ["explain", "explained", "learned_first", "left_out", "live_cameras", "recording_times"]
@@ -40,7 +41,15 @@ def explain(event: EventFile) -> list[tuple[str, str, str]]:
 def explained(event: EventFile) -> list[tuple[str, Any, str]]:
     """As :func:`explain`, for programs: the values as they are, in the types of JSON."""
     rows = [(key, value, _origin(event, key, field)) for key, value, field in _leaves(event, "", None)]
-    return [*rows, *_limits(event)]
+    return [*rows, *_inputs(event), *_limits(event)]
+
+
+def _inputs(event: EventFile) -> Iterator[tuple[str, Any, str]]:
+    """The inputs that were chosen, where the event file leaves the choice."""
+    if event.detector.image_px == "auto":
+        for camera in to_site(event).cameras:
+            key = f"{IN_FORCE}.detector.image_px.{camera.camera_id}"
+            yield key, camera.image_px, "calculated from the calibration and the zones, within image_px_most"
 
 
 def learned_first(event: EventFile) -> list[str]:

@@ -17,6 +17,9 @@ Step = Literal["watch", "caution", "alert", "critical"]
 MAX_COORDINATE_M = 1e7
 """Larger than any place that lies on the same map of a site."""
 
+MAX_IMAGE_PX = 4096
+"""Longer side of a network's input, at most: 41 times the work of 640 pixels."""
+
 MAX_MAP_M = 6.5e7
 """Larger than any easting or northing on Earth: UTM northings end at 1.0e7 m, and Gauss-Kruger maps that put the zone's
 number before the easting (EPSG:4513 to 4533 and 2327 to 2390 in China, 28402 to 28432) at 6.1e7 m."""
@@ -41,6 +44,14 @@ def _every_step(value: Any) -> Any:
 def _name(value: Any) -> Any:
     """Surveyors number their points."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _image_px(value: Any) -> Any:
+    """``auto``, or the longer side of a network's input."""
+    sound = isinstance(value, int) and not isinstance(value, bool) and 64 <= value <= MAX_IMAGE_PX and value % 32 == 0
+    if not sound and value != "auto":
+        raise ValueError(f"got {value!r}, need a multiple of 32 from 64 to {MAX_IMAGE_PX}, or auto")
+    return value
 
 
 def _above_ground(value: list[float]) -> list[float]:
@@ -87,6 +98,7 @@ Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Whole = Annotated[int, Field(strict=True)]
+ImagePx = Annotated[Whole | Literal["auto"], BeforeValidator(_image_px)]
 Truth = Annotated[bool, Field(strict=True)]
 Metres = Annotated[Number, Field(ge=-MAX_COORDINATE_M, le=MAX_COORDINATE_M)]
 Plain = Annotated[str, Field(strict=True, min_length=1, max_length=500, pattern=r"\S")]

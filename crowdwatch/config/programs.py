@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from crowdwatch.config.fields import Ident, NotNegative, Number, Positive, Truth, Whole
+from crowdwatch.config.fields import MAX_IMAGE_PX, Ident, ImagePx, NotNegative, Number, Positive, Truth, Whole
 from crowdwatch.core.intervals import IntervalBand, IntervalTable
 from crowdwatch.core.site import BAND_P_M2, FACTOR_RANGE, MOST_P_M2
 
@@ -88,8 +88,11 @@ class DetectorSettings(Model):
     precision: Literal["auto", "f32", "bf16"] = Field(
         default="f32", json_schema_extra={"source": "numbers repeat between machines"}
     )
-    image_px: Annotated[Whole, Field(ge=64, le=4096, multiple_of=32)] | None = Field(
+    image_px: ImagePx | None = Field(
         default=None, json_schema_extra={"source": "the size that the weights were made for"}
+    )
+    image_px_most: Annotated[Whole, Field(ge=640, le=MAX_IMAGE_PX, multiple_of=32)] = Field(
+        default=1280, json_schema_extra={"source": "with image_px auto: four times the work of 640"}
     )
     nms_iou: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=0.55, json_schema_extra={"source": "lowest count error on PETS2009 frames 0 to 199 among 0.5 to 0.7"}
@@ -109,6 +112,12 @@ class DetectorSettings(Model):
     intervals: IntervalsSettings | None = Field(
         default=None, json_schema_extra={"source": "intervals.yaml beside the weights; else a wide guess"}
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> DetectorSettings:
+        if self.image_px == "auto" and self.tiles is not None:
+            raise ValueError("image_px: auto chooses the size for whole pictures; leave tiles out, or give a number")
+        return self
 
 
 MOST_HOLD_S = 180.0

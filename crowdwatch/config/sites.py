@@ -6,8 +6,11 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
 
 from crowdwatch.config.calibrations import ground_plane
+from crowdwatch.config.input_sizes import chosen_px
 from crowdwatch.config.limits import event_limit_steps, to_limit
 from crowdwatch.config.programs import BiasSettings, CounterSettings
 from crowdwatch.config.references import ReferenceNumbers
@@ -47,6 +50,7 @@ def to_site(event: EventFile) -> Site:
         )
         for zone in event.zones
     )
+    watched = shapely.union_all([polygon(zone.polygon_m) for zone in event.zones]).intersection(area)
     gates = tuple(
         Gate(
             gate.id,
@@ -64,7 +68,7 @@ def to_site(event: EventFile) -> Site:
         obstacles_m=tuple(np.array(ring) for ring in event.site.obstacles_m),
         zones=zones,
         gates=gates,
-        cameras=tuple(_camera(camera, event) for camera in event.cameras),
+        cameras=tuple(_camera(camera, event, watched) for camera in event.cameras),
         phases=_phases(event),
         tick_s=event.readings.tick_s,
         window_s=event.readings.window_s,
@@ -99,15 +103,16 @@ def counts_heads(camera: CameraFile, counter: CounterSettings) -> bool:
     return counter.model != "none" and camera.counter.use
 
 
-def _camera(camera: CameraFile, event: EventFile) -> Camera:
+def _camera(camera: CameraFile, event: EventFile, watched: BaseGeometry) -> Camera:
     rate_hz = camera.sample_hz or camera.source.capture_rate_hz
     interval_s = float(1 / Fraction(str(rate_hz))) if rate_hz else UNTOLD_INTERVAL_S
     if camera.keyframe_interval_s is not None:
         interval_s = max(interval_s, camera.keyframe_interval_s)
+    plane = None if camera.moves else ground_plane(camera)
     return Camera(
         camera_id=camera.id,
         name=_both(camera.name, camera.id),
-        plane=None if camera.moves else ground_plane(camera),
+        plane=plane,
         anchor=camera.anchor,
         sample_interval_s=interval_s,
         score_min=camera.score_min,
@@ -115,6 +120,7 @@ def _camera(camera: CameraFile, event: EventFile) -> Camera:
         bias=None if camera.bias is None else _bias(camera.bias),
         counts_heads=counts_heads(camera, event.counter),
         reference=camera.reference.blocks() if isinstance(camera.reference, ReferenceNumbers) else None,
+        image_px=chosen_px(event.detector, plane, watched),
     )
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "BAND_P_M2",
     "FACTOR_RANGE",
     "LEAST_RECALL",
+    "LEAST_TALL_PX",
     "MOST_P_M2",
     "Bias",
     "Camera",
@@ -51,6 +52,9 @@ BAND_P_M2 = (0.3, 0.6)
 """The hand-over's band: the highest of those tried at which packing never lowers the number of people who are at least
 64 px tall in the picture (at the detector's 640 px), by the recall of ``crowd-n`` on the training photographs. See
 ``pipelines.recall``, and ``tests/property/test_handover.py``, which packs a crowd with it."""
+
+LEAST_TALL_PX = 64.0
+"""Of people in a crowd who look smaller to the detector's network hardly anybody is boxed (docs/decisions.md)."""
 
 LEAST_RECALL = 0.04
 """Share of a dense crowd that person boxes find. YOLO11n finds 4 % of the people of ShanghaiTech A at 1280 px, and 0.23
@@ -184,7 +188,9 @@ class Camera:
     ``heads_hold_s`` is how long a density map stands for what is there now; ``bias`` is None where nobody has counted.
     With ``counts_heads`` a counter looks at its pictures: ground whose heads it cannot see is then not seen at all. A
     camera that moves (a drone) says with every observation from where it looked; it has no ``plane`` of its own.
-    ``reference`` is what its calibrated picture shows; None where none is named.
+    ``reference`` is what its calibrated picture shows; None where none is named. ``image_px`` is the longer side of the
+    detector's input that was chosen for how tall people look here: ground where they look smaller than
+    :data:`LEAST_TALL_PX` even so is left to the density map. None where nothing was chosen.
     """
 
     camera_id: str
@@ -197,6 +203,7 @@ class Camera:
     bias: Bias | None = None
     counts_heads: bool = True
     reference: BlockEvidence | None = None
+    image_px: int | None = None
 
     @property
     def moves(self) -> bool:

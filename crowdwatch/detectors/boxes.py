@@ -1,5 +1,5 @@
-"""Picture -> network input, network output -> boxes of people. Every runtime goes through this module, so that only
-the network's own arithmetic can differ between them."""
+"""Network output -> boxes of people. Every runtime goes through this module and :mod:`crowdwatch.detectors.letterbox`,
+so that only the network's own arithmetic can differ between them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame
+from crowdwatch.detectors.letterbox import Letterbox
 from crowdwatch.errors import ConfigError, ModelError
 
-__all__ = ["SCALE", "BoxLimits", "Letterbox", "ModelShape", "blob", "letterboxed", "people"]
-
-PAD = 114
-"""Grey of the border: what Ultralytics trains with."""
-
-SCALE = np.float32(1 / 255)
-"""Makes bytes the numbers that a network takes."""
+__all__ = ["BoxLimits", "ModelShape", "people"]
 
 MAX_CANDIDATES = 30_000
 """Boxes that non-maximum suppression looks at; a 1280 pixel network has 33,600 in all."""
@@ -66,22 +61,20 @@ class BoxLimits:
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """What a network takes and gives.
+    """What a network gives.
 
     Args:
-        input_hw: height and width of its input.
         class_count: number of its classes.
         counted: index of the class that is counted.
         anchor: the part of a person that its boxes locate.
     """
 
-    input_hw: tuple[int, int]
     class_count: int
     counted: int
     anchor: Anchor
 
     @classmethod
-    def of(cls, what: str, names: Sequence[str], input_hw: tuple[int, int], anchor: Anchor = Anchor.FEET) -> ModelShape:
+    def of(cls, what: str, names: Sequence[str], anchor: Anchor = Anchor.FEET) -> ModelShape:
         """Find the class that is counted among a network's: a ``person`` stands on its feet.
 
         Raises:
@@ -94,12 +87,34 @@ class ModelShape:
                 f"weights {what}: no class {name!r} among {len(names)} ({shown}), which anchor {anchor.value} needs. "
                 "Give other weights."
             )
-        return cls(input_hw, len(names), list(names).index(name), anchor)
+        return cls(len(names), list(names).index(name), anchor)
 
     @property
     def suffix(self) -> str:
         """What a detector's id says of the class: nothing of people."""
         return "" if self.anchor is Anchor.FEET else f"/{CLASSES[self.anchor]}"
+
+    def check_rows(self, what: str, output: NDArray[np.float32], candidates: int, limits: BoxLimits) -> None:
+        """Refuse a network that suppresses by itself and gives fewer boxes than are wanted: a crowd would be cut off.
+
+        Args:
+            what: the weights.
+            output: one picture's.
+            candidates: boxes that the network has before it chooses.
+            limits: says how many are wanted.
+
+        Raises:
+            ModelError: it has too few.
+        """
+        rows = (
+            len(output) if output.ndim == 2 and output.shape[1] == 6 and len(output) != 4 + self.class_count else None
+        )
+        if rows is not None and rows < min(limits.max_det, candidates):
+            raise ModelError(
+                f"weights {what}: it suppresses by itself and gives {rows} boxes at most, {limits.max_det} are wanted: "
+                "people of a crowd would be cut off. Export it without its end-to-end answer (Ultralytics: "
+                f"end2end=False), or set max_boxes to {rows}; fuller pictures then read as saturated."
+            )
 
     def detections(
         self, frame: Frame, output: NDArray[np.float32], fit: Letterbox, limits: BoxLimits, detector_id: str
@@ -116,83 +131,6 @@ class ModelShape:
             detector_id=detector_id,
             saturated=saturated,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """How a picture was shrunk and bordered: x_input = x_image * scale_x + left, the same for y.
-
-    Coordinates are those of pixel edges: the picture spans 0..W, its first pixel 0..1.
-    """
-
-    image_hw: tuple[int, int]
-    resized_hw: tuple[int, int]
-    left: int
-    top: int
-
-    @classmethod
-    def fit(cls, image_hw: tuple[int, int], input_hw: tuple[int, int], *, centred: bool = True) -> Letterbox:
-        """The largest picture of the same shape that fits, in the middle or at the top left.
-
-        >>> Letterbox.fit((576, 768), (640, 640))
-        Letterbox(image_hw=(576, 768), resized_hw=(480, 640), left=0, top=80)
-        """
-        height, width = image_hw
-        scale = min(input_hw[0] / height, input_hw[1] / width)
-        resized = max(1, round(height * scale)), max(1, round(width * scale))
-        room = (input_hw[1] - resized[1], input_hw[0] - resized[0]) if centred else (0, 0)
-        return cls(image_hw, resized, room[0] // 2, room[1] // 2)
-
-    @property
-    def inner(self) -> tuple[slice, slice]:
-        """Rows and columns of the network's input that show the picture; the rest is border."""
-        height, width = self.resized_hw
-        return slice(self.top, self.top + height), slice(self.left, self.left + width)
-
-    def resize(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture at the size that the network sees it."""
-        height, width = self.resized_hw
-        if self.image_hw == self.resized_hw:
-            return image_bgr
-        return np.asarray(cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-
-    def to_image(self, xyxy_input: FloatArray) -> FloatArray:
-        """Boxes (N, 4) of the network's input, in pixels of the picture, cut at its edges.
-
-        >>> Letterbox.fit((576, 768), (640, 640)).to_image(np.array([[0.0, 80.0, 320.0, 560.0]])).tolist()
-        [[0.0, 0.0, 384.0, 576.0]]
-        """
-        height, width = self.image_hw
-        scale = np.array([self.resized_hw[1] / width, self.resized_hw[0] / height] * 2)
-        moved = (xyxy_input - np.array([self.left, self.top] * 2)) / scale
-        return np.asarray(np.clip(moved, 0, np.array([width, height] * 2)), dtype=np.float64)
-
-
-def blob(
-    images_bgr: Sequence[NDArray[np.uint8]], input_hw: tuple[int, int]
-) -> tuple[NDArray[np.float32], list[Letterbox]]:
-    """Pictures of any size -> (N, 3, h, w) f32 RGB in 0..1, and how each was fitted."""
-    fits = [Letterbox.fit((image.shape[0], image.shape[1]), input_hw) for image in images_bgr]
-    pictures = np.empty((len(fits), 3, *input_hw), dtype=np.float32)
-    for image, fit, picture in zip(images_bgr, fits, pictures, strict=True):
-        rows, columns = fit.inner
-        for border in (np.s_[:, : rows.start], np.s_[:, rows.stop :], np.s_[:, rows, : columns.start],
-                       np.s_[:, rows, columns.stop :]):  # fmt: skip
-            picture[border] = PAD * SCALE
-        for plane, channel in zip(cv2.split(fit.resize(image)), (2, 1, 0), strict=True):
-            np.multiply(plane, SCALE, out=picture[channel, rows, columns])
-    return pictures, fits
-
-
-def letterboxed(
-    images_bgr: Sequence[NDArray[np.uint8]], input_hw: tuple[int, int], *, centred: bool = True
-) -> tuple[NDArray[np.uint8], list[Letterbox]]:
-    """As :func:`blob`, in bytes: (N, h, w, 3) BGR, a quarter of the memory; times :data:`SCALE` it is the same."""
-    fits = [Letterbox.fit((image.shape[0], image.shape[1]), input_hw, centred=centred) for image in images_bgr]
-    pictures = np.full((len(fits), *input_hw, 3), PAD, dtype=np.uint8)
-    for image, fit, picture in zip(images_bgr, fits, pictures, strict=True):
-        picture[fit.inner] = fit.resize(image)
-    return pictures, fits
 
 
 def people(

@@ -6,55 +6,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, TypeGuard
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, Frame
-from crowdwatch.detectors.boxes import BoxLimits, Letterbox, ModelShape, blob
+from crowdwatch.detectors.boxes import BoxLimits, ModelShape
+from crowdwatch.detectors.letterbox import InputSize, Letterbox, blob
+from crowdwatch.detectors.openvino_network import Network, cells, read_model, resizable
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
-from crowdwatch.errors import ConfigError, ModelError
+from crowdwatch.errors import ModelError
 
-__all__ = ["PRECISIONS", "OpenVinoYolo", "Requests", "compiled"]
+__all__ = ["OpenVinoYolo"]
 
 _log = logging.getLogger(__name__)
-
-PRECISIONS = ("f32", "bf16", "auto")
-"""``auto`` is OpenVINO's own choice: bf16 where the CPU has it."""
-
-
-class Requests:
-    """A compiled network that several threads may ask at once.
-
-    Args:
-        model: the network.
-        streams: pictures that are looked at at once; one more waits in OpenVINO, so that no stream waits for Python.
-    """
-
-    def __init__(self, model: Any, streams: int) -> None:
-        self._waiting: SimpleQueue[Any] | None = SimpleQueue()
-        for _ in range(streams + 1):
-            self._waiting.put(model.create_infer_request())
-
-    def infer(self, picture: NDArray[np.float32], detector_id: str) -> NDArray[np.float32]:
-        """The first output for a picture. Raises ModelError, in the name of the detector."""
-        waiting = self._waiting
-        if waiting is None:
-            raise ModelError(f"detector {detector_id}: it is closed. Build a new one.")
-        request = waiting.get()
-        try:
-            return np.array(request.infer(picture, share_inputs=True, share_outputs=True)[0], dtype=np.float32)
-        except RuntimeError as err:
-            raise ModelError(f"detector {detector_id}: OpenVINO failed: {err}.") from err
-        finally:
-            waiting.put(request)
-
-    def close(self) -> None:
-        """Release the network."""
-        self._waiting = None
 
 
 class OpenVinoYolo:
@@ -62,7 +28,8 @@ class OpenVinoYolo:
 
     Args:
         weights: the file or folder.
-        image_px: side of the network's square input; None takes an exported model's own, and 640 for a ``.pt``.
+        image_px: longer side of the network's input, a multiple of 32; the other side follows the picture's shape. None
+            takes an exported model's own, and 640 for a ``.pt``. An export of a fixed size has its own input alone.
         limits: what is cut off before the seam.
         anchor: FEET for boxes of people, HEAD for boxes of heads.
         precision: ``f32``, ``bf16`` or ``auto``; what was quantised to INT8 stays INT8.
@@ -87,14 +54,15 @@ class OpenVinoYolo:
             from crowdwatch.detectors.openvino_export import exported  # imports torch
 
             folder = exported(weights, image_px=image_px or 640, max_det=self._limits.max_det)
-        self._shape = _shape(folder, weights, image_px, anchor)
-        model = _compile(folder, self._shape, precision, threads, streams)
-        self._requests = Requests(model, streams)
-        self._id = (
-            f"{weights.name}@{self._shape.input_hw[1]}{self._shape.suffix}/openvino-{precision}/{weights.sha256[:12]}"
-        )
-        # OpenVINO's Python layer sets itself up on its first inference, and two threads that begin it at once may hang
-        self.forward(np.zeros((1, 3, *self._shape.input_hw), dtype=np.float32))
+        names, own_hw = _metadata(folder)
+        model = read_model(xml_of(folder))
+        self._size = _size(weights.path, model, own_hw, image_px)
+        self._shape = ModelShape.of(str(weights.path), names, anchor)
+        self._network = Network(folder, model, precision, threads, streams)
+        self._id = f"{weights.name}@{self._size}{self._shape.suffix}/openvino-{precision}/{weights.sha256[:12]}"
+        usual = self._size.usual_hw
+        answer = self.forward(np.zeros((1, 3, *usual), dtype=np.float32))[0]
+        self._shape.check_rows(str(weights.path), answer, len(cells(usual)), self._limits)
         _log.info("detector %s: %s", self._id, weights.describe())
 
     @property
@@ -112,12 +80,13 @@ class OpenVinoYolo:
         return [self._one(frame) for frame in frames]
 
     def prepare(self, images_bgr: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], list[Letterbox]]:
-        """Pictures as :meth:`forward` takes them, one after the other, and how each was fitted."""
-        return blob(images_bgr, self._shape.input_hw)
+        """Pictures of one size as :meth:`forward` takes them, one after the other, and how each was fitted."""
+        fits = [self._size.fit((image.shape[0], image.shape[1])) for image in images_bgr]
+        return blob(images_bgr, fits), fits
 
     def forward(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network alone on a prepared picture (1, 3, h, w); benchmarks time it. Raises ModelError."""
-        return self._requests.infer(picture, self._id)
+        return self._network.infer(picture, self._id)
 
     def _one(self, frame: Frame) -> Detections:
         picture, fits = self.prepare([frame.image_bgr])
@@ -125,11 +94,11 @@ class OpenVinoYolo:
 
     def close(self) -> None:
         """Release the model."""
-        self._requests.close()
+        self._network.close()
 
 
-def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anchor) -> ModelShape:
-    """Input size and classes from the folder's ``metadata.yaml``."""
+def _metadata(folder: Path) -> tuple[list[str], tuple[int, int]]:
+    """Names of the classes and the own input size (height, width), from the folder's ``metadata.yaml``."""
     path = folder / "metadata.yaml"
     meta = read_yaml(path)
     names, size = meta.get("names"), meta.get("imgsz")
@@ -140,54 +109,25 @@ def _shape(folder: Path, weights: WeightsFile, image_px: int | None, anchor: Anc
             f"{path}: got task {meta.get('task')!r}, names {type(names).__name__}, imgsz {size!r}; need task detect, "
             "names by index and imgsz [height, width]. Export the model again."
         )
-    if image_px is not None and size != [image_px, image_px]:
-        raise ModelError(
-            f"weights {weights.path}: exported for {size[1]}x{size[0]} pixels, image_px is {image_px}. "
-            "Set image_px to the model's own size, or give the .pt file."
-        )
-    ordered = [str(names[index]) for index in sorted(names, key=int)]
-    return ModelShape.of(str(weights.path), ordered, (int(size[0]), int(size[1])), anchor)
+    return [str(names[index]) for index in sorted(names, key=int)], (int(size[0]), int(size[1]))
 
 
 def _by_index(names: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(names, dict) and all(str(key).isdecimal() for key in names)
 
 
-def _compile(folder: Path, shape: ModelShape, precision: str, threads: int | None, streams: int) -> Any:
-    try:
-        model = ov.Core().read_model(xml_of(folder))
-    except RuntimeError as err:
-        raise _unreadable(folder, err) from err
-    return compiled(folder, model, shape.input_hw, precision, threads, streams)
-
-
-def compiled(
-    path: Path, model: Any, input_hw: tuple[int, int], precision: str, threads: int | None, streams: int
-) -> Any:
-    """A model for one picture of a size at a time, compiled for the CPU; see :class:`OpenVinoYolo`.
-
-    Raises:
-        ConfigError: the precision is unknown.
-        ModelError: OpenVINO refuses the model.
-    """
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-    if streams > 1:
-        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams}
-    if precision != "auto":
-        settings["INFERENCE_PRECISION_HINT"] = precision
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    if threads is not None or streams > 1:  # threads that have neighbours, see the counter's adapter
-        settings["ENABLE_CPU_PINNING"] = False
-    try:
-        model.reshape([1, 3, *input_hw])
-        return ov.Core().compile_model(model, "CPU", settings)
-    except RuntimeError as err:
-        raise _unreadable(path, err) from err
-
-
-def _unreadable(path: Path, err: RuntimeError) -> ModelError:
-    first = str(err).strip().splitlines()[-1]
-    return ModelError(f"{path}: OpenVINO cannot read the model ({first}). Export it again.")
+def _size(path: Path, model: Any, own_hw: tuple[int, int], image_px: int | None) -> InputSize:
+    """The input that is asked for, if the network can have it."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            f"weights {path}: {len(model.inputs)} inputs and {len(model.outputs)} outputs, a detector has one of each. "
+            "Export a detector, without suppression in it."
+        )
+    if resizable(model):
+        return InputSize.square(image_px or max(own_hw))
+    if image_px is not None and own_hw != (image_px, image_px):
+        raise ModelError(
+            f"weights {path}: exported for {own_hw[1]}x{own_hw[0]} pixels, and for no other size; image_px is "
+            f"{image_px}. Set image_px to the model's own size, or give the .pt file."
+        )
+    return InputSize(own_hw)

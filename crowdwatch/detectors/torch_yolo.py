@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, Frame
 from crowdwatch.detectors import torch_device, ultralytics_models
-from crowdwatch.detectors.boxes import SCALE, BoxLimits, Letterbox, ModelShape, blob, letterboxed
+from crowdwatch.detectors.boxes import BoxLimits, ModelShape
+from crowdwatch.detectors.letterbox import SCALE, InputSize, Letterbox, blob, letterboxed
 from crowdwatch.detectors.recorded_pass import RecordedPass
 from crowdwatch.detectors.weights import WeightsFile
-from crowdwatch.errors import ConfigError, ModelError
+from crowdwatch.errors import ModelError
 
 __all__ = ["TorchYolo", "of_bytes"]
 
@@ -33,7 +34,7 @@ class TorchYolo:
 
     Args:
         weights: the file.
-        image_px: side of the network's square input, a multiple of 32.
+        image_px: longer side of the network's input, a multiple of 32; the other follows the picture's shape.
         limits: what is cut off before the seam.
         anchor: FEET for boxes of people, HEAD for boxes of heads.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -53,21 +54,25 @@ class TorchYolo:
         batch: int | None = None,
     ) -> None:
         device = torch_device.choose(device, threads)
-        if image_px < 32 or image_px % 32:
-            raise ConfigError(f"image_px: got {image_px}, need a multiple of 32.")
+        self._size = InputSize.square(image_px)
         self._limits = limits or BoxLimits()
         model, names = ultralytics_models.load(weights, max_det=self._limits.max_det)
-        self._shape = ModelShape.of(str(weights.path), names, (image_px, image_px), anchor)
+        # rows of a network that suppresses by itself are as many as one size has: no other in any runtime
+        if getattr(model.model[-1], "end2end", False):
+            self._size = InputSize((image_px, image_px))
+        self._shape = ModelShape.of(str(weights.path), names, anchor)
         # channels last: 49 ms a picture instead of 58 on 2 CPU cores (yolo11n, 640 pixels)
         self._one_pass = Lock()
         self._model: torch.nn.Module | None = model.to(device, memory_format=torch.channels_last)
         self._on_gpu = device == "cuda"
         self._batch = batch or (CUDA_BATCH if self._on_gpu else 1)
-        self._id = f"{weights.name}@{image_px}{self._shape.suffix}/torch-f32/{weights.sha256[:12]}"
-        try:
-            self._recorded = _recorded(model, {1, self._batch}, self._shape.input_hw) if self._on_gpu else {}
-        except RuntimeError as err:
-            raise ModelError(f"detector {self._id}: torch failed on the GPU: {err}.") from err
+        self._id = f"{weights.name}@{self._size}{self._shape.suffix}/torch-f32/{weights.sha256[:12]}"
+        self._recorded = _Recorded(model, {1, self._batch}) if self._on_gpu else None
+        if self._recorded is not None:
+            try:
+                self._recorded.of(self._size.usual_hw)
+            except RuntimeError as err:
+                raise ModelError(f"detector {self._id}: torch failed on the GPU: {err}.") from err
         _log.info("detector %s on %s: %s", self._id, device, weights.describe())
 
     @property
@@ -87,16 +92,20 @@ class TorchYolo:
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Boxes of people, one record per frame, in order. Raises ModelError."""
-        found: list[Detections] = []
-        for start in range(0, len(frames), self._batch):
-            found += self._pass(frames[start : start + self._batch])
-        return found
+        fits = [self._size.fit(frame.image_hw) for frame in frames]
+        found: dict[int, Detections] = {}
+        for input_hw in dict.fromkeys(fit.input_hw for fit in fits):  # one pass takes pictures of one size
+            rows = [row for row, fit in enumerate(fits) if fit.input_hw == input_hw]
+            for start in range(0, len(rows), self._batch):
+                some = rows[start : start + self._batch]
+                found.update(zip(some, self._pass([frames[row] for row in some]), strict=True))
+        return [found[row] for row in range(len(frames))]
 
     def prepare(self, images_bgr: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[Any], list[Letterbox]]:
-        """Pictures as :meth:`forward` takes them, and how each was fitted. To a GPU go bytes, a quarter as many."""
-        if self._on_gpu:
-            return letterboxed(images_bgr, self._shape.input_hw)
-        return blob(images_bgr, self._shape.input_hw)
+        """Pictures of one size as :meth:`forward` takes them, and how each was fitted. To a GPU go bytes, a quarter
+        as many."""
+        fits = [self._size.fit((image.shape[0], image.shape[1])) for image in images_bgr]
+        return (letterboxed if self._on_gpu else blob)(images_bgr, fits), fits
 
     def forward(self, pictures: NDArray[Any]) -> NDArray[np.float32]:
         """Run the network alone on prepared pictures, at most a pass; benchmarks time it. Raises ModelError."""
@@ -104,8 +113,9 @@ class TorchYolo:
         if model is None:
             raise ModelError(f"detector {self._id}: it is closed. Build a new one.")
         try:
-            if self._on_gpu:
-                return self._recorded[1 if len(pictures) == 1 else self._batch](pictures)
+            if self._recorded is not None:
+                recorded = self._recorded.of((pictures.shape[1], pictures.shape[2]))
+                return recorded[1 if len(pictures) == 1 else self._batch](pictures)
             with self._one_pass, torch.inference_mode():
                 answer = _table(model(torch.from_numpy(pictures).contiguous(memory_format=torch.channels_last)))
                 return np.asarray(answer.numpy(), dtype=np.float32)
@@ -122,7 +132,7 @@ class TorchYolo:
     def close(self) -> None:
         """Release the model."""
         self._model = None
-        self._recorded.clear()
+        self._recorded = None
 
 
 def of_bytes(pictures: torch.Tensor) -> torch.Tensor:
@@ -135,11 +145,28 @@ def _table(answer: Any) -> torch.Tensor:
     return table.float()
 
 
-def _recorded(model: torch.nn.Module, sizes: set[int], input_hw: tuple[int, int]) -> dict[int, RecordedPass]:
-    pool = torch.cuda.graph_pool_handle()
+class _Recorded:
+    """Passes of a network on a GPU, recorded when the first picture of a size comes.
 
-    def record(size: int) -> RecordedPass:
-        own = copy.deepcopy(model)
-        return RecordedPass(lambda pictures: _table(own(of_bytes(pictures))), (size, *input_hw, 3), torch.uint8, pool)
+    Args:
+        model: on the GPU.
+        sizes: pictures of a pass.
+    """
 
-    return {size: record(size) for size in sorted(sizes)}
+    def __init__(self, model: torch.nn.Module, sizes: set[int]) -> None:
+        self._model, self._sizes = model, sizes
+        self._pool = torch.cuda.graph_pool_handle()
+        self._passes: dict[tuple[int, int], dict[int, RecordedPass]] = {}
+        self._lock = Lock()
+
+    def of(self, input_hw: tuple[int, int]) -> dict[int, RecordedPass]:
+        """Those for inputs of one size, by the pictures of a pass. Raises torch's RuntimeError."""
+        with self._lock:
+            if input_hw not in self._passes:
+                self._passes[input_hw] = {size: self._record(size, input_hw) for size in sorted(self._sizes)}
+            return self._passes[input_hw]
+
+    def _record(self, size: int, input_hw: tuple[int, int]) -> RecordedPass:
+        own = copy.deepcopy(self._model)
+        shape = (size, *input_hw, 3)
+        return RecordedPass(lambda pictures: _table(own(of_bytes(pictures))), shape, torch.uint8, self._pool)

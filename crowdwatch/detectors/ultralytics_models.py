@@ -19,7 +19,8 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
 
     Args:
         weights: a ``.pt`` file.
-        max_det: rows of an end-to-end network's answer (Ultralytics' own 300 would cut off a crowd).
+        max_det: rows of a network that has nothing but an end-to-end answer (Ultralytics' own 300 would cut off a
+            crowd). Where it has both answers (YOLO26, YOLOv10), the other one is taken: it has no such limit.
         fuse: fold the batch norms into the convolutions; not for training.
 
     Returns:
@@ -35,16 +36,36 @@ def load(weights: WeightsFile, *, max_det: int, fuse: bool = True) -> tuple[Any,
 
     _restrict(tasks, weights)
     try:
-        model, _ = tasks.load_checkpoint(str(weights.path), fuse=fuse)  # type: ignore[no-untyped-call]
+        model, _ = tasks.load_checkpoint(str(weights.path))  # type: ignore[no-untyped-call]
     except (OSError, RuntimeError, EOFError, KeyError, AttributeError, TypeError, ImportError, ValueError) as err:
         raise _no_model(weights, f"{type(err).__name__}: {str(err).strip().splitlines()[0]}") from err
     except pickle.UnpicklingError as err:
         raise _no_model(weights, "not a PyTorch file, or one that carries code of its own") from err
     if getattr(model, "task", None) != "detect":
         raise _no_model(weights, f"its task is {getattr(model, 'task', None)!r}")
+    _leave_end_to_end(model.model[-1], weights)
     model.model[-1].max_det = max_det
+    if fuse:  # afterwards: it removes the answer that is not taken
+        model.fuse(verbose=False)
     names = model.names
     return model, tuple(str(names[index]) for index in range(len(names)))
+
+
+def _leave_end_to_end(head: Any, weights: WeightsFile) -> None:
+    """Have a head with two answers give the one that we suppress ourselves.
+
+    Raises:
+        ModelError: this Ultralytics cannot switch it.
+    """
+    if not getattr(head, "end2end", False):
+        return
+    try:
+        head.end2end = False
+    except AttributeError as err:
+        raise ModelError(
+            f"weights {weights.path}: their end-to-end answer stops at 300 boxes, which this Ultralytics cannot leave. "
+            "Install the newest ultralytics 8.4."
+        ) from err
 
 
 def _restrict(tasks: Any, weights: WeightsFile) -> None:

@@ -89,20 +89,24 @@ def open_log(folder: Path) -> LogReader:
     return LogReader(folder)
 
 
-def open_detector(event: EventFile, anchor: Anchor = Anchor.FEET, streams: int = 1) -> Detector:
+def open_detector(
+    event: EventFile, anchor: Anchor = Anchor.FEET, streams: int = 1, image_px: int | None = None
+) -> Detector:
     """Load the detector that the event file asks for, or the best that this machine can run: of people or of heads.
 
     Args:
         event: says which.
         anchor: what it finds.
         streams: pictures that it looks at at once, where its runtime can.
+        image_px: of the camera, where the event file leaves the choice; see :class:`~crowdwatch.core.site.Camera`.
     """
     wanted = event.detector
+    asked = None if wanted.image_px == "auto" else wanted.image_px
     detector = detectors.load(
         wanted.model,
         wanted.runtime,
         precision=wanted.precision,
-        image_px=wanted.image_px,
+        image_px=image_px or asked,
         score_floor=wanted.score_floor,
         nms_iou=wanted.nms_iou,
         max_det=wanted.max_boxes,
@@ -269,7 +273,7 @@ class Models:
     event: EventFile
     site: Site
     cameras: int | None = None
-    _detectors: dict[Anchor, Detector] = field(default_factory=dict)
+    _detectors: dict[tuple[Anchor, int | None], Detector] = field(default_factory=dict)
     _counter: tuple[Counter | None, str] | None = None
     _ground: Ground | None = None
 
@@ -291,14 +295,15 @@ class Models:
             at_once = max(1, min(self.cameras, LIVE_PASS))
         return at_once + SPARE_THREADS
 
-    def detector(self, anchor: Anchor) -> Detector:
-        """The detector of people or of heads. Raises ModelError."""
-        if anchor not in self._detectors:
-            detector = open_detector(self.event, anchor, self.streams)
+    def detector(self, camera: Camera) -> Detector:
+        """The detector of people or of heads for a camera. Raises ModelError."""
+        key = camera.anchor, camera.image_px
+        if key not in self._detectors:
+            detector = open_detector(self.event, camera.anchor, self.streams, camera.image_px)
             batch = getattr(detector, "batch", 1)
             gathers = self.cameras is not None and batch > 1
-            self._detectors[anchor] = GatheredDetector(detector, batch) if gathers else detector
-        return self._detectors[anchor]
+            self._detectors[key] = GatheredDetector(detector, batch) if gathers else detector
+        return self._detectors[key]
 
     def counter(self) -> tuple[Counter | None, str]:
         """As of :func:`open_counter`. Raises ModelError."""
@@ -313,7 +318,7 @@ class Models:
             detector_id, counter_id = TruthDetector.detector_id, TruthCounter.counter_id
             counter_id = "" if self.event.counter.model == "none" else counter_id
         else:
-            detector_id = self.detector(camera.anchor).detector_id
+            detector_id = self.detector(camera).detector_id
             counter = self.counter()[0]
             counter_id = "" if counter is None else counter.counter_id
         heads = entry.counter.use and (camera.plane is None or heads_fault(camera.plane) is None)
@@ -333,7 +338,7 @@ class Models:
 
 def open_feed(event: EventFile, camera: Camera, models: Models, kept_in: Path | None = None) -> Feed:
     """Open one camera. A synthetic scene tells its own truth; elsewhere one detector serves all cameras that look for
-    the same part of a person. ``kept_in`` as of :func:`open_source`.
+    the same part of a person at the same size. ``kept_in`` as of :func:`open_source`.
 
     Raises:
         SourceUnavailable, SampleUnavailable, ModelError: as of :func:`open_source` and :class:`Models`.
@@ -344,7 +349,7 @@ def open_feed(event: EventFile, camera: Camera, models: Models, kept_in: Path | 
         heads = _heads(event, camera, truth, models.ground())
         truths = TruthDetector(source.scene, camera.anchor)
         return Feed(source, truths, camera.plane, heads, sample_hz=_sample_hz(event, camera))
-    detector = models.detector(camera.anchor)
+    detector = models.detector(camera)
     counter, note = models.counter()
     heads = _heads(event, camera, counter, models.ground())
     threads = models.streams + SPARE_THREADS
@@ -375,7 +380,7 @@ def open_live(
         detector = TruthDetector(scene, camera.anchor, shown)
         counter = None if event.counter.model == "none" else TruthCounter(scene, seq_of=shown)
     else:
-        detector, (counter, _) = models.detector(camera.anchor), models.counter()
+        detector, (counter, _) = models.detector(camera), models.counter()
     heads = _heads(event, camera, counter, models.ground())
     if heads is None:
         return detector, None

@@ -8,6 +8,7 @@ began with.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -137,12 +138,15 @@ def _audited(event: EventFile, store: Store, models: Models) -> EventFile:
 
 def _as_logged(event: EventFile, logged: EventFile) -> EventFile:
     """An event file with what was measured for an earlier run where it says nothing itself: the intervals of the
-    models that made the log, and what hand counts said of the cameras."""
-    parts: dict[str, object] = {}
+    models that made the log, and what hand counts said of the cameras. How large the detector saw people is the log's:
+    its pictures are not looked at again."""
+    parts: dict[str, Any] = {}
     for key in ("detector", "counter"):
         settings = getattr(event, key)
         table = settings.intervals or getattr(logged, key).intervals
         parts[key] = settings.model_copy(update={"intervals": table})
+    looked = {key: getattr(logged.detector, key) for key in ("image_px", "image_px_most")}
+    parts["detector"] = parts["detector"].model_copy(update=looked)
     if event.readings.hand_counts != "none":
         biases = {camera.id: camera.bias for camera in logged.cameras}
         parts["cameras"] = [

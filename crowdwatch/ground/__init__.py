@@ -28,12 +28,14 @@ from crowdwatch.ground.plane import (
     valid_px,
 )
 from crowdwatch.ground.polygons import inside, polygon, polygon_fault
+from crowdwatch.ground.stature import STATURE_M, statures_px
 from crowdwatch.ground.view import areas_only, ground_seen, head_size_px, visible_area
 from crowdwatch.ground.walkable import Ground, site_ground, walkable_ground
 
 __all__ = [
     "EVERY_PART",
     "SIDE",
+    "STATURE_M",
     "AreaCells",
     "Covered",
     "Fit",
@@ -73,6 +75,7 @@ __all__ = [
     "sees_ground",
     "share_of",
     "site_ground",
+    "statures_px",
     "to_ground",
     "to_image",
     "undistort",

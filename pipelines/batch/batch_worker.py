@@ -94,7 +94,7 @@ class ModelPlugin(WorkerPlugin):
         filmed = {camera.id for camera in self.event.cameras if camera.source.synthetic is None}
         for camera in site.cameras:
             if camera.camera_id in filmed:
-                self.models.detector(camera.anchor)
+                self.models.detector(camera)
                 self.models.counter()
 
     def teardown(self, worker: Worker) -> None:

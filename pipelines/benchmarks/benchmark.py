@@ -37,6 +37,7 @@ from pipelines.benchmarks.benchmark_batch import GPU_PARTS, PARTS, measure_batch
 from pipelines.benchmarks.benchmark_fold import OPTIONS, measure_fold, sizes_of
 from pipelines.benchmarks.benchmark_footage import footage_of, loop_recording, of_file
 from pipelines.benchmarks.benchmark_poses import measure_poses
+from pipelines.benchmarks.benchmark_shapes import measure_shapes
 from pipelines.benchmarks.child_process import alone
 from pipelines.benchmarks.process_watch import peak_mb
 from pipelines.command_line import EventOption, print_json, run
@@ -184,6 +185,9 @@ def main_command(
     hz: Annotated[int, typer.Option(min=1, max=60, help="--fold: pictures a second of each camera.")] = 1,
     changes: Annotated[int, typer.Option(min=0, help="--fold: changes of health for memory; 0 for none.")] = 1000,
     double: Annotated[bool, typer.Option("--double", help="--fold: a site of twice the last one too.")] = False,
+    of_shapes: Annotated[
+        bool, typer.Option("--shapes", help="Measure the detector's input as a square and in the picture's own shape.")
+    ] = False,
     poses: Annotated[int, typer.Option(min=0, help="--fold: measure so many new poses of a drone instead.")] = 0,
 ) -> None:
     """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
@@ -202,6 +206,11 @@ def main_command(
         named = ", ".join((*OPTIONS, "--double", "--poses"))
         raise ConfigError(f"{named}: belong to drawn sites. Add --fold, or leave them out.")
     event = config.load(event_file or example("pets2009"))
+    if of_shapes:
+        if of_batch or gpus or parts:
+            raise ConfigError("--shapes: is measured by itself. Leave the other parts out.")
+        measure_shapes(event, frames, repeats, as_json=as_json)
+        return
     if of_batch:
         parts = parts or list(GPU_PARTS if gpus else PARTS)
         measure_batch(event, seconds, repeats, torch_model, parts, gpus=gpus, as_json=as_json)

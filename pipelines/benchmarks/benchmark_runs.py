@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.core.chunks import Chunk
-from crowdwatch.core.records import Anchor
 from crowdwatch.core.runs import Run
 from crowdwatch.detectors import weights
 from crowdwatch.drivers import batch, build, configuration
@@ -104,7 +103,7 @@ def bare(event_json: str, path: str, frames: int, batch: int = 1) -> Measured:
     """
     event = config.from_json(event_json)
     models = Models(event, config.to_site(event))
-    detector = models.detector(Anchor.FEET)
+    detector = models.detector(models.site.cameras[0])
     if not isinstance(detector, Network):
         raise ConfigError("benchmark: measures one network. Leave tiles out of the event file.")
     with av.open(path) as container:
@@ -211,7 +210,7 @@ def _get_ready(run: Run) -> None:
     """Load what a worker has loaded when its first chunk comes."""
     _, models = _opened(run)
     for camera in models.site.cameras:
-        models.detector(camera.anchor)
+        models.detector(camera)
         models.counter()
 
 

@@ -22,8 +22,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from crowdwatch.core.records import FloatArray
 from crowdwatch.detectors import ultralytics_models, weights
-from crowdwatch.detectors.boxes import blob
 from crowdwatch.detectors.crowd_network import CrowdYolo
+from crowdwatch.detectors.letterbox import Letterbox, blob
 from crowdwatch.detectors.ultralytics_setup import prepare
 from crowdwatch.errors import ModelError
 from pipelines.command_line import progress
@@ -193,8 +193,9 @@ class _Run:
         return _suppressed(table[:4], table[4], 0.4)[0]
 
     def _picture(self, image_bgr: Any) -> torch.Tensor:
-        height, width = image_bgr.shape[:2]
-        pictures, _ = blob([_bordered(image_bgr)], (-(-height // 32) * 32, -(-width // 32) * 32))
+        bordered = _bordered(image_bgr)
+        height, width = bordered.shape[:2]
+        pictures = blob([bordered], [Letterbox.fit((height, width), (height, width))])
         return torch.from_numpy(pictures).to(self._device)
 
     @property

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crowdwatch.core.records import Anchor
-from crowdwatch.detectors.boxes import PAD, BoxLimits, Letterbox, ModelShape, blob, letterboxed, people
+from crowdwatch.detectors.boxes import BoxLimits, ModelShape, people
+from crowdwatch.detectors.letterbox import PAD, InputSize, Letterbox, blob, letterboxed
 from crowdwatch.detectors.torch_yolo import of_bytes
 from crowdwatch.errors import ConfigError, ModelError
 
-SHAPE = ModelShape((640, 640), 3, 1, Anchor.FEET)
+SHAPE = ModelShape(3, 1, Anchor.FEET)
 FIT = Letterbox.fit((640, 640), (640, 640))
 
 
@@ -51,10 +52,47 @@ def test_there_and_back(height, width, input_hw):
     np.testing.assert_allclose(fit.to_image(there), box, rtol=1e-12, atol=1e-9)  # rounding of doubles
 
 
+@given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([64, 640, 1280]), st.booleans())
+def test_an_input_that_follows_shows_what_the_square_shows(height, width, image_px, centred):
+    """At the same scale and at the same place within the network's cells, with less than a cell of border more."""
+    square = Letterbox.fit((height, width), (image_px, image_px), centred=centred)
+    fit = Letterbox.follow((height, width), (image_px, image_px), centred=centred)
+    assert fit.resized_hw == square.resized_hw
+    for place, whole, shown, side in (
+        (fit.left, square.left, fit.resized_hw[1], fit.input_hw[1]),
+        (fit.top, square.top, fit.resized_hw[0], fit.input_hw[0]),
+    ):
+        assert (whole - place) % 32 == 0
+        assert place + shown <= side <= image_px
+        assert side % 32 == 0
+        assert side < place + shown + 32
+        assert place < 32
+
+
+@pytest.mark.parametrize(
+    ("image_hw", "input_hw", "share"),
+    [((1080, 1920), (384, 640), 0.6), ((576, 768), (512, 640), 0.8), ((1920, 1080), (640, 384), 0.6)],
+)
+def test_what_is_computed_of_a_square(image_hw, input_hw, share):
+    size = InputSize.square(640)
+    assert size.fit(image_hw).input_hw == input_hw
+    assert np.prod(input_hw) == pytest.approx(share * 640**2)
+    assert str(size) == "640fit"
+    assert str(InputSize((640, 640))) == "640"
+
+
+@pytest.mark.parametrize("image_px", [0, -32, 16, 641])
+def test_a_size_of_no_multiple_is_refused(image_px):
+    with pytest.raises(ConfigError, match="need a multiple of 32"):
+        InputSize.square(image_px)
+
+
 def test_the_blob_is_rgb_in_0_to_1_with_a_grey_border():
     picture = np.zeros((320, 640, 3), dtype=np.uint8)
     picture[..., 0], picture[..., 2] = 255, 51
-    pictures, fits = blob([picture, picture[:, :320]], (640, 640))
+    images = [picture, picture[:, :320]]
+    fits = [Letterbox.fit(image.shape[:2], (640, 640)) for image in images]
+    pictures = blob(images, fits)
     assert pictures.shape == (2, 3, 640, 640)
     assert pictures.dtype == np.float32
     assert (fits[0].top, fits[0].left) == (160, 0)
@@ -67,9 +105,9 @@ def test_the_blob_is_rgb_in_0_to_1_with_a_grey_border():
 def test_bytes_for_a_gpu_are_number_for_number_the_blob():
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*hw, 3), dtype=np.uint8) for hw in ((576, 768), (640, 640), (700, 300))]
-    (pictures, fits), (blobs, same) = letterboxed(images, (640, 640)), blob(images, (640, 640))
-    assert fits == same
-    assert np.array_equal(of_bytes(torch.from_numpy(pictures)).numpy(), blobs)
+    fits = [Letterbox.fit(image.shape[:2], (640, 640)) for image in images]
+    pictures = letterboxed(images, fits)
+    assert np.array_equal(of_bytes(torch.from_numpy(pictures)).numpy(), blob(images, fits))
 
 
 def test_only_the_counted_class_above_the_floor():

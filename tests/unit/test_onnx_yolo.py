@@ -5,6 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from crowdwatch import counters
 from crowdwatch.core.records import Anchor, Frame, Stamp
 from crowdwatch.detectors import load
 from crowdwatch.detectors.onnx_yolo import Form, OnnxYolo
@@ -88,7 +89,8 @@ def detected(path, hw=(SIDE, SIDE), **more):
 @pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize("classes", [80, 1])
 def test_every_form_gives_the_same_people(form, classes, tmp_path):
-    detector, found = detected(written(tmp_path / "net.onnx", output_of(form, classes)))
+    rows = {"max_det": 23} if form is Form.ROWS else {}
+    detector, found = detected(written(tmp_path / "net.onnx", output_of(form, classes)), **rows)
     assert isinstance(detector, OnnxYolo)
     assert detector.form is form
     corners = [[x - w / 2, y - h / 2, x + w / 2, y + h / 2] for x, y, w, h in PEOPLE]
@@ -121,8 +123,8 @@ def test_names_in_the_file_say_who_is_counted(tmp_path):
 def test_an_open_size_is_taken_as_asked(tmp_path):
     path = written(tmp_path / "net.onnx", output_of(Form.CLASSES), inputs=("batch", 3, "height", "width"))
     detector, _ = detected(path, image_px=SIDE)
-    assert f"net@{SIDE}" in detector.detector_id
-    with pytest.raises(ConfigError, match="multiples of 32"):
+    assert f"net@{SIDE}fit" in detector.detector_id
+    with pytest.raises(ConfigError, match="need a multiple of 32"):
         load(str(path), image_px=70)
     fixed = written(tmp_path / "fixed.onnx", output_of(Form.CLASSES))
     with pytest.raises(ConfigError, match="its input is 64x64 pixels, image_px is 640"):
@@ -145,6 +147,52 @@ def test_a_network_of_another_task_is_refused(output, inputs, says, tmp_path):
         load(str(path))
 
 
+def test_open_axes_follow_the_picture(tmp_path):
+    """A network that answers for whatever size it is given: everywhere one box, as sure as its cell is bright."""
+    nodes, parts = [], []
+    for stride in (8, 16, 32):
+        kernel = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+        nodes += [
+            helper.make_node("AveragePool", ["images"], [f"mean{stride}"], **kernel),
+            helper.make_node("Conv", [f"mean{stride}", "weight", "bias"], [f"cells{stride}"]),
+            helper.make_node("Reshape", [f"cells{stride}", "shape"], [f"flat{stride}"]),
+        ]
+        parts.append(f"flat{stride}")
+    nodes.append(helper.make_node("Concat", parts, ["output"], axis=2))
+    weight, bias = np.zeros((84, 3, 1, 1), np.float32), np.zeros(84, np.float32)
+    weight[4, 0], bias[:4] = 1.0, (96, 64, 20, 40)
+    fixed = [
+        numpy_helper.from_array(weight, "weight"),
+        numpy_helper.from_array(bias, "bias"),
+        numpy_helper.from_array(np.array([0, 84, -1]), "shape"),
+    ]
+    size = ("batch", 3, "height", "width")
+    graph = helper.make_graph(
+        nodes,
+        "open",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, size)],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ("batch", 84, "boxes"))],
+        fixed,
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "n.onnx")
+    detector, found = detected(tmp_path / "n.onnx", hw=(180, 320), image_px=640)
+    assert "n@640fit" in detector.detector_id
+    assert found.xyxy_px == pytest.approx(np.array([[86, 32, 106, 72]]) / 2, abs=1e-3)  # 12 px of border above
+    assert found.score == pytest.approx([114 / 255], abs=1e-5)  # of a cell in the border, the brightest
+
+
+def test_open_axes_with_the_cells_of_one_size_are_refused(tmp_path):
+    path = written(tmp_path / "net.onnx", output_of(Form.YOLOX), inputs=("batch", 3, "height", "width"))
+    with pytest.raises(ModelError, match=r"answers with 84 boxes to an input of 32x64, which has 42"):
+        detected(path, hw=(128, 60), image_px=SIDE)
+
+
+def test_rows_that_would_cut_off_a_crowd_are_refused(tmp_path):
+    path = written(tmp_path / "net.onnx", output_of(Form.ROWS))
+    with pytest.raises(ModelError, match=r"gives 23 boxes at most, 3000 are wanted.*set max_boxes to 23"):
+        load(str(path))
+
+
 def test_nan_is_no_empty_picture(tmp_path):
     output = output_of(Form.CLASSES)
     output[4, 3] = np.nan
@@ -155,7 +203,7 @@ def test_nan_is_no_empty_picture(tmp_path):
 def test_a_damaged_file_is_refused(tmp_path):
     path = written(tmp_path / "net.onnx", output_of(Form.CLASSES))
     path.write_bytes(path.read_bytes()[:4000])
-    with pytest.raises(ModelError, match="cannot read the ONNX file"):
+    with pytest.raises(ModelError, match="OpenVINO cannot read the model"):
         load(str(path))
     path.write_bytes(b"")
     with pytest.raises(ModelError, match="empty"):
@@ -168,6 +216,8 @@ def test_torch_does_not_take_it(tmp_path):
     path = written(tmp_path / "net.onnx", output_of(Form.CLASSES))
     with pytest.raises(ModelError, match="this is onnx, the runtime needs pt"):
         load(str(path), "torch")
+    with pytest.raises(ModelError, match="this is onnx, the runtime needs openvino or pt"):
+        counters.load(str(path))
 
 
 def test_it_is_found_by_name(tmp_path):

@@ -221,7 +221,7 @@ def test_exported_folders_that_do_not_fit(tmp_path, models_dir, old, new, messag
 
 def test_a_broken_xml_and_another_size(tmp_path, models_dir):
     given = models_dir / "yolo11n_int8_openvino_model"
-    with pytest.raises(ModelError, match="exported for 640x640 pixels, image_px is 1280"):
+    with pytest.raises(ModelError, match="exported for 640x640 pixels, and for no other size; image_px is 1280"):
         load(str(given), "openvino", image_px=1280)
     folder = tmp_path / "x_openvino_model"
     folder.mkdir()
