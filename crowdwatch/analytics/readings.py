@@ -42,8 +42,8 @@ BLANK_FRAC = 0.1
 covered since before the first picture. [design value]"""
 
 UNLIKE_FRAC = 0.5
-"""From this share of the people on, by which they may be more or fewer for the state of the pictures, it is said. [design
-value]"""
+"""From this share of the people on, by which there may be more or fewer for the state of the pictures, it is said.
+[design value]"""
 
 LOST_GROUND_FRAC = 0.02
 """Less lost ground of a zone than this is not said: moving cameras sway. [design value]"""
@@ -223,9 +223,10 @@ def _unknown(
 def _interval(
     view: SiteView, zone: ZoneNow, views: Mapping[str, CameraView], cameras: Mapping[str, CameraNow]
 ) -> tuple[float, float, float]:
-    """Count of the seen part of a zone with the ends of its interval: errors of boxes, of density maps, of these for
-    the state of the pictures, of the cameras' own counting and of the calibrated area, as independent ones. A camera's
-    counting is what hand counts say of it, else what is known of cameras in general.
+    """Count of the seen part of a zone with the ends of its interval: errors of boxes, of density maps, of the cameras'
+    own counting and of the calibrated area, as independent ones. A camera's counting is what hand counts say of it,
+    else what is known of cameras in general. What density maps miss for the state of the pictures is added, since it
+    goes one way.
 
     Each side of the zone, L long, is known to rmse_m / L (both of its ends are off by rmse_m / sqrt 2 along it), its
     area to sqrt 2 rmse_m / L.
@@ -248,8 +249,8 @@ def _interval(
     ]
     down, up = (max(each) for each in zip(*ends, strict=True))
     fewer, more = zone.margin
-    low = max(0.0, count - math.hypot(count - low, area, down, fewer))
-    return count, low, count + math.hypot(high - count, area, up, more)
+    low = max(0.0, count - math.hypot(count - low, area, down) - fewer)
+    return count, low, count + math.hypot(high - count, area, up) + more
 
 
 def read_zones(
