@@ -19,7 +19,7 @@ from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray
 from crowdwatch.core.site import FACTOR_RANGE, MOST_P_M2, Bias
 
-__all__ = ["BLIND_BELOW_FRAC", "DEGRADED_BELOW_FRAC", "read_zones"]
+__all__ = ["BLIND_BELOW_FRAC", "DEGRADED_BELOW_FRAC", "UNLIKE_FRAC", "read_zones"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9

@@ -2,12 +2,12 @@
 
 With x the statistics of a picture (:mod:`crowdwatch.counters.picture_state`), z = (x - middle) / spread, cut off at 3,
 
-    more = exp(u) - 1,   fewer = 1 - exp(-u),   u = log(1 + exp(B (b + w z))) / B,   B = 3,
+    more = exp(u) - 1,   fewer = 1 - exp(-u),   u = s log(1 + exp(B (b + w z))) / B,   B = 3,
 
-with b and w of each side. u is what the 95 % quantile (the 5 % quantile) of log(true / found) is beyond that of
+with b, w and s of each side. u is what the 95 % quantile (the 5 % quantile) of log(true / found) is beyond that of
 photographs as they are, so that it is near 0 for these, and what the interval of a count is widened by. The parameters
-stand in ``margins.yaml`` beside the weights and are fitted by ``python -m pipelines.margins fit``, on photographs and on
-the same ones spoiled.
+stand in ``margins.yaml`` beside the weights. ``python -m pipelines.margins fit`` fits them on photographs as they are
+and spoiled.
 
 Source: Koenker and Bassett 1978, "Regression Quantiles".
 """
@@ -45,28 +45,30 @@ class Margins:
         middle, spread: (K,) of each statistic of :data:`~crowdwatch.counters.picture_state.NAMES`.
         weights: (2, K) w, of the lower side and of the upper one.
         offsets: (2,) b.
+        stretch: (2,) s.
     """
 
     middle: FloatArray
     spread: FloatArray
     weights: FloatArray
     offsets: FloatArray
+    stretch: FloatArray
 
     def __post_init__(self) -> None:
         count = len(NAMES)
-        shapes = {"middle": (count,), "spread": (count,), "weights": (2, count), "offsets": (2,)}
+        shapes = {"middle": (count,), "spread": (count,), "weights": (2, count), "offsets": (2,), "stretch": (2,)}
         for name, shape in shapes.items():
             object.__setattr__(self, name, readonly(name, getattr(self, name), shape))
             if not np.isfinite(getattr(self, name)).all():
                 raise RecordError(f"margins: {name}: every number must be finite.")
-        if not (self.spread > 0).all():
-            raise RecordError("margins: spread: every number must be above 0.")
+        if not ((self.spread > 0).all() and (self.stretch > 0).all()):
+            raise RecordError("margins: spread, stretch: every number must be above 0.")
 
     def beyond(self, states: FloatArray) -> FloatArray:
         """(N, 2) u of the lower and of the upper side, for (N, K) statistics."""
         z = np.clip((states - self.middle) / self.spread, -FAR, FAR)
         u: FloatArray = np.logaddexp(0.0, BEND * (z @ self.weights.T + self.offsets)) / BEND
-        return u
+        return u * self.stretch
 
     def of(self, image_bgr: NDArray[np.uint8], mass: FloatArray, block_px: float) -> tuple[float, float]:
         """Shares of the mass by which there may be fewer and more people; NaN for a picture too small to say.
@@ -97,6 +99,7 @@ class _Statistic(_Side):
 class _File(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
     offsets: _Side
+    stretch: _Side
     statistics: dict[str, _Statistic]
 
 
@@ -124,4 +127,5 @@ def read(path: Path) -> Margins | None:
         np.array([row.spread for row in rows]),
         np.array([[row.fewer for row in rows], [row.more for row in rows]]),
         np.array([found.offsets.fewer, found.offsets.more]),
+        np.array([found.stretch.fewer, found.stretch.more]),
     )

@@ -17,7 +17,7 @@ from pipelines.evaluation.counting_score import PhotoCount, eighths_of_points, s
 from pipelines.evaluation.photograph_counts import Model
 from pipelines.evaluation.shanghaitech import Photograph, read_image
 
-__all__ = ["figures", "kinds_of", "table"]
+__all__ = ["figures", "kinds_of", "picture", "table"]
 
 SEED = 14
 MIDDLE = 2
@@ -69,12 +69,17 @@ def figures(model: Model, parts: Mapping[str, Sequence[Photograph]], kinds: Sequ
     }  # fmt: skip
 
 
-def _count(model: Model, photo: Photograph, kind: Condition | None, strength: int) -> PhotoCount:
+def picture(photo: Photograph, kind: Condition | None, strength: int) -> Frame:
+    """A photograph as it is, or under a condition, always the same."""
     image = read_image(photo.path)
     if kind is not None:
         seed = [SEED, zlib.crc32(photo.name.encode()), list(Condition).index(kind), strength]
         image = spoil(image, kind, strength, np.random.default_rng(seed), photo.heads_px)
-    found = model.count(Frame(Stamp(photo.name, 0, 0), image))
+    return Frame(Stamp(photo.name, 0, 0), image)
+
+
+def _count(model: Model, photo: Photograph, kind: Condition | None, strength: int) -> PhotoCount:
+    found = model.count(picture(photo, kind, strength))
     return PhotoCount(eighths_of_points(photo.heads_px, photo.image_hw), found)
 
 
