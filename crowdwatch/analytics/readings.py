@@ -226,7 +226,7 @@ def _interval(
     """Count of the seen part of a zone with the ends of its interval: errors of boxes, of density maps, of the cameras'
     own counting and of the calibrated area, as independent ones. A camera's counting is what hand counts say of it,
     else what is known of cameras in general. What density maps miss for the state of the pictures is added, since it
-    goes one way.
+    goes one way, as far as people can stand there.
 
     Each side of the zone, L long, is known to rmse_m / L (both of its ends are off by rmse_m / sqrt 2 along it), its
     area to sqrt 2 rmse_m / L.
@@ -250,7 +250,9 @@ def _interval(
     down, up = (max(each) for each in zip(*ends, strict=True))
     fewer, more = zone.margin
     low = max(0.0, count - math.hypot(count - low, area, down) - fewer)
-    return count, low, count + math.hypot(high - count, area, up) + more
+    high = count + math.hypot(high - count, area, up)
+    most = MOST_P_M2 * zone.zone.usable_area_m2 * zone.visible_frac
+    return count, low, max(high, min(high + more, most))
 
 
 def read_zones(

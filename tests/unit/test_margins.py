@@ -18,7 +18,7 @@ from crowdwatch.analytics.handover import weight_of
 from crowdwatch.core.outcomes import Quality
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import Frame, GroundMass, HeadMass, Stamp, Tick
-from crowdwatch.core.site import Bias
+from crowdwatch.core.site import MOST_P_M2, Bias
 from crowdwatch.counters import margins
 from crowdwatch.counters.margins import Margins
 from crowdwatch.counters.network import CountingNet
@@ -273,14 +273,19 @@ def test_the_shares_cross_the_seam():
 def test_the_interval_is_wider_by_the_shares(bias):
     """In a crowd that the map counts alone: 0.1 of it less, half of it more, times what hand counts say."""
     site = square(cameras=[replace(camera(), bias=bias)])
-    plain = read(site, even(site, 4.0, math.nan, math.nan), seconds=3)
-    none = read(site, even(site, 4.0, 0.0, 0.0), seconds=3)
-    wide = read(site, even(site, 4.0, 0.1, 0.5), seconds=3)
+    plain = read(site, even(site, 2.0, math.nan, math.nan), seconds=3)
+    none = read(site, even(site, 2.0, 0.0, 0.0), seconds=3)
+    wide = read(site, even(site, 2.0, 0.1, 0.5), seconds=3)
     assert replace(none, reasons=()) == replace(plain, reasons=())
     assert wide.count == plain.count
     assert wide.count_low == pytest.approx(plain.count_low - 0.1 * plain.count)
     assert wide.count_high == pytest.approx(plain.count_high + 0.5 * plain.count)
     assert wide.density_high == pytest.approx(wide.count_high / 48)
+
+
+def test_no_more_people_than_can_stand_there():
+    reading = read(square(), even(square(), 4.0, 0.0, 400.0))
+    assert reading.density_high == pytest.approx(MOST_P_M2)
 
 
 def test_a_crowd_that_is_read_low_is_not_handed_to_boxes_and_forgotten():
