@@ -66,8 +66,9 @@ def state_of(image_bgr: Plane, mass: FloatArray, block_px: float) -> FloatArray 
     if min(image_bgr.shape[:2]) < LEAST_PX:
         return None
     side = min(TILE_PX, *image_bgr.shape[:2])
-    channels = cv2.split(_column(image_bgr, side))
-    gray = np.asarray(cv2.cvtColor(cv2.merge(channels), cv2.COLOR_BGR2GRAY), np.uint8)
+    column = _column(image_bgr, side)
+    channels = [np.asarray(each, np.uint8) for each in cv2.split(column)]
+    gray = np.asarray(cv2.cvtColor(column, cv2.COLOR_BGR2GRAY), np.uint8)
     steps = {step: _Steps.of(gray, step) for step in (1, 2, 4, 8)}
     found = [*_light(channels, gray), *_structure(gray, steps), *_colour(channels, gray, steps[1].mean)]
     return np.array([*found, *_spread(gray, steps), *_of_map(mass, block_px)], dtype=np.float64)

@@ -76,8 +76,10 @@ def fit(seen: States) -> tuple[Margins, dict[str, tuple[float, float]]]:
         _Side(excess, side, _stretch(excess, side, seen.kind != ""))
         for excess, side in ((above, beyond[:, 1]), (below, beyond[:, 0]))
     ]
+    more, fewer = (side.outside for side in sides)
     outside = {
-        str(kind): tuple(float(side.outside[seen.kind == kind].mean()) for side in sides) for kind in {*seen.kind}
+        str(kind): (float(more[seen.kind == kind].mean()), float(fewer[seen.kind == kind].mean()))
+        for kind in sorted({*seen.kind})
     }
     stretch = np.array([side.stretch for side in sides[::-1]])
     return replace(_fit(seen), stretch=stretch), outside
