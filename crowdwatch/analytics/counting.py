@@ -45,6 +45,7 @@ class Entry:
         owned: what the camera owned when the rest was worked out; None before that.
         weight: (N,) what each of them counts for; 0 on ground that another camera counts.
         boxes, masses: (zones,) people in each zone by boxes, and by density map, after the hand-over.
+        margin: (2, zones) how many fewer and how many more there may be by density map for the state of the picture.
     """
 
     t_ns: int
@@ -63,6 +64,7 @@ class Entry:
     weight: FloatArray = field(default_factory=lambda: np.empty(0))
     boxes: FloatArray = field(default_factory=lambda: np.empty(0))
     masses: FloatArray = field(default_factory=lambda: np.empty(0))
+    margin: FloatArray = field(default_factory=lambda: np.empty((2, 0)))
 
     def shows(self, lost: NDArray[np.bool_] | None) -> bool:
         """Whether it shows all that a picture with these lost blocks does."""
@@ -113,6 +115,8 @@ class Assignment:
             window.
         alone: (zones,) those by boxes whose cameras have no density map, so that boxes count a crowd too.
         counts: per healthy camera that stands still, (entries of its window, zones) people whom it counts.
+        margin: (2, zones) how many fewer and how many more there may be by density maps for the state of the pictures:
+            the same sums of means. It is one cause for all pictures of a window, so nothing averages out.
     """
 
     coverage: Coverage
@@ -121,6 +125,7 @@ class Assignment:
     masses: FloatArray
     alone: FloatArray
     counts: Mapping[str, FloatArray]
+    margin: FloatArray
 
     def newest(self, view: SiteView) -> FloatArray:
         """(zones,) people in the newest pictures."""
@@ -206,23 +211,26 @@ def assign(view: SiteView, coverage: Coverage, cameras: Mapping[str, CameraNow])
     """Count everybody once: each entry of the window anew where its camera owns other ground than before."""
     counted, counts = dict(cameras), {}
     boxes, masses, alone = (np.zeros(len(view.zones)) for _ in range(3))
+    margin = np.zeros((2, len(view.zones)))
     for camera_id in sorted(coverage.healthy):
         window = cameras[camera_id].window
         if coverage.views[camera_id].camera.moves:
             window = (*window[:-1], *_count(view, coverage, camera_id, window[-1:]))
-            by_boxes, by_map = _mean_over_poses(view, coverage, camera_id, window)
+            by_boxes, by_map, off = _mean_over_poses(view, coverage, camera_id, window)
         else:
             window = _count(view, coverage, camera_id, window)
             in_boxes = np.array([entry.boxes for entry in window])
             in_masses = np.array([entry.masses for entry in window])
             by_boxes, by_map = in_boxes.mean(axis=0), in_masses.mean(axis=0)
+            off = np.mean([entry.margin for entry in window], axis=0)
             counts[camera_id] = in_boxes + in_masses
         counted[camera_id] = replace(cameras[camera_id], window=window)
         boxes += by_boxes
         if window[-1].heads is None:
             alone += by_boxes
         masses += by_map
-    return Assignment(coverage, counted, boxes, masses, alone, counts)
+        margin += off
+    return Assignment(coverage, counted, boxes, masses, alone, counts, margin)
 
 
 def zone_mass(view: SiteView, coverage: Coverage, camera_id: str, mass: FloatArray) -> FloatArray:
@@ -287,27 +295,38 @@ def _count(view: SiteView, coverage: Coverage, camera_id: str, window: tuple[Ent
             done.append(entry)
             continue
         weight = entry.factor * (owned.ravel()[entry.place] & entry.bit != 0)
-        masses = np.zeros(len(view.zones))
+        masses, margin = np.zeros(len(view.zones)), np.zeros((2, len(view.zones)))
         if entry.heads is not None:
             weight = weight * (1.0 - entry.heads.weight.ravel()[entry.place])
             if done and done[-1].heads is entry.heads and done[-1].factor == entry.factor:
-                masses = done[-1].masses
+                masses, margin = done[-1].masses, done[-1].margin
             else:
                 masses = entry.factor * zone_mass(view, coverage, camera_id, entry.heads.counted)
+                margin = _margin(view, coverage, camera_id, entry, masses)
         boxes = np.bincount(entry.zone, weight[entry.person], len(view.zones)).astype(np.float64)
-        done.append(replace(entry, owned=owned, weight=weight, boxes=boxes, masses=masses))
+        done.append(replace(entry, owned=owned, weight=weight, boxes=boxes, masses=masses, margin=margin))
     return tuple(done)
+
+
+def _margin(view: SiteView, coverage: Coverage, camera_id: str, entry: Entry, masses: FloatArray) -> FloatArray:
+    """(2, zones) how many fewer and more there may be than ``masses``, whom an entry's density map counts."""
+    margin, heads = np.zeros((2, len(view.zones))), entry.heads
+    if heads is not None and heads.fewer_frac > 0:
+        margin[0] = heads.fewer_frac * masses
+    if heads is not None and heads.more is not None:
+        margin[1] = entry.factor * zone_mass(view, coverage, camera_id, heads.more)
+    return margin
 
 
 def _mean_over_poses(
     view: SiteView, coverage: Coverage, camera_id: str, window: tuple[Entry, ...]
-) -> tuple[FloatArray, FloatArray]:
-    """(zones,) people by boxes and by density map of a camera that moves: on each cell the mean of those pictures of
-    the window that saw it."""
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(zones,) people by boxes and by density map of a camera that moves, and (2, zones) how many fewer and more by
+    density map there may be: on each cell the mean of those pictures of the window that saw it."""
     camera, owned = coverage.views[camera_id], coverage.owned[camera_id].ravel()
     known = [(entry, entry.pose) for entry in window if entry.pose is not None]
     shares = shares_in_mean([pose for _, pose in known], camera.window, coverage.owned[camera_id])
-    boxes, mass = np.zeros(len(view.zones)), np.zeros(camera.window.shape)
+    boxes, mass = np.zeros(len(view.zones)), np.zeros((3, *camera.window.shape))
     for (entry, pose), share in zip(known, shares, strict=True):
         place = places_in(entry.place, pose.window, camera.window)
         inside_now = np.flatnonzero(place >= 0)
@@ -317,7 +336,20 @@ def _mean_over_poses(
         if entry.heads is not None:
             weight *= 1.0 - entry.heads.weight.ravel()[entry.place]
             # persons on the part of a cell where that picture saw heads, as on the part where the newest one does
-            per_share = entry.heads.counted * inverse(pose.heads_share)
-            mass += entry.factor * share * camera.heads_share * moved(per_share, pose.window, camera.window)
+            for index, people in _people(entry.heads):
+                per_share = people * inverse(pose.heads_share)
+                here_now = moved(per_share, pose.window, camera.window)
+                mass[index] += entry.factor * share * camera.heads_share * here_now
         boxes += np.bincount(entry.zone, weight[entry.person], len(view.zones))
-    return boxes, zone_mass(view, coverage, camera_id, mass)
+    counted, fewer, more = (zone_mass(view, coverage, camera_id, each) for each in mass)
+    return boxes, counted, np.stack([fewer, more])
+
+
+def _people(heads: Heads) -> list[tuple[int, FloatArray]]:
+    """0, 1, 2 with (rows, cols) people whom a density map counts, how many fewer there may be, and how many more."""
+    found = [(0, heads.counted)]
+    if heads.fewer_frac > 0:
+        found.append((1, heads.fewer_frac * heads.counted))
+    if heads.more is not None:
+        found.append((2, heads.more))
+    return found

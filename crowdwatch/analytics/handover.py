@@ -5,10 +5,15 @@
 rho the counter's own density, smoothed and edge-corrected, and s(t) = t^2 (3 - 2 t) between 0 and 1. The weight looks
 at the counter alone: were it to look at boxes, it would fall back to them just where they fail. It is applied after
 the seam, so that another band can be tried on a log. Where people are known to look too small for boxes, w is 1.
+
+Where the state of a picture says that there may be more people, by a share s of the map, there may be as many as the
+map would count with them: (1 + s) m w((1 + s) rho). A crowd that the counter reads low is thus not handed to boxes and
+forgotten.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +36,17 @@ class Heads:
         mass: (rows, cols) persons per cell; 0 where no heads are seen on walkable ground.
         weight: (rows, cols) w, 0 where boxes count, 1 where the mass does.
         counted: (rows, cols) w m, what the mass counts for.
+        fewer_frac, more_frac: as in :class:`~crowdwatch.core.records.HeadMass`; NaN where nobody measured it.
+        more: (rows, cols) how many more there may be for that; None where there are none.
     """
 
     t_ns: int
     mass: FloatArray
     weight: FloatArray
     counted: FloatArray
+    fewer_frac: float = math.nan
+    more_frac: float = math.nan
+    more: FloatArray | None = None
 
 
 def weight_of(rho_p_m2: FloatArray, low_p_m2: float, high_p_m2: float) -> FloatArray:
@@ -87,8 +97,16 @@ def heads_of(view: CameraView, mass: GroundMass, grid: Grid, bandwidth_m: float,
     own = grid.part(view.window)
     placed = np.where(view.heads_share > 0, on_grid(mass, own), 0.0)
     rho = smooth_mass(own, placed, view.heads_kernel, bandwidth_m)
-    weight = np.where(view.unboxed, 1.0, weight_of(rho, band.low_p_m2, band.high_p_m2))
-    return Heads(mass.stamp.t_ns, placed, weight, placed * weight)
+
+    def taken(density_p_m2: FloatArray) -> FloatArray:
+        return np.where(view.unboxed, 1.0, weight_of(density_p_m2, band.low_p_m2, band.high_p_m2))
+
+    weight = taken(rho)
+    counted, more = placed * weight, None
+    if mass.more_frac > 0:
+        most = 1.0 + mass.more_frac
+        more = most * placed * taken(most * rho) - counted
+    return Heads(mass.stamp.t_ns, placed, weight, counted, mass.fewer_frac, mass.more_frac, more)
 
 
 def _shares(from_m: float, cell_m: float, count: int, to_from_m: float, to_cell_m: float, to_count: int) -> FloatArray:

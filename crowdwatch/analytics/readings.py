@@ -19,7 +19,7 @@ from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray
 from crowdwatch.core.site import FACTOR_RANGE, MOST_P_M2, Bias
 
-__all__ = ["BLIND_BELOW_FRAC", "DEGRADED_BELOW_FRAC", "read_zones"]
+__all__ = ["BLIND_BELOW_FRAC", "DEGRADED_BELOW_FRAC", "UNLIKE_FRAC", "read_zones"]
 
 BLIND_BELOW_FRAC = 0.1
 DEGRADED_BELOW_FRAC = 0.9
@@ -40,6 +40,10 @@ CROWD_P_M2 = 1.0
 BLANK_FRAC = 0.1
 """More of a zone than this in which a camera's pictures have never shown anything is said: it is plain, or has been
 covered since before the first picture. [design value]"""
+
+UNLIKE_FRAC = 0.5
+"""From this share of the people on, by which there may be more or fewer for the state of the pictures, it is said.
+[design value]"""
 
 LOST_GROUND_FRAC = 0.02
 """Less lost ground of a zone than this is not said: moving cameras sway. [design value]"""
@@ -173,7 +177,19 @@ def _doubts(view: SiteView, seen: CameraView, now: CameraNow, zone: ZoneNow, mas
         found.append(Code.FACTOR_OUT_OF_RANGE)
     if not math.isfinite(seen.plane.rmse_m):
         found.append(Code.CALIBRATION_ERROR_UNKNOWN)
-    return [Reason.of(code, seen.camera.camera_id) for code in found]
+    return [*(Reason.of(code, seen.camera.camera_id) for code in found), *_unlike(seen.camera.camera_id, now.window)]
+
+
+def _unlike(camera_id: str, window: Sequence[Entry]) -> list[Reason]:
+    """Whether the density estimator cannot be relied on for the state of a camera's pictures."""
+    shares = [(entry.heads.fewer_frac, entry.heads.more_frac) for entry in window if entry.heads is not None]
+    known = [each for each in shares if not math.isnan(each[1])]
+    if not known:
+        return []
+    fewer, more = np.mean(known, axis=0)
+    if max(fewer, more) < UNLIKE_FRAC:
+        return []
+    return [Reason.of(Code.UNLIKE_LEARNED, camera_id, fewer=float(fewer), more=float(more))]
 
 
 def _beyond(bias: Bias, window: Sequence[Entry]) -> bool:
@@ -209,7 +225,8 @@ def _interval(
 ) -> tuple[float, float, float]:
     """Count of the seen part of a zone with the ends of its interval: errors of boxes, of density maps, of the cameras'
     own counting and of the calibrated area, as independent ones. A camera's counting is what hand counts say of it,
-    else what is known of cameras in general.
+    else what is known of cameras in general. What density maps miss for the state of the pictures is added, since it
+    goes one way, as far as people can stand there.
 
     Each side of the zone, L long, is known to rmse_m / L (both of its ends are off by rmse_m / sqrt 2 along it), its
     area to sqrt 2 rmse_m / L.
@@ -231,7 +248,11 @@ def _interval(
         for c, bias in ((c, views[c].camera.bias) for c in zone.well)
     ]
     down, up = (max(each) for each in zip(*ends, strict=True))
-    return count, max(0.0, count - math.hypot(count - low, area, down)), count + math.hypot(high - count, area, up)
+    fewer, more = zone.margin
+    low = max(0.0, count - math.hypot(count - low, area, down) - fewer)
+    high = count + math.hypot(high - count, area, up)
+    most = MOST_P_M2 * zone.zone.usable_area_m2 * zone.visible_frac
+    return count, low, max(high, min(high + more, most))
 
 
 def read_zones(

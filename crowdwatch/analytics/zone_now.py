@@ -36,7 +36,8 @@ class Doubts:
 
 @dataclass(frozen=True, slots=True)
 class ZoneNow:
-    """What is known of one zone before it is judged: who watches it, who of them is well, and the people counted."""
+    """What is known of one zone before it is judged: who watches it, who of them is well, the people counted, and how
+    many fewer and more of them there may be for the state of the pictures (``margin``)."""
 
     index: int
     zone: Zone
@@ -45,6 +46,7 @@ class ZoneNow:
     well: tuple[str, ...]
     boxes: float
     masses: float
+    margin: tuple[float, float]
     alone: float
     peak_p_m2: float
     crowding: float
@@ -71,7 +73,8 @@ def zones_now(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, do
         ZoneNow(
             index, zone, float(coverage.visible_frac[index]), tuple(watching[index]),
             tuple(c for c in watching[index] if assignment.cameras[c].health is Health.OK),
-            float(assignment.boxes[index]), float(assignment.masses[index]), float(assignment.alone[index]),
+            float(assignment.boxes[index]), float(assignment.masses[index]),
+            (float(assignment.margin[0, index]), float(assignment.margin[1, index])), float(assignment.alone[index]),
             float(peaks[index]), float(crowded[index]),
             lost.of(index), doubts.falls.get(zone.zone_id, {}), doubts.more.get(zone.zone_id, {}),
             {camera_id: float(frac[index]) for camera_id, frac in blank.items()},

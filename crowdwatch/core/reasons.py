@@ -50,6 +50,7 @@ class Code(StrEnum):
     UNCLEAR = "unclear"
     UNPROVEN = "unproven"
     BLANK_GROUND = "blank_ground"
+    UNLIKE_LEARNED = "unlike_learned"
     DETECTOR_LIMIT = "detector_limit"
     ESTIMATOR_FAILED = "estimator_failed"
     HEADS_NOT_PROJECTED = "heads_not_projected"
@@ -99,6 +100,7 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.PARTLY_UNCLEAR: {"loss": str},
     Code.UNCLEAR: {"kept": float},
     Code.BLANK_GROUND: {"area_frac": float},
+    Code.UNLIKE_LEARNED: {"fewer": float, "more": float},
     Code.SCALED: {"factor": float, "audits": int},
     Code.CORRECTED: {"factor": float, "offset": float, "audits": int},
     Code.NOT_LOWERED: {"audits": int},
@@ -127,6 +129,7 @@ OF_CAMERA = frozenset(
         Code.UNCLEAR,
         Code.UNPROVEN,
         Code.BLANK_GROUND,
+        Code.UNLIKE_LEARNED,
         Code.NO_ESTIMATE_IN_CROWD,
         Code.DETECTOR_LIMIT,
         Code.ESTIMATOR_FAILED,
@@ -161,6 +164,7 @@ TOO_FEW = frozenset(
         Code.UNCLEAR,
         Code.UNPROVEN,
         Code.BLANK_GROUND,
+        Code.UNLIKE_LEARNED,
         Code.DETECTOR_LIMIT,
         Code.ESTIMATOR_FAILED,
         Code.HEADS_NOT_PROJECTED,

@@ -177,6 +177,9 @@ class HeadMass:
         block_px: side of a block in pixels of the frame; not always a whole number, since a counter may resize.
         image_hw: size of the frame.
         counter_id: name, input scale, runtime, precision and first digits of the weights' sha256.
+        fewer_frac, more_frac: for the state of the picture, how many fewer and how many more people there may be in
+            nine of ten such pictures, as shares of the mass: 0 for a picture like those that the counter learned well;
+            ``more_frac`` may exceed 1. NaN where nobody measured it for this counter.
     """
 
     stamp: Stamp
@@ -184,9 +187,12 @@ class HeadMass:
     block_px: float
     image_hw: tuple[int, int]
     counter_id: str
+    fewer_frac: float = math.nan
+    more_frac: float = math.nan
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mass", readonly("mass", self.mass, (None, None)))
+        _check_shares(self.fewer_frac, self.more_frac)
         if not np.isfinite(self.mass).all() or (self.mass < 0).any():
             raise RecordError("mass must be finite and not negative.")
         need = tuple(math.ceil(side / self.block_px - 1e-9) for side in self.image_hw)
@@ -220,7 +226,7 @@ class GroundMass:
         mass: (rows, cols) persons per cell, not negative; row 0 is south, column 0 west.
         beyond: persons on ground that the camera validly sees and the grid does not cover.
         unseen: persons in pixels without valid ground: above the horizon, too far, outside the calibrated hull.
-        counter_id: as in :class:`HeadMass`.
+        counter_id, fewer_frac, more_frac: as in :class:`HeadMass`.
     """
 
     stamp: Stamp
@@ -230,8 +236,11 @@ class GroundMass:
     beyond: float
     unseen: float
     counter_id: str
+    fewer_frac: float = math.nan
+    more_frac: float = math.nan
 
     def __post_init__(self) -> None:
+        _check_shares(self.fewer_frac, self.more_frac)
         object.__setattr__(self, "origin_m", readonly("origin_m", self.origin_m, (2,)))
         object.__setattr__(self, "mass", readonly("mass", self.mass, (None, None)))
         parts = (self.origin_m, self.mass, np.array([self.cell_m, self.beyond, self.unseen]))
@@ -239,6 +248,14 @@ class GroundMass:
             raise RecordError("ground mass: every number must be finite, and no mass negative.")
         if not self.cell_m > 0 or self.beyond < 0 or self.unseen < 0:
             raise RecordError(f"ground mass: got cell_m {self.cell_m}, need > 0, and no negative remainder.")
+
+
+def _check_shares(fewer_frac: float, more_frac: float) -> None:
+    known = not (math.isnan(fewer_frac) and math.isnan(more_frac))
+    if known and not (0 <= fewer_frac <= 1 and 0 <= more_frac < math.inf):
+        raise RecordError(
+            f"fewer_frac, more_frac: got {fewer_frac} and {more_frac}, need 0 to 1 and 0 or more, or NaN for both."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from crowdwatch.core.records import Frame, HeadMass
-from crowdwatch.counters import preparing
+from crowdwatch.counters import margins, preparing
 from crowdwatch.detectors.weights import OPENVINO, WeightsFile, read_yaml, xml_of
 from crowdwatch.errors import ConfigError, ModelError
 
@@ -44,6 +44,7 @@ class OpenVinoCounter:
         if precision not in PRECISIONS:
             raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
         self._scale = preparing.check_scale(scale)
+        self._margins = margins.read(weights.path.parent / margins.FILE)
         folder = weights.path
         if weights.kind != OPENVINO:
             from crowdwatch.counters.exporting import exported  # imports torch
@@ -63,7 +64,9 @@ class OpenVinoCounter:
     def count(self, frames: Sequence[Frame]) -> list[HeadMass]:
         """Expected heads per block, one record per frame, in order. Raises ModelError."""
         return [
-            preparing.count(frame, self._forward, stride=self._stride, scale=self._scale, counter_id=self._id)
+            preparing.count(
+                frame, self._forward, stride=self._stride, scale=self._scale, counter_id=self._id, margins=self._margins
+            )
             for frame in frames
         ]
 

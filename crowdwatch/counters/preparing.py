@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.core.records import FloatArray, Frame, HeadMass
+from crowdwatch.counters.margins import Margins
 from crowdwatch.errors import ConfigError, ModelError
 
 __all__ = ["MULTIPLE", "Forward", "check_scale", "count", "picture", "spans"]
@@ -56,7 +57,9 @@ def check_scale(scale: float) -> float:
     return scale
 
 
-def count(frame: Frame, forward: Forward, *, stride: int, scale: float, counter_id: str) -> HeadMass:
+def count(
+    frame: Frame, forward: Forward, *, stride: int, scale: float, counter_id: str, margins: Margins | None = None
+) -> HeadMass:
     """Count one frame of any size.
 
     The picture is resized by ``scale`` and counted whole, or in pieces of one size where a side is above 2048. Blocks
@@ -68,6 +71,7 @@ def count(frame: Frame, forward: Forward, *, stride: int, scale: float, counter_
         stride: side of its blocks in pixels of its input.
         scale: the picture is resized by this factor first.
         counter_id: of the record.
+        margins: says how far the answer may be off for the state of the picture.
 
     Raises:
         ModelError: the answer is not finite, negative or of the wrong shape.
@@ -80,7 +84,8 @@ def count(frame: Frame, forward: Forward, *, stride: int, scale: float, counter_
         mine = answer[(top - y0) // stride : (bottom - y0) // stride, (left - x0) // stride : (right - x0) // stride]
         mass[top // stride : bottom // stride, left // stride : right // stride] = mine
     mass = mass[: -(-height // stride), : -(-width // stride)]
-    return HeadMass(frame.stamp, mass, stride / scale, frame.image_hw, counter_id)
+    fewer, more = (math.nan, math.nan) if margins is None else margins.of(frame.image_bgr, mass, stride / scale)
+    return HeadMass(frame.stamp, mass, stride / scale, frame.image_hw, counter_id, fewer, more)
 
 
 def spans(side: int) -> list[tuple[int, int, int, int]]:

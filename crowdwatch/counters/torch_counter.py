@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from crowdwatch.core.records import Frame, HeadMass
-from crowdwatch.counters import preparing
+from crowdwatch.counters import margins, preparing
 from crowdwatch.counters.network import CountingNet
 from crowdwatch.detectors import torch_device
 from crowdwatch.detectors.recorded_pass import RecordedPass
@@ -53,6 +53,7 @@ class TorchCounter:
             raise ConfigError(f"precision: got {precision!r}, need one of {', '.join(PRECISIONS)}.")
         device = torch_device.choose(device, threads)
         self._scale, self._precision, self._device = preparing.check_scale(scale), precision, device
+        self._margins = margins.read(weights.path.parent / margins.FILE)
         net = CountingNet.read(weights.path).eval()
         self._stride = net.stride
         self._one_pass = Lock()
@@ -71,7 +72,9 @@ class TorchCounter:
     def count(self, frames: Sequence[Frame]) -> list[HeadMass]:
         """Expected heads per block, one record per frame, in order. Raises ModelError."""
         return [
-            preparing.count(frame, self._forward, stride=self._stride, scale=self._scale, counter_id=self._id)
+            preparing.count(
+                frame, self._forward, stride=self._stride, scale=self._scale, counter_id=self._id, margins=self._margins
+            )
             for frame in frames
         ]
 

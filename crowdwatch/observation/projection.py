@@ -180,6 +180,8 @@ def project_to_ground(mass: HeadMass, plane: GroundPlane, ground: Ground, *, mov
         beyond=float(shares.beyond @ flat),
         unseen=float(shares.unseen @ flat),
         counter_id=mass.counter_id,
+        fewer_frac=mass.fewer_frac,
+        more_frac=mass.more_frac,
     )
 
 

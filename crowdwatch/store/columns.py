@@ -11,6 +11,7 @@ event file, which the log holds once, in its header.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -51,11 +52,11 @@ __all__ = [
     "write_parquet",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """1: boxes and positions; 2: density maps on the ground beside them; 3: the planes of cameras that move; 4: evidence by
-blocks."""
+blocks; 5: how far density maps may be off for the state of their pictures."""
 
-READ_VERSIONS = (2, 3, SCHEMA_VERSION)
+READ_VERSIONS = (2, 3, 4, SCHEMA_VERSION)
 """What :func:`as_now` can read."""
 
 EventRow = dict[str, Any]
@@ -64,6 +65,9 @@ EventRow = dict[str, Any]
 def _list(kind: Any) -> Any:
     return pa.list_(pa.field("element", kind))
 
+
+_SHARES = (pa.field("mass_fewer_frac", pa.float64()), pa.field("mass_more_frac", pa.float64()))
+"""Null where no counter ran, and in older logs; NaN where nobody measured it for the counter."""
 
 OBSERVATIONS = pa.schema(
     [
@@ -110,10 +114,12 @@ OBSERVATIONS = pa.schema(
         pa.field("mass", _list(pa.float64())),
         *PLANE,
         *BLOCKS,
+        *_SHARES,
     ]
 )
 
-_WITHOUT_BLOCKS = pa.schema(list(OBSERVATIONS)[: -len(BLOCKS)])
+_WITHOUT_SHARES = pa.schema(list(OBSERVATIONS)[: -len(_SHARES)])
+_WITHOUT_BLOCKS = pa.schema(list(_WITHOUT_SHARES)[: -len(BLOCKS)])
 _WITHOUT_PLANES = pa.schema(list(_WITHOUT_BLOCKS)[: -len(PLANE)])
 
 TIMELINE = pa.schema(
@@ -193,6 +199,8 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         *_mass_columns([each.mass for each in found]),
         *plane_columns([each.plane for each in found]),
         *block_columns([each.evidence.blocks for each in found]),
+        pa.array([None if each.mass is None else each.mass.fewer_frac for each in found], pa.float64()),
+        pa.array([None if each.mass is None else each.mass.more_frac for each in found], pa.float64()),
     ]
     return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
 
@@ -233,12 +241,10 @@ def _mass_columns(masses: Sequence[GroundMass | None]) -> list[Any]:
 def as_now(table: Any) -> Any | None:
     """Observations of any version in :data:`READ_VERSIONS` as a table with the columns of this one; None for others."""
     table = table.replace_schema_metadata(None)
-    if table.schema.equals(_WITHOUT_PLANES):
-        for field in PLANE:
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    if table.schema.equals(_WITHOUT_BLOCKS):
-        for field in BLOCKS:
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    for before, added in ((_WITHOUT_PLANES, PLANE), (_WITHOUT_BLOCKS, BLOCKS), (_WITHOUT_SHARES, _SHARES)):
+        if table.schema.equals(before):
+            for field in added:
+                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table if table.schema.equals(OBSERVATIONS) else None
 
 
@@ -291,8 +297,9 @@ def _mass(stamp: Stamp, fact: dict[str, Any], lists: dict[str, Callable[[int], A
     cells = np.zeros(shape[0] * shape[1])
     cells[lists["mass_cell"](row)] = lists["mass"](row)
     origin_m = np.array([fact["mass_east_m"], fact["mass_north_m"]])
-    beyond, unseen = fact["mass_beyond"], fact["mass_unseen"]
-    return GroundMass(stamp, origin_m, fact["mass_cell_m"], cells.reshape(shape), beyond, unseen, fact["counter_id"])
+    shares = (math.nan if fact[field.name] is None else fact[field.name] for field in _SHARES)
+    rest = fact["mass_beyond"], fact["mass_unseen"], fact["counter_id"], *shares
+    return GroundMass(stamp, origin_m, fact["mass_cell_m"], cells.reshape(shape), *rest)
 
 
 def _lists(column: Any) -> Callable[[int], Any]:

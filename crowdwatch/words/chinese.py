@@ -29,6 +29,9 @@ REASONS: dict[Code, str] = {
     Code.UNCLEAR: "摄像机 {camera_id}：画面仅有平时 {kept:.0%} 的细节，可能漏计",
     Code.UNPROVEN: "摄像机 {camera_id}：启动以来未发现任何人，且没有参考画面：无法判断画面是否正常",
     Code.BLANK_GROUND: "摄像机 {camera_id}：区域的 {area_frac:.0%} 从未看到任何内容：地面无纹理，或被遮挡",
+    Code.UNLIKE_LEARNED: (
+        "摄像机 {camera_id}：密度估计对此类画面把握不足，实际人数可能多 {more:.0%}，或少 {fewer:.0%}"
+    ),
     Code.DETECTOR_LIMIT: "摄像机 {camera_id}：检测数量达到上限，可能漏计",
     Code.ESTIMATOR_FAILED: "摄像机 {camera_id}：密度估计失败",
     Code.HEADS_NOT_PROJECTED: "摄像机 {camera_id}：其标定无法将头部投影到地面",

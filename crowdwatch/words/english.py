@@ -45,6 +45,10 @@ REASONS: dict[Code, str] = {
     Code.BLANK_GROUND: (
         "camera {camera_id}: nothing was ever seen on {area_frac:.0%} of the zone: it is plain ground, or covered"
     ),
+    Code.UNLIKE_LEARNED: (
+        "camera {camera_id}: the density estimator is unsure of pictures like these, there may be {more:.0%} more "
+        "people than it counts, or {fewer:.0%} fewer"
+    ),
     Code.DETECTOR_LIMIT: "camera {camera_id}: the detector reached its limit, people may be missing",
     Code.ESTIMATOR_FAILED: "camera {camera_id}: the density estimator failed",
     Code.HEADS_NOT_PROJECTED: "camera {camera_id}: its calibration cannot project heads to the ground",

@@ -19,7 +19,7 @@ from pipelines.evaluation.counting_score import PhotoCount, eighths_of_points, s
 from pipelines.evaluation.photograph_counts import Model
 from pipelines.evaluation.shanghaitech import Photograph, read_image
 
-__all__ = ["figures", "kinds_of", "sheet", "table"]
+__all__ = ["figures", "kinds_of", "picture", "sheet", "table"]
 
 SEED = 14
 MIDDLE = 2
@@ -78,11 +78,11 @@ def sheet(model: Model, photo: Photograph, kinds: Sequence[Condition]) -> NDArra
     """(H, W, 3) BGR: a photograph as it is and under every kind at middle strength, each with what is counted in it."""
     tiles = []
     for kind in (None, *kinds):
-        image = _seen(photo, kind, MIDDLE)
-        found = float(model.count(Frame(Stamp(photo.name, 0, 0), image)).sum())
+        frame = picture(photo, kind, MIDDLE)
+        found = float(model.count(frame).sum())
         kept_out = ", never learned from" if kind in KEPT_OUT else ""
         text = f"{kind or CLEAN}{kept_out}: {found:.0f} of {len(photo.heads_px)}"
-        small = cv2.resize(image, SHEET_WH, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(frame.image_bgr, SHEET_WH, interpolation=cv2.INTER_AREA)
         bar = np.zeros((SHEET_BAR_PX, SHEET_WH[0], 3), np.uint8)
         cv2.putText(bar, text, (8, SHEET_BAR_PX - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
         tiles.append(np.vstack([bar, small]))
@@ -91,18 +91,18 @@ def sheet(model: Model, photo: Photograph, kinds: Sequence[Condition]) -> NDArra
     return np.asarray(np.vstack(rows), np.uint8)
 
 
-def _count(model: Model, photo: Photograph, kind: Condition | None, strength: int) -> PhotoCount:
-    found = model.count(Frame(Stamp(photo.name, 0, 0), _seen(photo, kind, strength)))
-    return PhotoCount(eighths_of_points(photo.heads_px, photo.image_hw), found)
-
-
-def _seen(photo: Photograph, kind: Condition | None, strength: int) -> NDArray[np.uint8]:
-    """The photograph under a condition; as it is where that is None."""
+def picture(photo: Photograph, kind: Condition | None, strength: int) -> Frame:
+    """A photograph as it is, or under a condition, always the same."""
     image = read_image(photo.path)
-    if kind is None:
-        return image
-    seed = [SEED, zlib.crc32(photo.name.encode()), list(Condition).index(kind), strength]
-    return spoil(image, kind, strength, np.random.default_rng(seed), photo.heads_px)
+    if kind is not None:
+        seed = [SEED, zlib.crc32(photo.name.encode()), list(Condition).index(kind), strength]
+        image = spoil(image, kind, strength, np.random.default_rng(seed), photo.heads_px)
+    return Frame(Stamp(photo.name, 0, 0), image)
+
+
+def _count(model: Model, photo: Photograph, kind: Condition | None, strength: int) -> PhotoCount:
+    found = model.count(picture(photo, kind, strength))
+    return PhotoCount(eighths_of_points(photo.heads_px, photo.image_hw), found)
 
 
 def _figures(counts: Sequence[PhotoCount]) -> Figures:

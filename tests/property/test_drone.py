@@ -66,16 +66,23 @@ def crowd(density_p_m2):
     return turned[shapely.contains_xy(shapely.Polygon(SQUARE), *turned.T)]
 
 
-def feeds(site, people, seconds, hz=HZ):
+class UnsureCounter(TruthCounter):
+    """It knows that a tenth fewer may be there, or three tenths more."""
+
+    def count(self, frames):
+        return [replace(mass, fewer_frac=0.1, more_frac=0.3) for mass in super().count(frames)]
+
+
+def feeds(site, people, seconds, hz=HZ, counter=TruthCounter):
     ground = site_ground(site)
     for one, look in zip(site.cameras, [FLIGHT if c.moves else c.plane for c in site.cameras], strict=True):
         scene = Scene(look, people if callable(people) else standing(people), T0, hz * seconds, hz)
-        heads = HeadCounter(TruthCounter(scene), ground, Schedule(None, 1, 1, 0.3, 0.3, moves=one.moves))
+        heads = HeadCounter(counter(scene), ground, Schedule(None, 1, 1, 0.3, 0.3, moves=one.moves))
         yield Feed(SyntheticSource(scene, camera_id=one.camera_id), TruthDetector(scene), one.plane, heads)
 
 
-def outcomes(site, people, seconds=34, hz=HZ):
-    stream = RecordedStream(list(feeds(site, people, seconds, hz)), T0, T0 + seconds * S, S)
+def outcomes(site, people, seconds=34, hz=HZ, counter=TruthCounter):
+    stream = RecordedStream(list(feeds(site, people, seconds, hz, counter)), T0, T0 + seconds * S, S)
     return {(o.t_ns - T0) // S: o for o in fold(started(site), (event for event, _ in stream))[1]}
 
 
@@ -107,6 +114,16 @@ def test_it_reads_the_truth_while_it_sees_a_zone_and_says_how_old_that_is_afterw
             assert gone.quality is Quality.BLIND
             assert np.isnan(gone.count)
             assert gone.age_s == pytest.approx(second - last_s)
+
+
+def test_how_far_its_counter_may_be_off_moves_with_it():
+    people, site = crowd(2.0), square(camera("drone", None))
+    plain, unsure = (outcomes(site, people, 16, counter=each) for each in (TruthCounter, UnsureCounter))
+    for second in range(10, 16):
+        one, other = reading(plain[second], "middle"), reading(unsure[second], "middle")
+        assert other.count == one.count > 300
+        assert other.count_low == pytest.approx(one.count_low - 0.1 * one.count)
+        assert other.count_high == pytest.approx(one.count_high + 0.3 * one.count)
 
 
 @pytest.mark.parametrize("density_p_m2", [0.2, 2.0])

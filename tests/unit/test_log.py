@@ -65,7 +65,15 @@ def observation(camera_id: str, seq: int, t_ns: int, people: int | None = None) 
     places[: n // 3] = math.nan
     positions = Positions(stamp, places, np.abs(places[:, 0]), detections.score)
     evidence = Evidence(f"{seq:016x}", 100.0 + seq, 0.1, 1 / 3, math.nan, blocks_of_frame(seq))
-    return Observation(detections, positions, evidence, "0123456789ab")
+    return Observation(detections, positions, evidence, "0123456789ab", density_map(stamp))
+
+
+def density_map(stamp: Stamp) -> GroundMass | None:
+    """Of every second frame; how far it may be off was measured for every second of them."""
+    if stamp.seq % 2:
+        return None
+    shares = (0.1, stamp.seq / 3) if stamp.seq % 4 else (math.nan, math.nan)
+    return GroundMass(stamp, np.zeros(2), 0.5, np.arange(6.0).reshape(2, 3) / 7, 0.1, 0.2, "n/f32/abc", *shares)
 
 
 def blocks_of_frame(seq: int) -> BlockEvidence | None:
@@ -110,7 +118,7 @@ def exact(event: LogEvent) -> tuple[Any, ...]:
         each = (blocks.luma, blocks.sharpness, blocks.change, blocks.profiles)
         arrays = (*arrays, *(np.empty((0, 0, 0)) if part is None else part for part in each))
     if mass is not None:
-        floats = (*floats, *mass.origin_m, mass.cell_m, mass.beyond, mass.unseen)
+        floats = (*floats, *mass.origin_m, mass.cell_m, mass.beyond, mass.unseen, mass.fewer_frac, mass.more_frac)
         arrays, rest = (*arrays, mass.mass), (*rest, mass.counter_id)
     plane = event.plane
     if plane is not None:
@@ -221,7 +229,9 @@ def masses(draw: st.DrawFn, stamp: Stamp) -> GroundMass:
     cells = draw(st.lists(persons, min_size=rows * cols, max_size=rows * cols))
     origin = [draw(calm), draw(calm)]
     cell_m, left = draw(st.floats(0, allow_infinity=False, exclude_min=True)), [draw(persons), draw(persons)]
-    return GroundMass(stamp, origin, cell_m, np.reshape(cells, (rows, cols)), *left, draw(words))
+    known = st.tuples(st.floats(0, 1), st.floats(0, allow_infinity=False))
+    shares = draw(st.one_of(st.just((math.nan, math.nan)), known))
+    return GroundMass(stamp, origin, cell_m, np.reshape(cells, (rows, cols)), *left, draw(words), *shares)
 
 
 events_of_any_kind = st.one_of(
@@ -304,36 +314,40 @@ def test_a_drone_that_stays_where_it_is_writes_its_plane_once(tmp_path: Path) ->
 
 
 def make_older(folder: Path, schema: int) -> None:
-    """Turn a log into one of an older schema: 3 without the columns of blocks, 2 without those of planes too."""
+    """Turn a log into one of an older schema: 4 without the shares of density maps, 3 without the columns of blocks
+    too, 2 without those of planes too."""
     header = json.loads((folder / "event.json").read_text())
     (folder / "event.json").write_text(json.dumps(header | {"schema": schema}))
     for path in folder.rglob("*.parquet"):
         table = pq.read_table(path, partitioning=None)
         facts = {**table.schema.metadata, b"crowdwatch_log": str(schema).encode()}
-        gone = ("block_", "plane_", "lens_") if schema == 2 else ("block_",)
+        gone = ("mass_fewer", "mass_more", "block_", "plane_", "lens_")[: {4: 2, 3: 3, 2: 5}[schema]]
         kept = [name for name in table.column_names if not name.startswith(gone) or name == "plane_id"]
         pq.write_table(table.select(kept).replace_schema_metadata(facts), path, write_page_checksum=True)
 
 
-def without_blocks(events: Iterable[LogEvent]) -> Iterator[LogEvent]:
+def as_older(events: Iterable[LogEvent], schema: int) -> Iterator[LogEvent]:
     for event in events:
         if isinstance(event, Observation):
-            event = replace(event, evidence=replace(event.evidence, blocks=None))
+            blocks = event.evidence.blocks if schema >= 4 else None
+            mass = event.mass and replace(event.mass, fewer_frac=math.nan, more_frac=math.nan)
+            event = replace(event, evidence=replace(event.evidence, blocks=blocks), mass=mass)
         yield event
 
 
-@pytest.mark.parametrize("schema", [2, 3])
+@pytest.mark.parametrize("schema", [2, 3, 4])
 def test_an_older_log_is_read(tmp_path: Path, schema: int) -> None:
     write(tmp_path, night(30), part_s=7)
     make_older(tmp_path, schema)
     names = pq.read_schema(sorted((tmp_path / "observations").rglob("*.parquet"))[0]).names
-    assert ("plane_head_m" in names, "block_luma" in names) == (schema == 3, False)
+    assert ("plane_head_m" in names, "block_luma" in names) == (schema >= 3, schema == 4)
+    assert "mass_more_frac" not in names
     log = LogReader(tmp_path)
-    same(log.events(), without_blocks(night(30)))
+    same(log.events(), as_older(night(30), schema))
     assert log.complete
 
 
-@pytest.mark.parametrize("schema", [2, 3])
+@pytest.mark.parametrize("schema", [2, 3, 4])
 def test_an_older_log_is_gone_on_with(tmp_path: Path, schema: int) -> None:
     write(tmp_path, night(30), part_s=7, complete=False)
     make_older(tmp_path, schema)
@@ -821,7 +835,7 @@ def test_a_foreign_parquet_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"schema": 1}, "got schema 1, this CrowdWatch reads 2 and 3"),
+        ({"schema": 1}, "got schema 1, this CrowdWatch reads 2 and 3 and 4 and 5"),
         ({"schema": None}, "got schema None"),
         ({"config_json": "{}"}, "was changed after it was written"),
         ({"config_json": 5}, "not the header"),

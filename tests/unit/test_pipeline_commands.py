@@ -9,9 +9,9 @@ from photographs import write_both
 
 from crowdwatch.assets.examples import example
 from pipelines.benchmarks import benchmark, benchmark_scheduler, benchmark_tiles
-from pipelines.evaluation import evaluate, split
+from pipelines.evaluation import evaluate, margins, split
 
-APPS = (evaluate.app, benchmark.app, benchmark_scheduler.app, benchmark_tiles.app)
+APPS = (evaluate.app, margins.app, benchmark.app, benchmark_scheduler.app, benchmark_tiles.app)
 Run = Callable[..., str]
 
 
