@@ -10,17 +10,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from drawn import drawn_square
 from live_scene import S, drawn_event, drawn_observations, simulated
+from typer.testing import CliRunner
 
+from crowdwatch.commands.cli import app
+from crowdwatch.commands.live_command import left_out
 from crowdwatch.core.live import StreamPhase, StreamStatus
 from crowdwatch.core.outcomes import AlarmState, Level, Quality
 from crowdwatch.core.reasons import Code
-from crowdwatch.core.runs import Command, CommandKind, RunState
+from crowdwatch.core.runs import Command, CommandKind, Mode, RunState
 from crowdwatch.drivers import build
 from crowdwatch.drivers.live import live as lives
 from crowdwatch.drivers.live import recovery
 from crowdwatch.drivers.live.lease import LeaseKeeper, take_lease
 from crowdwatch.drivers.live.live import live
+from crowdwatch.drivers.live.live_stream import LiveCounts
 from crowdwatch.drivers.replay import Options, replay_log
 from crowdwatch.errors import SourceUnavailable, StoreError
 from crowdwatch.store import files
@@ -332,3 +337,50 @@ def test_observers_that_cannot_begin_end_the_run_with_their_error(event, seen, t
     (run,) = store.runs()
     assert (run.state, run.message) == (RunState.FAILED, "no station. Start one.")
     assert store.lease(event.id) is None
+
+
+class Nobody:
+    """Observers that see nothing, in real time."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def want_pictures(self, camera_ids):
+        return None
+
+    def receive(self, timeout_s):
+        time.sleep(timeout_s)
+        return []
+
+
+def test_the_command_runs_for_a_while_and_says_what_was(tmp_path, event, monkeypatch):
+    monkeypatch.setattr(lives, "local_station", lambda configuration, clock: Nobody())
+    path = drawn_square(tmp_path)
+    runs = tmp_path / "runs"
+    done = CliRunner().invoke(app, ["live", str(path), "--runs", str(runs), "--for", "1"])
+    assert done.exit_code == 0, done.output
+    assert "live: run synthetic-plaza-" in done.output
+    assert "camera mast: gave no picture that could be analysed" in done.output
+    store = build.open_store(f"sqlite:///{runs}/crowdwatch.sqlite")
+    assert [(run.mode, run.state) for run in store.runs()] == [(Mode.LIVE, RunState.FINISHED)]
+    held = take_lease(store, event.id)
+    with LeaseKeeper(store, held, threading.Event()):
+        refused = CliRunner().invoke(app, ["live", str(path), "--runs", str(runs), "--for", "1"])
+    assert isinstance(refused.exception, StoreError)
+    assert "another engine drives it live" in str(refused.exception)
+    store.close()
+
+
+def test_what_came_otherwise_than_it_should_is_told():
+    counts = LiveCounts(late={"b": 2, "a": 1}, repeated={"a": 3}, ahead={"c": 4}, left_ticks=5)
+    assert left_out(counts) == [
+        "camera a: 1 pictures came too late for their reading, and were counted in the next one.",
+        "camera b: 2 pictures came too late for their reading, and were counted in the next one.",
+        "camera a: 3 pictures came twice or out of their order, and were counted once or not at all.",
+        "camera c: 4 pictures were stamped in the future and were not counted.",
+        "5 ticks were left out: the engine was behind.",
+    ]
+    assert left_out(LiveCounts()) == []
