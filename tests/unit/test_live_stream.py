@@ -145,6 +145,11 @@ def test_a_fault_comes_before_the_tick_after_it_and_once():
     assert stream.counts.foreign == 1
 
 
+def test_a_fault_of_a_clock_that_is_ahead_is_said_now():
+    stream, clock = streamed((1.8, CameraFault("a", T0 + 3600 * S, Code.NOT_OBSERVED)), seconds=3)
+    assert told(stream, clock) == [(1, [], 1.5), Code.NOT_OBSERVED, (2, [], 2.5), (3, [], 3.5)]
+
+
 def test_a_picture_from_the_future_is_left_out_and_said():
     board = Board()
     stream, clock = streamed((0.5, seen(3600.0)), (0.6, seen(0.4)), seconds=2, board=board)

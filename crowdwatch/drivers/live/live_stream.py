@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import cv2
@@ -219,7 +219,8 @@ class LiveStream:
                 self._observed(message)
             case CameraFault() if message.camera_id in self._stale_ns:
                 self._metrics.fault(message.camera_id, message.code.value)
-                self._faults.append(message)
+                # of a clock that is ahead it would wait, and it is known now
+                self._faults.append(replace(message, t_ns=min(message.t_ns, self._clock.now_ns())))
             case StreamStatus() if message.camera_id in self._stale_ns:
                 self._status(message)
             case CoarsePicture() if message.stamp.camera_id in self._stale_ns:
