@@ -81,7 +81,9 @@ def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | No
             st.html(notice("⚠", t(language, "camera.old", age=duration(age_s)), loud=True))
         address = None if held_ns is not None else stream_address(moment.run, camera_id, time.time())
         st.image(address or jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
-        line = t(language, "camera.age", name=short(name, 24), time=f"{clock(t_ns)} UTC", age=duration(age_s))
+        line = short(name, 24)
+        if address is None:  # a moving picture bears its own time and age
+            line = t(language, "camera.age", name=line, time=f"{clock(t_ns)} UTC", age=duration(age_s))
         st.html(
             f'<div title="{safe(name)}">{safe(line)} <span class="cw-note">{t(language, "camera.coarse")}</span></div>'
         )
