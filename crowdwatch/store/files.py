@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from crowdwatch.errors import StoreUnavailable
+from crowdwatch.errors import StoreBusy, StoreUnavailable
 
 __all__ = ["hold", "is_scratch", "make_folder", "release", "remove", "replace_file", "sync", "writable"]
 
@@ -101,7 +101,8 @@ def hold(path: Path, what: str = "observation log") -> int:
     has to be told from a live one by its age.
 
     Raises:
-        StoreUnavailable: another process holds it, or the folder cannot be written.
+        StoreBusy: another process holds it, or one that was killed has not quite ended.
+        StoreUnavailable: the folder cannot be written.
     """
     with writable(path):
         make_folder(path.parent)
@@ -110,7 +111,7 @@ def hold(path: Path, what: str = "observation log") -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
-            raise StoreUnavailable(
+            raise StoreBusy(
                 f"{what} {path.parent}: another process is writing it. Stop that one, or name another folder."
             ) from error
     return descriptor

@@ -184,13 +184,16 @@ class LiveJournal:
 
 
 def journaled_events(folder: Path) -> list[tuple[int, LogEvent]]:
-    """What the journal in a log's folder holds, also while an engine writes it; nothing where there is none.
+    """What the journal in a log's folder holds, also while an engine writes it; nothing where there is none, and where
+    it is another user's.
 
     Raises:
         LogCorrupt: it is damaged, of another version, or cannot be opened.
     """
     path = folder / JOURNAL
     if not path.is_file() or not path.stat().st_size:  # a kill before its first transaction leaves an empty one
+        return []
+    if not os.access(path, os.R_OK):
         return []
     with _readable(path):
         file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

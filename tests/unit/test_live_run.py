@@ -22,6 +22,7 @@ from crowdwatch.drivers.live.lease import LeaseKeeper, take_lease
 from crowdwatch.drivers.live.live import live
 from crowdwatch.drivers.replay import Options, replay_log
 from crowdwatch.errors import SourceUnavailable, StoreError
+from crowdwatch.store import files
 from crowdwatch.store.live_journal import JOURNAL
 from crowdwatch.ui.view import Pulse, look
 
@@ -188,6 +189,14 @@ def test_one_that_stands_by_takes_the_run_over(event, seen, t0, tmp_path, store)
         assert "This one stands by" in said[0]
     standing.join(20)
     assert said[1].summary.run.run_id == first.run.run_id
+
+
+def test_the_log_of_an_engine_that_is_still_ending_is_waited_for(event, seen, t0, tmp_path):
+    first = stopped_after(tmp_path, event, seen, t0, 5)
+    lock = files.hold(Path(first.run.folder) / ".writer.lock")
+    threading.Timer(0.5, files.release, [lock]).start()
+    second = live(event, simulated(tmp_path, seen, t0, t0 + 8 * S, for_s=2)).summary
+    assert second.run.run_id == first.run.run_id
 
 
 def test_an_engine_whose_lease_is_taken_ends_with_an_error(event, seen, t0, tmp_path, store):

@@ -31,6 +31,7 @@ from crowdwatch.drivers.live.stations import LocalStation, Observers
 from crowdwatch.drivers.live.telling import Telling
 from crowdwatch.drivers.loop import Loop, Sink
 from crowdwatch.drivers.outbox import Outbox
+from crowdwatch.drivers.patience import patiently
 from crowdwatch.drivers.totals import RunTotals, working_limits
 from crowdwatch.errors import LogCorrupt
 from crowdwatch.sources.live.event_clock import EventClock
@@ -47,6 +48,9 @@ NS = 1_000_000_000
 
 RESUME_WITHIN_NS = 12 * 3600 * NS
 """A run that ended longer ago is another night's: a new one begins."""
+
+LOCK_S = 5.0
+"""How long the log of an engine that is gone is waited for."""
 
 HUNG_S = 5.0
 """A live engine of which nothing moves for so long does not beat any more."""
@@ -178,7 +182,8 @@ def _unfinished(store: Store, event: EventFile, say: Callable[[str], None]) -> R
 def _opened(run: Run, say: Callable[[str], None]) -> LiveLog | None:
     """The log of a run that goes on; None where it is damaged, so that a new run has to begin."""
     try:
-        return LiveLog(Path(run.folder), run.config_json, resume=True)
+        # the threads of an engine that was killed end one by one, and the last of them gives the lock back
+        return patiently(lambda: LiveLog(Path(run.folder), run.config_json, resume=True), seconds=LOCK_S)
     except LogCorrupt as error:
         text = f"run {run.run_id} cannot go on: {error} A new run begins, and its alarms are not taken on."
         _log.error("%s", text)

@@ -14,7 +14,7 @@ from zmq.utils.monitor import recv_monitor_message
 from crowdwatch.core.live import CoarsePicture, LiveMessage
 from crowdwatch.drivers.live.backlog import Backlog
 from crowdwatch.drivers.live.channel import QUEUE_LETTERS, WINDOW_BYTES, WINDOW_LETTERS, Access, keep_alive
-from crowdwatch.drivers.live.wire import MOST_BYTES, camera_of, encode, pack, unpack, warm_up
+from crowdwatch.drivers.live.wire import MOST_BYTES, camera_of, encode, pack, unpack
 from crowdwatch.errors import RecordError
 
 __all__ = ["Sender"]
@@ -118,7 +118,6 @@ class Sender:
         for each in (self._socket, self._monitor, self._wake):
             poller.register(each, zmq.POLLIN)
         beat_s = 0.0
-        warm_up()
         try:
             while not self._ended:
                 ready = dict(poller.poll(round(1000 * BEAT_S / 4)))

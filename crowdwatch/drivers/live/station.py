@@ -131,6 +131,8 @@ class Station:
             except CrowdWatchError as error:
                 self._fail(str(error))
                 raise
+            self._load.load(self._statuses, 0.0)  # what was lost before anybody could look is no load
+            self._work.busy_frac(self._judged_s)
             self._judged_s = time.monotonic()
         return bool(self._watching)
 

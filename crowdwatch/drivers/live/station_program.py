@@ -26,6 +26,7 @@ from crowdwatch.drivers.live.load import LoadControl
 from crowdwatch.drivers.live.sender import Sender
 from crowdwatch.drivers.live.station import Station
 from crowdwatch.drivers.live.watching import Captures, Watching
+from crowdwatch.drivers.live.wire import warm_up
 from crowdwatch.errors import ClusterUnavailable, CrowdWatchError, RecordError
 from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.telemetry.log_output import as_environment_says
@@ -95,6 +96,7 @@ def observe(orders: Orders, open_captures: OpenCaptures, ended: Callable[[], boo
     models = Models(event, site, cameras=len(cameras))
 
     def watching() -> Mapping[str, Watching]:
+        warm_up()
         return {
             key: Watching(camera, *open_live(event, camera, models, orders.begins_ns))
             for key, camera in cameras.items()
