@@ -109,6 +109,11 @@ class CameraTrial:
         rate_hz = float("nan") if self.status is None else self.status.rate_hz
         return rate_hz if self.wanted_hz is None else self.wanted_hz
 
+    @property
+    def late_s(self) -> float:
+        """95th percentile of the time from exposure to observation; NaN where nothing was observed."""
+        return float(np.percentile(self.latency_s, 95)) if self.latency_s else float("nan")
+
     def take(self, seen: Observation, begun_ns: int, now_ns: int) -> None:
         """Take in one observation, made between two moments of event time."""
         self.analysed += 1
