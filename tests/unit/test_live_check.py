@@ -56,16 +56,20 @@ def one_person(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "OPEN_S", 5.0)
 
 
-def test_every_camera_is_tried_and_each_fault_has_its_remedy(rtsp: RtspServer, tmp_path: Path) -> None:
+def test_every_camera_is_tried_and_each_fault_has_its_remedy(
+    rtsp: RtspServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "hunter2")
     event = cameras(
         good={"source": {"url": rtsp.url("/a")}, "sample_hz": 2.0},
         size={"source": {"url": rtsp.url("/b")}, "image_size_px": [320, 192]},
-        gone={"source": {"url": "rtsp://127.0.0.1:1/a"}},
+        gone={"source": {"url": "rtsp://guard:${GATE_PASSWORD}@127.0.0.1:1/a"}},
     )
     result = CliRunner().invoke(app, ["check", str(write(tmp_path, event)), "--live", "--for", "3", "--json"])
     said = json.loads(result.stdout)
     assert said["sound"], said
     found = said["live"]
+    assert "hunter2" not in result.output
     assert result.exit_code == 1
     assert not found["ready"]
     good, size, gone = found["cameras"]
