@@ -54,13 +54,15 @@ def expected_recall(tall_px: float) -> tuple[float, float]:
 
 
 def zone_heights(event: EventFile, site: Site) -> list[ZoneHeights]:
-    """Every zone that a camera of known height shows; cameras that move are left out."""
+    """Every zone that a filmed camera of known height shows; cameras that move are left out."""
     area = polygon(event.site.walkable_area_m, event.site.obstacles_m)
     rows = []
     for zone in site.zones:
         ground = polygon(zone.polygon_m).intersection(area)
         seen = []
-        for camera in site.cameras:
+        for entry, camera in zip(event.cameras, site.cameras, strict=True):
+            if entry.source.synthetic is not None:
+                continue  # a drawn scene tells its own truth
             tall = np.empty(0) if camera.plane is None else watched_statures_px(camera.plane, ground)
             if len(tall):
                 image_px, scale = _scale(event, camera)

@@ -120,7 +120,7 @@ def _camera(camera: CameraFile, event: EventFile, watched: BaseGeometry) -> Came
         bias=None if camera.bias is None else _bias(camera.bias),
         counts_heads=counts_heads(camera, event.counter),
         reference=camera.reference.blocks() if isinstance(camera.reference, ReferenceNumbers) else None,
-        image_px=chosen_px(event.detector, plane, watched),
+        image_px=None if camera.source.synthetic is not None else chosen_px(event.detector, plane, watched),
     )
 
 

@@ -28,7 +28,7 @@ PRECISIONS = ("f32", "bf16", "auto")
 STRIDES = (8, 16, 32)
 """Sides of the cells in which these networks look, in pixels of their input."""
 
-MOST_SIZES = 8
+MOST_SIZES = 16
 """Sizes that stay compiled; each holds its own features (yolo11n at 640 pixels: 40 MB)."""
 
 
