@@ -279,9 +279,9 @@ def _shown(held: Mapping[Case, Coverage], model_id: str, photographs: int) -> Ta
     heads = (
         "strength",
         "held",
-        "photographs",
-        "without margins",
-        "more than the end",
+        "photos",
+        "before",
+        "too few",
         "more",
         "said",
         "held or said",

@@ -212,6 +212,17 @@ def test_a_damaged_file_is_refused(tmp_path, old, new, says):
     assert says in str(caught.value)
 
 
+def test_the_shipped_margins_are_the_shipped_counter_s():
+    folder = weights.shipped_dirs()[0] / weights.default_model(task=weights.COUNT)
+    known = weights.read_yaml(folder / margins.FILE)
+    digests = weights.read_yaml(folder / "model.yaml")["sha256"]
+    assert known["model"].split("/")[-1] in {each[:12] for each in digests.values()}
+    fitted = margins.read(folder / margins.FILE)
+    fewer, more = fitted.of(street(), EMPTY, 8.0)
+    assert 0 <= fewer <= 1
+    assert 0 <= more < math.inf
+
+
 @pytest.fixture
 def net(tmp_path, monkeypatch):
     """A counter's file of random weights, about one person for every three blocks."""
