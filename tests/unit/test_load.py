@@ -110,3 +110,16 @@ def test_what_yields_is_said_with_what_helps(wanted: str | None) -> None:
     assert "heads are counted every" in text
     assert "pictures a second are analysed instead of " + ("every one" if wanted is None else "2") in text
     assert "fewer cameras" in text
+
+
+def test_what_is_said_is_what_was_measured_where_that_is_less() -> None:
+    load = control()
+    for _ in range(12):
+        load.judge(TOO_MUCH)
+    status, asked = StreamStatus("a", StreamPhase.STREAMING, 0), pace(load)
+    assert "0.1 pictures a second are analysed instead of 2" in load.said(status, asked, 0.1).message
+    assert load.said(status, asked, NAN) == load.said(status, asked, float(asked.sample_hz or 0))
+    first = control()
+    first.judge(TOO_MUCH)
+    assert "pictures" not in first.said(status, pace(first), 1.9).message
+    assert "1.2 pictures" in first.said(status, pace(first), 1.2).message

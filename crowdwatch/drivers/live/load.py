@@ -7,6 +7,7 @@ often, as far as a density map holds; then pictures are analysed less often, as 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -16,6 +17,9 @@ from crowdwatch.core.live import StreamStatus
 from crowdwatch.core.site import Camera
 
 __all__ = ["Load", "LoadControl", "Pace"]
+
+BEHIND_FRAC = 0.8
+"""Of the pictures that are to be analysed: where fewer are, it is their number that is said."""
 
 JUDGED_S = 2.0
 """Time over which the load is measured before something changes."""
@@ -149,17 +153,26 @@ class LoadControl:
         least_hz = min(base, 1 / self._longest_s(camera_id))
         return Pace(Fraction(max(base / sampling, least_hz)).limit_denominator(1000), counter)
 
-    def said(self, status: StreamStatus, pace: Pace) -> StreamStatus:
-        """A camera's status, which says where it is looked at less often than wanted, and what helps."""
+    def said(self, status: StreamStatus, pace: Pace, measured_hz: float = math.nan) -> StreamStatus:
+        """A camera's status, which says where it is looked at less often than wanted, and what helps.
+
+        Args:
+            status: of the camera.
+            pace: how often it is to be looked at.
+            measured_hz: how often it was looked at lately, which may be less; NaN where it is not known.
+        """
         if not self.yields:
             return status
         wanted = self.wanted_hz[status.camera_id]
         what = []
         if pace.counter_times > 1:
             what.append(f"heads are counted every {self.every_s[status.camera_id] * pace.counter_times:.1f} s")
-        if pace.sample_hz != wanted and pace.sample_hz is not None:
+        rate_hz = math.inf if pace.sample_hz is None else float(pace.sample_hz)
+        if measured_hz < BEHIND_FRAC * rate_hz:
+            rate_hz = measured_hz
+        if rate_hz < (math.inf if wanted is None else wanted):
             of = "every one" if wanted is None else f"{float(wanted):g}"
-            what.append(f"{float(pace.sample_hz):.1f} pictures a second are analysed instead of {of}")
+            what.append(f"{rate_hz:.1f} pictures a second are analysed instead of {of}")
         if not what:
             return status
         text = f"The machine is too slow for its cameras: {', '.join(what)}. Give it fewer cameras or more cores."

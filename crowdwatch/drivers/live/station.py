@@ -9,8 +9,10 @@ ends the station, which is then started again.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -28,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 HANG_S = 30.0
 """A picture that takes longer hangs: on a slow machine with others a picture of 4K in tiles takes 6 s."""
+
+LOOKS = 6
+"""Looks at what was analysed, two seconds apart, between which its rate is measured: 10 s, four pictures or more."""
 
 LINK_S = 10.0
 SLOW_LINK = "The link from its station to the engine is too slow; what was seen is left out. Look at the network."
@@ -103,6 +108,7 @@ class Station:
         self._statuses: dict[str, StreamStatus] = {}
         self._paces: dict[str, Pace] = {}
         self._judged_s = time.monotonic()
+        self._looks: dict[str, deque[tuple[float, int]]] = {}
         self._left_out, self._left_out_s = 0, float("-inf")
 
     def run(self, ended: Callable[[], bool]) -> None:
@@ -186,10 +192,19 @@ class Station:
                 analysed = 0 if watching is None else watching.analysed
                 each = replace(each, analysed=analysed, host=each.host or self._host)
                 self._statuses[each.camera_id] = each
-                each = self._load.said(each, self._paces.get(each.camera_id, Pace(None)))
+                pace = self._paces.get(each.camera_id, Pace(self._load.wanted_hz[each.camera_id]))
+                each = self._load.said(each, pace, self._measured_hz(each.camera_id))
                 if self._link_is_slow():
                     each = replace(each, message=f"{each.message} {SLOW_LINK}".strip())
             self._sender.send(each)
+
+    def _measured_hz(self, camera_id: str) -> float:
+        """Pictures of a camera that were analysed per second, lately; NaN before that is known."""
+        looks = self._looks.get(camera_id)
+        if looks is None or len(looks) < LOOKS:
+            return math.nan
+        (first_s, first), (last_s, last) = looks[0], looks[-1]
+        return (last - first) / (last_s - first_s)
 
     def _link_is_slow(self) -> bool:
         """Whether messages had to be left out lately."""
@@ -203,6 +218,9 @@ class Station:
             return
         load = self._load.load(self._statuses, self._work.busy_frac(self._judged_s))
         self._judged_s = time.monotonic()
+        for camera_id, watching in self._watching.items():
+            looks = self._looks.setdefault(camera_id, deque(maxlen=LOOKS))
+            looks.append((self._judged_s, watching.analysed))
         yielded = self._load.yields
         changed = self._load.judge(load)
         if not (changed or self._load.yields):
