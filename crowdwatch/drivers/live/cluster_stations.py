@@ -10,16 +10,18 @@ from __future__ import annotations
 import logging
 import queue
 import socket
+import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from distributed import Client, secede
+from distributed import Client, get_worker, secede
 
 from crowdwatch.config import EventFile
 from crowdwatch.core.live import LiveMessage
@@ -83,7 +85,8 @@ def share(camera_ids: Sequence[str], threads: Mapping[str, int], placed: Mapping
 
 
 def run_station(orders: Orders, program: Sequence[str], version: str) -> int:
-    """A task: run a station in a process of its own until it ends. Returns its exit code.
+    """A task: run a station in a process of its own until it ends, or nobody wants it any more: the engine placed its
+    cameras elsewhere, or is gone. Returns its exit code.
 
     Raises:
         ClusterUnavailable: this worker has another version of CrowdWatch.
@@ -92,13 +95,21 @@ def run_station(orders: Orders, program: Sequence[str], version: str) -> int:
         raise ClusterUnavailable(
             f"it has CrowdWatch {__version__}, the engine has {version}. Install the same version there."
         )
-    with suppress(ValueError):  # not in a task, as in tests
-        secede()  # it lasts as long as the event: the worker's thread is free for others
+    worker = get_worker()
+    key = worker.get_current_task()
+    secede()  # it lasts as long as the event: the worker's thread is free for others
     station = StationProcess.start(program, orders.to_json())
+    hard = False
     try:
-        return station.process.wait()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return station.process.wait(LOOK_S)
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                hard = True
+                return 0
     finally:
-        station.end(END_S)
+        station.end(END_S, hard=hard)
 
 
 class ClusterStations:
@@ -196,6 +207,7 @@ class ClusterStations:
             if why:
                 self._receiver.dismiss(each.access)
                 self._placed.remove(each)
+                self._jobs.put(partial(_cancel, each))
                 self._waiting += each.camera_ids
                 self._avoided_s[each.worker] = time.monotonic() + AVOID_S
                 self._place_at_s = max(self._place_at_s, time.monotonic() + (AGAIN_S if each.fault else 0.0))
@@ -232,16 +244,20 @@ class ClusterStations:
             receiver.want_pictures(access, self._wanted)
             placed = _Placed(worker, tuple(camera_ids), access)
             self._placed.append(placed)
-            self._jobs.put(lambda placed=placed: self._submit(placed))  # type: ignore[misc]
+            self._jobs.put(partial(self._submit, placed))
         self._waiting = []
         return []
 
     def _submit(self, placed: _Placed) -> None:
         """In the thread that speaks with the scheduler: start a station."""
         orders = Orders(placed.access, self._event, placed.camera_ids, None, self._begins_ns)
-        future = self._client.submit(
-            run_station, orders, self._program, __version__, workers=[placed.worker], pure=False, retries=0
-        )
+        try:
+            future = self._client.submit(
+                run_station, orders, self._program, __version__, workers=[placed.worker], pure=False, retries=0
+            )
+        except Exception as error:
+            placed.fault = f"it could not be started ({type(error).__name__})"
+            raise
 
         def done(ended: Any) -> None:
             error = ended.exception() if ended.status == "error" else None
@@ -261,6 +277,12 @@ class ClusterStations:
             except Exception as error:  # noqa: BLE001  stations go on without it; what it meets is said
                 _log.warning("scheduler %s: %s: %s", self._scheduler, type(error).__name__, error)
                 self._over.wait(LOOK_S)
+
+
+def _cancel(placed: _Placed) -> None:
+    """In the thread that speaks with the scheduler: end a station, however it hangs."""
+    if placed.task is not None:
+        placed.task.cancel()
 
 
 def _towards(scheduler: str) -> str:

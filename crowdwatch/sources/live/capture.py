@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 
 from crowdwatch.errors import SourceRefused, SourceUnavailable
 from crowdwatch.sources.live.address import StreamAddress
+from crowdwatch.sources.live.damage import Damage
 from crowdwatch.sources.live.diagnosis import what_is_wrong
 from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.sources.live.stream_clock import Stamped, StreamClock
@@ -37,9 +38,6 @@ OPEN_S, SILENT_S = 9.0, 9.0
 
 LAG_S = 1.0
 """Packets that wait longer to be decoded are late: the newest picture is what counts."""
-
-LEANS_S = 10.0
-"""Pictures lean on a damaged one until the next keyframe, or no longer than this."""
 
 KEYFRAME_S = 12.0
 """Cameras that save bandwidth send a keyframe every 10 s or less; longer is worth another try and a word."""
@@ -172,7 +170,7 @@ class Capture:
             SourceUnavailable: the stream ended; it sends no keyframes, or nothing that can be decoded.
         """
         begun = whole = time.monotonic()
-        started, leaning_since = False, None
+        started, damage = False, Damage()
         for came in self._in_turn():
             beat()
             key = came.packet.is_keyframe
@@ -184,19 +182,16 @@ class Capture:
                     )
                 self.dropped += 1
                 continue
-            if came.lossy:
-                leaning_since = came.mono_ns
-            elif key or (leaning_since is not None and came.mono_ns - leaning_since > LEANS_S * 1e9):
-                leaning_since = None
-            started = True
+            now, started = came.mono_ns / 1e9, True
+            damage.packet(now, key=key, lossy=came.lossy, pts=came.packet.pts)
             self._losses.in_decoding = False
             frames, failed = self._decoded(came)
             if failed or self._losses.in_decoding or any(frame.is_corrupt for frame in frames):
-                leaning_since = came.mono_ns
+                damage.found(now)
             for frame in frames:
                 self.received += 1
                 when = self._when(frame, came)
-                if leaning_since is None:
+                if damage.whole(frame.pts):
                     whole = time.monotonic()
                     yield Picture(when, frame)
                 else:
@@ -261,6 +256,7 @@ class Capture:
                     if not keys:
                         continue
                     late = False
+                    self._stream.codec_context.flush_buffers()
                 came = self._waiting.popleft()
             yield came
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import pickle
 import selectors
-import signal
 import socket
 import threading
 import time
@@ -18,14 +16,13 @@ from fractions import Fraction
 from typing import Self
 
 from crowdwatch.core.live import StreamStatus
-from crowdwatch.core.records import CameraFault, Frame, FramePair
+from crowdwatch.core.records import CameraFault
 from crowdwatch.errors import SourceUnavailable
-from crowdwatch.sources.live.address import StreamAddress
 from crowdwatch.sources.live.event_clock import EventClock
+from crowdwatch.sources.live.line import CapturedPair, CaptureSettings, Line
 from crowdwatch.sources.live.nursery import Nursery
-from crowdwatch.sources.live.played import Opening
-from crowdwatch.sources.live.reader import MOST_BYTES, Order
-from crowdwatch.sources.live.slots import SLOTS, Slots
+from crowdwatch.sources.live.reader import MOST_BYTES
+from crowdwatch.sources.live.slots import Slots
 from crowdwatch.sources.live.watched import OPEN_FOOTAGE_S, OPEN_S, Watched
 
 __all__ = ["CaptureSettings", "CapturedPair", "Captures"]
@@ -40,119 +37,6 @@ OWN_PAUSE_S = 1.0
 """Where this thread itself stood still for so long, as when the machine slept, no camera is blamed."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureSettings:
-    """A camera that is read: a stream, or a source that is played as if it were live.
-
-    Args:
-        camera_id: the camera.
-        image_hw: height and width of its pictures, as calibrated; others are refused.
-        address: where it is found; None for what is played.
-        played: opens what is played, in the reader's process: a function of a module, or a partial of one.
-        begins_ns: event time at which what is played begins; None is when it is opened. With the run's first moment,
-            footages of several cameras stay in step.
-        loop_ns: after how long what is played begins again; None is its own length.
-        sample_hz: pictures analysed per second of event time; None is every one.
-        square_pixels: pictures whose pixels are not square are widened.
-    """
-
-    camera_id: str
-    image_hw: tuple[int, int]
-    address: StreamAddress | None = None
-    played: Opening | None = None
-    begins_ns: int | None = None
-    loop_ns: int | None = None
-    sample_hz: Fraction | None = None
-    square_pixels: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class CapturedPair:
-    """A pair of pictures in shared memory. They are valid until it is released, and nobody writes to them."""
-
-    pair: FramePair
-    _camera: _Line
-    _slot: int
-    _released: bool = False
-
-    def release(self) -> None:
-        """Give the memory back; safe to call twice, from any thread."""
-        if not self._released:
-            self._released = True
-            self._camera.release(self._slot)
-
-
-@dataclass(slots=True, eq=False)
-class _Line:
-    """A camera with its memory and its reader."""
-
-    settings: CaptureSettings
-    state: Watched
-    slots: Slots
-    lock: threading.Condition
-    sample_hz: Fraction | None
-    socket: socket.socket | None = None
-    process: int | None = None
-    taken_at: float = 0.0
-
-    def release(self, slot: int) -> None:
-        with self.lock:
-            self.state.taken.discard(slot)
-            self.send({"free": slot})
-            if self.state.ready is not None:
-                self.lock.notify_all()
-
-    def send(self, order: dict[str, object]) -> None:
-        if self.socket is not None:
-            with suppress(OSError):  # it is stopped or gone: another one is started, and told anew
-                self.socket.send(json.dumps(order).encode())
-
-    def kill(self) -> None:
-        if self.process is not None:
-            with suppress(OSError):
-                signal.pidfd_send_signal(self.process, signal.SIGKILL)
-
-    def drop(self) -> None:
-        """The reader is gone."""
-        if self.socket is not None:
-            self.socket.close()
-        if self.process is not None:
-            os.close(self.process)
-        self.socket = self.process = None
-
-    def free(self) -> tuple[int, ...]:
-        busy = self.state.taken | ({self.state.ready[0]} if self.state.ready else set())
-        return tuple(slot for slot in range(SLOTS) if slot not in busy)
-
-    def order(self, clock: EventClock) -> Order:
-        """What its next reader shall do. Raises SourceUnavailable: a secret is missing."""
-        settings, state = self.settings, self.state
-        state.next_seq = max(state.next_seq, clock.now_ns() // 1_000_000)
-        return Order(
-            camera_id=settings.camera_id,
-            address=settings.address,
-            target="" if settings.address is None else settings.address.resolved(),
-            played=settings.played,
-            begins_ns=settings.begins_ns,
-            loop_ns=settings.loop_ns,
-            image_hw=settings.image_hw,
-            square_pixels=settings.square_pixels,
-            sample_hz=self.sample_hz,
-            clock=clock,
-            first_seq=state.next_seq,
-            free=self.free(),
-        )
-
-    def take(self) -> CapturedPair:
-        """Hand over the pair that is ready."""
-        assert self.state.ready is not None
-        slot, before, current = self.state.ready
-        self.state.ready, self.taken_at = None, time.monotonic()
-        self.state.taken.add(slot)
-        previous = None if before is None else Frame(before, self.slots.picture(slot, 0))
-        return CapturedPair(FramePair(previous, Frame(current, self.slots.picture(slot, 1))), self, slot)
 
 
 @dataclass(slots=True)
@@ -182,7 +66,7 @@ class Captures:
     def __init__(self, cameras: Sequence[CaptureSettings], clock: EventClock) -> None:
         self._settings, self._clock = list(cameras), clock
         self._changed = threading.Condition(threading.RLock())
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._selector = selectors.DefaultSelector()
         self._own = _Own()
         self._host = socket.gethostname()
@@ -196,7 +80,7 @@ class Captures:
                 open_s = OPEN_S if settings.played is None else OPEN_FOOTAGE_S
                 state = Watched(settings.camera_id, self._clock.now_ns(), open_s)
                 slots = Slots.make(settings.image_hw)
-                self._lines[settings.camera_id] = _Line(settings, state, slots, self._changed, settings.sample_hz)
+                self._lines[settings.camera_id] = Line(settings, state, slots, self._changed, settings.sample_hz)
             self._own.nursery = Nursery()
         except BaseException:
             self._close()
@@ -251,7 +135,7 @@ class Captures:
                 line.sample_hz = hz
                 line.send({"sample_hz": None if hz is None else str(hz)})
 
-    def _ready(self) -> list[_Line]:
+    def _ready(self) -> list[Line]:
         return [line for line in self._lines.values() if line.state.ready is not None and not line.state.taken]
 
     def _check(self) -> None:
@@ -286,7 +170,7 @@ class Captures:
                         line.kill()
         self._start_next()
 
-    def _hear(self, line: _Line) -> None:
+    def _hear(self, line: Line) -> None:
         """Take in all that a reader has said; under the lock."""
         now, now_ns = time.monotonic(), self._clock.now_ns()
         while line.socket is not None:
@@ -349,7 +233,7 @@ class Captures:
             theirs.setblocking(False)
             self._selector.register(theirs, selectors.EVENT_READ, line)
 
-    def _refuse(self, line: _Line, why: str) -> None:
+    def _refuse(self, line: Line, why: str) -> None:
         with self._changed:
             line.state.refused_start(why, time.monotonic(), self._clock.now_ns())
 
