@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from crowdwatch.commands.terminal import cell, complain, err, literal, out, progress_bars, stopping
 
 if TYPE_CHECKING:
@@ -100,7 +98,7 @@ def _row(each: CameraTrial, seconds: float) -> tuple[str, ...]:
         offset,
         _of(each.luma, "{:.0f}"),
         _of(each.people, "{:.1f}") + (f" ({_of(each.heads, '{:.1f}')})" if each.heads else ""),
-        f"{float(np.percentile(each.latency_s, 95)):.2f} s" if each.latency_s else "",
+        f"{each.late_s:.2f} s" if each.latency_s else "",
     )
 
 
@@ -129,16 +127,16 @@ def _object(each: CameraTrial, seconds: float) -> dict[str, Any]:
         "brightness": _mean(each.luma),
         "people": _mean(each.people),
         "people_by_map": _mean(each.heads),
-        "latency_p95_s": float(np.percentile(each.latency_s, 95)) if each.latency_s else None,
+        "latency_p95_s": each.late_s if each.latency_s else None,
     }
 
 
 def _mean(values: list[float] | list[int]) -> float | None:
-    return float(np.mean(values)) if values else None
+    return sum(values) / len(values) if values else None
 
 
 def _of(values: list[float] | list[int], form: str) -> str:
-    return form.format(float(np.mean(values))) if values else ""
+    return form.format(sum(values) / len(values)) if values else ""
 
 
 def _known(value: float) -> float | None:

@@ -57,6 +57,7 @@ class Outbox:
         stop: once it is set a store that does not answer is waited for only :data:`LEAVE_S`.
         most_ticks: bound of the memory; see :data:`MOST_TICKS`.
         patience_s: see :data:`~crowdwatch.drivers.patience.PATIENCE_S`.
+        written: called in the thread that writes, with the newest tick that the store has, when it has it.
     """
 
     def __init__(
@@ -68,10 +69,11 @@ class Outbox:
         *,
         most_ticks: int = MOST_TICKS,
         patience_s: float = PATIENCE_S,
+        written: Callable[[int], None] = lambda t_ns: None,
     ) -> None:
         self._store, self._run_id = store, run_id
         self._board, self._stop = board or Board(), stop or threading.Event()
-        self._most_ticks, self._patience_s = most_ticks, patience_s
+        self._most_ticks, self._patience_s, self._tell_written = most_ticks, patience_s, written
         self._waiting: deque[Outcome] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
@@ -187,6 +189,7 @@ class Outbox:
             self._written_ns = batch[-1].t_ns
             self._lost_at = None
             self._changed.notify_all()
+        self._tell_written(batch[-1].t_ns)
         self._board.well(WHAT, "the store answers again: everything that waited is being written, in its order.")
 
     def _fail(self, error: Exception) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from crowdwatch.core.outcomes import Health
-from crowdwatch.core.runs import Mode, Run
+from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.drivers.build import newest_picture
 from crowdwatch.errors import ConfigError
 from crowdwatch.telemetry.signing import KEY_NAME, LIFE_S, PictureKey
@@ -28,14 +28,16 @@ SIGNED_S = LIFE_S // 2
 STALE_S, STALE_INTERVALS = 5.0, 3.0
 
 
-def stream_address(run: Run, camera_id: str, now_s: float) -> str | None:
+def stream_address(run: Run, camera_id: str, shown_ns: int, now_s: float) -> str | None:
     """Signed address of a live camera's moving picture, which bears its own age, where a picture server is named by
-    ``$CROWDWATCH_PICTURES`` (``crowdwatch ui --pictures``). None elsewhere, and where the key cannot be read.
+    ``$CROWDWATCH_PICTURES`` (``crowdwatch ui --pictures``). None elsewhere, where the key cannot be read, where the
+    engine does not run, and where the page shows an earlier time: the present would stand beside old numbers.
 
     It stays the same for :data:`SIGNED_S`, so that the browser does not begin anew with every redraw.
     """
     base = os.environ.get(PICTURES_VARIABLE, "")
-    if not base or run.mode is not Mode.LIVE:
+    runs_now = run.mode is Mode.LIVE and run.state is RunState.RUNNING and run.t_ns - shown_ns <= STALE_S * 1e9
+    if not base or not runs_now:
         return None
     try:
         key = PictureKey.of(Path(run.folder).parent / KEY_NAME)
@@ -79,9 +81,11 @@ def show_camera(moment: Moment, camera_id: str, language: str, held_ns: int | No
             st.html(notice(t(language, "count.held"), text, loud=False))
         elif age_s > stale_s:
             st.html(notice("⚠", t(language, "camera.old", age=duration(age_s)), loud=True))
-        address = None if held_ns is not None else stream_address(moment.run, camera_id, time.time())
+        address = None if held_ns is not None else stream_address(moment.run, camera_id, moment.t_ns, time.time())
         st.image(address or jpeg, width="stretch", alt=t(language, "camera.alt", name=name))
-        line = t(language, "camera.age", name=short(name, 24), time=f"{clock(t_ns)} UTC", age=duration(age_s))
+        line = short(name, 24)
+        if address is None:  # a moving picture bears its own time and age
+            line = t(language, "camera.age", name=line, time=f"{clock(t_ns)} UTC", age=duration(age_s))
         st.html(
             f'<div title="{safe(name)}">{safe(line)} <span class="cw-note">{t(language, "camera.coarse")}</span></div>'
         )

@@ -81,8 +81,8 @@ def test_what_was_found_while_the_store_was_held_is_written_once_and_in_order(st
     written = []
     write = store.write
     store.write = lambda run_id, some: (write(run_id, some), written.extend(each.t_ns for each in some))
-    board = Board()
-    with Outbox(store, "r", board) as outbox:
+    board, told = Board(), []
+    with Outbox(store, "r", board, written=told.append) as outbox:
         outbox.put(outcomes[:5])
         outbox.flush()
         hold()
@@ -95,6 +95,7 @@ def test_what_was_found_while_the_store_was_held_is_written_once_and_in_order(st
         release()
         outbox.flush()
         assert outbox.written_ns == T0 + (TICKS - 1) * S
+    assert (told == sorted(told), told[-1]) == (True, T0 + (TICKS - 1) * S), "it is told when the store has it"
     assert written == times(store) == [T0 + second * S for second in range(TICKS)]
     assert caplog.text.count("Another process holds the file") == 1
     assert caplog.text.count("the store answers again") == 1

@@ -214,20 +214,26 @@ def test_an_address_of_another_machine_is_refused() -> None:
 def test_the_page_signs_addresses_of_live_runs_that_the_server_takes(
     served: tuple[str, PictureKey], runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crowdwatch.core.runs import Mode, Run
+    from crowdwatch.core.runs import Mode, Run, RunState
     from crowdwatch.ui.camera import PICTURES_VARIABLE, stream_address
 
     base, key = served
-    run = Run("night-1", "night", Mode.LIVE, "{}", str(runs / "night-1"), 0, 0, 0)
-    assert stream_address(run, "north", NOW_S) is None, "no picture server is named"
+    run = Run("night-1", "night", Mode.LIVE, "{}", str(runs / "night-1"), 0, 0, 0, t_ns=100 * NS)
+
+    def shown(run: Run, at_s: int = 100) -> str | None:
+        return stream_address(run, "north", at_s * NS, NOW_S + 29.0)
+
+    assert shown(run) is None, "no picture server is named"
     monkeypatch.setenv(PICTURES_VARIABLE, base)
-    address = stream_address(run, "north", NOW_S + 29.0)
+    address = shown(run)
     assert address is not None
     until, sig = (part.partition("=")[2] for part in address.partition("?")[2].split("&"))
     assert key.admits("night-1", "north", "mjpeg", until, sig, now_s=NOW_S + 29.0)
-    assert stream_address(replace(run, mode=Mode.REPLAY), "north", NOW_S) is None
+    assert shown(run, 90) is None, "the present never stands beside the numbers of an earlier time"
+    assert shown(replace(run, mode=Mode.REPLAY)) is None
+    assert shown(replace(run, state=RunState.STOPPED)) is None
     (runs / KEY_NAME).chmod(0o644)
-    assert stream_address(run, "north", NOW_S) is None, "a key that others can read signs nothing"
+    assert shown(run) is None, "a key that others can read signs nothing"
 
 
 def test_a_live_run_serves_its_metrics_where_it_is_asked_to() -> None:

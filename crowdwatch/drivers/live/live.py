@@ -227,13 +227,13 @@ def _run(
     to_ns = None if options.for_s is None else clock.now_ns() + round(options.for_s * NS)
     if log.lost:
         board.ails("journal", log.lost)
-    outbox = Outbox(store, run.run_id, board, options.stop)
+    metrics = LiveMetrics(run.run_id, [camera.camera_id for camera in site.cameras], clock.now_ns)
+    outbox = Outbox(store, run.run_id, board, options.stop, written=metrics.stored)
     into = StoreSink(outbox)
     log_output.of_run(run.run_id)
     options.started(run)
     live_clock = LiveClock(clock)
     faults: list[LiveStream] = []
-    metrics = LiveMetrics(run.run_id, [camera.camera_id for camera in site.cameras], clock.now_ns)
     with (
         closing_run(store, run, live_clock, options.stop, outbox, lambda: [f for s in faults for f in s.faults]),
         options.serving(metrics),

@@ -39,7 +39,5 @@ class Telling:
         if tick is not None:
             self.metrics.ticked(outcome, tick.exposed_ns, time.monotonic() - tick.given_s, late=tick.waited_out)
         self.sink(outcome, pictures)
-        if self.outbox.written_ns is not None:
-            self.metrics.stored(self.outbox.written_ns)
         self.metrics.queue("store", len(self.outbox))
         self.metrics.ails(len(self.board))

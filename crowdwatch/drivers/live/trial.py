@@ -75,7 +75,7 @@ class CameraTrial:
         heads: sums of density maps, by picture that had one.
         luma: mean brightness by picture, 0 to 255.
         watch: what the fold makes of its pictures.
-        latency_s: from exposure to observation, by picture.
+        arrival_s, latency_s: from exposure to the beginning of the analysis, and to the observation, by picture.
     """
 
     camera: Camera
@@ -90,6 +90,7 @@ class CameraTrial:
     heads: list[float] = field(default_factory=list)
     luma: list[float] = field(default_factory=list)
     watch: CameraWatch = field(default_factory=CameraWatch)
+    arrival_s: list[float] = field(default_factory=list)
     latency_s: list[float] = field(default_factory=list)
 
     @property
@@ -108,14 +109,20 @@ class CameraTrial:
         rate_hz = float("nan") if self.status is None else self.status.rate_hz
         return rate_hz if self.wanted_hz is None else self.wanted_hz
 
-    def take(self, seen: Observation, now_ns: int) -> None:
-        """Take in one observation."""
+    @property
+    def late_s(self) -> float:
+        """95th percentile of the time from exposure to observation; NaN where nothing was observed."""
+        return float(np.percentile(self.latency_s, 95)) if self.latency_s else float("nan")
+
+    def take(self, seen: Observation, begun_ns: int, now_ns: int) -> None:
+        """Take in one observation, made between two moments of event time."""
         self.analysed += 1
         self.fault, self.error = None, ""
         self.people.append(int((seen.detections.score >= self.camera.score_min).sum()))
         if seen.mass is not None:
             self.heads.append(float(seen.mass.mass.sum()))
         self.luma.append(seen.evidence.luma)
+        self.arrival_s.append(max(0, begun_ns - seen.t_ns) / 1e9)
         self.latency_s.append(max(0, now_ns - seen.t_ns) / 1e9)
         limit_s = stale_limit_s(self.camera.sample_interval_s)
         self.watch = self.watch.see(seen.t_ns, seen.evidence, seen.detections, limit_s)
@@ -123,7 +130,7 @@ class CameraTrial:
     def clear(self) -> None:
         """Forget the figures of the time before; what the fold knows of the camera stays."""
         self.analysed, self.at_begin = 0, self.status
-        for each in (self.people, self.heads, self.luma, self.latency_s):
+        for each in (self.people, self.heads, self.luma, self.arrival_s, self.latency_s):
             each.clear()
 
 
@@ -298,11 +305,12 @@ class _Run:
 
     def _look(self, captured: Captured) -> None:
         camera_id, began_s = captured.pair.current.stamp.camera_id, time.monotonic()
+        begun_ns = self.clock.now_ns()
         try:
             made = self.watching[camera_id].look(captured.pair)
             with self._lock:
                 if isinstance(made.event, Observation):
-                    self.trials[camera_id].take(made.event, self.clock.now_ns())
+                    self.trials[camera_id].take(made.event, begun_ns, self.clock.now_ns())
                 else:
                     self.trials[camera_id].fault = made.event.code
                     self.trials[camera_id].error = str(made.error or "")

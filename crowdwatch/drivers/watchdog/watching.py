@@ -28,7 +28,7 @@ __all__ = ["Memory", "watch"]
 
 _log = logging.getLogger(__name__)
 
-JUDGE_S, READ_S = 0.25, 1.0
+JUDGE_S, READ_S = 0.25, 0.5
 
 LONGEST_TICK_S = 60.0
 """What the event file allows; taken where a run's configuration cannot be read."""
