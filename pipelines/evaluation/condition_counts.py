@@ -6,7 +6,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from crowdwatch.core.records import Frame, Stamp
@@ -17,11 +19,14 @@ from pipelines.evaluation.counting_score import PhotoCount, eighths_of_points, s
 from pipelines.evaluation.photograph_counts import Model
 from pipelines.evaluation.shanghaitech import Photograph, read_image
 
-__all__ = ["figures", "kinds_of", "picture", "table"]
+__all__ = ["figures", "kinds_of", "sheet", "table"]
 
 SEED = 14
 MIDDLE = 2
 CLEAN = "clean"
+SHEET_COLS, SHEET_WH, SHEET_BAR_PX = 3, (480, 360), 28
+"""Pictures in a row of a sheet, their size, and the height of the line of text over each."""
+
 SHOWN = ("mae", "nae", "total_ratio")
 
 Figures = dict[str, float]
@@ -69,18 +74,35 @@ def figures(model: Model, parts: Mapping[str, Sequence[Photograph]], kinds: Sequ
     }  # fmt: skip
 
 
-def picture(photo: Photograph, kind: Condition | None, strength: int) -> Frame:
-    """A photograph as it is, or under a condition, always the same."""
-    image = read_image(photo.path)
-    if kind is not None:
-        seed = [SEED, zlib.crc32(photo.name.encode()), list(Condition).index(kind), strength]
-        image = spoil(image, kind, strength, np.random.default_rng(seed), photo.heads_px)
-    return Frame(Stamp(photo.name, 0, 0), image)
+def sheet(model: Model, photo: Photograph, kinds: Sequence[Condition]) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR: a photograph as it is and under every kind at middle strength, each with what is counted in it."""
+    tiles = []
+    for kind in (None, *kinds):
+        image = _seen(photo, kind, MIDDLE)
+        found = float(model.count(Frame(Stamp(photo.name, 0, 0), image)).sum())
+        kept_out = ", never learned from" if kind in KEPT_OUT else ""
+        text = f"{kind or CLEAN}{kept_out}: {found:.0f} of {len(photo.heads_px)}"
+        small = cv2.resize(image, SHEET_WH, interpolation=cv2.INTER_AREA)
+        bar = np.zeros((SHEET_BAR_PX, SHEET_WH[0], 3), np.uint8)
+        cv2.putText(bar, text, (8, SHEET_BAR_PX - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+        tiles.append(np.vstack([bar, small]))
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % SHEET_COLS)
+    rows = [np.hstack(tiles[first : first + SHEET_COLS]) for first in range(0, len(tiles), SHEET_COLS)]
+    return np.asarray(np.vstack(rows), np.uint8)
 
 
 def _count(model: Model, photo: Photograph, kind: Condition | None, strength: int) -> PhotoCount:
-    found = model.count(picture(photo, kind, strength))
+    found = model.count(Frame(Stamp(photo.name, 0, 0), _seen(photo, kind, strength)))
     return PhotoCount(eighths_of_points(photo.heads_px, photo.image_hw), found)
+
+
+def _seen(photo: Photograph, kind: Condition | None, strength: int) -> NDArray[np.uint8]:
+    """The photograph under a condition; as it is where that is None."""
+    image = read_image(photo.path)
+    if kind is None:
+        return image
+    seed = [SEED, zlib.crc32(photo.name.encode()), list(Condition).index(kind), strength]
+    return spoil(image, kind, strength, np.random.default_rng(seed), photo.heads_px)
 
 
 def _figures(counts: Sequence[PhotoCount]) -> Figures:
@@ -130,3 +152,8 @@ def table(result: Mapping[str, Any]) -> Table:
         for strength, by_part in by_strength.items():
             row(kind + mark, strength, by_part)
     return shown
+
+
+def picture(photo: Photograph, kind: Condition | None, strength: int) -> Frame:
+    """A photograph as it is, or under a condition, always the same, to be counted."""
+    return Frame(Stamp(photo.name, 0, 0), _seen(photo, kind, strength))
