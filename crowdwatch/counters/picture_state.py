@@ -3,8 +3,8 @@
 They say how far the counter may be off (:mod:`crowdwatch.counters.margins`): sharpness at four distances, noise,
 brightness and what is clipped, blocks of a codec, colour, smear in one direction; and of the answer, how crowded it is
 and how much of it is vague. They are measured on :data:`TILES` tiles of 64 x 64 pixels at native resolution, so that
-sensor noise shows and a large picture costs what a small one does: under 3 ms, 2 % of what the shipped counter takes
-for 1024x768 pixels.
+sensor noise shows and a large picture costs what a small one does: 4 ms of one core, under 3 % of what the shipped
+counter takes for 1024x768 pixels.
 """
 
 from __future__ import annotations
