@@ -2,6 +2,7 @@
 # make demo SERVE=0     the same, without serving the page
 # make test             install what tests need, run them all, a process for each core, at most 8
 # make check            format, lint, types, import contracts, doctests
+# make soak             live cameras with faults at random for hours (SOAK_HOURS=2), and what was found
 # make venv             only the virtual environment
 #
 # PYTHON=python3.12     another Python, at least 3.11
@@ -14,6 +15,7 @@ VENV ?= .venv
 SERVE ?= 1
 TORCH_INDEX ?=
 TEST_PROCESSES ?= logical
+SOAK_HOURS ?= 2
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
@@ -21,7 +23,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(if $(T
 # the processes that test, and those that they start, would each compile every module anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check venv clean
+.PHONY: demo test check soak venv clean
 
 demo: $(VENV)/.run
 	$(BIN)/crowdwatch doctor
@@ -37,6 +39,9 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --doctest-modules crowdwatch pipelines --ignore=crowdwatch/store/migrations
+
+soak: $(VENV)/.dev
+	CROWDWATCH_SOAK_HOURS=$(SOAK_HOURS) $(BIN)/python -m pytest -s tests/live/test_chaos.py
 
 venv: $(VENV)/.run
 

@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import struct
-import subprocess
-from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
 
-import av
 import numpy as np
 
-__all__ = ["RtspServer", "clip", "drawn_clip"]
+from pipelines.benchmarks.rtsp_server import RtspServer, clip, encoded_clip, write_clip
 
-PROGRAM = Path(__file__).with_name("rtsp_program.py")
-PYTHON = "/usr/bin/python3"
-FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
-ENCODERS = {
-    "h264": ("libx264", {"preset": "ultrafast", "tune": "zerolatency"}),
-    "hevc": ("libx265", {"preset": "ultrafast", "tune": "zerolatency", "x265-params": "log-level=none"}),
-    "mjpeg": ("mjpeg", {}),
-}
+__all__ = ["HW", "RtspServer", "clip", "drawn_clip", "encoded_clip", "spoiled_clip", "write_clip"]
+
 HW = (96, 160)
-
-
-def write_clip(path: Path, codec: str, pictures: Iterable[tuple[int, bytes]], end_us: int) -> Path:
-    """Write encoded pictures, with their times in microseconds, as the server reads them."""
-    with path.open("wb") as file:
-        file.write(json.dumps({"codec": codec, "end_us": end_us}).encode() + b"\n")
-        for time_us, content in pictures:
-            file.write(struct.pack(">QI", time_us, len(content)) + content)
-    return path
 
 
 def drawn_clip(
@@ -65,133 +43,13 @@ def drawn_clip(
     return encoded_clip(path, moving, hw, rate, gop, codec, keyframes)
 
 
-def encoded_clip(
-    path: Path,
-    pictures: Iterable[np.ndarray],
-    hw: tuple[int, int],
-    rate: float,
-    gop: int = 10,
-    codec: str = "h264",
-    keyframes: bool = True,
-) -> Path:
-    """A clip of BGR pictures."""
-    name, options = ENCODERS[codec]
-    coder = av.CodecContext.create(name, "w")
-    coder.width, coder.height, coder.gop_size = hw[1], hw[0], gop
-    coder.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-    coder.time_base, coder.framerate = Fraction(1, 90_000), Fraction(rate)
-    coder.options = options
-    coder.thread_count = 1
-    step_us, found, count = 1e6 / rate, [], 0
-    for number, picture in enumerate(pictures):
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
-        frame.pts = round(number * 90_000 / rate)
-        found += coder.encode(frame)
-        count += 1
-    found += coder.encode(None)
-    sent = [(each.pts, bytes(each), each.is_keyframe) for each in found]
-    if not keyframes:
-        sets = b"".join(b"\0\0\0\1" + unit for unit in _units(sent[0][1]) if unit[0] & 31 in (7, 8))
-        sent = [(pts, sets + content, False) for pts, content, key in sent if not key]
-    times = ((round(pts * 1e6 / 90_000), content) for pts, content, _ in sent)
-    return write_clip(path, codec, times, round(count * step_us))
-
-
-def _units(content: bytes) -> list[bytes]:
-    """The NAL units of a picture of H.264, without their start codes."""
-    return [unit.rstrip(b"\0") for unit in content.split(b"\0\0\1") if unit.strip(b"\0")]
-
-
-def clip(path: Path, recording: Path, *, seconds: float = 1e9) -> Path:
-    """A clip of the packets of a real recording (H.264, HEVC), not encoded anew; it must not reorder its pictures."""
-    with av.open(str(recording)) as container:
-        stream = container.streams.video[0]
-        codec = stream.codec_context.name
-        sift = av.BitStreamFilterContext(FILTERS[codec], stream)
-        found: list[tuple[int, bytes]] = []
-        first, rate = None, float(stream.average_rate or 25)
-        for packet in container.demux(stream):
-            if packet.pts is None or packet.size == 0:
-                continue
-            at_s = float(packet.pts * stream.time_base)
-            first = at_s if first is None else first
-            if at_s - first >= seconds:
-                break
-            found += [(round((at_s - first) * 1e6), bytes(each)) for each in sift.filter(packet)]
-    return write_clip(path, codec, found, found[-1][0] + round(1e6 / rate))
-
-
-class RtspServer:
-    """A server process. Its port stays the same through :meth:`kill` and :meth:`start`.
-
-    Args:
-        mounts: path, as ``/a``, -> clip file.
-        audio: paths that send sound alone.
-        password: asked for, with the user name ``guard``, where it is not empty.
-    """
-
-    def __init__(self, mounts: Mapping[str, Path], *, audio: Iterable[str] = (), password: str = "") -> None:
-        self.mounts, self.audio, self.password, self.port = dict(mounts), list(audio), password, 0
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        """Start it, after :meth:`kill` on the same port."""
-        wanted = {
-            "port": self.port,
-            "mounts": {name: str(path) for name, path in self.mounts.items()},
-            "audio": self.audio,
-            "user": "guard",
-            "password": self.password,
-        }
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        self.process = subprocess.Popen(
-            [PYTHON, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        self._say(wanted)
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def url(self, mount: str, *, user: str = "", host: str = "127.0.0.1") -> str:
-        """Where a mount is found; ``user`` may hold a name and password, as ``guard:secret``."""
-        return f"rtsp://{f'{user}@' if user else ''}{host}:{self.port}{mount}"
-
-    def kill(self) -> None:
-        """End it at once, as when a camera loses its power: the system closes its connections."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            for pipe in (self.process.stdin, self.process.stdout):
-                if pipe is not None:
-                    pipe.close()
-            self.process = None
-
-    def stall(self) -> None:
-        """Stop it: connections stay open, and nothing comes."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Let it run again after :meth:`stall`."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-
-    def jump(self, mount: str, seconds: float) -> None:
-        """Shift the time stamps of a mount from now on."""
-        self._say({"mount": mount, "jump_s": seconds})
-
-    def silence(self, mount: str, silent: bool = True) -> None:
-        """Send nothing any more from a mount, or again, while its connections stay."""
-        self._say({"mount": mount, "silent": silent})
-
-    def _say(self, order: dict[str, Any]) -> None:
-        assert self.process is not None
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
+def spoiled_clip(path: Path, clean: Path, *numbers: int) -> Path:
+    """The same clip, with the second half of some of its pictures lost."""
+    with clean.open("rb") as file:
+        head = json.loads(file.readline())
+        pictures = []
+        while entry := file.read(12):
+            time_us, size = struct.unpack(">QI", entry)
+            content = file.read(size)
+            pictures.append((time_us, content[: size // 2] if len(pictures) in numbers else content))
+    return write_clip(path, head["codec"], pictures, head["end_us"])

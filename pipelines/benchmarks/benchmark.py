@@ -1,5 +1,5 @@
 """Speed and memory, side by side in one run: ``python -m pipelines.benchmark``, with ``--batch`` of batch jobs, with
-``--fold`` of the fold alone on drawn sites.
+``--fold`` of the fold alone on drawn sites, with ``--live`` of a live run.
 
 Repeats are interleaved and medians reported, so that a machine that slows down slows everything down alike.
 """
@@ -36,6 +36,7 @@ from pipelines.benchmarks import benchmark_runs as runs
 from pipelines.benchmarks.benchmark_batch import GPU_PARTS, PARTS, measure_batch
 from pipelines.benchmarks.benchmark_fold import OPTIONS, measure_fold, sizes_of
 from pipelines.benchmarks.benchmark_footage import footage_of, loop_recording, of_file
+from pipelines.benchmarks.benchmark_live import measure_live
 from pipelines.benchmarks.benchmark_poses import measure_poses
 from pipelines.benchmarks.benchmark_shapes import measure_shapes
 from pipelines.benchmarks.child_process import alone
@@ -173,12 +174,19 @@ def main_command(
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     of_batch: Annotated[bool, typer.Option("--batch", help="Measure batch jobs instead.")] = False,
-    seconds: Annotated[int, typer.Option(min=20, help="--batch: event time of the looped footage.")] = 80,
+    seconds: Annotated[
+        int | None, typer.Option(min=20, help="--batch: event time of the looped footage (80); --live: to run (60).")
+    ] = None,
     parts: Annotated[list[str] | None, typer.Option("--part", help=f"--batch: some of {', '.join(PARTS)}.")] = None,
     torch_model: Annotated[str, typer.Option(help="--batch: weights for Ultralytics' own predict.")] = "yolo11n",
     gpus: Annotated[bool, typer.Option("--gpus", help="--batch: networks on the GPU, 16 frames in a pass.")] = False,
     of_fold: Annotated[bool, typer.Option("--fold", help="Measure the fold alone on drawn sites instead.")] = False,
-    cameras: Annotated[list[int] | None, typer.Option(help="--fold: of a site; again for the next site.")] = None,
+    of_live: Annotated[
+        bool, typer.Option("--live", help="Measure a live run from a real RTSP server instead.")
+    ] = False,
+    cameras: Annotated[
+        list[int] | None, typer.Option(help="--fold: of a site; again for the next site. --live: how many (8).")
+    ] = None,
     side_m: Annotated[list[float] | None, typer.Option(help="--fold: side of the square site.")] = None,
     zones: Annotated[list[int] | None, typer.Option(help="--fold: of the site.")] = None,
     people: Annotated[list[int] | None, typer.Option(help="--fold: on the site.")] = None,
@@ -191,9 +199,14 @@ def main_command(
     poses: Annotated[int, typer.Option(min=0, help="--fold: measure so many new poses of a drone instead.")] = 0,
 ) -> None:
     """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
+    if of_fold + of_batch + of_live > 1:
+        raise ConfigError("--fold, --batch, --live: are measured one at a time. Leave the others out.")
+    if of_live:
+        if side_m or zones or people or double or poses or (cameras and (len(cameras) > 1 or min(cameras) < 1)):
+            raise ConfigError("--live: takes --cameras once, from 1, and --seconds. Leave out the rest.")
+        measure_live(cameras[0] if cameras else 8, seconds or 60, as_json=as_json)
+        return
     if of_fold:
-        if of_batch:
-            raise ConfigError("--fold, --batch: are measured one at a time. Leave one out.")
         sizes = sizes_of(cameras, side_m, zones, people, double)
         if poses and (cameras or double):
             raise ConfigError("--poses: is measured on a site of its own. Leave out the sizes, or --poses.")
@@ -213,7 +226,7 @@ def main_command(
         return
     if of_batch:
         parts = parts or list(GPU_PARTS if gpus else PARTS)
-        measure_batch(event, seconds, repeats, torch_model, parts, gpus=gpus, as_json=as_json)
+        measure_batch(event, seconds or 80, repeats, torch_model, parts, gpus=gpus, as_json=as_json)
         return
     if gpus or parts:
         raise ConfigError("--gpus, --part: belong to batch jobs. Add --batch, or leave them out.")
