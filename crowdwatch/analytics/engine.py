@@ -213,13 +213,17 @@ def _sighted(view: SiteView, camera: _CameraState) -> _CameraState:
     return replace(camera, left=left_of(view, camera.view, blocks, lost), lost=lost, blocks=blocks)
 
 
-def _judge(view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_ns: int) -> dict[str, CameraNow]:
+def _judge(
+    view: SiteView, cameras: dict[str, _CameraState], t_ns: int, started_ns: int, faults: Mapping[str, CameraFault]
+) -> dict[str, CameraNow]:
     """What every camera is at this tick, its window cut to size."""
     oldest_ns = t_ns - round(view.site.window_s * 1e9)
     intervals = {camera.camera_id: camera.sample_interval_s for camera in view.site.cameras}
     now = {}
     for camera_id, camera in cameras.items():
-        health = camera.watch.health(t_ns, started_ns, stale_limit_s(intervals[camera_id]))
+        lost = camera_id in faults and faults[camera_id].code is Code.CONNECTION_LOST
+        limit_s = stale_limit_s(intervals[camera_id], connection_lost=lost)
+        health = camera.watch.health(t_ns, started_ns, limit_s)
         # the newest entry stays until its camera is silent, however slowly it samples
         recent = (entry for entry in camera.window if entry.t_ns > oldest_ns)
         # a picture of which a part was lost knows nothing of those who stood there
@@ -242,7 +246,8 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     included, pending = _take(state, tick)
     cameras, seen_ns = _see(state, included)
     cameras = {camera_id: _sighted(view, camera) for camera_id, camera in cameras.items()}
-    now = _judge(view, cameras, t_ns, started_ns)
+    faults = {c: fault for c, fault in state.faults.items() if (cameras[c].watch.last_ns or 0) <= fault.t_ns}
+    now = _judge(view, cameras, t_ns, started_ns, faults)
     healthy = frozenset(c for c, camera in now.items() if camera.health is Health.OK and camera.window)
     views = {camera_id: camera.sight for camera_id, camera in cameras.items() if camera.sight is not None}
     coverage = cover(view, state.coverage or first_cover(view), views, healthy)
@@ -275,7 +280,6 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     readings = tuple(_with_level(reading, book) for reading in readings)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
-    faults = {c: fault for c, fault in state.faults.items() if (cameras[c].watch.last_ns or 0) <= fault.t_ns}
     new = State(
         view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
         started_ns, faults,

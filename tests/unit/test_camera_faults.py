@@ -11,7 +11,7 @@ from crowdwatch.assets.examples import example
 from crowdwatch.core.chunks import Chunk
 from crowdwatch.core.outcomes import Quality
 from crowdwatch.core.reasons import Code, Reason
-from crowdwatch.core.records import CameraFault, Observation
+from crowdwatch.core.records import CameraFault, Observation, Tick
 from crowdwatch.core.runs import RunState
 from crowdwatch.drivers import build
 from crowdwatch.drivers.feed import Feed
@@ -199,3 +199,22 @@ def test_a_fault_file_of_before_is_read(tmp_path):
     (path,) = tmp_path.rglob("*.fault.json")
     path.write_text(json.dumps({"reason": "no such file", "kept": False}))
     assert folder.standing().faults == {CHUNK: ChunkFault("no such file", broken=True)}
+
+
+@pytest.mark.parametrize(("code", "silent_after_s"), [(Code.CONNECTION_LOST, 3), (Code.FOOTAGE_BROKEN, 5)])
+def test_a_camera_whose_connection_is_lost_is_silent_sooner(code, silent_after_s):
+    """The last picture is of second 4; a picture later ends the loss."""
+    site = square(cameras=[camera("a", PLANES["a"])])
+    scene = Scene(PLANES["a"], standing(lattice(1.0, -6, -2, 6, 8)), T0, 65)
+    feed = Feed(SyntheticSource(scene, camera_id="a"), TruthDetector(scene, camera().anchor), PLANES["a"])
+    seen = {pair.current.stamp.t_ns: feed.observe(pair) for pair in feed.source.pairs()}
+    events = []
+    for second in range(1, 13):
+        new = [each for t_ns, each in seen.items() if T0 + (second - 1) * S < t_ns <= T0 + second * S]
+        events += [] if 4 < second < 12 else new
+        if second == 5:
+            events.append(CameraFault("a", T0 + 4 * S, code))
+        events.append(Tick(T0 + second * S, () if 4 < second < 12 else tuple(each.stamp.id for each in new)))
+    _, outcomes = fold(started(site), events)
+    states = [outcome.readings[0].quality is Quality.STALE for outcome in outcomes]
+    assert states == [4 + silent_after_s < second < 12 for second in range(1, 13)]
