@@ -94,14 +94,14 @@ def _origin(event: EventFile) -> tuple[float, float] | None:
 
 def _footage_faults(event: EventFile, site: Site) -> list[str]:
     """What is wrong with footage that lies here: it cannot be read, or is not what was calibrated."""
-    from crowdwatch.drivers import build
+    from crowdwatch.drivers import recordings
 
     said = []
     for entry, camera in zip(event.cameras, site.cameras, strict=True):
         if entry.source.file is None and entry.source.recordings is None:
             continue  # drawn, or a sample that is obtained when a run needs it
         try:
-            with closing(build.open_source(event, site, camera)):
+            with closing(recordings.open_source(event, site, camera)):
                 pass
         except SourceError as error:
             said.append(str(error))

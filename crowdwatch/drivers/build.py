@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import cv2
 
 from crowdwatch import config, counters, detectors
 from crowdwatch.analytics import audit
-from crowdwatch.assets import samples
 from crowdwatch.config import EventFile
-from crowdwatch.config.schema import CameraFile
-from crowdwatch.config.source_file import RecordingFile
-from crowdwatch.config.times import parse_time, time_step_ns
-from crowdwatch.core.ports import Counter, Detector, Source, Store
+from crowdwatch.core.ports import Counter, Detector, Store
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Anchor, Stamp
 from crowdwatch.core.site import Camera, Site
 from crowdwatch.detectors.choose import has_gpu
 from crowdwatch.detectors.gathered import GatheredDetector
 from crowdwatch.drivers.feed import Feed
+from crowdwatch.drivers.recordings import open_source, sample_hz
 from crowdwatch.drivers.scenes import drawn_scene
-from crowdwatch.errors import CrowdWatchError, SourceUnavailable, WeightsNotFound, all_faults
+from crowdwatch.errors import CrowdWatchError, WeightsNotFound, all_faults
 from crowdwatch.ground import Ground, heads_fault, site_ground
 from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.observation.schedule import Schedule
-from crowdwatch.sources.recording import Recording
-from crowdwatch.sources.sequence import RecordingSequence
 from crowdwatch.sources.synthetic import SyntheticSource, TruthCounter, TruthDetector
 from crowdwatch.store.kept_pictures import expire as expire_pictures
 from crowdwatch.store.log import LogReader
@@ -42,7 +34,6 @@ __all__ = [
     "DEFAULT_RUNS",
     "Models",
     "expire_pictures",
-    "footage_files",
     "newest_picture",
     "open_counter",
     "open_detector",
@@ -50,9 +41,7 @@ __all__ = [
     "open_feeds",
     "open_live",
     "open_log",
-    "open_source",
     "open_store",
-    "recording_of",
     "store_url",
 ]
 
@@ -60,9 +49,6 @@ DEFAULT_RUNS = Path("runs")
 
 MOST_STREAMS = 4
 """Pictures that a detector looks at at once, at most: each holds its own features."""
-
-READ_AT_ONCE = 4
-"""Recordings of a camera that are opened at once."""
 
 LIVE_PASS = 16
 """Pictures of live cameras in a pass of a GPU, at most."""
@@ -147,7 +133,7 @@ def _heads(event: EventFile, camera: Camera, counter: Counter | None, ground: Gr
     every_s = entry.counter.every_s or settings.every_s
     dense_s = entry.counter.dense_every_s or settings.dense_every_s or every_s
     schedule = Schedule(
-        sample_hz=_sample_hz(event, camera),
+        sample_hz=sample_hz(event, camera),
         every_s=Fraction(str(every_s)),
         dense_every_s=Fraction(str(min(dense_s, every_s))),
         dense_p_m2=settings.band_p_m2[0],
@@ -157,103 +143,6 @@ def _heads(event: EventFile, camera: Camera, counter: Counter | None, ground: Gr
     if camera.plane is not None and heads_fault(camera.plane) is not None:
         return HeadCounter(None, ground, schedule, Code.HEADS_NOT_PROJECTED)
     return HeadCounter(counter, ground, schedule)
-
-
-def _sample_hz(event: EventFile, camera: Camera) -> Fraction | None:
-    """Frames analysed per second of event time; None for every one."""
-    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
-    return None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
-
-
-def recording_of(camera: CameraFile, path: Path, start_time: str, kept_in: Path | None = None) -> partial[Recording]:
-    """What opens a recording of a camera; it can be handed to another process."""
-    source = camera.source
-    return partial(
-        Recording,
-        path,
-        camera_id=camera.id,
-        start_ns=parse_time(start_time),
-        capture_rate_hz=None if source.capture_rate_hz is None else Fraction(str(source.capture_rate_hz)),
-        sample_hz=None if camera.sample_hz is None else Fraction(str(camera.sample_hz)),
-        keyframes_only=camera.keyframe_interval_s is not None,
-        video_stream=source.video_stream,
-        square_pixels=source.square_pixels,
-        start_step_ns=time_step_ns(start_time),
-        kept_in=kept_in,
-    )
-
-
-def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | None = None) -> Source:
-    """Open one camera's footage and hold its size against the calibration's.
-
-    ``kept_in`` is the folder where what was found in its files before may be kept.
-
-    Raises:
-        SourceUnavailable: missing, unreadable, of another size than the calibration, or live.
-        SampleUnavailable: it is a sample, and it can be had from nowhere.
-    """
-    entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)
-    if entry.source.live:
-        raise SourceUnavailable(
-            f"camera {camera.camera_id!r} is live: of what it sees there is no recording. Run crowdwatch live with "
-            "this event file; a live run is read again with crowdwatch replay --log."
-        )
-    rate = None if entry.source.capture_rate_hz is None else Fraction(str(entry.source.capture_rate_hz))
-    sample_hz = _sample_hz(event, camera)
-    if entry.source.synthetic is not None:
-        scene = drawn_scene(entry.source.synthetic, event, site, camera, rate)
-        return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=sample_hz)
-
-    def recording(path: Path, start_time: str) -> Recording:
-        return recording_of(entry, path, start_time, kept_in)()
-
-    plane = camera.fixed_plane
-    footage: Recording | RecordingSequence
-    if entry.source.recordings is not None:
-        footage = RecordingSequence(_opened(recording, entry.source.recordings))
-    elif entry.source.sample is not None:
-        footage = recording(samples.fetch(entry.source.sample), str(entry.source.start_time))
-    else:
-        footage = recording(Path(str(entry.source.file)), str(entry.source.start_time))
-    if footage.image_hw != plane.image_hw:
-        got, need = footage.image_hw, plane.image_hw
-        where = " and ".join(str(path) for path in footage_files(entry)[:2])
-        turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
-        wide = footage.shown_hw == need
-        squared = " Their pixels are not square: state square_pixels: true in the source." if wide else ""
-        hint = squared or (turned if got == need[::-1] else "")
-        raise SourceUnavailable(
-            f"recording {where}: pictures are {got[1]}x{got[0]}, the calibration of camera {camera.camera_id!r} is for "
-            f"{need[1]}x{need[0]}.{hint} Calibrate for this footage, or name the footage that was calibrated."
-        )
-    return footage
-
-
-def _opened(recording: Callable[[Path, str], Recording], entries: Sequence[RecordingFile]) -> list[Recording]:
-    """Open recordings, some at once: each is read to its end, which is the disk's work. Raises with all faults."""
-
-    def attempt(each: RecordingFile) -> Recording | SourceUnavailable:
-        try:
-            return recording(Path(each.file), each.start_time)
-        except SourceUnavailable as fault:
-            return fault
-
-    with ThreadPoolExecutor(min(len(entries), READ_AT_ONCE)) as pool:
-        found = list(pool.map(attempt, entries))
-    faults = [each for each in found if isinstance(each, SourceUnavailable)]
-    if faults:
-        raise all_faults(faults)
-    return [each for each in found if isinstance(each, Recording)]
-
-
-def footage_files(camera: CameraFile) -> list[Path]:
-    """The video files of one camera; none for a scene that is drawn. Raises SampleUnavailable."""
-    source = camera.source
-    if source.sample is not None:
-        return [samples.fetch(source.sample)]
-    if source.recordings is not None:
-        return [Path(each.file) for each in source.recordings]
-    return [] if source.file is None else [Path(source.file)]
 
 
 @dataclass(slots=True)
@@ -348,12 +237,12 @@ def open_feed(event: EventFile, camera: Camera, models: Models, kept_in: Path | 
         truth = None if event.counter.model == "none" else TruthCounter(source.scene)
         heads = _heads(event, camera, truth, models.ground())
         truths = TruthDetector(source.scene, camera.anchor)
-        return Feed(source, truths, camera.plane, heads, sample_hz=_sample_hz(event, camera))
+        return Feed(source, truths, camera.plane, heads, sample_hz=sample_hz(event, camera))
     detector = models.detector(camera)
     counter, note = models.counter()
     heads = _heads(event, camera, counter, models.ground())
     threads = models.streams + SPARE_THREADS
-    return Feed(source, detector, camera.plane, heads, note, threads, _sample_hz(event, camera))
+    return Feed(source, detector, camera.plane, heads, note, threads, sample_hz(event, camera))
 
 
 def open_live(

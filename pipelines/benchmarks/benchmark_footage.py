@@ -12,7 +12,7 @@ import numpy as np
 
 from crowdwatch import config
 from crowdwatch.assets import samples
-from crowdwatch.drivers import build
+from crowdwatch.drivers import recordings
 from crowdwatch.errors import ConfigError
 from crowdwatch.sources.recording import Recording
 
@@ -81,7 +81,7 @@ def make_1080p25(target: Path) -> Path:
 def footage_of(event: config.EventFile) -> Recording:
     """The recording of the first camera. Raises ConfigError where it is none."""
     site = config.to_site(event)
-    source = build.open_source(event, site, site.cameras[0])
+    source = recordings.open_source(event, site, site.cameras[0])
     if not isinstance(source, Recording):
         raise ConfigError("benchmark: needs a recording. Name an event file with one.")
     return source

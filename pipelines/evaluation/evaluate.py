@@ -14,7 +14,7 @@ from rich.table import Table
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.config import EventFile
-from crowdwatch.drivers import build
+from crowdwatch.drivers import build, recordings
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import to_ground
 from crowdwatch.observation.observe import locate
@@ -50,7 +50,7 @@ def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
     """
     site = config.to_site(event)
     camera = site.cameras[0]
-    source = build.open_source(event, site, camera)
+    source = recordings.open_source(event, site, camera)
     boxes = read_boxes(folder / "annotations_s2l1.xml")
     detector = build.open_detector(event)
     frames = []

@@ -22,7 +22,7 @@ from crowdwatch.assets.examples import example
 from crowdwatch.core.ports import Counter, Detector
 from crowdwatch.core.records import FloatArray, Frame, GroundPlane, HeadMass, Stamp
 from crowdwatch.core.site import BAND_P_M2
-from crowdwatch.drivers import build
+from crowdwatch.drivers import recordings
 from crowdwatch.ground import to_ground, valid_px, walkable_ground
 from crowdwatch.observation.projection import project_to_ground
 from pipelines.command_line import progress
@@ -97,7 +97,7 @@ def of_pets(folder: Path, detector: Detector) -> list[Counted]:
     site = config.to_site(event)
     truth = read_boxes(folder / "annotations_s2l1.xml")
     counts, image_hw = [], site.cameras[0].fixed_plane.image_hw
-    for pair in progress(build.open_source(event, site, site.cameras[0]).pairs(), "PETS2009", CHOICES):
+    for pair in progress(recordings.open_source(event, site, site.cameras[0]).pairs(), "PETS2009", CHOICES):
         seq = pair.current.stamp.seq
         if seq >= CHOICES:
             break

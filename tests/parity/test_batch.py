@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.commands import cli
-from crowdwatch.drivers import build
+from crowdwatch.drivers import build, recordings
 from crowdwatch.drivers.batch import Job, JobSettings
 from crowdwatch.drivers.replay import Options, replay_log, replay_recording
 from crowdwatch.errors import ClusterUnavailable, ConfigError
@@ -226,7 +226,7 @@ def test_a_killed_worker_loses_nothing(drawn_path, drawn_replay, tmp_path):
 
 def test_a_file_cut_in_the_middle_is_reported_and_mended(real_replay, real, tmp_path, scheduler):
     """Its second half is unknown time, as in a replay of the same file, until the whole file is there."""
-    whole = build.footage_files(real.cameras[0])[0].read_bytes()
+    whole = recordings.footage_files(real.cameras[0])[0].read_bytes()
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole[: len(whole) * 2 // 7])  # about 32 s
     source = real.cameras[0].source.model_copy(update={"sample": None, "file": str(cut)})

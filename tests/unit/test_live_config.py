@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from crowdwatch import config
 from crowdwatch.commands.cli import app
-from crowdwatch.drivers import build
+from crowdwatch.drivers import recordings
 from crowdwatch.errors import SourceUnavailable
 
 from .test_config import plain, refused, write
@@ -106,7 +106,7 @@ def test_check_and_replay_name_the_command_that_is_meant(tmp_path: Path) -> None
     event = config.load(path)
     site = config.to_site(event)
     with pytest.raises(SourceUnavailable, match=r"camera 'mast' is live: .* Run crowdwatch live"):
-        build.open_source(event, site, site.cameras[0])
+        recordings.open_source(event, site, site.cameras[0])
     replayed = CliRunner().invoke(app, ["replay", str(path), "--runs", str(tmp_path / "runs")])
     assert replayed.exit_code != 0
     assert "is live" in f"{replayed.output}{replayed.exception}"

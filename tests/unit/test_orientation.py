@@ -11,7 +11,7 @@ from scenes import T0
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.calibration.grid_picture import read_picture
-from crowdwatch.drivers import build
+from crowdwatch.drivers import recordings
 from crowdwatch.errors import SourceTruncated, SourceUnavailable
 from crowdwatch.sources.recording import Recording
 
@@ -75,7 +75,7 @@ def event_of(tmp_path, footage, width, height):
 
 def open_it(event):
     site = config.to_site(event)
-    return build.open_source(event, site, site.cameras[0])
+    return recordings.open_source(event, site, site.cameras[0])
 
 
 def test_a_picture_on_its_side_against_the_calibration_is_refused(tmp_path):

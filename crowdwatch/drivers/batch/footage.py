@@ -12,8 +12,8 @@ from crowdwatch.config.schema import CameraFile
 from crowdwatch.config.source_file import RecordingFile
 from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera, Site
-from crowdwatch.drivers import build
 from crowdwatch.drivers.footage import check_gaps, notes_of, recordings_of
+from crowdwatch.drivers.recordings import footage_files, open_source
 from crowdwatch.errors import SourceUnavailable
 from crowdwatch.sources.recording import Recording
 
@@ -57,7 +57,7 @@ def look_at(event: EventFile, site: Site, runs: Path) -> FootageReport:
     sources: list[Source] = []
     for camera, entry in zip(site.cameras, event.cameras, strict=True):
         try:
-            with closing(build.open_source(event, site, camera, kept_in(runs))) as source:
+            with closing(open_source(event, site, camera, kept_in(runs))) as source:
                 spans[camera.camera_id] = source.span_ns
                 notes += list(notes_of(camera, source))
                 sources.append(source)
@@ -73,7 +73,7 @@ def look_at(event: EventFile, site: Site, runs: Path) -> FootageReport:
 def stamps(camera: CameraFile) -> list[tuple[str, int, int]]:
     """A camera's files as (path, bytes, time of last change in ns): what tells whether they are still the same."""
     found = []
-    for path in build.footage_files(camera):
+    for path in footage_files(camera):
         status = path.stat()
         found.append((str(path.resolve()), status.st_size, status.st_mtime_ns))
     return found
@@ -87,7 +87,7 @@ def with_keyframes(event: EventFile, site: Site, runs: Path) -> EventFile:
     """
     cameras = []
     for camera, entry in zip(site.cameras, event.cameras, strict=True):
-        with closing(build.open_source(event, site, camera, kept_in(runs))) as source:
+        with closing(open_source(event, site, camera, kept_in(runs))) as source:
             recordings = recordings_of(source)
             if not recordings:
                 raise SourceUnavailable(
@@ -119,4 +119,4 @@ def _open(
 ) -> None:
     some = entry.source.model_copy(update={"recordings": list(recordings)})
     cameras = [entry.model_copy(update={"source": some}) if c.id == entry.id else c for c in event.cameras]
-    build.open_source(event.model_copy(update={"cameras": cameras}), site, camera, kept_in(runs)).close()
+    open_source(event.model_copy(update={"cameras": cameras}), site, camera, kept_in(runs)).close()

@@ -13,7 +13,7 @@ from crowdwatch.config import EventFile
 from crowdwatch.config.schema import CameraFile
 from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera
-from crowdwatch.drivers import build
+from crowdwatch.drivers import recordings
 from crowdwatch.errors import ConfigError
 from crowdwatch.sources.live.address import StreamAddress
 from crowdwatch.sources.live.captures import Captures, CaptureSettings
@@ -66,17 +66,17 @@ def _opening(event: EventFile, camera: CameraFile) -> Opening:
         alone = event.model_copy(update={"cameras": [camera]})
         return partial(_drawn, alone.model_dump_json())
     if source.recordings is not None:
-        parts = [build.recording_of(camera, Path(each.file), each.start_time) for each in source.recordings]
+        parts = [recordings.recording_of(camera, Path(each.file), each.start_time) for each in source.recordings]
         return partial(_sequence, parts)
     path = samples.fetch(source.sample) if source.sample is not None else Path(str(source.file))
     assert source.start_time is not None, "of footage it is demanded"
-    return build.recording_of(camera, path, source.start_time)
+    return recordings.recording_of(camera, path, source.start_time)
 
 
 def _drawn(event_json: str) -> Source:
     event = config.from_json(event_json)
     site = config.to_site(event)
-    return build.open_source(event, site, site.cameras[0])
+    return recordings.open_source(event, site, site.cameras[0])
 
 
 def _sequence(parts: Collection[partial[Recording]]) -> Source:
