@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -22,6 +23,15 @@ __all__ = ["Engine", "Role"]
 LAST_WORDS = 2000
 GONE_S = 20.0
 """Processes that were killed, or whose engine is gone, have ended after this long, or it is a fault."""
+
+
+_LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """In the new process: whoever ends us in any way ends it too."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Role(StrEnum):
@@ -71,14 +81,15 @@ class Engine:
         return f"sqlite:///{self.store_path}"
 
     def start(self) -> None:
-        """Start it; it goes on with an interrupted run by itself."""
+        """Start it; it goes on with an interrupted run by itself. It ends with the thread that started it."""
         command = [sys.executable, "-m", "crowdwatch", "live", str(self.event), "--runs", str(self.folder / "runs")]
         command += ["--store", self.store_url, *self.options]
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.words.open("ab") as words:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True
-            )
+                command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )  # fmt: skip
 
     def check(self) -> None:
         """Raise ConfigError: it has ended."""
