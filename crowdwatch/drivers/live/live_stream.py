@@ -128,7 +128,7 @@ class LiveStream:
         self._faults: list[CameraFault] = []
         self._newest_ns: dict[str, int] = {}
         self._pictures: dict[str, CoarsePicture] = {}
-        self._noted_ns: dict[str, int] = {}
+        self._noted: dict[str, tuple[int, str]] = {}
         self._repeats = Repeats()
         self._metrics = metrics or LiveMetrics("", self._stale_ns, clock.now_ns)
         self._sample_hz = sample_hz or {}
@@ -183,7 +183,8 @@ class LiveStream:
         self.counts.left_ticks += left
         self._metrics.left_out("ticks", left)
         text = f"the engine was {behind_s:.0f} s behind its cameras, so that it left out {left} ticks. "
-        self._ails("ticks", text + "Stop other programs on this machine, or analyse fewer pictures.", now_ns)
+        text += "Stop other programs on this machine, or analyse fewer pictures."
+        self._ails("ticks", text, now_ns, "the engine has left out no tick")
         return newest_ns
 
     def _due(self, next_ns: int) -> bool:
@@ -236,9 +237,8 @@ class LiveStream:
         elif t_ns > now_ns + AHEAD_NS:
             _count(self.counts.ahead, camera_id)
             text = f"camera {camera_id}: its pictures are stamped {(t_ns - now_ns) / NS:.0f} s in the future, "
-            self._ails(
-                f"ahead {camera_id}", text + "and are left out. Set the clock of the machine that reads it.", now_ns
-            )
+            text += "and are left out. Set the clock of the machine that reads it."
+            self._ails(f"ahead {camera_id}", text, now_ns, f"camera {camera_id}: no picture was from the future")
         elif t_ns <= self._newest_ns.get(camera_id, 0):
             _count(self.counts.repeated, camera_id)
         else:
@@ -255,7 +255,8 @@ class LiveStream:
         _count(self.counts.late, camera_id)
         text = f"camera {camera_id}: the picture of {format_time(t_ns)} came {(now_ns - t_ns) / NS:.1f} s after it was "
         text += f"taken, too late for its reading; {self.counts.late[camera_id]} so far. "
-        self._ails(f"late {camera_id}", text + "Look at the network and the load, or allow more --lateness.", now_ns)
+        text += "Look at the network and the load, or allow more --lateness."
+        self._ails(f"late {camera_id}", text, now_ns, f"camera {camera_id}: no picture was late")
 
     def _status(self, status: StreamStatus) -> None:
         self.statuses[status.camera_id] = status
@@ -307,13 +308,13 @@ class LiveStream:
             self._board.ails("clock", text + "Event time goes on as it was; a restart takes the new time on.")
         else:
             self._board.well("clock", "the wall clock agrees with event time again.")
-        for what, noted_ns in list(self._noted_ns.items()):
+        for what, (noted_ns, over) in list(self._noted.items()):
             if tick_ns - noted_ns > CALM_NS:
-                del self._noted_ns[what]
-                self._board.well(what, f"{what}: no more for {CALM_NS / NS:.0f} s.")
+                del self._noted[what]
+                self._board.well(what, f"{over} for {CALM_NS / NS:.0f} s.")
 
-    def _ails(self, what: str, text: str, now_ns: int) -> None:
-        self._noted_ns[what] = now_ns
+    def _ails(self, what: str, text: str, now_ns: int, over: str) -> None:
+        self._noted[what] = now_ns, over
         self._board.ails(what, text)
 
 

@@ -243,8 +243,8 @@ def _said_of(capture: Capture) -> str:
         )
     if capture.dropped > MUCH * capture.received:
         return (
-            f"{capture.dropped} of {capture.received} pictures were damaged on the way or came faster than they can be "
-            "decoded. Use transport: tcp, a better network, or a smaller stream of the camera."
+            f"so far {capture.dropped} pictures were damaged on the way or came faster than they can be decoded. Use "
+            "transport: tcp, a better network, or a smaller stream of the camera."
         )
     if clock.timelines:
         return f"its time stamps jumped {clock.timelines} time(s); the time of arrival was taken there."
