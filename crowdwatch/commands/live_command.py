@@ -25,7 +25,6 @@ from crowdwatch.commands.terminal import (
     out,
     stopping,
 )
-from crowdwatch.telemetry import log_output
 
 if TYPE_CHECKING:
     from crowdwatch.core.runs import Run
@@ -135,5 +134,4 @@ def _say(text: str) -> None:
 
 
 def _started(run: Run) -> None:
-    log_output.of_run(run.run_id)
     err.print(f"live: run {literal(run.run_id)}, log in {literal(Path(run.folder))}. Ctrl-C or SIGTERM ends it.")

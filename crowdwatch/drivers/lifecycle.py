@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -147,15 +147,16 @@ def new_run_ids(event: EventFile, suffix: str = "") -> Iterator[str]:
         yield f"{wanted}-{number}"
 
 
-def new_folder(event: EventFile, runs: Path) -> Path:
-    """Make the folder of a run that begins; its name is the run's id, which no other process has.
+def new_folder(event: EventFile, runs: Path, taken: Collection[str] = ()) -> Path:
+    """Make the folder of a run that begins; its name is the run's id, which no other process has, and is none of those
+    that are taken.
 
     Raises:
         StoreUnavailable: it cannot be made.
     """
     with files.writable(runs):
         files.make_folder(runs)
-        for run_id in new_run_ids(event):
+        for run_id in (each for each in new_run_ids(event) if each not in taken):
             with suppress(FileExistsError):
                 (runs / run_id).mkdir()
                 return runs / run_id

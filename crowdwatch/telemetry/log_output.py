@@ -10,6 +10,8 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -68,9 +70,18 @@ def as_environment_says() -> None:
     )
 
 
-def of_run(run_id: str) -> None:
-    """From now on messages of this process, and of those that it starts, are of this run."""
+@contextmanager
+def of_run(run_id: str) -> Iterator[None]:
+    """Meanwhile messages of this process, and of those that it starts, are of this run."""
+    before = os.environ.get(RUN_VARIABLE)
     os.environ[RUN_VARIABLE] = run_id
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[RUN_VARIABLE]
+        else:
+            os.environ[RUN_VARIABLE] = before
 
 
 def _camera(record: logging.LogRecord) -> str:

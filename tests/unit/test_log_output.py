@@ -122,10 +122,11 @@ def test_a_message_bears_its_run_and_its_camera(capsys: pytest.CaptureFixture[st
     log_output.configure(Format.JSON)
     log = logging.getLogger("crowdwatch.test")
     log.warning("camera %s: is gone", "north")
-    log_output.of_run("night-1")
-    log.warning("is gone", extra={"camera": "south"})
-    log.warning("the store is gone")
+    with log_output.of_run("night-1"):
+        log.warning("is gone", extra={"camera": "south"})
+        log.warning("the store is gone")
+    log.warning("the night is over")
     said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(each.get("run"), each.get("camera")) for each in said] == [
-        (None, "north"), ("night-1", "south"), ("night-1", None),
+        (None, "north"), ("night-1", "south"), ("night-1", None), (None, None),
     ]  # fmt: skip

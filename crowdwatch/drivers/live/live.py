@@ -151,12 +151,14 @@ def live(event: EventFile, options: LiveOptions) -> LiveSummary | None:
         else:
             unfinished = None
             configuration = RunConfiguration.for_footage(event, store, build.Models(event, config.to_site(event)))
-            folder = new_folder(event, options.runs).resolve()
+            taken = {run.run_id for run in store.runs()}
+            folder = new_folder(event, options.runs, taken).resolve()
             log = LiveLog(folder, configuration.json)
             now_ns = options.clock().now_ns()
             run = Run(folder.name, event.id, Mode.LIVE, configuration.json, str(folder), now_ns, now_ns, time.time_ns())
         stack.callback(leave_log, log)
         begin(store, run, new=unfinished is None)
+        stack.enter_context(log_output.of_run(run.run_id))
         found = _run(run, configuration, log, store, board, options, resumed=unfinished is not None)
         keeper.must_hold()
         return found
@@ -230,7 +232,6 @@ def _run(
     metrics = LiveMetrics(run.run_id, [camera.camera_id for camera in site.cameras], clock.now_ns)
     outbox = Outbox(store, run.run_id, board, options.stop, written=metrics.stored)
     into = StoreSink(outbox)
-    log_output.of_run(run.run_id)
     options.started(run)
     live_clock = LiveClock(clock)
     faults: list[LiveStream] = []
