@@ -74,7 +74,7 @@ def share(camera_ids: Sequence[str], threads: Mapping[str, int], placed: Mapping
         placed: cameras that each worker has already.
 
     >>> share(["a", "b", "c"], {"large": 4, "small": 2}, {})
-    {'large': ['a', 'c'], 'small': ['b']}
+    {'large': ['a', 'b'], 'small': ['c']}
     """
     counts, found = Counter(dict(placed)), dict[str, list[str]]()
     for camera_id in camera_ids:
