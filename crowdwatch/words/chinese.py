@@ -265,7 +265,7 @@ PAGE: dict[str, str] = {
     "chart.table": "以表格查看图表",
     "chart.alt": "区域 {zone} 的密度与人数随时间变化。下方表格内容相同。",
     # controls
-    "controls": "回放",
+    "controls": "运行控制",
     "run": "运行",
     "run.newest": "最新运行",
     "follow": "跟随最新",

@@ -293,7 +293,7 @@ PAGE: dict[str, str] = {
     "chart.table": "The chart as a table",
     "chart.alt": "Density and persons of zone {zone} over time. The table below holds the same.",
     # controls
-    "controls": "Replay",
+    "controls": "Run control",
     "run": "Run",
     "run.newest": "Newest run",
     "follow": "Follow the newest",
