@@ -11,13 +11,11 @@ a tick of which most is the grid.
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -27,6 +25,7 @@ from crowdwatch.core.runs import Audit, Command, CommandKind, Lease, Run, RunSta
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
+from crowdwatch.store.grid_rows import grid_of, grid_row
 from crowdwatch.store.migrate import migrate
 
 __all__ = ["SqlStore"]
@@ -110,7 +109,7 @@ class SqlStore:
         self._put(connection, tables.alerts, [run | _row(alert) for alert in outcome.alerts])
         self._put(connection, tables.health, [run | _row(camera) for camera in outcome.health])
         if outcome.grid is not None:
-            self._put(connection, tables.grids, [run | _grid_row(outcome.grid)])
+            self._put(connection, tables.grids, [run | grid_row(outcome.grid)])
         of_tick = (tables.alarms.c.run_id == run_id) & (tables.alarms.c.t_ns == outcome.t_ns)
         connection.execute(sa.delete(tables.alarms).where(of_tick))
         standing = [alarm for alarm in outcome.alarms if alarm.state is not AlarmState.NORMAL]
@@ -154,7 +153,7 @@ class SqlStore:
         newest = sa.select(tables.grids).where(column.run_id == run_id, column.t_ns <= at_ns)
         with explained(self._where, "read"), self._reads.connect() as connection:
             row = connection.execute(newest.order_by(column.t_ns.desc()).limit(1)).mappings().first()
-        return None if row is None else _grid(dict(row), self._where)
+        return None if row is None else grid_of(dict(row), self._where)
 
     def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:
         """Transitions up to ``to_ns``, newest first; within a tick by zone, then alarm."""
@@ -370,32 +369,3 @@ def _at_newest_tick(table: sa.Table, run_id: str, at_ns: int) -> Iterable[sa.Col
     tick = tables.ticks.c
     newest = sa.select(sa.func.max(tick.t_ns)).where(tick.run_id == run_id, tick.t_ns <= at_ns).scalar_subquery()
     return (table.c.run_id == run_id, table.c.t_ns == newest)
-
-
-def _grid_row(grid: DensityGrid) -> Row:
-    with np.errstate(over="ignore"):  # a density above 3e38 is infinite
-        rounded = grid.rho_p_m2.astype("<f4")
-    return {
-        "t_ns": grid.t_ns,
-        "east_m": grid.origin_m[0],
-        "north_m": grid.origin_m[1],
-        "cell_m": grid.cell_m,
-        "bandwidth_m": grid.bandwidth_m,
-        "rows": rounded.shape[0],
-        "cols": rounded.shape[1],
-        "rho_zlib_f4": zlib.compress(rounded.tobytes(), 1),
-    }
-
-
-def _grid(row: Row, where: str) -> DensityGrid:
-    shape = (row["rows"], row["cols"])
-    try:
-        raw = zlib.decompress(row["rho_zlib_f4"])
-        rho = np.frombuffer(raw, "<f4").reshape(shape)
-    except (zlib.error, ValueError) as error:
-        raise StoreUnavailable(
-            f"store {where}: the grid at {row['t_ns']} of run {row['run_id']!r} is damaged, its bytes are not "
-            f"{shape} densities. Replay the run from its observation log."
-        ) from error
-    origin_m = np.array([row["east_m"], row["north_m"]])
-    return DensityGrid(row["t_ns"], origin_m, row["cell_m"], rho.astype(np.float64), row["bandwidth_m"])

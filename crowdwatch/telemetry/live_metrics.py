@@ -34,8 +34,6 @@ HUNG_S = 60.0
 
 LATENCY_BUCKETS_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 TICK_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-STAGE_BUCKETS_S = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5)
-
 MOST_UNSTORED = 7200
 """Ticks whose writing is waited for: two hours at one a second, as the outbox keeps."""
 
@@ -90,10 +88,6 @@ class LiveMetrics(Collector):
         self._tick_s = Histogram(
             "crowdwatch_tick_duration_seconds", "Time to fold a tick", buckets=TICK_BUCKETS_S, registry=mine
         )
-        self._stage_s = Histogram(
-            "crowdwatch_stage_duration_seconds", "Time of one stage for one picture", ["stage"],
-            buckets=STAGE_BUCKETS_S, registry=mine,
-        )  # fmt: skip
 
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(f"crowdwatch_{name}", what, labels, registry=mine)
@@ -110,8 +104,6 @@ class LiveMetrics(Collector):
         self._depth = gauge("queue_depth", "Elements that wait in a queue", "queue")
         self._limit = gauge("queue_limit", "Most elements that a queue takes", "queue")
         self._ailing = gauge("ailments", "Things that ail the run now")
-        self._standby = gauge("standby", "1 while another engine has the event, and this one stands by")
-        self._standing_by = False
         self._moved = time.monotonic()
         self.registry.register(self)
 
@@ -174,10 +166,6 @@ class LiveMetrics(Collector):
         for each in written:
             self._latency.labels("store").observe(self._since_s(each))
 
-    def stage(self, stage: str, duration_s: float) -> None:
-        """Take the time that a stage took for one picture, such as ``decode``, ``detect``, ``count``."""
-        self._stage_s.labels(stage).observe(duration_s)
-
     def queue(self, queue: str, depth: int, limit: int | None = None) -> None:
         """Take how many elements wait in a queue, such as ``channel`` or ``store``, and how many it takes."""
         self._depth.labels(queue).set(depth)
@@ -192,12 +180,6 @@ class LiveMetrics(Collector):
         """Take how many things ail the run now."""
         self._ailing.set(number)
 
-    def stands_by(self, standing_by: bool) -> None:
-        """Take note that the engine waits for another to end, or that it does no more."""
-        self._standing_by = standing_by
-        self._moved = time.monotonic()
-        self._standby.set(standing_by)
-
     # what is read
 
     def exposition(self) -> bytes:
@@ -205,16 +187,14 @@ class LiveMetrics(Collector):
         return generate_latest(self.registry)
 
     def unhealthy(self) -> str:
-        """Why the engine hangs, in words; empty while it moves, or stands by."""
+        """Why the engine hangs, in words; empty while it moves."""
         still_s = time.monotonic() - self._moved
-        return f"no tick for {still_s:.0f} s" if still_s > HUNG_S and not self._standing_by else ""
+        return f"no tick for {still_s:.0f} s" if still_s > HUNG_S else ""
 
     def unready(self) -> str:
         """Why no current reading can be had from this engine, in words; empty when one can."""
         with self._lock:
             outcome, stored_ns = self._outcome, self._stored_ns
-        if self._standing_by:
-            return "another engine has the event; this one stands by"
         if outcome is None:
             return "no tick yet"
         tick_s = self._since_s(outcome.t_ns)

@@ -141,9 +141,6 @@ def test_ready_is_a_fresh_tick_that_the_store_has() -> None:
     assert "store" in metrics.unready()
     metrics.stored(now.ns)
     assert metrics.unready() == ""
-    metrics.stands_by(True)
-    assert "stands by" in metrics.unready()
-    metrics.stands_by(False)
     now.ns += 7 * NS
     assert metrics.unready() == "the newest tick is 7 s old"
 

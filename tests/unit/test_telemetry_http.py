@@ -197,8 +197,6 @@ def test_metrics_and_signs_of_health(caplog: pytest.LogCaptureFixture) -> None:
         metrics._moved -= 61
         status, _, body = get(f"{base}/healthz")
         assert (status, body) == (503, b"no tick for 61 s\n")
-        metrics.stands_by(True)
-        assert get(f"{base}/healthz")[0] == 200
         assert get(f"{base}/elsewhere")[0] == 404
         again = Serving([], "127.0.0.1", serving.port)
         with pytest.raises(ConfigError, match=r"port \d+: Address already in use\. Stop what listens"), again:
