@@ -204,14 +204,6 @@ class HeadMass:
         """Expected heads in the whole frame."""
         return float(self.mass.sum())
 
-    def centres_px(self) -> FloatArray:
-        """(h, w, 2) x and y of every block's middle; of the part inside the frame where the edge cuts it."""
-        axes = []
-        for side in self.image_hw:
-            edges = np.minimum(np.arange(math.ceil(side / self.block_px - 1e-9) + 1) * self.block_px, side)
-            axes.append((edges[1:] + edges[:-1]) / 2)
-        return np.stack(np.meshgrid(axes[1], axes[0]), axis=-1)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroundMass:

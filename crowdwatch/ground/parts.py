@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdwatch.core.records import FloatArray
-from crowdwatch.ground.grid import Grid, IntArray, Window
+from crowdwatch.ground.grid import Grid, IntArray
 
-__all__ = ["EVERY_PART", "SIDE", "Masks", "nearest_part", "packed", "part_centres", "parts_at", "share_of", "unpacked"]
+__all__ = ["EVERY_PART", "SIDE", "Masks", "nearest_part", "packed", "parts_at", "share_of", "unpacked"]
 
 Masks: TypeAlias = NDArray[np.uint16]
 
@@ -23,14 +23,6 @@ SIDE = 4
 is less than a camera's position error."""
 
 EVERY_PART = np.uint16(0xFFFF)
-
-
-def part_centres(grid: Grid, window: Window) -> tuple[FloatArray, FloatArray]:
-    """East (4 cols,) and north (4 rows,) of the centres of all parts of a rectangle of cells."""
-    step = grid.cell_m / SIDE
-    east = grid.origin_m[0] + window.col * grid.cell_m + (np.arange(window.cols * SIDE) + 0.5) * step
-    north = grid.origin_m[1] + window.row * grid.cell_m + (np.arange(window.rows * SIDE) + 0.5) * step
-    return east, north
 
 
 def packed(parts: NDArray[np.bool_]) -> Masks:
