@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -147,13 +147,14 @@ def new_run_ids(event: EventFile, suffix: str = "") -> Iterator[str]:
         yield f"{wanted}-{number}"
 
 
-def new_folder(event: EventFile, runs: Path, taken: Collection[str] = ()) -> Path:
-    """Make the folder of a run that begins; its name is the run's id, which no other process has, and is none of those
-    that are taken.
+def new_folder(event: EventFile, runs: Path, store: Store) -> Path:
+    """Make the folder of a run that begins; its name is the run's id, which no other process has, and no run of the
+    store: one of this second may lie elsewhere, or its folder may be gone.
 
     Raises:
-        StoreUnavailable: it cannot be made.
+        StoreUnavailable: it cannot be made, or the store does not answer.
     """
+    taken = {run.run_id for run in store.runs()}
     with files.writable(runs):
         files.make_folder(runs)
         for run_id in (each for each in new_run_ids(event) if each not in taken):

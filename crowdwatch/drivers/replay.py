@@ -107,14 +107,14 @@ def _same_span(run: Run, options: Options) -> None:
         )
 
 
-def _new_run(event: EventFile, options: Options, feeds: list[Feed], config_json: str) -> Run:
+def _new_run(event: EventFile, options: Options, feeds: list[Feed], config_json: str, store: Store) -> Run:
     from_ns = min(feed.source.span_ns[0] for feed in feeds)
     to_ns = max(feed.source.span_ns[1] for feed in feeds)
     from_ns = from_ns if options.from_ns is None else max(options.from_ns, from_ns)
     to_ns = to_ns if options.to_ns is None else min(options.to_ns, to_ns)
     if not from_ns < to_ns:
         raise ConfigError("--from, --to: the span holds no footage. Choose a span within the recording.")
-    folder = new_folder(event, options.runs).resolve()
+    folder = new_folder(event, options.runs, store).resolve()
     return Run(folder.name, event.id, Mode.REPLAY, config_json, str(folder), from_ns, to_ns, time.time_ns())
 
 
@@ -150,7 +150,7 @@ def replay_recording(event: EventFile, options: Options) -> Summary:
         notes = (notes_of(camera, feed.source) for camera, feed in zip(models.site.cameras, feeds, strict=True))
         for note in chain(config.left_out(event), *notes):
             options.say(note)
-        run = unfinished or _new_run(configuration.event, options, feeds, configuration.json)
+        run = unfinished or _new_run(configuration.event, options, feeds, configuration.json, store)
         log = LogWriter(Path(run.folder), configuration.json, resume=unfinished is not None)
         stack.callback(leave_log, log)
         begin(store, run, new=unfinished is None)

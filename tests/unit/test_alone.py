@@ -13,6 +13,7 @@ from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.records import Detections, Frame, Stamp
+from crowdwatch.core.runs import Mode, Run
 from crowdwatch.detectors import ultralytics_models, ultralytics_setup
 from crowdwatch.drivers import batch, build, lifecycle
 from crowdwatch.drivers.batch import Job, JobSettings
@@ -70,11 +71,16 @@ def test_a_log_that_is_being_folded_is_not_emptied(job, store):
     assert batch.reopen(job, store) == 1
 
 
-def test_runs_that_begin_in_the_same_second_have_names_of_their_own(event, tmp_path, monkeypatch):
+def test_runs_that_begin_in_the_same_second_have_names_of_their_own(event, tmp_path, store, monkeypatch):
     at = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
     monkeypatch.setattr(lifecycle, "datetime", SimpleNamespace(now=lambda zone: at))
-    folders = [lifecycle.new_folder(event, tmp_path).name for _ in range(2)]
-    assert folders == [f"{event.id}-20260501T120000", f"{event.id}-20260501T120000-2"]
+    name, at_ns = f"{event.id}-20260501T120000", round(at.timestamp() * 1e9)
+    folders = [lifecycle.new_folder(event, tmp_path, store) for _ in range(2)]
+    assert [folder.name for folder in folders] == [name, f"{name}-2"]
+    store.begin(Run(name, event.id, Mode.REPLAY, event.model_dump_json(), str(folders[0]), 0, at_ns, at_ns))
+    for folder in folders:
+        folder.rmdir()
+    assert lifecycle.new_folder(event, tmp_path, store).name == f"{name}-2", "a run keeps its name without a folder"
     log = LogWriter(tmp_path / "log", event.model_dump_json())
     for each in every_second(lambda second: np.zeros((0, 2)), 2, event.cameras[0].id):
         log.append(each)

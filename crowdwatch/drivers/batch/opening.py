@@ -219,7 +219,7 @@ def _begin(event: EventFile, settings: JobSettings, store: Store, say: Callable[
     }
     plan = Plan(settings.chunk_s, settings.batch_frames, spans, found.files, settings.fine_hz, settings.near_frac)
     view = view_site(site)
-    folder = new_folder(event, settings.runs).resolve()
+    folder = new_folder(event, settings.runs, store).resolve()
     run = Run(folder.name, event.id, Mode.BATCH, configuration.json, str(folder), from_ns, to_ns, time.time_ns())
     job = Job(run, event, plan, view)
     job.write_plan()  # first: a run in the store has its plan

@@ -151,8 +151,7 @@ def live(event: EventFile, options: LiveOptions) -> LiveSummary | None:
         else:
             unfinished = None
             configuration = RunConfiguration.for_footage(event, store, build.Models(event, config.to_site(event)))
-            taken = {run.run_id for run in store.runs()}
-            folder = new_folder(event, options.runs, taken).resolve()
+            folder = new_folder(event, options.runs, store).resolve()
             log = LiveLog(folder, configuration.json)
             now_ns = options.clock().now_ns()
             run = Run(folder.name, event.id, Mode.LIVE, configuration.json, str(folder), now_ns, now_ns, time.time_ns())
