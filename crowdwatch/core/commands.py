@@ -29,6 +29,8 @@ def judge(command: Command, zone_ids: Collection[str] | None = None, *, live: bo
         return Reason.of(Code.REFUSED_KIND)
     if not math.isfinite(command.value) or (command.kind is CommandKind.SPEED and command.value < 0):
         return Reason.of(Code.REFUSED_VALUE, value=command.value)
+    if not math.isfinite(command.duration_s):
+        return Reason.of(Code.REFUSED_VALUE, value=command.duration_s)
     if live and command.kind in (CommandKind.PAUSE, CommandKind.RESUME, CommandKind.SPEED):
         return Reason.of(Code.REFUSED_LIVE)
     if command.kind is not CommandKind.ACKNOWLEDGE:

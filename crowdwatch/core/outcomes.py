@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
+from crowdwatch.core.quality import Quality
 from crowdwatch.core.reasons import TOO_FEW, Reason
 from crowdwatch.core.records import FloatArray, readonly
 
@@ -34,15 +36,6 @@ class Level(IntEnum):
     CAUTION = 2
     ALERT = 3
     CRITICAL = 4
-
-
-class Quality(StrEnum):
-    """How far a reading may be trusted."""
-
-    GOOD = "good"
-    DEGRADED = "degraded"
-    STALE = "stale"
-    BLIND = "blind"
 
 
 class Health(StrEnum):
@@ -199,7 +192,10 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What one tick of ``advance`` says to the world. ``grid`` is None between the ticks that carry one."""
+    """What one tick of ``advance`` says to the world.
+
+    ``grid`` and ``flow`` are None between the ticks that carry one, ``occupancy`` where the site has no gates.
+    """
 
     t_ns: int
     readings: tuple[ZoneReading, ...]
@@ -207,3 +203,7 @@ class Outcome:
     alerts: tuple[AlertEvent, ...]
     alarms: tuple[Alarm, ...]
     health: tuple[CameraHealth, ...]
+    movement: tuple[ZoneMovement, ...] = ()
+    gates: tuple[GateReading, ...] = ()
+    flow: FlowGrid | None = None
+    occupancy: SiteOccupancy | None = None

@@ -166,7 +166,7 @@ class Store(Protocol):
         """Every entry of a run, of all runs of an event, or of all, corrected ones too, oldest entry first."""
 
     def rewind(self, run_id: str, after_ns: int, journaled: Collection[int] = ()) -> None:
-        """Go back to a tick (resume after a kill): forget what later ticks wrote, queue the acknowledgements that
+        """Go back to a tick (resume after a kill): forget what later ticks wrote, queue the actions that
         were sequenced since again, except ``journaled`` ones (by command id), which the engine applies at their own
         ticks. Commands that steered the driver are not repeated, nor are refused ones."""
 

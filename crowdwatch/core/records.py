@@ -16,7 +16,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdwatch.core.actions import OperatorAction
 from crowdwatch.core.blocks import BlockEvidence
+from crowdwatch.core.flow import FlowSamples
 from crowdwatch.core.planes import FloatArray, GroundPlane, Lens, readonly
 from crowdwatch.core.reasons import CAMERA_FAULTS, ESTIMATOR_FAULTS, Code
 from crowdwatch.errors import RecordError
@@ -28,6 +30,7 @@ __all__ = [
     "Detections",
     "Evidence",
     "FloatArray",
+    "FlowSamples",
     "Frame",
     "FramePair",
     "GroundMass",
@@ -306,6 +309,7 @@ class Observation:
     ``mass`` is None where no counter ran on this frame; ``counter_fault`` says why one that should have run gave
     nothing, and is None otherwise. ``plane`` is where a camera that moves looked from: None for one that stands, whose
     plane the event file gives, and where it is not known, so that nobody has a position. ``plane_id`` is empty then.
+    ``flow`` is None where no velocity could be measured: there is no picture just before, or nobody looked.
     """
 
     detections: Detections
@@ -315,6 +319,7 @@ class Observation:
     mass: GroundMass | None = None
     counter_fault: Code | None = None
     plane: GroundPlane | None = None
+    flow: FlowSamples | None = None
 
     def __post_init__(self) -> None:
         if self.detections.stamp != self.positions.stamp or len(self.detections) != len(self.positions.xy_m):
@@ -333,23 +338,6 @@ class Observation:
     def t_ns(self) -> int:
         """UTC exposure time."""
         return self.detections.stamp.t_ns
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorAction:
-    """What an operator did, once the engine has put it into the order of events.
-
-    ``seen_level`` is the alarm level that the operator saw: an alarm that has risen above it meanwhile is not
-    acknowledged, because nobody has seen it.
-    """
-
-    command_id: int
-    t_ns: int
-    kind: str
-    zone_id: str
-    alarm: str
-    actor: str
-    seen_level: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from crowdwatch.core.reasons import Reason
 
-__all__ = ["Audit", "Command", "CommandKind", "Lease", "Mode", "Run", "RunState"]
+__all__ = ["STEERING", "Audit", "Command", "CommandKind", "Lease", "Mode", "Run", "RunState"]
 
 
 class Mode(StrEnum):
@@ -29,8 +29,9 @@ class RunState(StrEnum):
 
 
 class CommandKind(StrEnum):
-    """What an operator may ask. Only ACKNOWLEDGE reaches ``advance``; the others steer the driver. UNKNOWN is a row of
-    the store whose kind this version does not know: it can be refused and nothing else."""
+    """What an operator may ask. PAUSE, RESUME, SPEED and STOP steer the driver (:data:`STEERING`); the others are
+    actions, which are logged and reach ``advance``. UNKNOWN is a row of the store whose kind this version does not
+    know: it can be refused and nothing else."""
 
     ACKNOWLEDGE = "acknowledge"
     PAUSE = "pause"
@@ -38,6 +39,10 @@ class CommandKind(StrEnum):
     SPEED = "speed"
     STOP = "stop"
     UNKNOWN = "unknown"
+
+
+STEERING = frozenset({CommandKind.PAUSE, CommandKind.RESUME, CommandKind.SPEED, CommandKind.STOP})
+"""Commands to the driver. What they do is not an event of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,10 @@ class Run:
 class Command:
     """What an operator did on the page, before and after the engine has sequenced it.
 
-    ``value`` is the speed for SPEED, and the alarm level that the operator saw for ACKNOWLEDGE. ``refused`` says why
-    the engine did not carry it out (:func:`crowdwatch.core.commands.judge`); empty otherwise.
+    ``value`` is the speed for SPEED, the alarm level that the operator saw for what is done to an alarm, and otherwise
+    what the kind says. ``role``, ``subject``, ``text`` and ``duration_s`` are as in
+    :class:`~crowdwatch.core.actions.OperatorAction`. ``refused`` says why the engine did not carry it out
+    (:func:`crowdwatch.core.commands.judge`); empty otherwise.
     """
 
     run_id: str
@@ -88,6 +95,10 @@ class Command:
     command_id: int = 0
     sequenced_t_ns: int | None = None
     refused: tuple[Reason, ...] = ()
+    role: str = ""
+    subject: str = ""
+    text: str = ""
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from crowdwatch.core.commands import judge
 from crowdwatch.core.ports import Store
 from crowdwatch.core.reasons import Reason
 from crowdwatch.core.records import OperatorAction
-from crowdwatch.core.runs import Command, CommandKind
+from crowdwatch.core.runs import STEERING, Command, CommandKind
 from crowdwatch.core.text import plain
 from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import Clock
@@ -34,7 +34,7 @@ class Journaled:
         record: writes an action to the disk, before anything follows from it.
         actions: those of before that no tick of the log has folded yet, in their order.
         not_before_ns: commands that nobody had sequenced when the run was killed were given when it had come so far:
-            an acknowledgement among them waits for that tick.
+            an action among them waits for that tick.
     """
 
     record: Callable[[OperatorAction], None] = lambda action: None
@@ -90,11 +90,11 @@ class CommandInlet:
         for command in self._pending():
             if command.command_id in self._unmarked or command.command_id in self._known:
                 continue
-            acknowledges = command.kind is CommandKind.ACKNOWLEDGE
-            if acknowledges and t_ns < self.journaled.not_before_ns:
+            acts = command.kind not in STEERING
+            if acts and t_ns < self.journaled.not_before_ns:
                 continue
             refused = judge(command, self.zone_ids, live=self.live)
-            if refused is None and acknowledges:
+            if refused is None and acts:
                 action = _action(command, t_ns)
                 self.journaled.record(action)
                 actions.append(action)
@@ -145,5 +145,6 @@ class CommandInlet:
 def _action(command: Command, t_ns: int) -> OperatorAction:
     return OperatorAction(
         command.command_id, t_ns, command.kind.value, command.zone_id, command.alarm, plain(command.actor),
-        seen_level=round(command.value),
+        round(command.value), plain(command.role), plain(command.subject), plain(command.text), command.value,
+        command.duration_s,
     )  # fmt: skip

@@ -35,9 +35,11 @@ from crowdwatch.core.records import (
 )
 from crowdwatch.errors import RecordError
 from crowdwatch.store.block_columns import BLOCKS, block_columns, blocks_of
+from crowdwatch.store.flow_columns import FLOW, flow_columns, flow_of
 from crowdwatch.store.plane_columns import PLANE, plane_columns, plane_of
 
 __all__ = [
+    "BEFORE_ACTIONS",
     "OBSERVATIONS",
     "READ_VERSIONS",
     "SCHEMA_VERSION",
@@ -52,11 +54,12 @@ __all__ = [
     "write_parquet",
 ]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """1: boxes and positions; 2: density maps on the ground beside them; 3: the planes of cameras that move; 4: evidence by
-blocks; 5: how far density maps may be off for the state of their pictures."""
+blocks; 5: how far density maps may be off for the state of their pictures; 6: velocities on the ground, and all that an
+action may say."""
 
-READ_VERSIONS = (2, 3, 4, SCHEMA_VERSION)
+READ_VERSIONS = (2, 3, 4, 5, SCHEMA_VERSION)
 """What :func:`as_now` can read."""
 
 EventRow = dict[str, Any]
@@ -115,10 +118,12 @@ OBSERVATIONS = pa.schema(
         *PLANE,
         *BLOCKS,
         *_SHARES,
+        *FLOW,
     ]
 )
 
-_WITHOUT_SHARES = pa.schema(list(OBSERVATIONS)[: -len(_SHARES)])
+_WITHOUT_FLOW = pa.schema(list(OBSERVATIONS)[: -len(FLOW)])
+_WITHOUT_SHARES = pa.schema(list(_WITHOUT_FLOW)[: -len(_SHARES)])
 _WITHOUT_BLOCKS = pa.schema(list(_WITHOUT_SHARES)[: -len(BLOCKS)])
 _WITHOUT_PLANES = pa.schema(list(_WITHOUT_BLOCKS)[: -len(PLANE)])
 
@@ -137,8 +142,17 @@ TIMELINE = pa.schema(
         pa.field("alarm", pa.string()),
         pa.field("actor", pa.string()),
         pa.field("seen_level", pa.int32()),
+        # null for what is no action, and in logs before version 6
+        pa.field("role", pa.string()),
+        pa.field("subject", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("value", pa.float64()),
+        pa.field("duration_s", pa.float64()),
     ]
 )
+
+BEFORE_ACTIONS = pa.schema(list(TIMELINE)[:-5])
+"""The timeline of logs before version 6."""
 
 _FAULTS: dict[str, Code | None] = {"": None} | {code.value: code for code in ESTIMATOR_FAULTS}
 _FAULTS |= {
@@ -147,9 +161,13 @@ _FAULTS |= {
 }
 """The column ``counter_fault``: codes, and the only sentences that were written before there were codes."""
 
-_FLOAT_LISTS = [field.name for field in _WITHOUT_PLANES if field.type == _list(pa.float64())]
+_FLOAT_LISTS = [field.name for field in OBSERVATIONS if field.type == _list(pa.float64()) and field not in PLANE]
 _PLANE_LISTS = [field.name for field in PLANE if pa.types.is_list(field.type)]
 _LISTS = [field.name for field in OBSERVATIONS if pa.types.is_list(field.type)]
+
+
+_MORE = ("role", "subject", "text", "value", "duration_s")
+"""Columns of the timeline that are named as the fields of an action."""
 
 
 def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
@@ -201,6 +219,7 @@ def observation_table(rows: Sequence[tuple[int, Observation]]) -> Any:
         *block_columns([each.evidence.blocks for each in found]),
         pa.array([None if each.mass is None else each.mass.fewer_frac for each in found], pa.float64()),
         pa.array([None if each.mass is None else each.mass.more_frac for each in found], pa.float64()),
+        *flow_columns([each.flow for each in found]),
     ]
     return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
 
@@ -241,7 +260,12 @@ def _mass_columns(masses: Sequence[GroundMass | None]) -> list[Any]:
 def as_now(table: Any) -> Any | None:
     """Observations of any version in :data:`READ_VERSIONS` as a table with the columns of this one; None for others."""
     table = table.replace_schema_metadata(None)
-    for before, added in ((_WITHOUT_PLANES, PLANE), (_WITHOUT_BLOCKS, BLOCKS), (_WITHOUT_SHARES, _SHARES)):
+    for before, added in (
+        (_WITHOUT_PLANES, PLANE),
+        (_WITHOUT_BLOCKS, BLOCKS),
+        (_WITHOUT_SHARES, _SHARES),
+        (_WITHOUT_FLOW, FLOW),
+    ):
         if table.schema.equals(before):
             for field in added:
                 table = table.append_column(field, pa.nulls(table.num_rows, field.type))
@@ -289,7 +313,7 @@ def _observation(fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], r
         raise RecordError(f"counter_fault: got {fact['counter_fault']!r}, need one of {sorted(ESTIMATOR_FAULTS)}.")
     fault = _FAULTS[fact["counter_fault"]]
     plane = None if fact["plane_height_px"] is None else plane_of(fact, lists, row)
-    return Observation(detections, positions, evidence, fact["plane_id"], mass, fault, plane)
+    return Observation(detections, positions, evidence, fact["plane_id"], mass, fault, plane, flow_of(fact, lists, row))
 
 
 def _mass(stamp: Stamp, fact: dict[str, Any], lists: dict[str, Callable[[int], Any]], row: int) -> GroundMass:
@@ -326,7 +350,8 @@ def event_row(log_seq: int, event: LogEvent) -> EventRow:
         case OperatorAction():
             who = {"zone_id": event.zone_id, "alarm": event.alarm, "actor": event.actor}
             what = {"command_id": event.command_id, "action": event.kind, "seen_level": event.seen_level}
-            return row | {"kind": "action", "t_ns": event.t_ns} | what | who
+            more = {name: getattr(event, name) for name in _MORE}
+            return row | {"kind": "action", "t_ns": event.t_ns} | what | who | more
         case CameraFault():
             return row | {"kind": "fault", "t_ns": event.t_ns, "camera_id": event.camera_id, "action": event.code.value}
 
@@ -343,7 +368,10 @@ def row_event(row: EventRow) -> Tick | OperatorAction | CameraFault:
             return Tick(t_ns, tuple(zip(row["included_camera_id"], row["included_seq"], strict=True)))
         case "action":
             where = row["zone_id"], row["alarm"]
-            return OperatorAction(row["command_id"], t_ns, row["action"], *where, row["actor"], row["seen_level"])
+            more = {name: row[name] for name in _MORE if row.get(name) is not None}
+            return OperatorAction(
+                row["command_id"], t_ns, row["action"], *where, row["actor"], row["seen_level"], **more
+            )
         case "fault":
             return CameraFault(row["camera_id"], t_ns, Code(row["action"]))
     raise ValueError(f"its kind is {row['kind']!r}, need observation, tick, action or fault")

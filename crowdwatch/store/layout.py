@@ -31,7 +31,15 @@ import pyarrow.parquet as pq
 
 from crowdwatch.core.records import Observation
 from crowdwatch.errors import LogCorrupt, RecordError, StoreError
-from crowdwatch.store.columns import READ_VERSIONS, SCHEMA_VERSION, TIMELINE, EventRow, as_now, observations
+from crowdwatch.store.columns import (
+    BEFORE_ACTIONS,
+    READ_VERSIONS,
+    SCHEMA_VERSION,
+    TIMELINE,
+    EventRow,
+    as_now,
+    observations,
+)
 
 __all__ = ["Header", "Layout", "Part", "digest_of"]
 
@@ -223,7 +231,7 @@ class Layout:
     def read_timeline(self, part: Part) -> list[EventRow]:
         """The rows of one timeline part."""
         table = _read(part.path)
-        if not table.schema.equals(TIMELINE):
+        if not any(table.schema.equals(known) for known in (TIMELINE, BEFORE_ACTIONS)):
             raise _other_columns(part.path)
         rows: list[EventRow] = table.to_pylist()
         return rows

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Code, Reason, reasons_from_json
-from crowdwatch.core.runs import Audit, Command, CommandKind, Lease, Run, RunState
+from crowdwatch.core.runs import STEERING, Audit, Command, CommandKind, Lease, Run, RunState
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
@@ -246,11 +246,11 @@ class SqlStore:
         return sorted(self._read(Audit, tables.audits, *wanted), key=lambda audit: audit.audit_id)
 
     def rewind(self, run_id: str, after_ns: int, journaled: Collection[int] = ()) -> None:
-        """Forget every tick later than ``after_ns`` and queue the acknowledgements sequenced since again; see
+        """Forget every tick later than ``after_ns`` and queue the actions sequenced since again; see
         :meth:`crowdwatch.core.ports.Store.rewind`."""
         column = tables.commands.c
         late = sa.update(tables.commands).where(
-            column.run_id == run_id, column.sequenced_t_ns > after_ns, column.kind == CommandKind.ACKNOWLEDGE,
+            column.run_id == run_id, column.sequenced_t_ns > after_ns, column.kind.not_in(list(STEERING)),
             column.refused.is_(None), column.command_id.not_in(list(journaled)),
         )  # fmt: skip
         made = (tables.readings, tables.grids, tables.alerts, tables.alarms, tables.health, tables.ticks)
@@ -320,18 +320,17 @@ def _not_this_one(audit: Audit, standing: int) -> str:
 
 COMMAND_COLUMNS = (
     "command_id", "kind", "actor", "wall_ns", "zone_id", "alarm", "value", "sequenced_t_ns", "refused",
+    "role", "subject", "text", "duration_s",
 )  # fmt: skip
-READ_AS_TEXT = ("kind", "actor", "zone_id", "alarm", "refused")
+READ_AS_TEXT = ("kind", "actor", "zone_id", "alarm", "refused", "role", "subject", "text")
 
 
 def _command(run_id: str, row: Row) -> Command:
     """A command as far as its row can be read: of kind UNKNOWN, with NaN or 0, with empty texts where it cannot."""
     text = {name: _text(row[name]) for name in READ_AS_TEXT}
     kind = CommandKind(text["kind"]) if text["kind"] in set(CommandKind) else CommandKind.UNKNOWN
-    try:
-        value = float(row["value"])
-    except (TypeError, ValueError):
-        value = math.nan
+    value = _float(row["value"])
+    duration_s = 0.0 if row["duration_s"] is None else _float(row["duration_s"])
     wall_ns, sequenced_ns = (
         each if isinstance(each, int) else None for each in (row["wall_ns"], row["sequenced_t_ns"])
     )
@@ -341,8 +340,15 @@ def _command(run_id: str, row: Row) -> Command:
         refused = (Reason.of(Code.TEXT, text=text["refused"]),)
     return Command(
         run_id, kind, text["actor"], wall_ns or 0, text["zone_id"], text["alarm"], value, row["command_id"],
-        sequenced_ns, refused,
+        sequenced_ns, refused, text["role"], text["subject"], text["text"], duration_s,
     )  # fmt: skip
+
+
+def _float(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
 
 
 @lru_cache(maxsize=64)

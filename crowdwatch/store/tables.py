@@ -257,6 +257,10 @@ commands = sa.Table(
     sa.Column("sequenced_t_ns", Whole, nullable=True),
     # why the engine did not carry it out; NULL where it did
     sa.Column("refused", Reasons, nullable=True),
+    _must("role", sa.String),
+    _must("subject", sa.String),
+    _must("text", sa.Text),
+    _number("duration_s"),
     sa.Index("commands_by_run", "run_id", "sequenced_t_ns"),
     sqlite_autoincrement=True,
 )

@@ -31,6 +31,7 @@ from crowdwatch.core.records import (
     Anchor,
     Detections,
     Evidence,
+    FlowSamples,
     GroundMass,
     GroundPlane,
     Lens,
@@ -65,7 +66,7 @@ def observation(camera_id: str, seq: int, t_ns: int, people: int | None = None) 
     places[: n // 3] = math.nan
     positions = Positions(stamp, places, np.abs(places[:, 0]), detections.score)
     evidence = Evidence(f"{seq:016x}", 100.0 + seq, 0.1, 1 / 3, math.nan, blocks_of_frame(seq))
-    return Observation(detections, positions, evidence, "0123456789ab", density_map(stamp))
+    return Observation(detections, positions, evidence, "0123456789ab", density_map(stamp), flow=flow_of_pair(seq))
 
 
 def density_map(stamp: Stamp) -> GroundMass | None:
@@ -74,6 +75,14 @@ def density_map(stamp: Stamp) -> GroundMass | None:
         return None
     shares = (0.1, stamp.seq / 3) if stamp.seq % 4 else (math.nan, math.nan)
     return GroundMass(stamp, np.zeros(2), 0.5, np.arange(6.0).reshape(2, 3) / 7, 0.1, 0.2, "n/f32/abc", *shares)
+
+
+def flow_of_pair(seq: int) -> FlowSamples | None:
+    """Velocities: of every fourth frame none, of some nobody."""
+    if seq % 4 == 1:
+        return None
+    values = np.random.default_rng(seq).normal(size=(seq % 4, 5)) / 3
+    return FlowSamples(values[:, :2], values[:, 2:4], np.abs(values[:, 4]), 1 / 7)
 
 
 def blocks_of_frame(seq: int) -> BlockEvidence | None:
@@ -97,7 +106,9 @@ def night(seconds: int, first_s: int = 0) -> Iterator[LogEvent]:
             yield found
         if half % 2:
             if half % 10 == 9:
-                yield OperatorAction(half, t_ns, "acknowledge", "north", "crowding", "Ada", 2)
+                yield OperatorAction(
+                    half, t_ns, "shelve", "north", "crowding", "Ada", 2, "commander", "u", "", 1 / 3, 9.0
+                )
                 yield observation("late", half, t_ns - 4 * SECOND)
             included = [name for stamp_ns, name in waiting if stamp_ns <= t_ns]
             waiting = [pair for pair in waiting if pair[0] > t_ns]
@@ -120,6 +131,9 @@ def exact(event: LogEvent) -> tuple[Any, ...]:
     if mass is not None:
         floats = (*floats, *mass.origin_m, mass.cell_m, mass.beyond, mass.unseen, mass.fewer_frac, mass.more_frac)
         arrays, rest = (*arrays, mass.mass), (*rest, mass.counter_id)
+    if event.flow is not None:
+        floats = (*floats, event.flow.span_s)
+        arrays = (*arrays, event.flow.xy_m, event.flow.v_m_s, event.flow.sigma_m_s)
     plane = event.plane
     if plane is not None:
         floats = (*floats, plane.head_plane_m, plane.rmse_m, plane.hull_reach, plane.max_sigma_m, plane.pixel_sigma_px)
@@ -314,15 +328,18 @@ def test_a_drone_that_stays_where_it_is_writes_its_plane_once(tmp_path: Path) ->
 
 
 def make_older(folder: Path, schema: int) -> None:
-    """Turn a log into one of an older schema: 4 without the shares of density maps, 3 without the columns of blocks
-    too, 2 without those of planes too."""
+    """Turn a log into one of an older schema: 5 without velocities and what actions say, 4 without the shares of
+    density maps too, 3 without the columns of blocks too, 2 without those of planes too."""
     header = json.loads((folder / "event.json").read_text())
     (folder / "event.json").write_text(json.dumps(header | {"schema": schema}))
     for path in folder.rglob("*.parquet"):
         table = pq.read_table(path, partitioning=None)
         facts = {**table.schema.metadata, b"crowdwatch_log": str(schema).encode()}
-        gone = ("mass_fewer", "mass_more", "block_", "plane_", "lens_")[: {4: 2, 3: 3, 2: 5}[schema]]
-        kept = [name for name in table.column_names if not name.startswith(gone) or name == "plane_id"]
+        more = ("role", "subject", "text", "value", "duration_s")
+        parts = ("flow_", "mass_fewer", "mass_more", "block_", "plane_", "lens_")
+        gone = parts[: {5: 1, 4: 3, 3: 4, 2: 6}[schema]]
+        left = [name for name in table.column_names if name not in more]
+        kept = [name for name in left if not name.startswith(gone) or name == "plane_id"]
         pq.write_table(table.select(kept).replace_schema_metadata(facts), path, write_page_checksum=True)
 
 
@@ -330,24 +347,28 @@ def as_older(events: Iterable[LogEvent], schema: int) -> Iterator[LogEvent]:
     for event in events:
         if isinstance(event, Observation):
             blocks = event.evidence.blocks if schema >= 4 else None
-            mass = event.mass and replace(event.mass, fewer_frac=math.nan, more_frac=math.nan)
-            event = replace(event, evidence=replace(event.evidence, blocks=blocks), mass=mass)
+            mass = event.mass
+            if mass is not None and schema < 5:
+                mass = replace(mass, fewer_frac=math.nan, more_frac=math.nan)
+            event = replace(event, evidence=replace(event.evidence, blocks=blocks), mass=mass, flow=None)
+        elif isinstance(event, OperatorAction):
+            event = replace(event, role="", subject="", text="", value=0.0, duration_s=0.0)
         yield event
 
 
-@pytest.mark.parametrize("schema", [2, 3, 4])
+@pytest.mark.parametrize("schema", [2, 3, 4, 5])
 def test_an_older_log_is_read(tmp_path: Path, schema: int) -> None:
     write(tmp_path, night(30), part_s=7)
     make_older(tmp_path, schema)
     names = pq.read_schema(sorted((tmp_path / "observations").rglob("*.parquet"))[0]).names
-    assert ("plane_head_m" in names, "block_luma" in names) == (schema >= 3, schema == 4)
-    assert "mass_more_frac" not in names
+    of = ("plane_head_m", "block_luma", "mass_more_frac", "flow_span_s")
+    assert [name in names for name in of] == [schema >= 3, schema >= 4, schema >= 5, False]
     log = LogReader(tmp_path)
     same(log.events(), as_older(night(30), schema))
     assert log.complete
 
 
-@pytest.mark.parametrize("schema", [2, 3, 4])
+@pytest.mark.parametrize("schema", [2, 3, 4, 5])
 def test_an_older_log_is_gone_on_with(tmp_path: Path, schema: int) -> None:
     write(tmp_path, night(30), part_s=7, complete=False)
     make_older(tmp_path, schema)
@@ -760,8 +781,11 @@ def _one(folder: Path, pattern: str) -> Path:
 
 
 def _flip(path: Path) -> None:
+    """Another last byte of the first column's data: what its checksum is for."""
+    column = pq.read_metadata(path).row_group(0).column(0)
+    start = column.data_page_offset if column.dictionary_page_offset is None else column.dictionary_page_offset
     raw = bytearray(path.read_bytes())
-    raw[len(raw) // 8] ^= 0xFF
+    raw[start + column.total_compressed_size - 1] ^= 0xFF
     path.write_bytes(raw)
 
 
