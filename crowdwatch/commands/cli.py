@@ -17,6 +17,7 @@ from crowdwatch.commands import (
     camera_commands,
     live_command,
     pictures_command,
+    setup_commands,
     site_commands,
     watchdog_command,
 )
@@ -61,10 +62,14 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
+app.command("init")(setup_commands.init)
+app.command("frame")(setup_commands.frame)
 app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
 app.command("watchdog")(watchdog_command.watchdog)
 app.command("pictures")(pictures_command.pictures)
+app.command("schema")(setup_commands.schema)
+app.command("docs")(setup_commands.docs)
 
 
 def main() -> None:

@@ -38,11 +38,15 @@ class PointPair(Model):
     """One control point: where it is in the picture, and where it was surveyed on the ground."""
 
     name: PointName = ""
+    """Name or number of the point."""
     pixel_px: PairPx
+    """Where it is in the picture: x to the right, y down, in pixels."""
     ground_m: PointM
+    """Where it is on the ground: east and north in metres."""
     survey_sigma_m: Positive = Field(
         default=0.05, json_schema_extra={"source": "a tape or a total station on uneven ground"}
     )
+    """Standard error of its survey."""
 
 
 class LensFile(Model):
@@ -50,33 +54,56 @@ class LensFile(Model):
     Tsai's one kappa."""
 
     model: Literal["opencv", "fisheye", "tsai"] = "opencv"
+    """Whose formula the coefficients are of."""
     focal_px: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    """Focal lengths in x and y, in pixels."""
     centre_px: PairPx
+    """Principal point, in pixels."""
     coefficients: Annotated[list[Number], Field(min_length=1, max_length=14)]
+    """OpenCV's k1 k2 p1 p2 k3 ..., its fisheye's k1 k2 k3 k4, or Tsai's one kappa."""
 
 
 class TsaiNumbers(Model):
     """Tsai's camera model in the units of its XML files: millimetres and radians."""
 
     width_px: Annotated[Whole, Field(gt=0, le=20_000)]
+    """Width of the picture."""
     height_px: Annotated[Whole, Field(gt=0, le=20_000)]
+    """Height of the picture."""
     ncx: Positive
+    """Sensor elements in a row."""
     nfx: Positive
+    """Pixels in a row of the picture."""
     dx_mm: Positive
+    """Width of a sensor element."""
     dy_mm: Positive
+    """Height of a sensor element."""
     dpx_mm: Positive
+    """Width of a pixel on the sensor."""
     dpy_mm: Positive
+    """Height of a pixel on the sensor."""
     focal_mm: Positive
+    """Focal length."""
     kappa1_per_mm2: Number
+    """Radial distortion."""
     cx_px: Number
+    """Principal point, x."""
     cy_px: Number
+    """Principal point, y."""
     sx: Positive
+    """Scale of x."""
     tx_mm: Number
+    """Translation, x."""
     ty_mm: Number
+    """Translation, y."""
     tz_mm: Number
+    """Translation, z."""
     rx_rad: Number
+    """Rotation about x."""
     ry_rad: Number
+    """Rotation about y."""
     rz_rad: Number
+    """Rotation about z."""
 
 
 class OpenCvFiles(Model):
@@ -87,8 +114,12 @@ class OpenCvFiles(Model):
     """
 
     intrinsics_file: Plain
+    """Camera matrix and distortion; relative to the event file."""
     extrinsics_file: Plain
+    """Rotation and translation; relative to the event file."""
     unit_m: Positive
+    """Length of the unit of the translation: 0.01 for centimetres, 1 for metres. A wrong one moves the camera a
+    hundredfold, so that there is no default."""
 
 
 class PoseNumbers(Model):
@@ -96,22 +127,34 @@ class PoseNumbers(Model):
     its plain lens or of its fisheye."""
 
     focal_px: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    """Focal lengths in x and y, in pixels."""
     centre_px: PairPx
+    """Principal point, in pixels."""
     distortion: Annotated[list[Number], Field(max_length=14)] = Field(default_factory=list)
+    """OpenCV's coefficients."""
     lens_model: Literal["opencv", "fisheye"] = "opencv"
+    """Whose formula they are of."""
     rotation: Matrix3
+    """3 x 3: x_camera = R x_site + t."""
     translation_m: Point3M
+    """t of the same formula."""
 
 
 class PointsFile(Model):
     """A points file: control points, and what else is known of the picture in which they were clicked."""
 
     points: Annotated[list[PointPair], Field(max_length=10_000)]
+    """Control points."""
     image_size_px: SizePx | None = None
+    """Width and height of the picture in which they were clicked."""
     lens: LensFile | None = None
+    """Of the camera."""
     camera_position_m: CameraPositionM | None = None
+    """East, north and height of the camera."""
     head_plane_m: HeadPlane | None = None
+    """Height at which heads are seen."""
     click_sigma_px: Positive | None = None
+    """Standard error of a click."""
 
 
 class CalibrationFile(Model):
@@ -124,12 +167,23 @@ class CalibrationFile(Model):
     """
 
     points: Annotated[list[PointPair], Field(min_length=4, max_length=10_000)] | None = None
+    """Control points: at least four, spread over the ground that matters."""
     points_file: Plain | None = None
+    """A file of control points; relative to the event file."""
     lens: LensFile | None = None
+    """Beside control points: how the picture departs from a pinhole."""
     camera_position_m: CameraPositionM | None = None
+    """Beside control points: east, north and height of the camera. Without it heads cannot be located."""
     click_sigma_px: Positive = Field(default=2.0, json_schema_extra={"source": "a careful click by hand"})
+    """Beside control points: standard error of a click."""
     rmse_m: NotNegative | None = None
+    """Error on the ground that was measured for a pose or for Tsai's numbers. Without it the error is unknown, and
+    readings say so."""
     tsai: TsaiNumbers | None = None
+    """Tsai's numbers."""
     tsai_file: Plain | None = None
+    """Tsai's numbers in an XML file; relative to the event file."""
     opencv: OpenCvFiles | None = None
+    """OpenCV's XML files."""
     pose: PoseNumbers | None = None
+    """A full camera pose."""

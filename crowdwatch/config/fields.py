@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from crowdwatch.config.maps import code_fault
 from crowdwatch.config.times import parse_time
@@ -123,6 +123,9 @@ Ladder = dict[
         Annotated[Number, Field(gt=0)] | None,
         BeforeValidator(_off),
         PlainSerializer(lambda value: "off" if value is None else value),
+        WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "off"}]}),
     ],
 ]
-Delays = Annotated[dict[Step, NotNegative], BeforeValidator(_every_step)]
+_DELAY = {"type": "number", "minimum": 0}
+_BY_STEP = {"type": "object", "propertyNames": {"enum": list(get_args(Step))}, "additionalProperties": _DELAY}
+Delays = Annotated[dict[Step, NotNegative], BeforeValidator(_every_step), WithJsonSchema({"anyOf": [_DELAY, _BY_STEP]})]

@@ -29,8 +29,11 @@ class ReferenceNumbers(Model):
     """What was measured of the picture, as :class:`~crowdwatch.core.blocks.BlockEvidence`, in hexadecimal digits."""
 
     luma: Annotated[str, _hex(BLOCKS_HW)]
+    """Brightness by blocks."""
     sharpness: Annotated[str, _hex(BLOCKS_HW)]
+    """Structure by blocks."""
     profiles: Annotated[str, _hex(PROFILES)]
+    """Profiles of the gradient, which show a shift."""
 
     def blocks(self) -> BlockEvidence:
         """The measures as the fold takes them."""

@@ -20,48 +20,45 @@ class RecordingFile(Model):
     """One of several recordings of a camera: a file relative to the event file, and the time of its first frame."""
 
     file: Plain
+    """A video file; relative to the event file."""
     start_time: Time
+    """UTC of its first frame, ISO 8601."""
 
 
 class SourceFile(Model):
     """Where a camera's footage comes from: exactly one of ``file``, ``recordings``, ``folder``, ``sample``,
-    ``synthetic``, which are played again, and ``url``, ``device``, which are live.
-
-    Args:
-        file: a video file; relative to the event file.
-        recordings: several video files, each with the time of its first frame.
-        folder: a folder of video files whose names hold the UTC time of their first frame, as in
-            ``gate-20261231T213000Z.mp4``. Loading turns it into ``recordings``.
-        sample: a recording that ``crowdwatch samples fetch`` can obtain.
-        synthetic: a scene that is drawn, not filmed.
-        url: of a live camera: ``rtsp``, ``rtsps``, ``http`` or ``https``. ``${NAME}`` is put in from the environment
-            when the stream is opened; a password never stands in the file.
-        device: of video on this machine, as ``/dev/video0``: a USB camera.
-        transport: of RTSP: ``tcp``, or ``udp`` where a camera has nothing else.
-        password_file: file with mode 600, relative to the event file, whose first line is the password of the user in
-            ``url``.
-        start_time: UTC of the first frame, ISO 8601; of several recordings it is the earliest. Live cameras have none.
-        capture_rate_hz: frames per second at which the footage was taken, where the container says it wrongly.
-        time_zone: of the times in file names that state none, as in ``Asia/Shanghai``; else that of the event.
-        video_stream: which one, of a file that holds several, counted from 0.
-        square_pixels: pictures whose pixels are not square are widened, as players show them.
-    """
+    ``synthetic``, which are played again, and ``url``, ``device``, which are live."""
 
     file: Plain | None = None
+    """A video file; relative to the event file."""
     recordings: Annotated[list[RecordingFile], Field(min_length=1, max_length=10_000)] | None = None
+    """Several video files, each with the time of its first frame. `folder: PATH` in its place takes a folder of
+    files whose names hold that time, as in `gate-20261231T213000Z.mp4`."""
     sample: Ident | None = None
+    """A recording that `crowdwatch samples fetch` can obtain."""
     synthetic: Ident | None = None
+    """A scene that is drawn, not filmed."""
     url: Plain | None = None
+    """Of a live camera: `rtsp`, `rtsps`, `http` or `https`. `${NAME}` is put in from the environment when the stream
+    is opened; a password never stands in the file."""
     device: Plain | None = None
+    """Of video on this machine, as `/dev/video0`: a USB camera."""
     transport: Literal["tcp", "udp"] = Field(
         default="tcp", json_schema_extra={"source": "a lost packet of UDP spoils pictures up to the next keyframe"}
     )
+    """Of RTSP: `tcp`, or `udp` where a camera has nothing else."""
     password_file: Plain | None = None
+    """File with mode 600, relative to the event file, whose first line is the password of the user in `url`."""
     start_time: Time | None = None
+    """UTC of the first frame, ISO 8601; of several recordings it is the earliest. Live cameras have none."""
     capture_rate_hz: Annotated[Positive, Field(le=1000)] | None = None
+    """Frames per second at which the footage was taken, where the container says it wrongly."""
     time_zone: ZoneName | None = None
+    """Of the times in file names that state none, as in `Asia/Shanghai`; else that of the event."""
     video_stream: Annotated[Whole, Field(ge=0, le=99)] | None = None
+    """Which one, of a file that holds several, counted from 0."""
     square_pixels: Truth = False
+    """Whether pictures whose pixels are not square are widened, as players show them."""
 
     @property
     def live(self) -> bool:
