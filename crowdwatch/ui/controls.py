@@ -13,8 +13,9 @@ from crowdwatch.core.runs import CommandKind, Mode, Run
 from crowdwatch.core.text import plain
 from crowdwatch.ui.alertlist import send
 from crowdwatch.ui.launch import Started, start_replay
+from crowdwatch.ui.run_choice import choose
 from crowdwatch.ui.view import Glance, Pulse
-from crowdwatch.ui.writing import safe, short
+from crowdwatch.ui.writing import markdown, safe, short
 from crowdwatch.words import LANGUAGES, t
 
 __all__ = ["language", "pick_language", "pick_run", "pick_time", "show_playback"]
@@ -45,7 +46,8 @@ def pick_language() -> str:
 
 
 def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
-    """The run to show: the newest one unless another one is picked. Returns its id."""
+    """The run to show: one that is live, that runs, or that is the newest, in this order, unless another one is picked.
+    A run that began since is offered and not shown by itself. Returns its id."""
     by_id = {run.run_id: run for run in runs}
 
     def title(run_id: str) -> str:
@@ -59,7 +61,19 @@ def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
     if st.session_state.get("run") not in ("", None, *by_id):
         st.session_state["run"] = ""
     picked = st.selectbox(t(chosen_language, "run"), ["", *by_id], format_func=title, key="run")
-    return picked or runs[0].run_id
+    choice = choose(runs, picked or st.session_state.get("shown_run"), time.time_ns())
+    shown = picked or choice.shown.run_id
+    st.session_state["shown_run"] = shown
+    if not picked and choice.newer is not None:
+        st.button(
+            t(chosen_language, "run.newer", run=markdown(title(choice.newer.run_id))), key="newer-run", width="stretch",
+            on_click=_show, args=(choice.newer.run_id,),
+        )  # fmt: skip
+    return shown
+
+
+def _show(run_id: str) -> None:
+    st.session_state["run"] = run_id
 
 
 def _as_time(t_ns: int) -> datetime:
@@ -160,6 +174,6 @@ def _launch(run: Run, speed: float, store_url: str) -> None:
     st.session_state.pop("start_fault", None)
     try:
         st.session_state["started"] = start_replay(run, speed, store_url, time.time_ns())
-        st.session_state["run"] = ""
+        st.session_state["run"], st.session_state["shown_run"] = "", None
     except OSError as error:
         st.session_state["start_fault"] = error.strerror or str(error)

@@ -15,6 +15,7 @@ from crowdwatch.drivers import build
 from crowdwatch.errors import CrowdWatchError, RunNotFound, StoreUnavailable, redact
 from crowdwatch.ui import alertlist, audits, camera, chart, controls, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
+from crowdwatch.ui.dead_man import show_dead_man
 from crowdwatch.ui.style import CSS, legend, notice
 from crowdwatch.ui.view import Moment, Pulse, glance_at, limits_at, look
 from crowdwatch.ui.writing import markdown, name_of, safe, short, table
@@ -139,6 +140,7 @@ def _now(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
     moment = _moment(store, run_id, at_ns, language)
     if moment is None:
         return
+    show_dead_man(language, moves=moment.pulse in MOVING, beat_s=BEAT_S)
     show_banner(moment, language)
     show_strip(moment, language)
     left, right = st.columns([63, 37], gap="small")
@@ -260,6 +262,7 @@ def _hand_counts(store: Store, run_id: str, language: str) -> None:
     if moment is None:
         return
     show_banner(moment, language)
+    show_dead_man(language, moves=moment.pulse in MOVING, beat_s=SLOW_BEAT_S)
     try:
         audits.show_audits(store, moment, language)
     except StoreUnavailable as error:
@@ -271,6 +274,7 @@ def _journal(store: Store, run_id: str, language: str) -> None:
     moment = _moment(store, run_id, None, language)
     if moment is None:
         return
+    show_dead_man(language, moves=moment.pulse in MOVING, beat_s=SLOW_BEAT_S)
     show_banner(moment, language)
     rows = alertlist.alert_rows(moment, language)
     if rows:

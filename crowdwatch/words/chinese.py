@@ -267,7 +267,10 @@ PAGE: dict[str, str] = {
     # controls
     "controls": "运行控制",
     "run": "运行",
-    "run.newest": "最新运行",
+    "run.newest": "实时运行，否则最新运行",
+    "run.newer": "有新的运行：显示 {run}",
+    "deadman.title": "本页面已停止更新",
+    "deadman.text": "页面服务器没有响应，下方显示的是旧数据。恢复之前请依靠现场人员；请刷新页面，或检查服务器与网络。",
     "follow": "跟随最新",
     "look_at": "查看时刻（UTC）",
     "pause": "暂停",

@@ -295,7 +295,13 @@ PAGE: dict[str, str] = {
     # controls
     "controls": "Run control",
     "run": "Run",
-    "run.newest": "Newest run",
+    "run.newest": "The live run, else the newest",
+    "run.newer": "A newer run has begun: show {run}",
+    "deadman.title": "THIS PAGE IS NOT UPDATED ANY MORE",
+    "deadman.text": (
+        "The page's server does not answer. What is shown below is old. Rely on people on site until it answers again; "
+        "reload the page, or check the server and the network."
+    ),
     "follow": "Follow the newest",
     "look_at": "Look at (UTC)",
     "pause": "Pause",

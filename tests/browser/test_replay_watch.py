@@ -74,8 +74,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, store: str) -> Iterator[str]:
-    """The page, served on a free port."""
+def served(tmp_path_factory: pytest.TempPathFactory, store: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The page, served on a free port, and its server."""
     folder = tmp_path_factory.mktemp("page")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -91,8 +91,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, store: str) -> Iterator[str
             assert served.poll() is None, (folder / "page.log").read_text()
             assert time.monotonic() < deadline, "the page did not start within 60 s"
             time.sleep(0.1)
-    yield address
+    yield address, served
     end(served)
+
+
+@pytest.fixture(scope="module")
+def server(served: tuple[str, subprocess.Popen[bytes]]) -> str:
+    return served[0]
 
 
 @pytest.fixture(scope="module")
@@ -232,8 +237,26 @@ def test_a_finished_run_can_be_watched_again_in_chinese(page: Page, address: str
     expect(page.get_by_text("已结束")).to_be_visible()
 
 
+def _hangs(page: Page, server: subprocess.Popen[bytes], *, said: bool) -> None:
+    """The page's server hangs: the browser itself says so within 6 s, where the page would change, and until it
+    answers again."""
+    overlay = page.locator("#cw-dead-man")
+    expect(overlay).to_have_count(0)
+    server.send_signal(signal.SIGSTOP)
+    try:
+        if said:
+            expect(overlay).to_be_visible(timeout=6000)
+            expect(overlay).to_contain_text("THIS PAGE IS NOT UPDATED ANY MORE")
+        else:
+            page.wait_for_timeout(6000)
+            expect(overlay).to_have_count(0)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    expect(overlay).to_have_count(0)
+
+
 def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
-    page: Page, address: str, store: str, tmp_path: Path
+    page: Page, address: str, served: tuple[str, subprocess.Popen[bytes]], store: str, tmp_path: Path
 ) -> None:
     """What is typed outlives the redrawing once a second; what the log does not hold yet is not lost."""
     engine = replay(store, tmp_path, "--speed", "0.5", "--to", "0:00:40")
@@ -264,6 +287,8 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
         ).to_be_visible()
         expect(people).to_have_value("13")
         page.screenshot(path=tmp_path / "counting.png")
+        _hangs(page, served[1], said=True)
+        page.screenshot(path=tmp_path / "alive-again.png")
         pace(store, 0)
         assert engine.wait(timeout=120) == 0, (tmp_path / "engine.log").read_text()
         expect(page.get_by_text("finished", exact=True)).to_be_visible()
@@ -271,6 +296,7 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
         page.keyboard.press("Enter")
         expect(page.get_by_role("status").filter(has_text="Saved as entry 1: 13 by hand")).to_be_visible()
         page.screenshot(path=tmp_path / "counted.png")
+        _hangs(page, served[1], said=False)  # nothing of a run that is over grows old
     finally:
         end(engine)
     page.goto(f"{address}/hand-counts")
