@@ -17,9 +17,9 @@ from crowdwatch.ground.plane import (
     anchor_height_m,
     heads_fault,
     hull_area,
+    image_at,
     picture_edges_px,
-    position_sigma_m,
-    to_image,
+    sigma_at,
     valid_ground,
 )
 from crowdwatch.ground.polygons import inside
@@ -139,44 +139,50 @@ def sees(plane: GroundPlane, anchor: Anchor, counts_heads: bool, xy_m: FloatArra
         xy_m: where they stand.
     """
     height_m = anchor_height_m(anchor, plane)
-    seen = _valid_sigma(plane, xy_m, height_m)[0]
+    east, north = np.ascontiguousarray(xy_m.T)
+    seen = _valid(plane, east, north, height_m)[0]
     if counts_heads and height_m == 0.0 and heads_fault(plane) is None:
-        seen &= _valid_sigma(plane, xy_m, plane.head_plane_m)[0]
+        seen &= _valid(plane, east, north, plane.head_plane_m)[0]
     return seen
 
 
-def _valid_sigma(plane: GroundPlane, xy_m: FloatArray, height_m: float) -> tuple[NDArray[np.bool_], FloatArray]:
-    """(N,) whether ground points are validly seen, and their position error."""
-    uv = to_image(plane, xy_m, height_m)
+def _valid(
+    plane: GroundPlane, east_m: FloatArray, north_m: FloatArray, height_m: float
+) -> tuple[NDArray[np.bool_], tuple[FloatArray, FloatArray]]:
+    """Whether ground points, whose coordinates broadcast, are validly seen, and the pixels where they would be."""
+    u, v = image_at(plane, east_m, north_m, height_m)
     left, top, right, bottom = np.array(picture_edges_px(plane.image_hw)) + np.array([-1, -1, 1, 1]) * THERE_AND_BACK_PX
-    valid: NDArray[np.bool_] = (uv[:, 0] >= left) & (uv[:, 0] <= right) & (uv[:, 1] >= top) & (uv[:, 1] <= bottom)
-    sigma = position_sigma_m(plane, uv, height_m)
-    valid &= sigma <= plane.max_sigma_m
+    valid: NDArray[np.bool_] = (u >= left) & (u <= right) & (v >= top) & (v <= bottom)
+    pictured = np.flatnonzero(valid)
+    good = sigma_at(plane, u.ravel()[pictured], v.ravel()[pictured], height_m) <= plane.max_sigma_m
     hull = hull_area(plane)
     if hull is not None:
-        valid[valid] = inside(hull, xy_m[valid])
-    return valid, sigma
+        east, north = (np.broadcast_to(each, u.shape).ravel()[pictured[good]] for each in (east_m, north_m))
+        good[good] = inside(hull, np.stack([east, north], axis=1))
+    valid.ravel()[pictured] = good
+    return valid, (u, v)
 
 
 def _seen(plane: GroundPlane, height_m: float, grid: Grid, window: Window) -> tuple[Masks, FloatArray]:
-    """(rows, cols) masks of the parts that are validly seen at a height, and the position error at the centres."""
+    """(rows, cols) masks of the parts that are validly seen at a height, and the position error at the centres of the
+    cells near to what is seen; NaN elsewhere."""
     rows, cols = window.shape
     around = Window(window.row - 1, window.col - 1, rows + 2, cols + 2)
-    east, north = np.meshgrid(*grid.centres(around))
-    valid, sigma = _valid_sigma(plane, np.column_stack([east.ravel(), north.ravel()]), height_m)
-    good = valid.reshape(around.shape)
-    near = np.zeros(window.shape, dtype=np.int64)
-    for south in range(3):
-        for west in range(3):
-            near += good[south : south + rows, west : west + cols]
-    masks = np.where(near == 9, EVERY_PART, np.uint16(0)).astype(np.uint16)
+    east, north = grid.centres(around)
+    good, (u, v) = _valid(plane, east, north[:, None], height_m)
+    three = good[:-2].astype(np.uint8) + good[1:-1] + good[2:]
+    near = three[:, :-2] + three[:, 1:-1] + three[:, 2:]
+    masks = np.where(near == 9, EVERY_PART, np.uint16(0))
     row, col = np.nonzero((near > 0) & (near < 9))
     step = (np.arange(SIDE) + 0.5) / SIDE * grid.cell_m
-    x = grid.origin_m[0] + (window.col + col)[:, None] * grid.cell_m + np.tile(step, SIDE)
-    y = grid.origin_m[1] + (window.row + row)[:, None] * grid.cell_m + np.repeat(step, SIDE)
-    fine, _ = _valid_sigma(plane, np.column_stack([x.ravel(), y.ravel()]), height_m)
-    masks[row, col] = packed(fine.reshape(-1, SIDE, SIDE).transpose(1, 0, 2).reshape(SIDE, -1))[0] if len(row) else 0
-    return masks, sigma.reshape(around.shape)[1:-1, 1:-1]
+    x = grid.origin_m[0] + (window.col + col)[:, None] * grid.cell_m + step
+    y = grid.origin_m[1] + (window.row + row)[:, None] * grid.cell_m + step
+    fine, _ = _valid(plane, x[:, None, :], y[:, :, None], height_m)
+    masks[row, col] = packed(fine.transpose(1, 0, 2).reshape(SIDE, -1))[0] if len(row) else 0
+    sigma = np.full(window.shape, np.nan)
+    row, col = np.nonzero(near)
+    sigma[row, col] = sigma_at(plane, u[row + 1, col + 1], v[row + 1, col + 1], height_m)
+    return masks, sigma
 
 
 def _grown(masks: list[Masks], grid: Grid, window: Window) -> Window:
@@ -204,9 +210,10 @@ def _px2_m2(plane: GroundPlane, grid: Grid, window: Window) -> FloatArray:
     """(rows, cols) pixels that a square metre takes, by the differences to the neighbours' centres."""
     height_m = plane.head_plane_m if heads_fault(plane) is None else 0.0
     around = Window(window.row - 1, window.col - 1, window.rows + 2, window.cols + 2)
-    east, north = np.meshgrid(*grid.centres(around))
-    uv = to_image(plane, np.column_stack([east.ravel(), north.ravel()]), height_m).reshape(*around.shape, 2)
-    across = (uv[1:-1, 2:] - uv[1:-1, :-2]) / (2 * grid.cell_m)
-    along = (uv[2:, 1:-1] - uv[:-2, 1:-1]) / (2 * grid.cell_m)
-    pixels: FloatArray = np.abs(across[..., 0] * along[..., 1] - across[..., 1] * along[..., 0])
+    east, north = grid.centres(around)
+    across, along = [], []
+    for at in image_at(plane, east, north[:, None], height_m):
+        across.append((at[1:-1, 2:] - at[1:-1, :-2]) / (2 * grid.cell_m))
+        along.append((at[2:, 1:-1] - at[:-2, 1:-1]) / (2 * grid.cell_m))
+    pixels: FloatArray = np.abs(across[0] * along[1] - across[1] * along[0])
     return pixels

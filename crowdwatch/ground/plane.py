@@ -18,14 +18,18 @@ from crowdwatch.ground.polygons import inside
 
 __all__ = [
     "BoolArray",
+    "EastNorth",
     "anchor_height_m",
+    "ground_at",
     "heads_fault",
     "hull_area",
+    "image_at",
     "picture_edges_px",
     "plane_from_pose",
     "position_sigma_m",
     "rotation_matrix",
     "sees_ground",
+    "sigma_at",
     "to_ground",
     "to_image",
     "valid_ground",
@@ -33,6 +37,7 @@ __all__ = [
 ]
 
 BoolArray: TypeAlias = NDArray[np.bool_]
+EastNorth: TypeAlias = tuple[FloatArray, FloatArray]
 
 
 def to_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> FloatArray:
@@ -59,14 +64,26 @@ def to_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> F
     >>> [(to_ground(down, np.array([[50.0, 0.0]]), height).round(9) + 0.0).tolist() for height in (0.0, 2.0)]
     [[[5.0, 0.0]], [[4.0, 0.0]]]
     """
-    x, y, w = _homogeneous(plane, undistort(plane.lens, uv_px))
-    ground = np.empty((len(w), 2))
+    return np.stack(ground_at(plane, *_columns(uv_px), height_m), axis=1)
+
+
+def ground_at(plane: GroundPlane, u_px: FloatArray, v_px: FloatArray, height_m: float = 0.0) -> EastNorth:
+    """:func:`to_ground` of pixels whose two coordinates broadcast against each other, as those of a lattice do.
+
+    Returns:
+        East and north, of the shape that both have together.
+    """
+    x, y, w = _homogeneous(plane, *_ideal(plane, u_px, v_px))
     shrink = _shrink(plane, height_m)
-    centre = np.zeros(2) if plane.camera_centre_m is None else plane.camera_centre_m[:2]
+    centre = np.zeros(2) if plane.camera_centre_m is None else plane.camera_centre_m
     with np.errstate(over="ignore", invalid="ignore"):
-        for axis, value in enumerate((x, y)):
-            ground[:, axis] = value / w if height_m == 0 else centre[axis] + (value / w - centre[axis]) * shrink
-    return ground
+        for axis, value in enumerate((x, y)):  # in place: a picture has many pixels
+            value /= w
+            if height_m != 0:
+                value -= centre[axis]
+                value *= shrink
+                value += centre[axis]
+    return x, y
 
 
 def to_image(plane: GroundPlane, xy_m: FloatArray, height_m: float | FloatArray = 0.0) -> FloatArray:
@@ -91,18 +108,35 @@ def to_image(plane: GroundPlane, xy_m: FloatArray, height_m: float | FloatArray 
     >>> (to_image(down, np.array([[4.0, 0.0]]), 2.0).round(9) + 0.0).tolist()
     [[50.0, 0.0]]
     """
-    xy = np.asarray(xy_m, dtype=np.float64).reshape(-1, 2)
+    return np.stack(image_at(plane, *_columns(xy_m), height_m), axis=1)
+
+
+def image_at(
+    plane: GroundPlane, east_m: FloatArray, north_m: FloatArray, height_m: float | FloatArray = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """:func:`to_image` of points whose coordinates broadcast against each other, as those of a raster do.
+
+    Returns:
+        Columns and rows, of the shape that the points have together.
+    """
     height = np.asarray(height_m, dtype=np.float64)
-    x, y = xy[:, 0], xy[:, 1]
+    x, y = east_m, north_m
     up_to: float | FloatArray = 1.0
     if np.any(height != 0):
         centre, up = _camera(plane)
         x, y = (x * up - height * centre[0]) / up, (y * up - height * centre[1]) / up
         up_to = (up - height) / up
     g = np.linalg.inv(plane.image_to_ground)
-    u, v, w = (row[0] * x + row[1] * y + row[2] * up_to for row in g)
-    w = np.where(w > 0, w, np.nan)
-    return distort(plane.lens, np.stack([u / w, v / w], axis=1))
+    u, v, w = found = [row[0] * x + row[1] * y for row in g]
+    for value, row in zip(found, g, strict=True):
+        value += row[2] * up_to
+    w[~(w > 0)] = np.nan
+    u /= w
+    v /= w
+    if plane.lens is None:
+        return u, v
+    seen = distort(plane.lens, np.stack([u.ravel(), v.ravel()], axis=1))
+    return seen[:, 0].reshape(u.shape), seen[:, 1].reshape(u.shape)
 
 
 def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> FloatArray:
@@ -130,48 +164,70 @@ def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.
     >>> bool(np.isclose(position_sigma_m(down, np.array([[50.0, 50.0]]))[0], np.sqrt(2) * 0.1))
     True
     """
-    uv = np.asarray(uv_px, dtype=np.float64).reshape(-1, 2)
-    ideal = undistort(plane.lens, uv)
-    x, y, w = _homogeneous(plane, ideal)
-    shrink = _shrink(plane, height_m)
+    return sigma_at(plane, *_columns(uv_px), height_m)
+
+
+def sigma_at(plane: GroundPlane, u_px: FloatArray, v_px: FloatArray, height_m: float = 0.0) -> FloatArray:
+    """:func:`position_sigma_m` of pixels whose two coordinates broadcast against each other."""
+    ideal = _ideal(plane, u_px, v_px)
+    x, y, w = _homogeneous(plane, *ideal)
     with np.errstate(over="ignore", invalid="ignore"):
-        x, y, scale = x / w, y / w, shrink / w
+        x /= w
+        y /= w
+        scale = _shrink(plane, height_m) / w
         g = plane.image_to_ground
         to_metres = [[scale * (row[axis] - at * g[2, axis]) for axis in (0, 1)] for row, at in ((g[0], x), (g[1], y))]
-        variance = _spread(to_metres, plane, uv) * plane.pixel_sigma_px**2
+        variance = _spread(to_metres, plane, u_px, v_px)
+        variance *= plane.pixel_sigma_px**2
         if plane.homography_cov is not None:
-            scaled = np.column_stack([ideal, np.ones(len(ideal))]) * scale[:, None]
+            scaled = np.stack([each * scale for each in (*ideal, 1.0)], axis=-1)
             zero = np.zeros_like(scaled)
             for axis, at in enumerate((x, y)):
                 parts = [scaled, zero] if axis == 0 else [zero, scaled]
-                b = np.concatenate([*parts, -at[:, None] * scaled], axis=1)
-                variance = variance + np.maximum(np.einsum("ni,ni->n", b @ plane.homography_cov, b), 0.0)
+                b = np.concatenate([*parts, -at[..., None] * scaled], axis=-1)
+                variance += np.maximum(np.einsum("...i,...i->...", b @ plane.homography_cov, b), 0.0)
         elif np.isfinite(plane.rmse_m):
-            variance = variance + plane.rmse_m**2
-        sigma: FloatArray = np.sqrt(variance)
+            variance += plane.rmse_m**2
+        sigma: FloatArray = np.sqrt(variance, out=variance)
     return sigma
 
 
-def _homogeneous(plane: GroundPlane, ideal: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The three homogeneous ground coordinates of undistorted pixels, each (N,); the third NaN where none is seen."""
-    u, v = np.ascontiguousarray(ideal.T)
-    x, y, w = found = [row[0] * u for row in plane.image_to_ground]
-    for coordinate, row in zip(found, plane.image_to_ground, strict=True):  # in place: a picture has many pixels
-        coordinate += row[1] * v
+def _columns(points: FloatArray) -> FloatArray:
+    """(2, N) of (N, 2)."""
+    return np.ascontiguousarray(np.asarray(points, dtype=np.float64).reshape(-1, 2).T)
+
+
+def _ideal(plane: GroundPlane, u_px: FloatArray, v_px: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Undistorted pixels; without a lens the pixels themselves, which still broadcast."""
+    if plane.lens is None:
+        return u_px, v_px
+    u, v = np.broadcast_arrays(u_px, v_px)
+    ideal = undistort(plane.lens, np.stack([u.ravel(), v.ravel()], axis=1))
+    return np.ascontiguousarray(ideal[:, 0]).reshape(u.shape), np.ascontiguousarray(ideal[:, 1]).reshape(u.shape)
+
+
+def _homogeneous(plane: GroundPlane, u: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The three homogeneous ground coordinates of undistorted pixels; the third is NaN where none is seen."""
+    x, y, w = found = [row[0] * u + row[1] * v for row in plane.image_to_ground]
+    for coordinate, row in zip(found, plane.image_to_ground, strict=True):
         coordinate += row[2]
     w[~(w > 0)] = np.nan
     return x, y, w
 
 
-def _spread(to_metres: list[list[FloatArray]], plane: GroundPlane, uv: FloatArray) -> FloatArray:
-    """(N,) trace(J J^T) of the derivative by the undistorted pixel, carried on through the lens to the shown one."""
+def _spread(to_metres: list[list[FloatArray]], plane: GroundPlane, u_px: FloatArray, v_px: FloatArray) -> FloatArray:
+    """trace(J J^T) of the derivative by the undistorted pixel, carried on through the lens to the shown one."""
+    total: FloatArray = np.zeros(to_metres[0][0].shape)
     if plane.lens is None:
-        return sum((each**2 for row in to_metres for each in row), np.zeros(len(uv)))
-    by_lens = undistort_jacobian(plane.lens, uv)
-    total = np.zeros(len(uv))
+        for each in (value for row in to_metres for value in row):
+            each *= each
+            total += each
+        return total
+    u, v = np.broadcast_arrays(u_px, v_px)
+    by_lens = undistort_jacobian(plane.lens, np.stack([u.ravel(), v.ravel()], axis=1)).reshape(*total.shape, 2, 2)
     for row in to_metres:
         for axis in (0, 1):
-            total += (row[0] * by_lens[:, 0, axis] + row[1] * by_lens[:, 1, axis]) ** 2
+            total += (row[0] * by_lens[..., 0, axis] + row[1] * by_lens[..., 1, axis]) ** 2
     return total
 
 
