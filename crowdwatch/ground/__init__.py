@@ -14,7 +14,9 @@ from crowdwatch.ground.homography import Fit, fit_homography, leave_one_out
 from crowdwatch.ground.lens import distort, opencv_lens, undistort, undistort_jacobian
 from crowdwatch.ground.parts import EVERY_PART, SIDE, Masks, nearest_part, parts_at, share_of
 from crowdwatch.ground.plane import (
+    EastNorth,
     anchor_height_m,
+    ground_at,
     heads_fault,
     hull_area,
     picture_edges_px,
@@ -24,6 +26,7 @@ from crowdwatch.ground.plane import (
     sees_ground,
     to_ground,
     to_image,
+    valid_at,
     valid_ground,
     valid_px,
 )
@@ -38,6 +41,7 @@ __all__ = [
     "STATURE_M",
     "AreaCells",
     "Covered",
+    "EastNorth",
     "Fit",
     "Footprint",
     "Grid",
@@ -53,6 +57,7 @@ __all__ = [
     "fisheye_lens",
     "fit_homography",
     "footprint",
+    "ground_at",
     "ground_seen",
     "head_size_px",
     "heads_fault",
@@ -80,6 +85,7 @@ __all__ = [
     "to_image",
     "undistort",
     "undistort_jacobian",
+    "valid_at",
     "valid_ground",
     "valid_px",
     "visible_area",

@@ -32,6 +32,7 @@ __all__ = [
     "sigma_at",
     "to_ground",
     "to_image",
+    "valid_at",
     "valid_ground",
     "valid_px",
 ]
@@ -248,14 +249,26 @@ def valid_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -
     Raises:
         AnchorRefused: as :func:`to_ground`.
     """
-    uv = np.asarray(uv_px, dtype=np.float64).reshape(-1, 2)
+    east, north, sigma = valid_at(plane, *_columns(uv_px), height_m)
+    return np.stack([east, north], axis=1), sigma
+
+
+def valid_at(
+    plane: GroundPlane, u_px: FloatArray, v_px: FloatArray, height_m: float = 0.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """:func:`valid_ground` of pixels whose two coordinates broadcast against each other: east, north, position error."""
     left, top, right, bottom = picture_edges_px(plane.image_hw)
-    good: BoolArray = (uv[:, 0] >= left) & (uv[:, 0] <= right) & (uv[:, 1] >= top) & (uv[:, 1] <= bottom)
-    sigma, xy = position_sigma_m(plane, uv, height_m), to_ground(plane, uv, height_m)
+    sigma, (east, north) = sigma_at(plane, u_px, v_px, height_m), ground_at(plane, u_px, v_px, height_m)
+    good: BoolArray = ((u_px >= left) & (u_px <= right)) & ((v_px >= top) & (v_px <= bottom))
+    good = good & (sigma <= plane.max_sigma_m)
     hull = hull_area(plane)
-    good &= sigma <= plane.max_sigma_m
-    good &= np.isfinite(xy).all(axis=1) if hull is None else inside(hull, xy)
-    return np.where(good[:, None], xy, np.nan), np.where(good, sigma, np.nan)
+    if hull is None:
+        good &= np.isfinite(east) & np.isfinite(north)
+    else:
+        good &= inside(hull, np.stack([east.ravel(), north.ravel()], axis=1)).reshape(good.shape)
+    for each in (east, north, sigma):
+        each[~good] = np.nan
+    return east, north, sigma
 
 
 def valid_px(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> BoolArray:
