@@ -1,9 +1,10 @@
 """Where on the ground is it, and who sees it there? Pixels to metres and back, and the cells that a view reaches.
 
 Everything here is a pure function of :class:`~crowdwatch.core.records.GroundPlane` and arrays: ``lens`` straightens the
-picture, ``homography`` fits control points, ``plane`` maps pixels to the ground and says how well, ``view`` finds the
-area that a camera sees, ``polygons`` checks areas. ``grid`` cuts the ground into cells and ``parts`` each cell into 16
-bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and ``walkable`` the place itself.
+picture, ``homography`` fits control points, ``pose`` makes a plane of a known pose, ``plane`` maps pixels to the ground
+and says how well, ``view`` finds the area that a camera sees, ``polygons`` checks areas. ``grid`` cuts the ground into
+cells and ``parts`` each cell into 16 bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and
+``walkable`` the place itself.
 """
 
 from crowdwatch.ground.cells import AreaCells, Covered, cell_shares, cells_of
@@ -20,9 +21,7 @@ from crowdwatch.ground.plane import (
     heads_fault,
     hull_area,
     picture_edges_px,
-    plane_from_pose,
     position_sigma_m,
-    rotation_matrix,
     sees_ground,
     to_ground,
     to_image,
@@ -31,6 +30,7 @@ from crowdwatch.ground.plane import (
     valid_px,
 )
 from crowdwatch.ground.polygons import inside, polygon, polygon_fault
+from crowdwatch.ground.pose import plane_from_pose, rotation_matrix
 from crowdwatch.ground.stature import STATURE_M, statures_px
 from crowdwatch.ground.view import areas_only, ground_seen, head_size_px, visible_area
 from crowdwatch.ground.walkable import Ground, site_ground, walkable_ground

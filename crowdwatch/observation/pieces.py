@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from crowdwatch.core.records import FloatArray, GroundPlane
 from crowdwatch.ground import EastNorth, Ground, IntArray, Window, ground_at, valid_at, valid_px
 
-__all__ = ["AlikeBlocks", "PaddedCells", "alike_blocks", "block_edges"]
+__all__ = ["AlikeBlocks", "CutBlocks", "PaddedCells", "cut_blocks"]
 
 MOST_PIECES = 32
 """Pieces along a block's side: with a block that covers 16 m they are still as fine as cells of half a metre."""
@@ -25,17 +25,11 @@ MOST_PIECES = 32
 EDGE_PIECES = 4
 """The fewest pieces along the side of a block that may be partly valid."""
 
-AT_ONCE = 8192
+AT_ONCE = 16384
 """Pieces that are worked out together."""
 
 ALL_VALID = 36
 """Valid corners of a block and the eight around it, each counted with every block that it belongs to."""
-
-
-def block_edges(side: int, block_px: float) -> FloatArray:
-    """Edges of the blocks along one side; the last one is cut by the picture's edge (as in ``HeadMass``)."""
-    edges: FloatArray = np.minimum(np.arange(math.ceil(side / block_px - 1e-9) + 1) * block_px, side)
-    return edges
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +81,7 @@ class AlikeBlocks:
 
     def partly_valid(self) -> NDArray[np.bool_]:
         """(pieces, unsure) whether the middle of each piece shows valid ground."""
-        u, v = self._within(self.unsure, np.arange(self.k_u) + 0.5, np.arange(self.k_v) + 0.5)
+        u, v = self._within(self.unsure, middles=True)
         shape = self.k_v, self.k_u, len(self.unsure)
         pixels = np.stack([np.broadcast_to(each, shape).ravel() for each in (u, v)], axis=1)
         valid: NDArray[np.bool_] = valid_px(self.plane, pixels, self.plane.head_plane_m)
@@ -100,7 +94,7 @@ class AlikeBlocks:
         rows, cols = int(self.row.max() - row) + 1, int(self.col.max() - col) + 1
         wide = cols * self.k_u + 1
         if (rows * self.k_v + 1) * wide > len(self.block) * (self.k_u + 1) * (self.k_v + 1):
-            u, v = self._within(slice(None), np.arange(self.k_u + 1), np.arange(self.k_v + 1))
+            u, v = self._within(np.arange(len(self.block)), middles=False)
             return ground_at(self.plane, u, v, self.plane.head_plane_m)
         u, v = _cut(self.across[col : col + cols + 1], self.k_u), _cut(self.down[row : row + rows + 1], self.k_v)
         lattice = ground_at(self.plane, u, v[:, None], self.plane.head_plane_m)
@@ -108,37 +102,57 @@ class AlikeBlocks:
         at = at + np.arange(self.k_u + 1)[:, None] + np.arange(self.k_v + 1)[:, None, None] * wide
         return lattice[0].ravel()[at], lattice[1].ravel()[at]
 
-    def _within(self, some: IntArray | slice, at_u: FloatArray, at_v: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(at_u, some) columns and (at_v, 1, some) rows of pixels so many pieces from the top left of some blocks."""
+    def _within(self, some: IntArray, *, middles: bool) -> tuple[FloatArray, FloatArray]:
+        """Pixels of the pieces' corners, or middles, of some blocks: (across, some) columns, (down, 1, some) rows."""
         left, top = self.across[self.col[some]], self.down[self.row[some]]
         right, bottom = self.across[self.col[some] + 1], self.down[self.row[some] + 1]
-        u = left + (right - left) * (at_u / self.k_u)[:, None]
-        v = top + (bottom - top) * (at_v / self.k_v)[:, None, None]
-        return u, v
+        at_u, at_v = ((np.arange(k) + 0.5) / k if middles else np.arange(k + 1) / k for k in (self.k_u, self.k_v))
+        return left + (right - left) * at_u[:, None], top + (bottom - top) * at_v[:, None, None]
 
 
-def alike_blocks(plane: GroundPlane, block_px: float, cell_m: float) -> Iterator[AlikeBlocks]:
-    """All blocks of which anything can be valid, some at a time, cut so that no piece is larger than a cell."""
-    down, across = (block_edges(side, block_px) for side in plane.image_hw)
-    pieces_v, pieces_u, sure = _pieces_along(plane, across, down, cell_m)
-    code = (pieces_v * (MOST_PIECES + 1) + pieces_u).ravel()
-    for each in np.flatnonzero(np.bincount(code)):
-        if each == 0:
-            continue  # nothing near it is valid
-        k_v, k_u = divmod(int(each), MOST_PIECES + 1)
-        blocks = np.flatnonzero(code == each)
-        at_once = max(1, AT_ONCE // (k_v * k_u))
-        for first in range(0, len(blocks), at_once):
-            block = blocks[first : first + at_once]
-            row, col = np.divmod(block, len(across) - 1)
-            yield AlikeBlocks(plane, across, down, block, row, col, np.flatnonzero(~sure[row, col]), k_u, k_v)
+@dataclass(frozen=True, slots=True, eq=False)
+class CutBlocks:
+    """All blocks of a picture, cut so that no piece is larger than a cell; pieces are counted in powers of two.
+
+    Args:
+        plane: of the picture.
+        across, down: edges of the blocks.
+        pieces_u, pieces_v: (rows, cols) pieces along the level and the upright side of each; 0 where the block and all
+            around it is invalid.
+        sure: (rows, cols) whether the block and all around it is valid.
+    """
+
+    plane: GroundPlane
+    across: FloatArray
+    down: FloatArray
+    pieces_u: IntArray
+    pieces_v: IntArray
+    sure: NDArray[np.bool_]
+
+    @property
+    def pieces(self) -> int:
+        """How many there are."""
+        return int((self.pieces_u * self.pieces_v).sum())
+
+    def alike(self) -> Iterator[AlikeBlocks]:
+        """The blocks of which anything can be valid, some at a time."""
+        code = (self.pieces_v * (MOST_PIECES + 1) + self.pieces_u).ravel()
+        for each in np.flatnonzero(np.bincount(code)):
+            if each == 0:
+                continue  # nothing near it is valid
+            k_v, k_u = divmod(int(each), MOST_PIECES + 1)
+            blocks = np.flatnonzero(code == each)
+            at_once = max(1, AT_ONCE // (k_v * k_u))
+            for first in range(0, len(blocks), at_once):
+                block = blocks[first : first + at_once]
+                row, col = np.divmod(block, self.sure.shape[1])
+                unsure = np.flatnonzero(~self.sure[row, col])
+                yield AlikeBlocks(self.plane, self.across, self.down, block, row, col, unsure, k_u, k_v)
 
 
-def _pieces_along(
-    plane: GroundPlane, across: FloatArray, down: FloatArray, cell_m: float
-) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
-    """(rows, cols) pieces along the upright and the level side of each block, powers of two, so that none is larger
-    than a cell; 0 where the block and all around it is invalid. And whether it and all around it is valid."""
+def cut_blocks(plane: GroundPlane, block_px: float, cell_m: float) -> CutBlocks:
+    """Decide into how many pieces each block of a picture is cut."""
+    down, across = (_edges(side, block_px) for side in plane.image_hw)
     east, north, sigma = valid_at(plane, across, down[:, None], plane.head_plane_m)
     good = np.isfinite(sigma).view(np.uint8)
     beside = good[:, :-1] + good[:, 1:]
@@ -155,7 +169,13 @@ def _pieces_along(
         pieces = 1 << (exponent.astype(np.int64) - (mantissa == 0.5))
         pieces = np.where(near == ALL_VALID, pieces, np.maximum(pieces, EDGE_PIECES))
         sides.append(np.where(near == 0, 0, pieces))
-    return sides[0], sides[1], near == ALL_VALID
+    return CutBlocks(plane, across, down, sides[1], sides[0], near == ALL_VALID)
+
+
+def _edges(side: int, block_px: float) -> FloatArray:
+    """Edges of the blocks along one side; the last one is cut by the picture's edge (as in ``HeadMass``)."""
+    edges: FloatArray = np.minimum(np.arange(math.ceil(side / block_px - 1e-9) + 1) * block_px, side)
+    return edges
 
 
 def _cut(edges: FloatArray, pieces: int) -> FloatArray:
@@ -225,15 +245,16 @@ class PaddedCells:
         share *= self.walks[cell]
         return cell, share
 
-    def window(self, cell: IntArray) -> tuple[Window, IntArray]:
-        """The smallest rectangle around some cells, a single cell where there are none; and where they are in it."""
+    def placed(self, cell: IntArray) -> Window:
+        """The smallest rectangle around some cells, a single cell where there are none; they become places in it."""
         rows, cols = self.ground.grid.shape
         filled = np.zeros((rows + 5, cols + 5), dtype=np.bool_)
         filled.ravel()[cell] = True
         row, col = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
         if not len(row):
-            return Window(0, 0, 1, 1), cell
+            return Window(0, 0, 1, 1)
         around = Window(int(row[0]) - 2, int(col[0]) - 2, int(np.ptp(row)) + 1, int(np.ptp(col)) + 1)
         within = np.zeros(filled.shape, dtype=np.int64)
         within[2:-3, 2:-3][around.slices] = np.arange(around.rows * around.cols).reshape(around.shape)
-        return around, within.ravel()[cell]
+        np.take(within.ravel(), cell, out=cell, mode="clip")  # in place: there are many
+        return around

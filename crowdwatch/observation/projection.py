@@ -11,7 +11,6 @@ part on this side.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -21,7 +20,7 @@ import numpy as np
 from crowdwatch.core.records import FloatArray, GroundMass, GroundPlane, HeadMass
 from crowdwatch.errors import AnchorRefused, CalibrationError
 from crowdwatch.ground import Ground, IntArray, Window, heads_fault
-from crowdwatch.observation.pieces import PaddedCells, alike_blocks, block_edges
+from crowdwatch.observation.pieces import PaddedCells, cut_blocks
 
 __all__ = ["Projection", "check_plane", "project_to_ground", "projection_of"]
 
@@ -79,25 +78,28 @@ def projection_of(plane: GroundPlane, block_px: float, ground: Ground) -> Projec
         AnchorRefused: see :func:`check_plane`.
     """
     check_plane(plane)
-    count = math.prod(len(block_edges(side, block_px)) - 1 for side in plane.image_hw)
-    unseen, beyond = np.ones(count), np.zeros(count)
-    cells = PaddedCells.of(ground)
-    parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    for blocks in alike_blocks(plane, block_px, ground.grid.cell_m):
+    cut, cells = cut_blocks(plane, block_px, ground.grid.cell_m), PaddedCells.of(ground)
+    unseen, beyond = np.ones(cut.sure.size), np.zeros(cut.sure.size)
+    most = 4 * cut.pieces  # filled in place: fresh memory costs more than what is worked out
+    cell, block, share = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
+    count = 0
+    for blocks in cut.alike():
         own, centre_m, size_m = blocks.shapes()
         if len(blocks.unsure):
             own[:, blocks.unsure] *= blocks.partly_valid()
-        cell, share = cells.under(centre_m, size_m)
-        share *= own
-        seen, on = own.sum(axis=0), share.sum(axis=(0, 1))
+        under, part = cells.under(centre_m, size_m)
+        part *= own
+        seen, on = own.sum(axis=0), part.sum(axis=(0, 1))
         pull = np.minimum(seen / np.maximum(on, 1e-12), MOST_PULL)
         unseen[blocks.block], beyond[blocks.block] = np.maximum(0.0, 1.0 - seen), np.maximum(0.0, seen - pull * on)
-        share *= pull
-        kept = share != 0
-        parts.append((cell[kept], np.broadcast_to(blocks.block, kept.shape)[kept], share[kept]))
-    cell, block, share = (np.concatenate(each) for each in zip(*parts, strict=True))
-    window, within = cells.window(cell)
-    return Projection(window, within, block, share, beyond, unseen)
+        part *= pull
+        kept = part != 0
+        some = slice(count, count + int(np.count_nonzero(kept)))
+        cell[some], share[some] = under[kept], part[kept]
+        block[some] = np.broadcast_to(blocks.block, kept.shape)[kept]
+        count = some.stop
+    cell, block, share = cell[:count], block[:count], share[:count]
+    return Projection(cells.placed(cell), cell, block, share, beyond, unseen)
 
 
 _remembered = lru_cache(maxsize=KEPT)(projection_of)
