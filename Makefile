@@ -1,6 +1,6 @@
 # make demo             install, find or fetch the real recording, replay it, print the summary, serve the page
 # make demo SERVE=0     the same, without serving the page
-# make test             install what tests need, run them all, a process for each core, at most 8
+# make test             install what tests need, run them all, three processes for every two cores, at most 8
 # make check            format, lint, types, import contracts, doctests
 # make soak             live cameras with faults at random for hours (SOAK_HOURS=2), and what was found
 # make venv             only the virtual environment
@@ -14,7 +14,8 @@ PYTHON ?= python3
 VENV ?= .venv
 SERVE ?= 1
 TORCH_INDEX ?=
-TEST_PROCESSES ?= logical
+# tests of live cameras wait more than they compute: with a process a core every third core would rest
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print((3 * len(os.sched_getaffinity(0)) + 1) // 2)')
 SOAK_HOURS ?= 2
 
 BIN := $(VENV)/bin

@@ -55,4 +55,4 @@ def dask(*words: str, wrap: tuple[str, ...] = ()) -> Iterator[subprocess.Popen]:
             yield process
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=300)

@@ -28,9 +28,6 @@ REACH = 4.5
 NO_TAP: FloatArray = np.ones(1)
 """Along an axis that is not filtered."""
 
-FEW_CELLS = 4096
-"""Cells whose parts are spread at once, which bounds the memory for it."""
-
 
 def reach_cells(cell_m: float, bandwidth_m: float) -> int:
     """Cells on either side of a place that its kernel reaches."""
@@ -90,19 +87,20 @@ def kernel_share(covered: Covered, wanted: Window, cell_m: float, bandwidth_m: f
 def _by_parts(covered: Covered, wanted: Window, cell_m: float, bandwidth_m: float) -> FloatArray:
     """(rows, cols) of ``wanted``: what cells whose parts are not alike add to :func:`kernel_share`."""
     reach = reach_cells(cell_m, bandwidth_m)
-    taps = np.stack(_taps(cell_m, bandwidth_m, SIDE))[:, ::-1]  # from a part to the cells around it
+    taps = _taps(cell_m, bandwidth_m, SIDE)
     row, col = covered.row + covered.window.row - wanted.row, covered.col + covered.window.col - wanted.col
     near = (row >= -reach) & (row < wanted.rows + reach) & (col >= -reach) & (col < wanted.cols + reach)
     row, col, parts = row[near], col[near], covered.parts[near]
-    rows, cols = wanted.rows + 4 * reach, wanted.cols + 4 * reach  # the margin takes what lies beyond
-    around = np.arange(2 * reach + 1)
-    total = np.zeros(rows * cols)
-    for first in range(0, len(row), FEW_CELLS):
-        some = slice(first, first + FEW_CELLS)
-        spread = np.matmul(np.matmul(taps.T, parts[some]), taps)
-        at = (row[some, None] + reach + around)[:, :, None] * cols + (col[some, None] + reach + around)[:, None, :]
-        total += np.bincount(at.ravel(), spread.ravel(), rows * cols)
-    return total.reshape(rows, cols)[2 * reach : 2 * reach + wanted.rows, 2 * reach : 2 * reach + wanted.cols]
+    if not len(row):
+        return np.zeros(wanted.shape)
+    rows, cols = wanted.rows + 2 * reach, wanted.cols + 4 * reach  # the margin takes what lies beyond
+    spread = parts @ np.stack(taps)[:, ::-1]  # from a part to the columns around it
+    at = (np.arange(SIDE) * rows + row[:, None] + reach) * cols + col[:, None] + reach
+    along_row = np.bincount((at[:, :, None] + np.arange(2 * reach + 1)).ravel(), spread.ravel(), SIDE * rows * cols)
+    inner = along_row.reshape(SIDE, rows, cols)[:, :, 2 * reach : 2 * reach + wanted.cols]
+    each = (_filtered(np.ascontiguousarray(held), NO_TAP, tap) for held, tap in zip(inner, taps, strict=True))
+    total: FloatArray = sum(each, np.zeros((rows, wanted.cols)))
+    return total[reach : reach + wanted.rows]
 
 
 def area_share(

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import ConvexHull
 
 from crowdwatch.calibration.control_points import ControlPoint, point_faults
 from crowdwatch.calibration.opencv_files import read_opencv
@@ -162,6 +161,8 @@ def _plane(
     centre: FloatArray | None,
     settings: tuple[float, float, float, float],
 ) -> GroundPlane:
+    from scipy.spatial import ConvexHull  # 0.4 s, which a process that calibrates nothing has no use for
+
     n = len(xy)
     head_plane_m, pixel_sigma_px, hull_reach, max_sigma_m = settings
     ideal = np.column_stack([undistort(lens, uv), np.ones(n)])
@@ -184,6 +185,8 @@ def _plane(
 
 
 def _warnings(plane: GroundPlane, points: Sequence[ControlPoint], uv: FloatArray, fit: Fit) -> list[str]:
+    from scipy.spatial import ConvexHull  # see _plane
+
     found = []
     if len(points) == 4:
         found.append("with exactly four points the error of the calibration is unknown: survey a fifth point or more.")

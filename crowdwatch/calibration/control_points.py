@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from crowdwatch.core.records import FloatArray
 
@@ -111,6 +110,8 @@ def _single_faults(point: ControlPoint, width: int, height: int) -> Iterator[tup
 
 
 def _twins(values: FloatArray, nearest: float) -> list[tuple[int, int]]:
+    from scipy.spatial import KDTree  # 0.4 s, which a process that reads no points has no use for
+
     return sorted(KDTree(values).query_pairs(nearest))
 
 

@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from crowdwatch.core.ports import Detector
 from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame
@@ -216,6 +214,9 @@ def stitch(
     >>> rows[0].tolist(), rows[1].tolist(), rows[4].tolist()
     ([[-100.0, 0.0, 100.0, 80.0]], [0.6], [False])
     """
+    from scipy.sparse import coo_matrix  # 0.3 s, which a process without tiles has no use for
+    from scipy.sparse.csgraph import connected_components
+
     first, second = _pairs(xyxy_px, class_id, maker, (cut_off & (maker >= 0)).nonzero()[0])
     one, other = tile_px[maker[first]], tile_px[maker[second]]
     strip = np.hstack([np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])])

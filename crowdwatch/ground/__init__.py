@@ -1,9 +1,10 @@
 """Where on the ground is it, and who sees it there? Pixels to metres and back, and the cells that a view reaches.
 
 Everything here is a pure function of :class:`~crowdwatch.core.records.GroundPlane` and arrays: ``lens`` straightens the
-picture, ``homography`` fits control points, ``plane`` maps pixels to the ground and says how well, ``view`` finds the
-area that a camera sees, ``polygons`` checks areas. ``grid`` cuts the ground into cells and ``parts`` each cell into 16
-bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and ``walkable`` the place itself.
+picture, ``homography`` fits control points, ``pose`` makes a plane of a known pose, ``plane`` maps pixels to the ground
+and says how well, ``view`` finds the area that a camera sees, ``polygons`` checks areas. ``grid`` cuts the ground into
+cells and ``parts`` each cell into 16 bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and
+``walkable`` the place itself.
 """
 
 from crowdwatch.ground.cells import AreaCells, Covered, cell_shares, cells_of
@@ -14,20 +15,22 @@ from crowdwatch.ground.homography import Fit, fit_homography, leave_one_out
 from crowdwatch.ground.lens import distort, opencv_lens, undistort, undistort_jacobian
 from crowdwatch.ground.parts import EVERY_PART, SIDE, Masks, nearest_part, parts_at, share_of
 from crowdwatch.ground.plane import (
+    EastNorth,
     anchor_height_m,
+    ground_at,
     heads_fault,
     hull_area,
     picture_edges_px,
-    plane_from_pose,
     position_sigma_m,
-    rotation_matrix,
     sees_ground,
     to_ground,
     to_image,
+    valid_at,
     valid_ground,
     valid_px,
 )
 from crowdwatch.ground.polygons import inside, polygon, polygon_fault
+from crowdwatch.ground.pose import plane_from_pose, rotation_matrix
 from crowdwatch.ground.stature import STATURE_M, statures_px
 from crowdwatch.ground.view import areas_only, ground_seen, head_size_px, visible_area
 from crowdwatch.ground.walkable import Ground, site_ground, walkable_ground
@@ -38,6 +41,7 @@ __all__ = [
     "STATURE_M",
     "AreaCells",
     "Covered",
+    "EastNorth",
     "Fit",
     "Footprint",
     "Grid",
@@ -53,6 +57,7 @@ __all__ = [
     "fisheye_lens",
     "fit_homography",
     "footprint",
+    "ground_at",
     "ground_seen",
     "head_size_px",
     "heads_fault",
@@ -80,6 +85,7 @@ __all__ = [
     "to_image",
     "undistort",
     "undistort_jacobian",
+    "valid_at",
     "valid_ground",
     "valid_px",
     "visible_area",

@@ -61,9 +61,9 @@ class AreaCells:
         row, col = np.nonzero(np.where(exact, asked != 0, (both != 0) & (both != EVERY_PART)))
         parts = _bits(np.where(exact, asked, both)[row, col]).astype(np.float64)
         if self.fine is not None:
-            number = np.cumsum(self.cut).reshape(self.cut.shape)[own] - 1
             edge = exact[row, col]
-            parts[edge] *= self.fine[number[row[edge], col[edge]]]
+            place = (row[edge] + own[0].start) * self.cut.shape[1] + col[edge] + own[1].start
+            parts[edge] *= self.fine[np.searchsorted(np.flatnonzero(self.cut), place)]
         row, col = row + common.row - window.row, col + common.col - window.col
         share[row, col] = parts.mean(axis=(1, 2))
         mixed = np.ptp(parts, axis=(1, 2)) > 0

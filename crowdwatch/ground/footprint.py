@@ -17,10 +17,10 @@ from crowdwatch.ground.plane import (
     anchor_height_m,
     heads_fault,
     hull_area,
+    image_at,
     picture_edges_px,
-    position_sigma_m,
-    to_image,
-    valid_ground,
+    sigma_at,
+    valid_at,
 )
 from crowdwatch.ground.polygons import inside
 
@@ -70,20 +70,18 @@ def reach_m(plane: GroundPlane, heights_m: tuple[float, ...]) -> tuple[float, fl
         AnchorRefused: a height is not 0 and the camera's position is unknown.
     """
     left, top, right, bottom = picture_edges_px(plane.image_hw)
-    u, v = np.meshgrid(np.linspace(left, right, LATTICE), np.linspace(top, bottom, LATTICE))
-    pixels = np.column_stack([u.ravel(), v.ravel()])
+    u, v = np.linspace(left, right, LATTICE), np.linspace(top, bottom, LATTICE)[:, None]
     bounds = []
     for height_m in heights_m:
-        xy, _ = valid_ground(plane, pixels, height_m)
-        known = np.isfinite(xy).all(axis=1)
+        places = valid_at(plane, u, v, height_m)[:2]
+        known = np.isfinite(places[0])
         if not known.any():
             continue
-        lattice = xy.reshape(LATTICE, LATTICE, 2)
-        steps = [np.abs(np.diff(lattice, axis=axis)) for axis in (0, 1)]
-        room = 1.5 * max(
-            (float(np.nanmax(step)) for step in steps if np.isfinite(step).any()), default=plane.max_sigma_m
-        )
-        bounds.append([*(xy[known].min(axis=0) - room), *(xy[known].max(axis=0) + room)])
+        steps = [np.abs(np.diff(at, axis=axis)) for at in places for axis in (0, 1)]
+        largest = np.array([np.fmax.reduce(step, axis=None) for step in steps])
+        room = 1.5 * float(np.nanmax(largest) if np.isfinite(largest).any() else plane.max_sigma_m)
+        inner = [at[known] for at in places]
+        bounds.append([*(at.min() - room for at in inner), *(at.max() + room for at in inner)])
     if not bounds:
         return None
     west, south = np.min(bounds, axis=0)[:2]
@@ -139,44 +137,52 @@ def sees(plane: GroundPlane, anchor: Anchor, counts_heads: bool, xy_m: FloatArra
         xy_m: where they stand.
     """
     height_m = anchor_height_m(anchor, plane)
-    seen = _valid_sigma(plane, xy_m, height_m)[0]
+    east, north = np.ascontiguousarray(xy_m.T)
+    seen = _valid(plane, east, north, height_m)[0]
     if counts_heads and height_m == 0.0 and heads_fault(plane) is None:
-        seen &= _valid_sigma(plane, xy_m, plane.head_plane_m)[0]
+        seen &= _valid(plane, east, north, plane.head_plane_m)[0]
     return seen
 
 
-def _valid_sigma(plane: GroundPlane, xy_m: FloatArray, height_m: float) -> tuple[NDArray[np.bool_], FloatArray]:
-    """(N,) whether ground points are validly seen, and their position error."""
-    uv = to_image(plane, xy_m, height_m)
+def _valid(
+    plane: GroundPlane, east_m: FloatArray, north_m: FloatArray, height_m: float
+) -> tuple[NDArray[np.bool_], FloatArray, tuple[FloatArray, FloatArray]]:
+    """Whether ground points, whose coordinates broadcast, are validly seen; their position errors, NaN outside the
+    picture; and the pixels where they would be."""
+    u, v = image_at(plane, east_m, north_m, height_m)
     left, top, right, bottom = np.array(picture_edges_px(plane.image_hw)) + np.array([-1, -1, 1, 1]) * THERE_AND_BACK_PX
-    valid: NDArray[np.bool_] = (uv[:, 0] >= left) & (uv[:, 0] <= right) & (uv[:, 1] >= top) & (uv[:, 1] <= bottom)
-    sigma = position_sigma_m(plane, uv, height_m)
-    valid &= sigma <= plane.max_sigma_m
+    valid: NDArray[np.bool_] = (u >= left) & (u <= right) & (v >= top) & (v <= bottom)
+    pictured, sigma = np.flatnonzero(valid), np.full(u.shape, np.nan)
+    sigma.ravel()[pictured] = sigma_at(plane, u.ravel()[pictured], v.ravel()[pictured], height_m)
+    valid = sigma <= plane.max_sigma_m
     hull = hull_area(plane)
     if hull is not None:
-        valid[valid] = inside(hull, xy_m[valid])
-    return valid, sigma
+        east, north = (np.broadcast_to(each, u.shape)[valid] for each in (east_m, north_m))
+        valid[valid] = inside(hull, np.stack([east, north], axis=1))
+    return valid, sigma, (u, v)
 
 
 def _seen(plane: GroundPlane, height_m: float, grid: Grid, window: Window) -> tuple[Masks, FloatArray]:
-    """(rows, cols) masks of the parts that are validly seen at a height, and the position error at the centres."""
+    """(rows, cols) masks of the parts that are validly seen at a height, and the position error at the centres of the
+    cells near to what is seen; NaN elsewhere or there, too."""
     rows, cols = window.shape
     around = Window(window.row - 1, window.col - 1, rows + 2, cols + 2)
-    east, north = np.meshgrid(*grid.centres(around))
-    valid, sigma = _valid_sigma(plane, np.column_stack([east.ravel(), north.ravel()]), height_m)
-    good = valid.reshape(around.shape)
-    near = np.zeros(window.shape, dtype=np.int64)
-    for south in range(3):
-        for west in range(3):
-            near += good[south : south + rows, west : west + cols]
-    masks = np.where(near == 9, EVERY_PART, np.uint16(0)).astype(np.uint16)
+    east, north = grid.centres(around)
+    valid, sigma, (u, v) = _valid(plane, east, north[:, None], height_m)
+    good = valid.view(np.uint8)
+    three = good[:-2] + good[1:-1] + good[2:]
+    near = three[:, :-2] + three[:, 1:-1] + three[:, 2:]
+    masks = (near == 9) * EVERY_PART
     row, col = np.nonzero((near > 0) & (near < 9))
     step = (np.arange(SIDE) + 0.5) / SIDE * grid.cell_m
-    x = grid.origin_m[0] + (window.col + col)[:, None] * grid.cell_m + np.tile(step, SIDE)
-    y = grid.origin_m[1] + (window.row + row)[:, None] * grid.cell_m + np.repeat(step, SIDE)
-    fine, _ = _valid_sigma(plane, np.column_stack([x.ravel(), y.ravel()]), height_m)
-    masks[row, col] = packed(fine.reshape(-1, SIDE, SIDE).transpose(1, 0, 2).reshape(SIDE, -1))[0] if len(row) else 0
-    return masks, sigma.reshape(around.shape)[1:-1, 1:-1]
+    x = grid.origin_m[0] + (window.col + col)[:, None] * grid.cell_m + step
+    y = grid.origin_m[1] + (window.row + row)[:, None] * grid.cell_m + step
+    fine = _valid(plane, x[:, None, :], y[:, :, None], height_m)[0]
+    masks[row, col] = packed(fine.transpose(1, 0, 2).reshape(SIDE, -1))[0] if len(row) else 0
+    sigma = sigma[1:-1, 1:-1]
+    row, col = np.nonzero((near > 0) & np.isnan(sigma))  # cells that show in part, not at their centre
+    sigma[row, col] = sigma_at(plane, u[row + 1, col + 1], v[row + 1, col + 1], height_m)
+    return masks, sigma
 
 
 def _grown(masks: list[Masks], grid: Grid, window: Window) -> Window:
@@ -204,9 +210,10 @@ def _px2_m2(plane: GroundPlane, grid: Grid, window: Window) -> FloatArray:
     """(rows, cols) pixels that a square metre takes, by the differences to the neighbours' centres."""
     height_m = plane.head_plane_m if heads_fault(plane) is None else 0.0
     around = Window(window.row - 1, window.col - 1, window.rows + 2, window.cols + 2)
-    east, north = np.meshgrid(*grid.centres(around))
-    uv = to_image(plane, np.column_stack([east.ravel(), north.ravel()]), height_m).reshape(*around.shape, 2)
-    across = (uv[1:-1, 2:] - uv[1:-1, :-2]) / (2 * grid.cell_m)
-    along = (uv[2:, 1:-1] - uv[:-2, 1:-1]) / (2 * grid.cell_m)
-    pixels: FloatArray = np.abs(across[..., 0] * along[..., 1] - across[..., 1] * along[..., 0])
+    east, north = grid.centres(around)
+    across, along = [], []
+    for at in image_at(plane, east, north[:, None], height_m):
+        across.append((at[1:-1, 2:] - at[1:-1, :-2]) / (2 * grid.cell_m))
+        along.append((at[2:, 1:-1] - at[:-2, 1:-1]) / (2 * grid.cell_m))
+    pixels: FloatArray = np.abs(across[0] * along[1] - across[1] * along[0])
     return pixels

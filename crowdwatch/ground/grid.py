@@ -114,7 +114,7 @@ class Grid:
 
     def centres(self, window: Window | None = None) -> tuple[FloatArray, FloatArray]:
         """East of every column's centre (cols,), north of every row's centre (rows,); of a rectangle, or of all."""
-        held = window or self.window
+        held = self.window if window is None else window
         east = self.origin_m[0] + (held.col + np.arange(held.cols) + 0.5) * self.cell_m
         north = self.origin_m[1] + (held.row + np.arange(held.rows) + 0.5) * self.cell_m
         return east, north

@@ -1,38 +1,41 @@
-"""Pixels to metres on the ground and back: homography, pose, and how well both are known."""
+"""Pixels to metres on the ground and back, and how well both are known."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely import affinity
 from shapely.geometry.base import BaseGeometry
 
-from crowdwatch.core.records import Anchor, FloatArray, GroundPlane, Lens
-from crowdwatch.errors import AnchorRefused, CalibrationError
+from crowdwatch.core.records import Anchor, FloatArray, GroundPlane
+from crowdwatch.errors import AnchorRefused
 from crowdwatch.ground.lens import distort, undistort, undistort_jacobian
 from crowdwatch.ground.polygons import inside
 
 __all__ = [
     "BoolArray",
+    "EastNorth",
     "anchor_height_m",
+    "ground_at",
     "heads_fault",
     "hull_area",
+    "image_at",
     "picture_edges_px",
-    "plane_from_pose",
     "position_sigma_m",
-    "rotation_matrix",
     "sees_ground",
+    "sigma_at",
     "to_ground",
     "to_image",
+    "valid_at",
     "valid_ground",
     "valid_px",
 ]
 
 BoolArray: TypeAlias = NDArray[np.bool_]
+EastNorth: TypeAlias = tuple[FloatArray, FloatArray]
 
 
 def to_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> FloatArray:
@@ -54,19 +57,32 @@ def to_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> F
 
     Source: Criminisi, Reid and Zisserman 1997; the shadow formula is the intersection of two similar triangles.
 
+    >>> from crowdwatch.ground.pose import plane_from_pose
     >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 10.0]),
     ...     image_hw=(100, 100))
     >>> [(to_ground(down, np.array([[50.0, 0.0]]), height).round(9) + 0.0).tolist() for height in (0.0, 2.0)]
     [[[5.0, 0.0]], [[4.0, 0.0]]]
     """
-    x, y, w = _homogeneous(plane, undistort(plane.lens, uv_px))
-    ground = np.empty((len(w), 2))
+    return np.stack(ground_at(plane, *_columns(uv_px), height_m), axis=1)
+
+
+def ground_at(plane: GroundPlane, u_px: FloatArray, v_px: FloatArray, height_m: float = 0.0) -> EastNorth:
+    """:func:`to_ground` of pixels whose two coordinates broadcast against each other, as those of a lattice do.
+
+    Returns:
+        East and north, of the shape that both have together.
+    """
+    x, y, w = _homogeneous(plane, *_ideal(plane, u_px, v_px))
     shrink = _shrink(plane, height_m)
-    centre = np.zeros(2) if plane.camera_centre_m is None else plane.camera_centre_m[:2]
+    centre = np.zeros(2) if plane.camera_centre_m is None else plane.camera_centre_m
     with np.errstate(over="ignore", invalid="ignore"):
-        for axis, value in enumerate((x, y)):
-            ground[:, axis] = value / w if height_m == 0 else centre[axis] + (value / w - centre[axis]) * shrink
-    return ground
+        for axis, value in enumerate((x, y)):  # in place: a picture has many pixels
+            value /= w
+            if height_m != 0:
+                value -= centre[axis]
+                value *= shrink
+                value += centre[axis]
+    return x, y
 
 
 def to_image(plane: GroundPlane, xy_m: FloatArray, height_m: float | FloatArray = 0.0) -> FloatArray:
@@ -86,23 +102,41 @@ def to_image(plane: GroundPlane, xy_m: FloatArray, height_m: float | FloatArray 
     Raises:
         AnchorRefused: a height is not 0 and the camera's position is unknown.
 
+    >>> from crowdwatch.ground.pose import plane_from_pose
     >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 10.0]),
     ...     image_hw=(100, 100))
     >>> (to_image(down, np.array([[4.0, 0.0]]), 2.0).round(9) + 0.0).tolist()
     [[50.0, 0.0]]
     """
-    xy = np.asarray(xy_m, dtype=np.float64).reshape(-1, 2)
+    return np.stack(image_at(plane, *_columns(xy_m), height_m), axis=1)
+
+
+def image_at(
+    plane: GroundPlane, east_m: FloatArray, north_m: FloatArray, height_m: float | FloatArray = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """:func:`to_image` of points whose coordinates broadcast against each other, as those of a raster do.
+
+    Returns:
+        Columns and rows, of the shape that the points have together.
+    """
     height = np.asarray(height_m, dtype=np.float64)
-    x, y = xy[:, 0], xy[:, 1]
+    x, y = east_m, north_m
     up_to: float | FloatArray = 1.0
     if np.any(height != 0):
         centre, up = _camera(plane)
         x, y = (x * up - height * centre[0]) / up, (y * up - height * centre[1]) / up
         up_to = (up - height) / up
     g = np.linalg.inv(plane.image_to_ground)
-    u, v, w = (row[0] * x + row[1] * y + row[2] * up_to for row in g)
-    w = np.where(w > 0, w, np.nan)
-    return distort(plane.lens, np.stack([u / w, v / w], axis=1))
+    u, v, w = found = [row[0] * x + row[1] * y for row in g]
+    for value, row in zip(found, g, strict=True):
+        value += row[2] * up_to
+    w[~(w > 0)] = np.nan
+    u /= w
+    v /= w
+    if plane.lens is None:
+        return u, v
+    seen = distort(plane.lens, np.stack([u.ravel(), v.ravel()], axis=1))
+    return seen[:, 0].reshape(u.shape), seen[:, 1].reshape(u.shape)
 
 
 def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> FloatArray:
@@ -125,53 +159,77 @@ def position_sigma_m(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.
 
     Source: Criminisi, Reid and Zisserman 1997 (first-order propagation).
 
+    >>> from crowdwatch.ground.pose import plane_from_pose
     >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 10.0]),
     ...     image_hw=(100, 100), pixel_sigma_px=1.0)
     >>> bool(np.isclose(position_sigma_m(down, np.array([[50.0, 50.0]]))[0], np.sqrt(2) * 0.1))
     True
     """
-    uv = np.asarray(uv_px, dtype=np.float64).reshape(-1, 2)
-    ideal = undistort(plane.lens, uv)
-    x, y, w = _homogeneous(plane, ideal)
-    shrink = _shrink(plane, height_m)
+    return sigma_at(plane, *_columns(uv_px), height_m)
+
+
+def sigma_at(plane: GroundPlane, u_px: FloatArray, v_px: FloatArray, height_m: float = 0.0) -> FloatArray:
+    """:func:`position_sigma_m` of pixels whose two coordinates broadcast against each other."""
+    ideal = _ideal(plane, u_px, v_px)
+    x, y, w = _homogeneous(plane, *ideal)
     with np.errstate(over="ignore", invalid="ignore"):
-        x, y, scale = x / w, y / w, shrink / w
+        x /= w
+        y /= w
+        scale = _shrink(plane, height_m) / w
         g = plane.image_to_ground
         to_metres = [[scale * (row[axis] - at * g[2, axis]) for axis in (0, 1)] for row, at in ((g[0], x), (g[1], y))]
-        variance = _spread(to_metres, plane, uv) * plane.pixel_sigma_px**2
+        variance = _spread(to_metres, plane, u_px, v_px)
+        variance *= plane.pixel_sigma_px**2
         if plane.homography_cov is not None:
-            scaled = np.column_stack([ideal, np.ones(len(ideal))]) * scale[:, None]
+            scaled = np.stack([each * scale for each in (*ideal, 1.0)], axis=-1)
             zero = np.zeros_like(scaled)
             for axis, at in enumerate((x, y)):
                 parts = [scaled, zero] if axis == 0 else [zero, scaled]
-                b = np.concatenate([*parts, -at[:, None] * scaled], axis=1)
-                variance = variance + np.maximum(np.einsum("ni,ni->n", b @ plane.homography_cov, b), 0.0)
+                b = np.concatenate([*parts, -at[..., None] * scaled], axis=-1)
+                variance += np.maximum(np.einsum("...i,...i->...", b @ plane.homography_cov, b), 0.0)
         elif np.isfinite(plane.rmse_m):
-            variance = variance + plane.rmse_m**2
-        sigma: FloatArray = np.sqrt(variance)
+            variance += plane.rmse_m**2
+        sigma: FloatArray = np.sqrt(variance, out=variance)
     return sigma
 
 
-def _homogeneous(plane: GroundPlane, ideal: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The three homogeneous ground coordinates of undistorted pixels, each (N,); the third NaN where none is seen."""
-    u, v = np.ascontiguousarray(ideal.T)
-    x, y, w = found = [row[0] * u for row in plane.image_to_ground]
-    for coordinate, row in zip(found, plane.image_to_ground, strict=True):  # in place: a picture has many pixels
-        coordinate += row[1] * v
+def _columns(points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The two coordinates of (N, 2) points, (N,) each."""
+    first, second = np.ascontiguousarray(np.asarray(points, dtype=np.float64).reshape(-1, 2).T)
+    return first, second
+
+
+def _ideal(plane: GroundPlane, u_px: FloatArray, v_px: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Undistorted pixels; without a lens the pixels themselves, which still broadcast."""
+    if plane.lens is None:
+        return u_px, v_px
+    u, v = np.broadcast_arrays(u_px, v_px)
+    ideal = undistort(plane.lens, np.stack([u.ravel(), v.ravel()], axis=1))
+    return np.ascontiguousarray(ideal[:, 0]).reshape(u.shape), np.ascontiguousarray(ideal[:, 1]).reshape(u.shape)
+
+
+def _homogeneous(plane: GroundPlane, u: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The three homogeneous ground coordinates of undistorted pixels; the third is NaN where none is seen."""
+    x, y, w = found = [row[0] * u + row[1] * v for row in plane.image_to_ground]
+    for coordinate, row in zip(found, plane.image_to_ground, strict=True):
         coordinate += row[2]
     w[~(w > 0)] = np.nan
     return x, y, w
 
 
-def _spread(to_metres: list[list[FloatArray]], plane: GroundPlane, uv: FloatArray) -> FloatArray:
-    """(N,) trace(J J^T) of the derivative by the undistorted pixel, carried on through the lens to the shown one."""
+def _spread(to_metres: list[list[FloatArray]], plane: GroundPlane, u_px: FloatArray, v_px: FloatArray) -> FloatArray:
+    """trace(J J^T) of the derivative by the undistorted pixel, carried on through the lens to the shown one."""
+    total: FloatArray = np.zeros(to_metres[0][0].shape)
     if plane.lens is None:
-        return sum((each**2 for row in to_metres for each in row), np.zeros(len(uv)))
-    by_lens = undistort_jacobian(plane.lens, uv)
-    total = np.zeros(len(uv))
+        for each in (value for row in to_metres for value in row):
+            each *= each
+            total += each
+        return total
+    u, v = np.broadcast_arrays(u_px, v_px)
+    by_lens = undistort_jacobian(plane.lens, np.stack([u.ravel(), v.ravel()], axis=1)).reshape(*total.shape, 2, 2)
     for row in to_metres:
         for axis in (0, 1):
-            total += (row[0] * by_lens[:, 0, axis] + row[1] * by_lens[:, 1, axis]) ** 2
+            total += (row[0] * by_lens[..., 0, axis] + row[1] * by_lens[..., 1, axis]) ** 2
     return total
 
 
@@ -192,14 +250,30 @@ def valid_ground(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -
     Raises:
         AnchorRefused: as :func:`to_ground`.
     """
-    uv = np.asarray(uv_px, dtype=np.float64).reshape(-1, 2)
+    east, north, sigma = valid_at(plane, *_columns(uv_px), height_m)
+    return np.stack([east, north], axis=1), sigma
+
+
+def valid_at(
+    plane: GroundPlane, u_px: FloatArray, v_px: FloatArray, height_m: float = 0.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """:func:`valid_ground` of pixels whose two coordinates broadcast against each other.
+
+    Returns:
+        East, north and position error, of the shape that the pixels have together; NaN where not valid.
+    """
     left, top, right, bottom = picture_edges_px(plane.image_hw)
-    good: BoolArray = (uv[:, 0] >= left) & (uv[:, 0] <= right) & (uv[:, 1] >= top) & (uv[:, 1] <= bottom)
-    sigma, xy = position_sigma_m(plane, uv, height_m), to_ground(plane, uv, height_m)
+    sigma, (east, north) = sigma_at(plane, u_px, v_px, height_m), ground_at(plane, u_px, v_px, height_m)
+    good: BoolArray = ((u_px >= left) & (u_px <= right)) & ((v_px >= top) & (v_px <= bottom))
+    good = good & (sigma <= plane.max_sigma_m)
     hull = hull_area(plane)
-    good &= sigma <= plane.max_sigma_m
-    good &= np.isfinite(xy).all(axis=1) if hull is None else inside(hull, xy)
-    return np.where(good[:, None], xy, np.nan), np.where(good, sigma, np.nan)
+    if hull is None:
+        good &= np.isfinite(east) & np.isfinite(north)
+    else:
+        good &= inside(hull, np.stack([east.ravel(), north.ravel()], axis=1)).reshape(good.shape)
+    for each in (east, north, sigma):
+        each[~good] = np.nan
+    return east, north, sigma
 
 
 def valid_px(plane: GroundPlane, uv_px: FloatArray, height_m: float = 0.0) -> BoolArray:
@@ -243,99 +317,6 @@ def hull_area(plane: GroundPlane) -> BaseGeometry | None:
     hull = shapely.MultiPoint(plane.hull_m).convex_hull
     scaled: BaseGeometry = affinity.scale(hull, plane.hull_reach, plane.hull_reach, origin=hull.centroid)
     return scaled
-
-
-def plane_from_pose(
-    camera_matrix: FloatArray,
-    rotation: FloatArray,
-    translation_m: FloatArray,
-    *,
-    image_hw: tuple[int, int],
-    lens: Lens | None = None,
-    head_plane_m: float = 1.65,
-    rmse_m: float = float("nan"),
-    max_sigma_m: float = 1.0,
-    pixel_sigma_px: float = 2.0,
-    homography_cov: FloatArray | None = None,
-) -> GroundPlane:
-    """Build the ground plane of a camera whose full pose is known.
-
-    p ~ K [r1 r2 t] (X, Y, 1) for the ground z = 0; the camera stands at -R^T t.
-
-    Args:
-        camera_matrix: K, (3, 3) pixels.
-        rotation: R, (3, 3), world (east, north, up) to camera (right, down, forward).
-        translation_m: t, (3,), camera coordinates = R X + t.
-        image_hw: height and width of the picture.
-        lens: how the picture departs from a pinhole.
-        head_plane_m, rmse_m, max_sigma_m, pixel_sigma_px, homography_cov: as in :class:`GroundPlane`.
-
-    Raises:
-        CalibrationError: R is no rotation, the camera is not above the ground, or no pixel sees the ground.
-
-    Source: Hartley and Zisserman 2004, eq. 8.1.
-
-    >>> down = plane_from_pose(np.diag([100.0, 100.0, 1.0]), np.diag([1.0, -1.0, -1.0]), np.array([1.0, 2.0, 10.0]),
-    ...     image_hw=(100, 100))
-    >>> down.camera_centre_m.tolist()
-    [-1.0, 2.0, 10.0]
-    """
-    k, r, t = (np.asarray(a, dtype=np.float64) for a in (camera_matrix, rotation, translation_m))
-    if k.shape != (3, 3) or r.shape != (3, 3) or t.size != 3:
-        raise CalibrationError(
-            f"camera pose: got shapes K {k.shape}, R {r.shape}, t {t.shape}, need (3, 3), (3, 3), (3,)."
-        )
-    t = t.reshape(3)
-    if not (np.isfinite(k).all() and np.isfinite(r).all() and np.isfinite(t).all()) or k[0, 0] * k[1, 1] <= 0:
-        raise CalibrationError("camera pose: K, R and t must be finite and the focal lengths > 0. Check the file.")
-    skew = float(np.abs(r @ r.T - np.eye(3)).max())
-    if skew > 1e-4 or np.linalg.det(r) < 0:
-        raise CalibrationError(
-            f"camera pose: R is no rotation (|R R^T - 1| = {skew:.2g}, det = {np.linalg.det(r):.3f}). "
-            "Check that the matrix is complete and that east, north, up form a right-handed frame."
-        )
-    centre = -r.T @ t
-    if not centre[2] > 0:
-        raise CalibrationError(
-            f"camera pose: the camera lies {centre[2]:.2f} m above the ground, need > 0. Check that z points up "
-            "(survey east, north, up), that the unit is metres, and that R and t map the world to the camera."
-        )
-    g = np.linalg.inv(k @ np.column_stack([r[:, 0], r[:, 1], t]))
-    plane = GroundPlane(
-        image_to_ground=g / np.linalg.norm(g),
-        image_hw=image_hw,
-        lens=lens,
-        camera_centre_m=centre,
-        head_plane_m=head_plane_m,
-        rmse_m=rmse_m,
-        max_sigma_m=max_sigma_m,
-        pixel_sigma_px=pixel_sigma_px,
-        homography_cov=homography_cov,
-    )
-    if not sees_ground(plane):
-        raise CalibrationError(
-            f"camera pose: no pixel of the {image_hw[1]} x {image_hw[0]} picture sees the ground: all depths are "
-            "negative. Either the camera looks at the sky (check the sign of its tilt), or the surveyed world is "
-            "mirrored (north before east: swap them), or the axes are those of computer graphics (calibrate with "
-            "OpenCV's: x right, y down, z forward)."
-        )
-    return plane
-
-
-def rotation_matrix(rotation: FloatArray) -> FloatArray:
-    """Return a rotation as a matrix, given as a (3, 3) matrix or as a Rodrigues vector (3,): axis times angle.
-
-    Raises:
-        CalibrationError: another number of values, or one that is not finite.
-
-    >>> rotation_matrix(np.array([np.pi, 0.0, 0.0])).round(9).tolist()
-    [[1.0, 0.0, 0.0], [0.0, -1.0, -0.0], [0.0, 0.0, -1.0]]
-    """
-    values = np.asarray(rotation, dtype=np.float64)
-    if values.size not in (3, 9) or not np.isfinite(values).all():
-        raise CalibrationError(f"rotation: got {values.tolist()}, need 3 or 9 finite numbers. Check the file.")
-    matrix = cv2.Rodrigues(values.reshape(3, 1))[0] if values.size == 3 else values.reshape(3, 3)
-    return np.asarray(matrix, dtype=np.float64)
 
 
 def sees_ground(plane: GroundPlane) -> bool:

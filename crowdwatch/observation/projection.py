@@ -11,26 +11,18 @@ part on this side.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crowdwatch.core.records import FloatArray, GroundMass, GroundPlane, HeadMass
 from crowdwatch.errors import AnchorRefused, CalibrationError
-from crowdwatch.ground import Grid, Ground, IntArray, Window, heads_fault, to_ground, valid_ground, valid_px
+from crowdwatch.ground import Ground, IntArray, Window, heads_fault
+from crowdwatch.observation.pieces import PaddedCells, cut_blocks
 
 __all__ = ["Projection", "check_plane", "project_to_ground", "projection_of"]
-
-MOST_PIECES = 32
-"""Pieces along a block's side: with a block that covers 16 m they are still as fine as cells of half a metre."""
-
-EDGE_PIECES = 4
-"""The fewest pieces along the side of a block that may be partly valid."""
 
 MOST_PULL = 4.0
 """How many times its own share the part of a block on walkable ground may take. Of a crowd up to a wall only a part of
@@ -42,8 +34,6 @@ DIGITS = np.float32
 
 KEPT = 16
 """Cameras whose shares are remembered: 6 MB each at 1080p. To work them out anew takes less than a counter does."""
-
-EastNorth: TypeAlias = tuple[FloatArray, FloatArray]
 
 _WORKING_OUT = Lock()
 """Held while shares are looked up: frames that are observed at once would work them out once each."""
@@ -88,43 +78,28 @@ def projection_of(plane: GroundPlane, block_px: float, ground: Ground) -> Projec
         AnchorRefused: see :func:`check_plane`.
     """
     check_plane(plane)
-    height, width = plane.image_hw
-    down, across = (_edges(side, block_px) for side in (height, width))
-    pieces_v, pieces_u, sure = _pieces_along(plane, across, down, ground.grid.cell_m)
-    unseen, beyond = np.ones(sure.size), np.zeros(sure.size)
-    walks = np.append(_walkable(ground), False)  # the last is for what lies outside the grid
-    parts = []
-    for code in np.unique(pieces_v * (MOST_PIECES + 1) + pieces_u):
-        k_v, k_u = divmod(int(code), MOST_PIECES + 1)
-        if code == 0:
-            continue  # nothing near it is valid: all of it is unseen
-        rows, cols = np.nonzero((pieces_v == k_v) & (pieces_u == k_u))
-        block = rows * (len(across) - 1) + cols
-        corners = _lattice(across, down, rows, cols, np.arange(k_u + 1) / k_u, np.arange(k_v + 1) / k_v)
-        on_ground = to_ground(plane, corners.reshape(-1, 2), plane.head_plane_m).reshape(corners.shape)
-        own, centre_m, size_m = _shapes(on_ground)
-        unsure = np.flatnonzero(~sure[rows, cols])
-        middles = (np.arange(k_u) + 0.5) / k_u, (np.arange(k_v) + 0.5) / k_v
-        valid = np.ones(own.shape, dtype=np.bool_)
-        valid[:, unsure] = _valid(plane, _lattice(across, down, rows[unsure], cols[unsure], *middles))
-        cell, share = _on_cells(ground.grid, centre_m, size_m)
-        own *= valid
-        share *= own
-        share *= walks[cell]
-        seen, on = own.sum(axis=0), share.sum(axis=(0, 1))
+    cut, cells = cut_blocks(plane, block_px, ground.grid.cell_m), PaddedCells.of(ground)
+    unseen, beyond = np.ones(cut.sure.size), np.zeros(cut.sure.size)
+    most = 4 * cut.pieces  # filled in place: fresh memory costs more than what is worked out
+    cell, block, share = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
+    count = 0
+    for blocks in cut.alike():
+        own, centre_m, size_m = blocks.shapes()
+        if len(blocks.unsure):
+            own[:, blocks.unsure] *= blocks.partly_valid()
+        under, part = cells.under(centre_m, size_m)
+        part *= own
+        seen, on = own.sum(axis=0), part.sum(axis=(0, 1))
         pull = np.minimum(seen / np.maximum(on, 1e-12), MOST_PULL)
-        unseen[block], beyond[block] = np.maximum(0.0, 1.0 - seen), np.maximum(0.0, seen - pull * on)
-        kept = np.flatnonzero(share)
-        giver = kept % len(block)
-        parts.append((cell.ravel()[kept], block[giver], share.ravel()[kept] * pull[giver]))
-    nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-    cell, block, share = (np.concatenate(each) for each in zip(nothing, *parts, strict=True))
-    filled = np.zeros(ground.grid.shape, dtype=np.bool_)
-    filled.ravel()[cell] = True
-    window = _around(*np.nonzero(filled))
-    within = np.zeros(ground.grid.shape, dtype=np.int64)
-    within[window.slices] = np.arange(window.rows * window.cols).reshape(window.shape)
-    return Projection(window, within.ravel()[cell], block, share, beyond, unseen)
+        unseen[blocks.block], beyond[blocks.block] = np.maximum(0.0, 1.0 - seen), np.maximum(0.0, seen - pull * on)
+        part *= pull
+        kept = part != 0
+        some = slice(count, count + int(np.count_nonzero(kept)))
+        cell[some], share[some] = under[kept], part[kept]
+        block[some] = np.broadcast_to(blocks.block, kept.shape)[kept]
+        count = some.stop
+    cell, block, share = cell[:count], block[:count], share[:count]
+    return Projection(cells.placed(cell), cell, block, share, beyond, unseen)
 
 
 _remembered = lru_cache(maxsize=KEPT)(projection_of)
@@ -183,104 +158,3 @@ def project_to_ground(mass: HeadMass, plane: GroundPlane, ground: Ground, *, mov
         fewer_frac=mass.fewer_frac,
         more_frac=mass.more_frac,
     )
-
-
-def _edges(side: int, block_px: float) -> FloatArray:
-    """Edges of the blocks along one side; the last one is cut by the picture's edge (as in ``HeadMass``)."""
-    edges: FloatArray = np.minimum(np.arange(math.ceil(side / block_px - 1e-9) + 1) * block_px, side)
-    return edges
-
-
-def _pieces_along(
-    plane: GroundPlane, across: FloatArray, down: FloatArray, cell_m: float
-) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
-    """(rows, cols) pieces along the upright and the level side of each block, powers of two, so that none is larger
-    than a cell; 0 where the block and all around it is invalid. And whether it and all around it is valid."""
-    u, v = np.meshgrid(across, down)
-    ground, sigma = valid_ground(plane, np.column_stack([u.ravel(), v.ravel()]), plane.head_plane_m)
-    lattice = ground.reshape(len(down), len(across), 2)
-    good = np.isfinite(sigma).reshape(len(down), len(across)).astype(np.int64)
-    wide = np.pad(good[:-1, :-1] + good[:-1, 1:] + good[1:, :-1] + good[1:, 1:], 1, mode="edge")
-    rows, cols = len(down) - 1, len(across) - 1
-    near = np.sum([wide[r : r + rows, c : c + cols] for r in range(3) for c in range(3)], axis=0)
-    sides = []
-    for axis in (0, 1):
-        length = np.hypot(*np.moveaxis(np.diff(lattice, axis=axis), 2, 0))
-        both = (length[:, :-1], length[:, 1:]) if axis == 0 else (length[:-1], length[1:])
-        span_m = np.fmax(*both)
-        span_m = np.where(np.isnan(span_m), np.nanmax(span_m, initial=cell_m), span_m)  # no corner of it is valid
-        pieces = 2 ** np.ceil(np.log2(np.clip(span_m / cell_m, 1, MOST_PIECES)))
-        pieces = np.where(near == 36, pieces, np.maximum(pieces, EDGE_PIECES))
-        sides.append(np.where(near == 0, 0, pieces).astype(np.int64))
-    return sides[0], sides[1], near == 36
-
-
-def _lattice(
-    across: FloatArray, down: FloatArray, rows: IntArray, cols: IntArray, at_u: FloatArray, at_v: FloatArray
-) -> FloatArray:
-    """(len(at_v), len(at_u), blocks, 2) pixels at these shares of the sides of some blocks."""
-    left, top = across[cols], down[rows]
-    uv = np.empty((len(at_v), len(at_u), len(rows), 2))
-    uv[..., 0] = left + (across[cols + 1] - left) * at_u[:, None]
-    uv[..., 1] = top + (down[rows + 1] - top) * at_v[:, None, None]
-    return uv
-
-
-def _shapes(corners_m: FloatArray) -> tuple[FloatArray, EastNorth, EastNorth]:
-    """Of the pieces between (k_v + 1, k_u + 1, blocks, 2) corners on the ground, (pieces, blocks): the share of the
-    block's ground, the middle, and the sides of an upright box of the same variance."""
-    blocks = corners_m.shape[2]
-    across, along, centre, size = [], [], [], []
-    for axis in (0, 1):
-        at = np.ascontiguousarray(corners_m[..., axis])
-        a, b, d, c = at[:-1, :-1], at[:-1, 1:], at[1:, :-1], at[1:, 1:]
-        across.append((b + c - a - d) / 2)
-        along.append((d + c - a - b) / 2)
-        centre.append(((a + b + c + d) / 4).reshape(-1, blocks))
-        size.append(np.sqrt(across[axis] ** 2 + along[axis] ** 2).reshape(-1, blocks))
-    area = np.nan_to_num(np.abs(across[0] * along[1] - across[1] * along[0])).reshape(-1, blocks)
-    whole = np.broadcast_to(area.sum(axis=0), area.shape)
-    share = np.divide(area, whole, out=np.zeros(area.shape), where=whole > 0)
-    return share, (centre[0], centre[1]), (size[0], size[1])
-
-
-def _valid(plane: GroundPlane, middles_px: FloatArray) -> NDArray[np.bool_]:
-    """(pieces, blocks) whether the middle of each piece shows valid ground."""
-    valid: NDArray[np.bool_] = valid_px(plane, middles_px.reshape(-1, 2), plane.head_plane_m)
-    return valid.reshape(middles_px.shape[0] * middles_px.shape[1], middles_px.shape[2])
-
-
-def _on_cells(grid: Grid, centre_m: EastNorth, size_m: EastNorth) -> tuple[IntArray, FloatArray]:
-    """(4, pieces, blocks) the cells that upright boxes lie on, -1 outside the grid, and the share of each box there."""
-    places = []
-    for axis in (0, 1):
-        size = np.clip(np.nan_to_num(size_m[axis] / grid.cell_m, nan=1.0), 1e-6, 1.0)
-        low = np.nan_to_num((centre_m[axis] - grid.origin_m[axis]) / grid.cell_m, nan=-2.0) - size / 2
-        first = np.floor(low)
-        in_first = np.minimum(1.0, (first + 1 - low) / size)
-        at, count = first.astype(np.int64), grid.shape[1 - axis]
-        within = [(at >= 0) & (at < count), (at >= -1) & (at < count - 1)]
-        places.append((at, within, (in_first, 1 - in_first)))
-    (col, col_within, across), (row, row_within, along) = places
-    cell = np.empty((4, *row.shape), dtype=np.int64)
-    share = np.empty(cell.shape)
-    southwest = row * grid.shape[1] + col
-    for corner, (east, north) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
-        step = north * grid.shape[1] + east
-        cell[corner] = np.where(col_within[east] & row_within[north], southwest + step, -1)
-        share[corner] = across[east] * along[north]
-    return cell, share
-
-
-def _walkable(ground: Ground) -> NDArray[np.bool_]:
-    """(cells,) whether people can be there."""
-    walks = np.zeros(ground.grid.shape, dtype=np.bool_)
-    walks[ground.walkable.window.slices] = ground.walkable.share > 0
-    return walks.ravel()
-
-
-def _around(row: IntArray, col: IntArray) -> Window:
-    """The smallest rectangle around some cells; a single cell where there are none."""
-    if not len(row):
-        return Window(0, 0, 1, 1)
-    return Window(int(row.min()), int(col.min()), int(np.ptp(row)) + 1, int(np.ptp(col)) + 1)

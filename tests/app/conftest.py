@@ -280,7 +280,7 @@ def open_page() -> Callable[..., Page]:
     """Open the page as a new visitor."""
 
     def open_it(**query: str) -> Page:
-        test = AppTest.from_file(APP, default_timeout=30)
+        test = AppTest.from_file(APP, default_timeout=120)
         for key, value in query.items():
             test.query_params[key] = value
         test.run()

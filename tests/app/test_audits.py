@@ -157,7 +157,7 @@ def table_page(lang: str = "en") -> AppTest:
 
         hand_counts()
 
-    test = AppTest.from_function(script, default_timeout=30)
+    test = AppTest.from_function(script, default_timeout=120)
     test.query_params["lang"] = lang
     test.run()
     assert not test.exception

@@ -279,7 +279,7 @@ def test_the_store_of_a_replay_goes_by_environment_not_by_command_line(
     said.write_text("import os, sys; print(os.environ['CROWDWATCH_STORE']); sys.exit(3)")
     monkeypatch.setattr("crowdwatch.ui.launch.replay_command", lambda *_: [sys.executable, str(said)])
     started = start_replay(run, 2.0, "postgresql://u:hunter2@h/d", 0)
-    assert started.process.wait(timeout=30) == 3
+    assert started.process.wait(timeout=300) == 3
     assert started.fault() == "postgresql://***@h/d"
     started.said.unlink()
 

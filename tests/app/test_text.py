@@ -51,7 +51,7 @@ def test_no_page_reads_a_name_as_more_than_text(hostile: Any, page: str) -> None
 
         getattr(watch, name)()
 
-    test = AppTest.from_function(show, args=(page,), default_timeout=60).run()
+    test = AppTest.from_function(show, args=(page,), default_timeout=120).run()
     assert not test.exception, test.exception
     html = "\n".join(element.proto.body for element in test.get("html"))
     assert "<img src=x>" not in html

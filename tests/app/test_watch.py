@@ -413,7 +413,7 @@ def test_the_journal_lists_every_transition(seed: Any) -> None:
 
         journal()
 
-    test = AppTest.from_function(script, default_timeout=30).run()
+    test = AppTest.from_function(script, default_timeout=120).run()
     assert not test.exception
     table = test.dataframe[0].value
     assert table["What"].tolist() == [

@@ -290,7 +290,7 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
         _hangs(page, served[1], said=True)
         page.screenshot(path=tmp_path / "alive-again.png")
         pace(store, 0)
-        assert engine.wait(timeout=120) == 0, (tmp_path / "engine.log").read_text()
+        assert engine.wait(timeout=600) == 0, (tmp_path / "engine.log").read_text()
         expect(page.get_by_text("finished", exact=True)).to_be_visible()
         focus_with_tab(page, "Save the count")
         page.keyboard.press("Enter")

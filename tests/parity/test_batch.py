@@ -1,7 +1,7 @@
 """A batch on a real Dask cluster gives what a replay gives, whatever the workers and the length of its chunks.
 
-``real`` is the real recording at half of its rate, seen by the shipped models. ``drawn`` is the synthetic example with
-small pictures, seen by perfect models: ``TruthDetector`` and ``TruthCounter``.
+``real`` is the real recording at a quarter of its rate, seen by the shipped models. ``drawn`` is the synthetic example
+with small pictures, seen by perfect models: ``TruthDetector`` and ``TruthCounter``.
 """
 
 import json
@@ -31,7 +31,7 @@ from pipelines.batch.observe_batch import BatchOptions, run_batch, status
 NS = 1_000_000_000
 REAL_S = (28, 38)
 """Frames 196 to 265: past the keyframe at 250, so that chunks seek to either, and with alerts."""
-REAL_HZ = 3.5
+REAL_HZ = 1.75
 DRAWN_S = (0, 70)
 
 
@@ -96,7 +96,7 @@ def real_replay(real, tmp_path_factory, data_dir, models_dir):
     folder = tmp_path_factory.mktemp("replay")
     summary = replayed(folder, real, REAL_S)
     assert summary.totals.alerts  # equal because nothing happened would be no evidence
-    assert summary.totals.observations == 10 * REAL_HZ
+    assert summary.totals.observations == round(10 * REAL_HZ)
     return folder, summary
 
 
@@ -150,7 +150,7 @@ def killed(folder, path, *, chunk_s, stage, done, batch_frames=1):
     script.write_text(KILLED, encoding="utf-8")
     words = [sys.executable, script, path, folder, DRAWN_S[1], chunk_s, batch_frames, stage, done]
     # its pipes are its worker's, too: this returns when both have ended
-    ended = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=600)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
@@ -202,16 +202,16 @@ def test_a_killed_worker_loses_nothing(drawn_path, drawn_replay, tmp_path):
         "--store", url(tmp_path), "--to", str(DRAWN_S[1]), "--chunk-s", "2", "--json",
     ]  # fmt: skip
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while chunks_kept(tmp_path) < 3:
             assert process.poll() is None, process.stdout.read()
-            assert time.monotonic() < deadline, "no chunk was kept within a minute"
+            assert time.monotonic() < deadline, "no chunk was kept within five minutes"
             time.sleep(0.01)
         workers = [pid for pid in children(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
         assert chunks_kept(tmp_path) < 35  # there was something to lose
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=600)
     assert workers
     assert process.returncode == 0, said
     facts = json.loads(next(tmp_path.rglob("summary.json")).read_text())

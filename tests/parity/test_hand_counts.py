@@ -1,20 +1,21 @@
 """Hand counts reach the readings of the next run, of every driver alike, and stay with its log.
 
-A perfect model: the runs are of the synthetic example, where ``TruthDetector`` finds everybody. The tests make up by
-how much a hand count differs from it.
+A perfect model: the runs are of the synthetic example with small pictures, where ``TruthDetector`` finds everybody. The
+tests make up by how much a hand count differs from it.
 """
 
 import shutil
+import tempfile
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import drawn_square
 from typer.testing import CliRunner
 
 from crowdwatch import config
 from crowdwatch.analytics.audit import Audit, of_program
-from crowdwatch.assets.examples import example
 from crowdwatch.commands import audit_commands
 from crowdwatch.core.outcomes import Quality
 from crowdwatch.core.reasons import Code, Reason
@@ -25,16 +26,20 @@ from pipelines.batch.observe_batch import BatchOptions, run_batch
 
 S = 1_000_000_000
 SECONDS = 45
-LOADED = config.load(example("synthetic"))
-SOURCE = LOADED.cameras[0].source.model_copy(update={"capture_rate_hz": 1.0})
-EVENT = (
-    LOADED.model_copy(  # boxes alone, once a second: where density maps go is worked out anew in every run, for seconds
-        update={
-            "cameras": [LOADED.cameras[0].model_copy(update={"source": SOURCE})],
-            "counter": LOADED.counter.model_copy(update={"model": "none"}),
-        }
+
+
+def once_a_second():
+    """Boxes alone, once a second: where density maps go is worked out anew in every run, for seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = config.load(drawn_square(Path(folder)))
+    source = loaded.cameras[0].source.model_copy(update={"capture_rate_hz": 1.0})
+    cameras = [loaded.cameras[0].model_copy(update={"source": source})]
+    return loaded.model_copy(
+        update={"cameras": cameras, "counter": loaded.counter.model_copy(update={"model": "none"})}
     )
-)
+
+
+EVENT = once_a_second()
 START = EVENT.cameras[0].source.start_ns
 
 

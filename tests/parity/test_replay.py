@@ -148,7 +148,7 @@ def test_a_killed_run_resumes_to_the_same_result(whole, event, path, tmp_path):
         "--store", f"sqlite:///{tmp_path}/store.sqlite", "--to", str(SECONDS), "--no-pictures",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(tmp_path.rglob("timeline/*.parquet")):  # the first closed piece of the log
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline, "no piece of the log was closed within two minutes"

@@ -264,7 +264,7 @@ def command(event, runs, *words):
 
 
 def finished(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=3000)
     assert "Traceback" not in out + err
     return process.returncode, out, err
 
@@ -278,7 +278,7 @@ def resumed(run, event, runs):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_in_the_middle_resumes_to_the_same_alerts(run, refused, drawn, whole, tmp_path, number):
     process = subprocess.Popen(command(drawn, tmp_path, "--speed", "5"), **PIPES)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not list(tmp_path.rglob("*.jpg")):  # the first tick is through
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -306,7 +306,7 @@ def test_a_disk_that_fills_in_the_middle_resumes_to_the_same_alerts(run, drawn, 
 
 def test_nobody_reads_the_output(tmp_path):
     words = shlex.join([sys.executable, "-m", "crowdwatch", "check", str(SYNTHETIC), "--explain"])
-    done = subprocess.run(["bash", "-c", f"{words} | head -1"], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(["bash", "-c", f"{words} | head -1"], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.startswith("key")
     assert done.stderr == ""
 

@@ -23,6 +23,7 @@ from crowdwatch.core.site import HandOver
 from crowdwatch.drivers import build
 from crowdwatch.drivers.configuration import RunConfiguration
 from crowdwatch.ground import plane_from_pose, statures_px
+from crowdwatch.sources.synthetic import looking_down
 
 from .test_site_commands import ran
 
@@ -110,6 +111,14 @@ def weights(image_px, rho_p_m2):
     column = int((0.0 - grid.origin_m[0]) / grid.cell_m) - seen.window.col
     north = grid.centres(seen.window)[1]
     return north, np.where(seen.heads_share[:, column] > 0.9, heads.weight[:, column], np.nan)
+
+
+def test_a_drone_that_looks_past_the_site_sees_none_of_it():
+    away = looking_down((300.0, 300.0, 30.0), (340.0, 340.0))
+    drone = replace(camera("d", away), image_px=1280)
+    seen = view_camera(view_site(square()), drone, away)
+    assert not seen.window
+    assert seen.unboxed.shape == seen.window.shape
 
 
 def test_ground_where_people_look_too_small_is_left_to_the_density_map():

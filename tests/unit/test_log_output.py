@@ -111,7 +111,7 @@ def test_the_workers_of_a_batch_follow_their_command(tmp_path):
         [sys.executable, "-m", "crowdwatch", *words, "--runs", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     said = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]

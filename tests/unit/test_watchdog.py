@@ -229,7 +229,7 @@ def letter(kind: Kind = Kind.DOWN) -> Letter:
 
 
 def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.01)
