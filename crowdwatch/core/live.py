@@ -43,6 +43,7 @@ class StreamStatus:
         offset_s: the stream's own clock less event time, where the stream has one; NaN elsewhere.
         sigma_s: standard error of the pictures' event time.
         host: where it is read.
+        sample_hz: pictures that are to be analysed per second now, where its station says so.
         dropped: pictures that came and were not decoded whole: damaged on the way, or decoding was late.
     """
 
@@ -63,6 +64,7 @@ class StreamStatus:
     sigma_s: float = 0.0
     host: str = ""
     dropped: int = 0
+    sample_hz: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 
 from crowdwatch import config
@@ -23,6 +22,7 @@ from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import LiveClock
 from crowdwatch.drivers.configuration import RunConfiguration, measured
 from crowdwatch.drivers.lifecycle import PictureSink, StoreSink, Summary, begin, closing_run, leave_log, new_folder
+from crowdwatch.drivers.live.cameras import sampling
 from crowdwatch.drivers.live.keeping import KeepingSink
 from crowdwatch.drivers.live.lease import LeaseKeeper, take_lease
 from crowdwatch.drivers.live.live_stream import LATENESS_S, LiveCounts, LiveStream
@@ -210,13 +210,6 @@ def _clock_of(run: Run, clock: EventClock, last_tick_ns: int | None, tick_ns: in
     return replace(clock, anchor_wall_ns=run.from_ns, anchor_mono_ns=begun_mono_ns)
 
 
-def _sampled(event: EventFile) -> dict[str, Fraction | None]:
-    """How often pictures of each camera are analysed; None is every one."""
-    return {
-        camera.id: None if camera.sample_hz is None else Fraction(str(camera.sample_hz)) for camera in event.cameras
-    }
-
-
 def _run(
     run: Run, configuration: RunConfiguration, log: LiveLog, store: Store, board: Board, options: LiveOptions,
     *, resumed: bool,
@@ -233,6 +226,7 @@ def _run(
     into = StoreSink(outbox)
     options.started(run)
     live_clock = LiveClock(clock)
+    sampled = {camera.id: sampling(configuration.event, camera) for camera in configuration.event.cameras}
     faults: list[LiveStream] = []
     with (
         closing_run(store, run, live_clock, options.stop, outbox, lambda: [f for s in faults for f in s.faults]),
@@ -250,7 +244,8 @@ def _run(
         stream = LiveStream(
             observers, site.cameras, clock, tick_ns,
             lateness_s=options.lateness_s, to_ns=to_ns, stop=options.stop, board=board, metrics=metrics,
-            sample_hz=_sampled(configuration.event),
+            sample_hz={key: hz for key, (hz, _) in sampled.items()},
+            lead_ns={key: lead for key, (_, lead) in sampled.items()},
         )  # fmt: skip
         keeper = Keeper(
             log, totals, into, Telling(metrics, stream, outbox, board, sink), board, before.alerts, before.ids

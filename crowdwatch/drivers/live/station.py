@@ -190,9 +190,10 @@ class Station:
             if isinstance(each, StreamStatus):
                 watching = self._watching.get(each.camera_id)
                 analysed = 0 if watching is None else watching.analysed
-                each = replace(each, analysed=analysed, host=each.host or self._host)
-                self._statuses[each.camera_id] = each
                 pace = self._paces.get(each.camera_id, Pace(self._load.wanted_hz[each.camera_id]))
+                hz = None if pace.sample_hz is None else float(pace.sample_hz)
+                each = replace(each, analysed=analysed, host=each.host or self._host, sample_hz=hz)
+                self._statuses[each.camera_id] = each
                 each = self._load.said(each, pace, self._measured_hz(each.camera_id))
                 if self._link_is_slow():
                     each = replace(each, message=f"{each.message} {SLOW_LINK}".strip())
