@@ -20,7 +20,8 @@ def program_folder() -> Path | None:
 
 
 class PgServer:
-    """A fresh cluster on a socket in a temporary folder, no TCP. What is committed outlives its processes, though not the machine."""
+    """A fresh cluster on a socket in a temporary folder, no TCP. What is committed outlives its processes, though not
+    the machine."""
 
     def __init__(self, programs: Path) -> None:
         self.programs = programs
@@ -40,7 +41,8 @@ class PgServer:
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
     def start(self) -> None:
-        self._run("pg_ctl", "-o", f"-k {self.folder} -c listen_addresses='' -c fsync=off", "-l", f"{self.folder}/log", "-w", "start")
+        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off"
+        self._run("pg_ctl", "-o", options, "-l", f"{self.folder}/log", "-w", "start")
 
     def stop(self) -> None:
         """As where the power goes."""

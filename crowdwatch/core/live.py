@@ -44,6 +44,7 @@ class StreamStatus:
         sigma_s: standard error of the pictures' event time.
         host: where it is read.
         sample_hz: pictures that are to be analysed per second now, where its station says so.
+        work: seconds a second that its station's workers spend on its pictures; None where that is not known yet.
         dropped: pictures that came and were not decoded whole: damaged on the way, or decoding was late.
     """
 
@@ -65,6 +66,7 @@ class StreamStatus:
     host: str = ""
     dropped: int = 0
     sample_hz: float | None = None
+    work: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
