@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -341,6 +341,7 @@ def step(
     actions: Iterable[OperatorAction],
     t_ns: int,
     stale_s: Mapping[str, float],
+    starting: Collection[str] = (),
 ) -> tuple[AlarmBook, tuple[AlertEvent, ...]]:
     """Take in one tick: operators' actions first, then every zone's reading.
 
@@ -352,6 +353,7 @@ def step(
             lower level than the alarm has now, changes nothing.
         t_ns: the tick.
         stale_s: per zone, how long a gap an on-delay may bridge.
+        starting: zones that may be blind still, since the run has just begun.
     """
     timers = {zone_id: dict(of_zone) for zone_id, of_zone in book.timers.items()}
     standing = dict(book.standing)
@@ -380,7 +382,7 @@ def step(
             held_ns.pop(zone_id, None)
         for alarm, why in (
             (CROWDING, crowding.cause),
-            (BLINDNESS, _blindness(reading, of.watch_blindness, own, sight, bridge_s)),
+            (BLINDNESS, _blindness(reading, of.watch_blindness and zone_id not in starting, own, sight, bridge_s)),
         ):
             old = standing.get((zone_id, alarm), _Standing())
             if alarm == CROWDING and crowding.phase_id and why.level < old.level:

@@ -29,7 +29,11 @@ from crowdwatch.core.records import CameraFault, FloatArray, LogEvent, Observati
 from crowdwatch.core.site import Camera
 from crowdwatch.errors import LogCorrupt
 
-__all__ = ["State", "advance", "start"]
+__all__ = ["START_GRACE_S", "State", "advance", "start"]
+
+START_GRACE_S = 10.0
+"""A zone that nobody has seen since the run began is unknown at once, and raises blindness after this time: cameras are
+opened and models loaded meanwhile. Nothing that was seen once is excused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +280,10 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     doubts = Doubts(lost, falls.by_zone, disagreements(view, witnesses))
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
     readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
-    book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
+    never_seen = {reading.zone_id for reading in readings} - seen_ns.keys()
+    starting = never_seen if t_ns - started_ns <= START_GRACE_S * 1e9 else frozenset[str]()
+    bridges = _bridges(view, coverage)
+    book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, bridges, starting)
     readings = tuple(_with_level(reading, book) for reading in readings)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)

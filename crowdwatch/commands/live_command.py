@@ -29,7 +29,7 @@ from crowdwatch.commands.terminal import (
 if TYPE_CHECKING:
     from crowdwatch.core.runs import Run
     from crowdwatch.drivers.live.live_stream import LiveCounts
-    from crowdwatch.telemetry.live_metrics import LiveMetrics
+    from crowdwatch.telemetry.engine_signs import Signs
 
 __all__ = ["live"]
 
@@ -121,12 +121,12 @@ def left_out(counts: LiveCounts) -> list[str]:
     return said + ([f"{counts.left_ticks} ticks were left out: the engine was behind."] if counts.left_ticks else [])
 
 
-def _serving(address: str, port: int | None) -> Callable[[LiveMetrics], AbstractContextManager[object]]:
+def _serving(address: str, port: int | None) -> Callable[[Signs], AbstractContextManager[object]]:
     from crowdwatch.telemetry.serving import Serving, metrics_routes
 
     if port is None:
         return nullcontext
-    return lambda metrics: Serving(metrics_routes(metrics), address, port)
+    return lambda signs: Serving(metrics_routes(signs), address, port)
 
 
 def _say(text: str) -> None:

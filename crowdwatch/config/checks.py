@@ -23,6 +23,7 @@ from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, l
 from crowdwatch.config.maps import map_fault
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
 from crowdwatch.config.schema import (
+    TICK_S,
     CameraFile,
     GateFile,
     Limits,
@@ -96,8 +97,8 @@ def check(document: Document) -> None:
     _counter_times(document, parts)
     _phases(document, parts)
     _limits(document, parts)
-    if parts.readings is not None and parts.readings.window_s < parts.readings.tick_s:
-        window, tick = parts.readings.window_s, parts.readings.tick_s
+    if parts.readings is not None and parts.readings.window_s < (parts.readings.tick_s or TICK_S):
+        window, tick = parts.readings.window_s, parts.readings.tick_s or TICK_S
         text = f"got {window:g} s, need >= tick_s {tick:g} s. Lengthen the window or shorten the tick."
         document.fault(("readings", "window_s"), text)
 

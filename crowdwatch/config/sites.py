@@ -70,7 +70,7 @@ def to_site(event: EventFile) -> Site:
         gates=gates,
         cameras=tuple(_camera(camera, event, watched) for camera in event.cameras),
         phases=_phases(event),
-        tick_s=event.readings.tick_s,
+        tick_s=event.tick_s,
         window_s=event.readings.window_s,
         cell_m=event.readings.cell_m,
         bandwidth_m=event.readings.bandwidth_m,

@@ -43,6 +43,8 @@ class StreamStatus:
         offset_s: the stream's own clock less event time, where the stream has one; NaN elsewhere.
         sigma_s: standard error of the pictures' event time.
         host: where it is read.
+        sample_hz: pictures that are to be analysed per second now, where its station says so.
+        work: seconds a second that its station's workers spend on its pictures; None where that is not known yet.
         dropped: pictures that came and were not decoded whole: damaged on the way, or decoding was late.
     """
 
@@ -63,6 +65,8 @@ class StreamStatus:
     sigma_s: float = 0.0
     host: str = ""
     dropped: int = 0
+    sample_hz: float | None = None
+    work: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,8 @@ def open_live(
 ) -> tuple[Detector, HeadCounter | None]:
     """What looks at the pictures of a live camera: its detector, and its counter where one runs.
 
-    Its schedules go by the picture that was analysed before, since pictures may be left out. A drawn scene, which is
+    Its schedules go by the picture that was analysed before, since pictures may be left out, and streams take turns in
+    counting heads, which takes longer than all else: none has to wait for all others. A drawn scene, which is
     played again and again from ``begins_ns`` on, tells its own truth.
 
     Raises:
@@ -273,7 +274,9 @@ def open_live(
     heads = _heads(event, camera, counter, models.ground())
     if heads is None:
         return detector, None
-    return detector, replace(heads, schedule=replace(heads.schedule, sample_hz=None))
+    every_ns = round(heads.schedule.every_s * 1_000_000_000)
+    shift_ns = every_ns * event.cameras.index(entry) // len(event.cameras) if entry.source.live else 0
+    return detector, replace(heads, schedule=replace(heads.schedule, sample_hz=None, shift_ns=shift_ns))
 
 
 def open_feeds(event: EventFile, site: Site | None = None, models: Models | None = None) -> list[Feed]:

@@ -139,7 +139,7 @@ def _audited(event: EventFile, store: Store, models: Models) -> EventFile:
 def _as_logged(event: EventFile, logged: EventFile) -> EventFile:
     """An event file with what was measured for an earlier run where it says nothing itself: the intervals of the
     models that made the log, and what hand counts said of the cameras. How large the detector saw people is the log's:
-    its pictures are not looked at again."""
+    its pictures are not looked at again; so is the time between its ticks."""
     parts: dict[str, Any] = {}
     for key in ("detector", "counter"):
         settings = getattr(event, key)
@@ -147,6 +147,8 @@ def _as_logged(event: EventFile, logged: EventFile) -> EventFile:
         parts[key] = settings.model_copy(update={"intervals": table})
     looked = {key: getattr(logged.detector, key) for key in ("image_px", "image_px_most")}
     parts["detector"] = parts["detector"].model_copy(update=looked)
+    tick_s = event.readings.tick_s or logged.readings.tick_s
+    parts["readings"] = event.readings.model_copy(update={"tick_s": tick_s})
     if event.readings.hand_counts != "none":
         biases = {camera.id: camera.bias for camera in logged.cameras}
         parts["cameras"] = [

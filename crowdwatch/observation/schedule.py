@@ -9,7 +9,7 @@ import numpy as np
 
 from crowdwatch.core.records import Positions
 
-__all__ = ["NS", "Schedule", "due", "first_of_span"]
+__all__ = ["NS", "Schedule", "due", "first_of_span", "lead_ns"]
 
 NS = 1_000_000_000
 
@@ -18,17 +18,33 @@ SQUARE_M = 2.0
 dense spot shows before its zone does."""
 
 
-def due(previous_ns: int | None, t_ns: int, sample_hz: Fraction | None) -> bool:
+def due(previous_ns: int | None, t_ns: int, sample_hz: Fraction | None, lead: int = 0) -> bool:
     """Is the frame at ``t_ns`` the first one at or after a sampling instant k / sample_hz of UTC?
 
     A frame without a predecessor is the first of its footage and is always due.
+
+    Args:
+        previous_ns: the frame before.
+        t_ns: the frame.
+        sample_hz: sampling instants per second; None where every frame is due.
+        lead: nanoseconds by which the instants lie before these, as of :func:`lead_ns`.
 
     >>> [due(t - 40_000_000, t, Fraction(5)) for t in (160_000_000, 200_000_000, 240_000_000)]
     [False, True, False]
     """
     if sample_hz is None or previous_ns is None:
         return True
-    return int(t_ns * sample_hz) // NS != int(previous_ns * sample_hz) // NS
+    return int((t_ns + lead) * sample_hz) // NS != int((previous_ns + lead) * sample_hz) // NS
+
+
+def lead_ns(sample_hz: Fraction | None, tick_ns: int) -> int:
+    """How long before a tick a live camera is looked at: half of the time between two ticks or two pictures, whichever
+    is less. A picture that was taken just after a tick would wait for nearly all of the next one.
+
+    >>> lead_ns(Fraction(2), NS) / NS, lead_ns(Fraction(2), NS // 2) / NS, lead_ns(None, NS)
+    (0.25, 0.25, 0)
+    """
+    return 0 if sample_hz is None else int(min(Fraction(tick_ns), NS / sample_hz) / 2)
 
 
 def first_of_span(every_s: Fraction, previous_ns: int | None, t_ns: int, sample_hz: Fraction | None) -> bool:
@@ -60,6 +76,8 @@ class Schedule:
         score_min: detections below are not looked at.
         moves: of a camera that moves every analysed frame is counted: a density map holds for the ground of its own
             pose alone, and is never held over to the next.
+        shift_ns: by how much its times lie later than those of other cameras, of live ones: all at once would keep each
+            other waiting.
     """
 
     sample_hz: Fraction | None
@@ -68,6 +86,7 @@ class Schedule:
     dense_p_m2: float
     score_min: float
     moves: bool = False
+    shift_ns: int = 0
 
     def due(self, previous_ns: int | None, t_ns: int, positions: Positions, saturated: bool) -> bool:
         """Does the counter run on this analysed frame?
@@ -78,6 +97,8 @@ class Schedule:
             positions: where its detections stand.
             saturated: whether the detector reached one of its limits.
         """
+        t_ns -= self.shift_ns
+        previous_ns = None if previous_ns is None else previous_ns - self.shift_ns
         if self.moves or first_of_span(self.every_s, previous_ns, t_ns, self.sample_hz):
             return True
         often = first_of_span(self.dense_every_s, previous_ns, t_ns, self.sample_hz)

@@ -204,6 +204,10 @@ class LiveMetrics(Collector):
             return "the store does not take the ticks"
         return ""
 
+    def well(self) -> str:
+        """What is said while nothing is wrong."""
+        return "ok"
+
     def collect(self) -> Iterator[Metric]:
         """As :class:`prometheus_client.registry.Collector`: what depends on the moment of the scrape."""
         with self._lock:

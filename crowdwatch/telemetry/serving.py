@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from crowdwatch.errors import ConfigError
-from crowdwatch.telemetry.live_metrics import LiveMetrics
+from crowdwatch.telemetry.engine_signs import Signs
 
 __all__ = ["Serving", "health_routes", "metrics_routes"]
 
@@ -38,17 +38,20 @@ GUARD_HEADERS = {
 }
 
 
-def health_routes(unhealthy: Callable[[], str], unready: Callable[[], str]) -> list[BaseRoute]:
+def health_routes(
+    unhealthy: Callable[[], str], unready: Callable[[], str], well: Callable[[], str] = lambda: "ok"
+) -> list[BaseRoute]:
     """``/healthz``: whether the process should be left alone; ``/readyz``: whether its readings can be used.
 
     Each is 200, or 503 with the reason in one line.
 
     Args:
         unhealthy, unready: the reason, or empty.
+        well: what is said where there is none.
     """
 
     def answer(reason: str) -> Response:
-        return PlainTextResponse(f"{reason or 'ok'}\n", 503 if reason else 200, GUARD_HEADERS)
+        return PlainTextResponse(f"{reason or well()}\n", 503 if reason else 200, GUARD_HEADERS)
 
     return [
         Route("/healthz", lambda request: answer(unhealthy()), name="healthz"),
@@ -56,13 +59,13 @@ def health_routes(unhealthy: Callable[[], str], unready: Callable[[], str]) -> l
     ]
 
 
-def metrics_routes(metrics: LiveMetrics) -> list[BaseRoute]:
-    """``/metrics`` for Prometheus, ``/healthz`` and ``/readyz`` of a live run."""
+def metrics_routes(signs: Signs) -> list[BaseRoute]:
+    """``/metrics`` for Prometheus, ``/healthz`` and ``/readyz`` of an engine."""
 
     def scrape(request: Request) -> Response:
-        return Response(metrics.exposition(), headers=GUARD_HEADERS, media_type=CONTENT_TYPE_LATEST)
+        return Response(signs.exposition(), headers=GUARD_HEADERS, media_type=CONTENT_TYPE_LATEST)
 
-    return [Route("/metrics", scrape), *health_routes(metrics.unhealthy, metrics.unready)]
+    return [Route("/metrics", scrape), *health_routes(signs.unhealthy, signs.unready, signs.well)]
 
 
 class Serving:

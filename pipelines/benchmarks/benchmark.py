@@ -36,7 +36,7 @@ from pipelines.benchmarks import benchmark_runs as runs
 from pipelines.benchmarks.benchmark_batch import GPU_PARTS, PARTS, measure_batch
 from pipelines.benchmarks.benchmark_fold import OPTIONS, measure_fold, sizes_of
 from pipelines.benchmarks.benchmark_footage import footage_of, loop_recording, of_file
-from pipelines.benchmarks.benchmark_live import measure_live
+from pipelines.benchmarks.benchmark_live import LIVE_PARTS, measure_live
 from pipelines.benchmarks.benchmark_poses import measure_poses
 from pipelines.benchmarks.benchmark_shapes import measure_shapes
 from pipelines.benchmarks.child_process import alone
@@ -177,7 +177,10 @@ def main_command(
     seconds: Annotated[
         int | None, typer.Option(min=20, help="--batch: event time of the looped footage (80); --live: to run (60).")
     ] = None,
-    parts: Annotated[list[str] | None, typer.Option("--part", help=f"--batch: some of {', '.join(PARTS)}.")] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--part", help=f"--batch: some of {', '.join(PARTS)}. --live: some of {', '.join(LIVE_PARTS)}."),
+    ] = None,
     torch_model: Annotated[str, typer.Option(help="--batch: weights for Ultralytics' own predict.")] = "yolo11n",
     gpus: Annotated[bool, typer.Option("--gpus", help="--batch: networks on the GPU, 16 frames in a pass.")] = False,
     of_fold: Annotated[bool, typer.Option("--fold", help="Measure the fold alone on drawn sites instead.")] = False,
@@ -203,8 +206,10 @@ def main_command(
         raise ConfigError("--fold, --batch, --live: are measured one at a time. Leave the others out.")
     if of_live:
         if side_m or zones or people or double or poses or (cameras and (len(cameras) > 1 or min(cameras) < 1)):
-            raise ConfigError("--live: takes --cameras once, from 1, and --seconds. Leave out the rest.")
-        measure_live(cameras[0] if cameras else 8, seconds or 60, as_json=as_json)
+            raise ConfigError("--live: takes --cameras once, from 1, --seconds and --part. Leave out the rest.")
+        if unknown := set(parts or ()) - set(LIVE_PARTS):
+            raise ConfigError(f"--live: got --part {', '.join(sorted(unknown))}, need some of {', '.join(LIVE_PARTS)}.")
+        measure_live(cameras[0] if cameras else 8, seconds or 60, parts or LIVE_PARTS, as_json=as_json)
         return
     if of_fold:
         sizes = sizes_of(cameras, side_m, zones, people, double)

@@ -9,75 +9,57 @@ with an error, and nothing that was started is left behind.
 from __future__ import annotations
 
 import os
-import re
-import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import psutil
-from rich.console import Console
-from rich.table import Table
-
+from crowdwatch import config
+from crowdwatch.core.site import Site
+from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
-from pipelines.benchmarks.live_cost import CostWatch
+from pipelines.benchmarks.live_alerts import beyond_delays
+from pipelines.benchmarks.live_figures import Measured, kinds, print_table
+from pipelines.benchmarks.live_flaps import measure_flaps
+from pipelines.benchmarks.live_hd import measure_hd
 from pipelines.benchmarks.live_process import Engine
 from pipelines.benchmarks.live_site import RATE_HZ, row_of_cameras, sample_clip, write_event
+from pipelines.benchmarks.live_steady import (
+    SETTLE_S,
+    START_S,
+    STOP_S,
+    rates_of,
+    start,
+    steady_part,
+    ways_to_store,
+)
 from pipelines.benchmarks.live_watch import SeenTick, StoreWatch, known
-from pipelines.benchmarks.live_ways import ways_of
-from pipelines.benchmarks.process_watch import cpu_s
+from pipelines.benchmarks.live_ways import Ways
 from pipelines.benchmarks.rtsp_server import RtspServer
 from pipelines.command_line import err, print_json
 
-__all__ = ["measure_live"]
+__all__ = ["LIVE_PARTS", "measure_live"]
+
+LIVE_PARTS = ("run", "1080p25", "flaps")
+"""A run with faults, how many cameras of 1080p25 this machine carries, and ticks while many cameras flap."""
 
 NS = 1_000_000_000
 SAMPLE_HZ = 2.0
-START_S, FAULT_S, STOP_S = 120.0, 45.0, 30.0
-"""How long the start, the effect of a fault, and the end may take before the benchmark gives up."""
-
-SETTLE_S = 12.0
-"""After the first reading: the window of a reading is full, and what is loaded once has been."""
-
-MESSAGES = 10
-"""Of what was said, the most frequent."""
-
-WIDE = 170
-"""Columns of the table in a file."""
+FAULT_S = 45.0
+"""How long the effect of a fault may take before the benchmark gives up."""
 
 HELD_S = 6.0
 """How long a stalled server stays so once every zone shows it."""
 
 
-@dataclass(slots=True)
-class Measured:
-    """What is found, in the order of the table.
-
-    Args:
-        values: by name, for programs.
-        rows: (what, figure, must, aim) for people.
-    """
-
-    values: dict[str, Any]
-    rows: list[tuple[str, str, str, str]]
-
-    def add(self, name: str, value: Any, what: str, figure: str, must: str = "", aim: str = "") -> None:
-        """One figure."""
-        self.values[name] = value
-        self.rows.append((what, figure, must, aim))
-
-
-def measure_live(cameras: int, seconds: int, *, as_json: bool) -> None:
+def measure_live(cameras: int, seconds: int, parts: Sequence[str] = LIVE_PARTS, *, as_json: bool) -> None:
     """Measure a live run and print it.
 
     Args:
-        cameras: on the site.
+        cameras: on the site of the run.
         seconds: of steady running.
+        parts: of :data:`LIVE_PARTS`.
         as_json: print JSON.
 
     Raises:
@@ -85,7 +67,23 @@ def measure_live(cameras: int, seconds: int, *, as_json: bool) -> None:
         SampleUnavailable: the recording can be had from nowhere.
     """
     load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
-    found = Measured({"load_before": load, "cameras": cameras, "seconds": seconds, "machine_cores": cores}, [])
+    found = Measured({"load_before": load, "machine_cores": cores, "parts": list(parts)}, [])
+    if "run" in parts:
+        found.values |= {"cameras": cameras, "seconds": seconds}
+        _run(cameras, seconds, found)
+    if "1080p25" in parts:
+        measure_hd(found)
+    if "flaps" in parts:
+        measure_flaps(found)
+    if as_json:
+        print_json(found.values)
+        return
+    title = f"{cameras} cameras, {seconds} s, " if "run" in parts else ""
+    print_table(found, f"{title}{cores} cores, load before {load:.1f}")
+
+
+def _run(cameras: int, seconds: int, found: Measured) -> None:
+    """A live run from its start to its end, with faults."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         err.print("encoding the recording")
@@ -94,79 +92,22 @@ def measure_live(cameras: int, seconds: int, *, as_json: bool) -> None:
         server = stack.enter_context(RtspServer(mounts))
         event = row_of_cameras([server.url(mount) for mount in mounts], sample_hz=SAMPLE_HZ)
         zone_ids = [zone["id"] for zone in event["zones"]]
-        engine = stack.enter_context(Engine(write_event(event, folder / "event.yaml"), folder / "live"))
+        path = write_event(event, folder / "event.yaml")
+        site = config.to_site(config.load(path))
+        engine = stack.enter_context(Engine(path, folder / "live"))
         watch = stack.enter_context(StoreWatch(engine))
-        _start(engine, watch, zone_ids, found)
-        steady = _steady(engine, watch, server, seconds, cameras, found)
+        start(engine, watch, zone_ids, found)
+        steady = steady_part(engine, watch, server, seconds, cameras, site.tick_s, found)
         begun = {mount.removeprefix("/"): began_s for mount, began_s in server.begun().items()}
         _faults(server, watch, zone_ids, found)
         _restart(engine, watch, zone_ids, found)
         found.add("stop_s", stop_s := engine.stop(STOP_S), "SIGTERM to a clean end", f"{stop_s:.1f} s")
         if len(watch.run_ids) != 1:
             raise ConfigError(f"--live: the run was not gone on with after SIGKILL: {', '.join(watch.run_ids)}.")
-        _latency(engine, watch, steady, begun, cameras, found)
-        found.values["messages"] = _kinds(watch.messages)
-    if as_json:
-        print_json(found.values)
-    else:
-        _print(found)
-
-
-def _start(engine: Engine, watch: StoreWatch, zone_ids: Sequence[str], found: Measured) -> None:
-    err.print("starting")
-    began_s = time.monotonic()
-    engine.start()
-    first = watch.each_zone(zone_ids, known, 0, START_S, "the first readings")
-    soonest, last = (pick(tick.seen_s for tick in first.values()) - began_s for pick in (min, max))
-    found.add("first_reading_s", soonest, "start to first reading, of any zone", f"{soonest:.1f} s")
-    found.add("every_reading_s", last, "start to first reading, of every zone", f"{last:.1f} s", "10 s", "5 s")
-    time.sleep(SETTLE_S)
-
-
-def _steady(
-    engine: Engine, watch: StoreWatch, server: RtspServer, seconds: int, cameras: int, found: Measured
-) -> tuple[int, int]:
-    """Nothing happens; returns the indexes of the ticks."""
-    err.print(f"running for {seconds} s")
-    assert server.process is not None
-    since, server_cpu_s, began_s = watch.mark(), cpu_s(server.process.pid), time.monotonic()
-    own_cpu_s, busy_s = cpu_s(os.getpid()), _busy_s()
-    with CostWatch(engine) as cost:
-        while (left_s := began_s + seconds - time.monotonic()) > 0:
-            engine.check()
-            time.sleep(min(left_s, 0.5))
-    span_s = time.monotonic() - began_s
-    server_cores = (cpu_s(server.process.pid) - server_cpu_s) / span_s
-    own_cores = (cpu_s(os.getpid()) - own_cpu_s) / span_s
-    all_cores = (_busy_s() - busy_s) / span_s
-    until = watch.mark()
-    unknown = sum(not known(r) for tick in watch.ticks[since:until] for r in tick.readings.values())
-    readings = sum(len(tick.readings) for tick in watch.ticks[since:until])
-    found.add("unknown_frac", unknown / max(readings, 1), "readings that were UNKNOWN", f"{unknown} of {readings}")
-    missed = seconds - (until - since)
-    found.add("ticks_missed", missed, "ticks that did not come", f"{max(0, missed)} of {seconds}")
-    by_role = cost.cores_by_role
-    cores = sum(by_role.values())
-    shares = ", ".join(f"{role} {each:.2f}" for role, each in sorted(by_role.items()))
-    found.add("cores", cores, "processor cores, all processes", f"{cores:.2f} ({shares})")
-    found.add("cores_per_camera", cores / cameras, "processor cores per camera", f"{cores / cameras:.3f}")
-    beside = f"{server_cores:.2f} cores, {own_cores:.2f} cores"
-    found.add("server_cores", server_cores, "beside it, the RTSP server, and this benchmark", beside)
-    others = max(0.0, all_cores - cores - server_cores - own_cores)
-    found.add("other_cores", others, "other programs on this machine", f"{others:.2f} cores")
-    found.add("memory_mb", cost.memory_mb, "memory, all processes", f"{cost.memory_mb:.0f} MB")
-    curve = [[round(at_s), {role: round(each, 1) for role, each in mb.items()}] for at_s, mb in cost.memory]
-    found.values["memory_mb_by_s"] = curve
-    growth_mb = cost.growth_mb()
-    growth = f"{growth_mb:+.1f} MB in {seconds} s"
-    found.add("memory_growth_mb", growth_mb, "growth of memory", growth, "+10 MB, min 10 to 120", "+2 MB")
-    return since, until
-
-
-def _busy_s() -> float:
-    """Seconds that all processors together have worked since the machine started."""
-    times = psutil.cpu_times()
-    return float(times.user + times.system + times.nice + times.irq + times.softirq)
+        ways = ways_to_store(engine, watch, steady, begun, 1 / RATE_HZ, found)
+        _alerts(engine, watch, steady, site, ways, found)
+        rates_of(ways, cameras, SAMPLE_HZ, found)
+        found.values["messages"] = kinds(watch.messages)
 
 
 def _faults(server: RtspServer, watch: StoreWatch, zone_ids: Sequence[str], found: Measured) -> None:
@@ -229,69 +170,18 @@ def _restart(engine: Engine, watch: StoreWatch, zone_ids: Sequence[str], found: 
     found.add("restart_readings_s", last_s, "SIGKILL to readings of every zone", f"{last_s:.1f} s")
 
 
-def _latency(
-    engine: Engine,
-    watch: StoreWatch,
-    steady: tuple[int, int],
-    begun: Mapping[str, float],
-    cameras: int,
-    found: Measured,
+def _alerts(
+    engine: Engine, watch: StoreWatch, steady: tuple[int, int], site: Site, ways: Ways, found: Measured
 ) -> None:
-    (run_folder,) = (engine.folder / "runs").glob("*/")
-    seen_ns = {tick.t_ns: tick.seen_ns for tick in watch.ticks[slice(*steady)]}
-    ways = ways_of(run_folder, seen_ns, begun, 1 / RATE_HZ)
-    for name, what, values, must, aim in (
-        (
-            "capture_to_store",
-            "every picture: exposure to the commit of the first tick that includes it",
-            ways.every_s,
-            "1.0 / 2.0 s",
-            "0.6 / 1.0 s",
-        ),
-        ("newest_age", "newest picture of each camera in a tick: its age at the commit", ways.newest_s, "", ""),
-        ("tick_to_store", "a tick: its time to its commit", ways.ticks_s, "", ""),
-    ):
-        p50, p95, p99 = (float(each) for each in np.percentile(values, (50, 95, 99)))
-        figures = {"p50_s": p50, "p95_s": p95, "p99_s": p99, "n": len(values)}
-        found.add(name, figures, f"{what}, p95 / p99", f"{p95:.2f} / {p99:.2f} s (median {p50:.2f})", must, aim)
-    low, mid, high = (float(each) for each in np.percentile(ways.stamped_after_s, (5, 50, 95)))
-    what = f"its stamp, after it was handed to the server (of {1000 // RATE_HZ} ms), p5 / p50 / p95"
-    spread = f"{1e3 * low:.0f} / {1e3 * mid:.0f} / {1e3 * high:.0f} ms"
-    found.add("stamped_after_s", {"p5_s": low, "p50_s": mid, "p95_s": high}, what, spread)
-    span_s = (max(seen_ns) - min(seen_ns)) / NS + 1
-    rates = [ways.analysed.get(f"cam-{number + 1}", 0) / span_s for number in range(cameras)]
-    left = [max(0.0, 1 - rate / SAMPLE_HZ) for rate in rates]
-    figure = f"{min(rates):.2f} / {statistics.mean(rates):.2f} of {SAMPLE_HZ:g}"
-    found.add("analysed_hz", rates, "pictures analysed per second and camera, least / mean", figure)
-    figure = f"{max(left):.1%} / {statistics.mean(left):.1%}"
-    found.add("left_out_frac", left, "pictures that were due and replaced by newer ones, most / mean", figure)
-
-
-def _kinds(messages: Mapping[str, int]) -> dict[str, int]:
-    """What was said, each sentence once whatever camera, number and time stood in it.
-
-    >>> _kinds({"camera a: 2 of 9 were lost. camera b: 1 of 8 were lost.": 2, "camera a: 3 of 9 were lost.": 1})
-    {'camera X: N of N were lost.': 3}
-    """
-    found: dict[str, int] = {}
-    for message, times in messages.items():
-        pieces = re.split(r"(?<=\.) (?=camera [\w-]+: |stream \S+: )", message)
-        named = (re.sub(r"^camera [\w-]+:", "camera X:", piece) for piece in pieces)
-        for kind in {re.sub(r"(?<![\w-])\d[\d.:TZ-]*\b", "N", piece) for piece in named}:
-            found[kind] = found.get(kind, 0) + times
-    return dict(sorted(found.items(), key=lambda each: -each[1])[:MESSAGES])
-
-
-def _print(found: Measured) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDE
-    values = found.values
-    title = f"{values['cameras']} cameras, {values['seconds']} s, {values['machine_cores']} cores"
-    title += f", load before {values['load_before']:.1f}"
-    table = Table("", "measured", "must", "aim", title=title)
-    for row in found.rows:
-        table.add_row(*row)
-    console.print(table)
-    for message, times in found.values["messages"].items():
-        console.print(f"said {times} times: {message}", markup=False)
+    """How long alarms took beyond their averaging and delay."""
+    camera_of = {
+        zone.zone_id: next(c.camera_id for c in site.cameras if zone.zone_id.startswith(f"{c.camera_id}-"))
+        for zone in site.zones
+    }
+    with closing(build.open_store(engine.store_url, create=False)) as store:
+        alerts = store.alerts(watch.run_ids[-1])
+    seconds = beyond_delays(site, watch.ticks[slice(*steady)], alerts, ways.first_ns, camera_of)
+    if not seconds:
+        raise ConfigError("benchmark --live: no alarm rose in the steady part. Let it run longer (--seconds).")
+    what = f"a limit crossed to its alarm in the store, less its own delay, of {len(seconds)} alarms"
+    found.percentiles("alert_beyond_delay", seconds, what, "p95 1.0 s", "0.5 s")

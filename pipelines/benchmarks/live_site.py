@@ -35,7 +35,9 @@ LINK_M = (-6.0, -5.0)
 """Where a path leads from one ground to the next, since what can be walked on is one ring."""
 
 
-def row_of_cameras(urls: Sequence[str], *, sample_hz: float, event_id: str = "live-row") -> dict[str, Any]:
+def row_of_cameras(
+    urls: Sequence[str], *, sample_hz: float, event_id: str = "live-row", hw: tuple[int, int] = HW
+) -> dict[str, Any]:
     """An event file, as data, with a camera for each URL.
 
     Camera ``cam-K`` (from 1) has the zones ``cam-K-junction``, ``cam-K-west-path`` and ``cam-K-east-road``. A world
@@ -45,10 +47,11 @@ def row_of_cameras(urls: Sequence[str], *, sample_hz: float, event_id: str = "li
         urls: of the cameras.
         sample_hz: pictures analysed per second of each.
         event_id: of the event.
+        hw: height and width of its pictures: the recording's, stretched.
     """
     base = YAML(typ="safe").load(example("pets2009").read_text(encoding="utf-8"))
     (camera,) = base["cameras"]
-    tsai = camera["calibration"]["tsai"]
+    tsai = _stretched(camera["calibration"]["tsai"], hw)
     about = (
         rotation_matrix(axis * tsai[key]) for axis, key in zip(np.eye(3), ("rx_rad", "ry_rad", "rz_rad"), strict=True)
     )
@@ -87,6 +90,14 @@ def row_of_cameras(urls: Sequence[str], *, sample_hz: float, event_id: str = "li
         "cameras": cameras,
         "limits_by_kind": base["limits_by_kind"],
     }
+
+
+def _stretched(tsai: dict[str, Any], hw: tuple[int, int]) -> dict[str, Any]:
+    """A camera whose pictures are stretched to a size: its pixels are finer, and the lens as it was."""
+    across, down = hw[1] / tsai["width_px"], hw[0] / tsai["height_px"]
+    finer = {"cx_px": tsai["cx_px"] * across, "cy_px": tsai["cy_px"] * down}
+    finer |= {"dpx_mm": tsai["dpx_mm"] / across, "dpy_mm": tsai["dpy_mm"] / down}
+    return tsai | finer | {"width_px": hw[1], "height_px": hw[0]}
 
 
 def _north(points: Iterable[Sequence[float]], by_m: float) -> list[list[float]]:

@@ -26,6 +26,8 @@ class Ways:
         ticks_s: of every tick, from its time to its commit.
         stamped_after_s: of every picture, :func:`after_sending_s`.
         analysed: pictures by camera.
+        first_ns: tick -> camera -> exposure of the earliest picture that it includes.
+        span_s: from the first tick to the last, and one more.
     """
 
     every_s: list[float] = field(default_factory=list)
@@ -33,6 +35,8 @@ class Ways:
     ticks_s: list[float] = field(default_factory=list)
     stamped_after_s: list[float] = field(default_factory=list)
     analysed: dict[str, int] = field(default_factory=dict)
+    first_ns: dict[int, dict[str, int]] = field(default_factory=dict)
+    span_s: float = 0.0
 
 
 def ways_of(log: Path, seen_ns: Mapping[int, int], begun: Mapping[str, float], interval_s: float) -> Ways:
@@ -61,13 +65,18 @@ def ways_of(log: Path, seen_ns: Mapping[int, int], begun: Mapping[str, float], i
             continue
         found.ticks_s.append((at_ns - event.t_ns) / NS)
         newest: dict[str, int] = {}
+        first = found.first_ns.setdefault(event.t_ns, {})
         for each in included:
             camera_id = each.stamp.camera_id
             found.analysed[camera_id] = found.analysed.get(camera_id, 0) + 1
             found.every_s.append((at_ns - each.t_ns) / NS)
             found.stamped_after_s.append(after_sending_s(each.t_ns, begun[camera_id], interval_s))
+            first[camera_id] = min(first.get(camera_id, each.t_ns), each.t_ns)
             newest[camera_id] = max(newest.get(camera_id, 0), each.t_ns)
         found.newest_s += [(at_ns - t_ns) / NS for t_ns in newest.values()]
+    given_ns = sorted(found.first_ns)
+    if len(given_ns) > 1:
+        found.span_s = (given_ns[-1] - given_ns[0]) / NS * len(given_ns) / (len(given_ns) - 1)
     if not found.every_s:
         raise ConfigError("benchmark --live: no tick of the steady part included a picture.")
     return found

@@ -9,7 +9,7 @@ import pytest
 from scenes import T0, S, every_second, fold, see, square, started
 
 from crowdwatch.core.records import OperatorAction, Tick
-from crowdwatch.drivers.live.memory import program, read_state, state_bytes
+from crowdwatch.drivers.live.memory import _packed, program, read_state, state_bytes
 from crowdwatch.errors import LogCorrupt, StoreUnavailable
 from crowdwatch.store.live_journal import JOURNAL, LiveJournal
 from crowdwatch.store.live_log import LiveLog
@@ -159,7 +159,11 @@ def test_bytes_that_are_no_state_are_refused():
     import pickle
 
     view = started(square()).view
-    for content in (b"", b"x" * 100, pickle.dumps(Harmful()), pickle.dumps({"a": 1}), pickle.dumps(print)):
+    for made in (b"", b"x" * 100, pickle.dumps(Harmful()), pickle.dumps({"a": 1}), pickle.dumps(print)):
+        with pytest.raises(LogCorrupt, match="snapshot of the state"):
+            read_state(_packed(made), view)
+    whole = state_bytes(started(square()))
+    for content in (b"", b"x" * 100, whole[:-9], b"\xff" + whole[1:]):
         with pytest.raises(LogCorrupt, match="snapshot of the state"):
             read_state(content, view)
     assert len(program()) == 64

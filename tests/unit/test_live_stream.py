@@ -77,6 +77,21 @@ def test_a_tick_waits_for_no_picture_that_cannot_come_before_it():
     assert stream.counts.late == {}
 
 
+def test_a_tick_does_not_wait_for_pictures_that_a_lead_puts_behind_it():
+    """Looked at a quarter of a second before every half: after the picture of 0.77 the next one is that of 1.25."""
+    messages = [(0.5, seen(0.27)), (1.1, seen(0.77)), (1.4, seen(1.28)), (2.3, seen(1.76))]
+    hz, lead_ns = {"a": Fraction(2)}, {"a": S // 4}
+    stream, clock = streamed(*messages, seconds=2, sample_hz=hz, lead_ns=lead_ns)
+    assert told(stream, clock) == [(1, [270, 770], 1.1), (2, [1280, 1760], 2.3)]
+
+
+def test_a_camera_whose_station_yields_is_not_waited_for_in_vain():
+    """Wanted twice a second, and looked at once: at 0.62, and then not before 1."""
+    slower = StreamStatus("a", StreamPhase.STREAMING, T0, sample_hz=1.0)
+    stream, clock = streamed((0.3, slower), (0.8, seen(0.62)), seconds=1, sample_hz={"a": Fraction(4)})
+    assert told(stream, clock) == [(1, [620], 1.0)]
+
+
 def test_what_comes_after_its_tick_is_late_and_in_the_next_one_once():
     board = Board()
     late = seen(1.9)

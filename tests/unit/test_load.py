@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from scenes import camera
 
 from crowdwatch.analytics.health import stale_limit_s
 from crowdwatch.core.live import StreamPhase, StreamStatus
-from crowdwatch.drivers.live.load import Load, LoadControl, Pace
+from crowdwatch.drivers.live.load import JUDGED_S, Load, LoadControl, Pace
 
 TOO_MUCH, ROOM, ENOUGH = Load(1.0, 20, 10), Load(0.3, 20, 0), Load(0.85, 20, 0)
 NAN = float("nan")
@@ -61,7 +62,7 @@ def test_dense_places_keep_theirs_longer() -> None:
     assert thin.counter_times > dense.counter_times > 1
 
 
-def test_everything_comes_back_pictures_first_and_slowly() -> None:
+def test_everything_comes_back_pictures_first_and_in_steps() -> None:
     load = control()
     for _ in range(10):
         load.judge(TOO_MUCH)
@@ -72,7 +73,24 @@ def test_everything_comes_back_pictures_first_and_slowly() -> None:
     assert seen[-1] == Pace(Fraction(2), 1.0)
     back = next(index for index, each in enumerate(seen) if each.sample_hz == 2)
     assert all(each.counter_times == seen[0].counter_times for each in seen[:back])
-    assert back > 10
+    steps = sorted({each.sample_hz for each in seen[: back + 1]})
+    assert len(steps) > 2, "not all at once"
+    assert all(after <= 2.01 * before for before, after in pairwise(steps)), "the machine does not become full by it"
+
+
+def test_what_yields_comes_back_fast_where_there_is_much_room_and_slowly_where_there_is_little() -> None:
+    def back_s(busy_frac: float) -> float:
+        load = control()
+        while load.judge(TOO_MUCH):
+            pass
+        spans = 0
+        while pace(load) != Pace(Fraction(2), 1.0):
+            load.judge(Load(busy_frac, 20, 0))
+            spans += 1
+        return spans * JUDGED_S
+
+    assert back_s(0.2) <= 20
+    assert back_s(0.2) < back_s(0.5) < back_s(0.69) < 120
 
 
 def test_where_every_picture_is_wanted_the_rate_is_that_of_the_stream() -> None:

@@ -1,5 +1,6 @@
 """When a counter runs: by event time and the frame's own boxes, so that cutting the footage changes nothing."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from crowdwatch.core.records import Positions, Stamp
-from crowdwatch.observation.schedule import NS, Schedule
+from crowdwatch.observation.schedule import NS, Schedule, due, lead_ns
 
 RATE = 25
 FRAME_NS = NS // RATE
@@ -65,3 +66,23 @@ def test_every_span_of_analysed_frames_is_counted_once(every):
     gaps = np.diff(counted) / NS
     assert len(counted) == pytest.approx(199 / 7 / max(float(every), 1 / 7), abs=2)
     assert gaps.max() <= float(every) + 1 / 7 + 1e-6
+
+
+@pytest.mark.parametrize(("hz", "tick_s", "lead_s"), [("2", "1/2", 0.25), ("2", "1", 0.25), ("1/2", "1/2", 0.25)])
+def test_a_live_camera_is_looked_at_half_a_step_before_its_ticks(hz, tick_s, lead_s):
+    hz, tick_ns = Fraction(hz), round(NS * Fraction(tick_s))
+    lead = lead_ns(hz, tick_ns)
+    assert lead == lead_s * NS
+    taken = [t for k in range(250) if due(T0 + (k - 1) * FRAME_NS, t := T0 + k * FRAME_NS, hz, lead)]
+    step_ns = round(NS / hz)
+    assert all(0 <= (t + lead) % step_ns < FRAME_NS for t in taken)
+    assert all(abs(after - before - step_ns) < FRAME_NS for before, after in pairwise(taken))
+
+
+def test_cameras_take_turns_in_counting():
+    """Four cameras whose pictures are analysed twice a second: two of them count in each half."""
+    turns = [replace(plan(dense="1"), shift_ns=k * NS // 4) for k in range(4)]
+    half_ns = NS // 2
+    taken = [T0 + half_ns // 2 + k * half_ns for k in range(20)]
+    counted = [[n for n, each in enumerate(turns) if each.due(b, t, standing(1), False)] for b, t in pairwise(taken)]
+    assert counted == [[2, 3], [0, 1]] * 9 + [[2, 3]]

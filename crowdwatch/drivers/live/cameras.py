@@ -15,6 +15,7 @@ from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera
 from crowdwatch.drivers import recordings
 from crowdwatch.errors import ConfigError
+from crowdwatch.observation.schedule import NS, lead_ns
 from crowdwatch.sources.live.address import StreamAddress
 from crowdwatch.sources.live.captures import Captures, CaptureSettings
 from crowdwatch.sources.live.event_clock import EventClock
@@ -22,7 +23,7 @@ from crowdwatch.sources.live.played import Opening
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
 
-__all__ = ["capture_settings", "open_captures"]
+__all__ = ["capture_settings", "open_captures", "sampling"]
 
 
 def open_captures(event: EventFile, cameras: Collection[Camera], clock: EventClock, begins_ns: int) -> Captures:
@@ -48,15 +49,26 @@ def capture_settings(event: EventFile, camera: Camera, begins_ns: int) -> Captur
     if source.live:
         where = source.url or "", source.device or ""
         address = StreamAddress(*where, transport=source.transport, password_file=source.password_file or "")
+    hz, lead = sampling(event, entry)
     return CaptureSettings(
         camera_id=camera.camera_id,
         image_hw=camera.plane.image_hw,
         address=address,
         played=None if address is not None else _opening(event, entry),
         begins_ns=begins_ns,
-        sample_hz=None if entry.sample_hz is None else Fraction(str(entry.sample_hz)),
+        sample_hz=hz,
+        lead_ns=lead,
         square_pixels=source.square_pixels,
     )
+
+
+def sampling(event: EventFile, camera: CameraFile) -> tuple[Fraction | None, int]:
+    """Pictures of a camera that are analysed per second, None for every one; and how many nanoseconds before ticks.
+
+    What is played is sampled where its footage says, whatever the time of day.
+    """
+    hz = None if camera.sample_hz is None else Fraction(str(camera.sample_hz))
+    return hz, lead_ns(hz, round(event.tick_s * NS)) if camera.source.live else 0
 
 
 def _opening(event: EventFile, camera: CameraFile) -> Opening:

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from urllib.parse import urlsplit
 from distributed import Client, get_worker, secede
 
 from crowdwatch.config import EventFile
-from crowdwatch.core.live import LiveMessage
+from crowdwatch.core.live import LiveMessage, StreamStatus
 from crowdwatch.core.version import __version__
 from crowdwatch.drivers.live.channel import Access
 from crowdwatch.drivers.live.receiver import Receiver
@@ -65,23 +64,44 @@ class _Placed:
     """It is held: Dask takes a task that nobody holds from its worker."""
 
 
-def share(camera_ids: Sequence[str], threads: Mapping[str, int], placed: Mapping[str, int]) -> dict[str, list[str]]:
-    """Which cameras go to which worker: each to the one that has the fewest for its threads then.
+def share(
+    camera_ids: Sequence[str],
+    threads: Mapping[str, int],
+    placed: Mapping[str, float],
+    work: Mapping[str, float] | None = None,
+) -> dict[str, list[str]]:
+    """Which cameras go to which worker: those that take most work first, each to the one that has the least for its
+    threads then.
 
     Args:
         camera_ids: to be placed.
         threads: of each worker.
-        placed: cameras that each worker has already.
+        placed: work that each worker has already, as ``work`` measures it.
+        work: what each camera takes; 1 where nothing is known.
 
     >>> share(["a", "b", "c"], {"large": 4, "small": 2}, {})
     {'large': ['a', 'b'], 'small': ['c']}
+    >>> share(["a", "b", "c"], {"x": 2, "y": 2}, {}, {"a": 0.1, "b": 0.2, "c": 0.9})
+    {'x': ['c'], 'y': ['b', 'a']}
     """
-    counts, found = Counter(dict(placed)), dict[str, list[str]]()
-    for camera_id in camera_ids:
-        worker = min(sorted(threads), key=lambda each: (counts[each] + 1) / max(threads[each], 1))
-        counts[worker] += 1
+    takes = work or {}
+    has, found = dict.fromkeys(threads, 0.0) | dict(placed), dict[str, list[str]]()
+    for camera_id in sorted(camera_ids, key=lambda each: -takes.get(each, 1.0)):
+        more = takes.get(camera_id, 1.0)
+        worker = min(sorted(threads), key=lambda each: (has[each] + more) / max(threads[each], 1))
+        has[worker] += more
         found.setdefault(worker, []).append(camera_id)
     return found
+
+
+def work_of(camera_ids: Sequence[str], measured: Mapping[str, float]) -> dict[str, float]:
+    """What each camera takes; the mean of those that are known where one is not.
+
+    >>> work_of(["a", "b", "c"], {"a": 0.2, "b": 0.4})["c"]
+    0.3
+    """
+    usual = sum(measured.values()) / len(measured) if measured else 1.0
+    return {camera_id: round(measured.get(camera_id, usual), 3) for camera_id in camera_ids}
 
 
 def run_station(orders: Orders, program: Sequence[str], version: str) -> int:
@@ -115,10 +135,11 @@ def run_station(orders: Orders, program: Sequence[str], version: str) -> int:
 class ClusterStations:
     """Observers on a cluster; as of :class:`crowdwatch.drivers.live.stations.Observers`.
 
-    A worker gets one station for its share of the cameras. When it is gone, or its station says nothing for
-    :data:`~crowdwatch.drivers.live.stations.SILENT_S`, its cameras are said to be lost and go to the workers that are
-    left. The scheduler's network is trusted: use ``tls://`` where it is not, for whoever reaches a Dask scheduler can
-    run programs on its workers.
+    A worker gets one station for its share of the cameras: by threads, and by the work that each camera takes, once
+    that was measured. A camera that is observed stays where it is: to move it would blind it for seconds. When a worker
+    is gone, or its station says nothing for :data:`~crowdwatch.drivers.live.stations.SILENT_S`, its cameras are said
+    to be lost and go to the workers that are left. The scheduler's network is trusted: use ``tls://`` where it is not,
+    for whoever reaches a Dask scheduler can run programs on its workers.
 
     Args:
         event: the event file, complete.
@@ -145,6 +166,7 @@ class ClusterStations:
         self._placed: list[_Placed] = []
         self._place_at_s, self._said_alone = 0.0, False
         self._threads: dict[str, int] = {}
+        self._measured: dict[str, float] = {}
         self._avoided_s: dict[str, float] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._over = threading.Event()
@@ -202,6 +224,9 @@ class ClusterStations:
         assert self._receiver is not None, "a cluster is entered before it is asked"
         messages = self._receiver.receive(timeout_s)
         self._losses.heard(messages)
+        for said in messages:
+            if isinstance(said, StreamStatus) and said.work:
+                self._measured[said.camera_id] = said.work
         for each in list(self._placed):
             why = self._why_lost(self._receiver, each)
             if why:
@@ -229,8 +254,7 @@ class ClusterStations:
         """Give the cameras that nobody observes to workers."""
         if not self._waiting or time.monotonic() < self._place_at_s:
             return []
-        threads, now_s = dict(self._threads), time.monotonic()
-        threads = {key: n for key, n in threads.items() if self._avoided_s.get(key, 0.0) < now_s} or threads
+        threads = self._trusted(dict(self._threads))
         if not threads:
             if self._said_alone:
                 return []
@@ -238,8 +262,11 @@ class ClusterStations:
             text = f"Scheduler {self._scheduler} has no worker left. Start some: dask worker {self._scheduler}"
             return self._losses.said(self._waiting, text)
         self._said_alone = False
-        has = Counter(self.places.values())
-        for worker, camera_ids in share(self._waiting, threads, has).items():
+        work = work_of([each.id for each in self._event.cameras], self._measured)
+        has = dict.fromkeys(threads, 0.0)
+        for camera_id, worker in self.places.items():
+            has[worker] = has.get(worker, 0.0) + work[camera_id]
+        for worker, camera_ids in share(self._waiting, threads, has, work).items():
             access = receiver.admit(camera_ids)
             receiver.want_pictures(access, self._wanted)
             placed = _Placed(worker, tuple(camera_ids), access)
@@ -247,6 +274,15 @@ class ClusterStations:
             self._jobs.put(partial(self._submit, placed))
         self._waiting = []
         return []
+
+    def _trusted(self, threads: dict[str, int]) -> dict[str, int]:
+        """The workers that have not lost a station lately; where all have, the one that lost it longest ago."""
+        until_s = {worker: self._avoided_s.get(worker, 0.0) for worker in threads}
+        found = {worker: n for worker, n in threads.items() if until_s[worker] < time.monotonic()}
+        if found or not threads:
+            return found
+        worker = min(sorted(until_s), key=until_s.__getitem__)
+        return {worker: threads[worker]}
 
     def _submit(self, placed: _Placed) -> None:
         """In the thread that speaks with the scheduler: start a station."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 
 from crowdwatch import config
@@ -23,6 +22,7 @@ from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.clock import LiveClock
 from crowdwatch.drivers.configuration import RunConfiguration, measured
 from crowdwatch.drivers.lifecycle import PictureSink, StoreSink, Summary, begin, closing_run, leave_log, new_folder
+from crowdwatch.drivers.live.cameras import sampling
 from crowdwatch.drivers.live.keeping import KeepingSink
 from crowdwatch.drivers.live.lease import LeaseKeeper, take_lease
 from crowdwatch.drivers.live.live_stream import LATENESS_S, LiveCounts, LiveStream
@@ -38,6 +38,7 @@ from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.store.kept_pictures import KeptPictures
 from crowdwatch.store.live_log import LiveLog
 from crowdwatch.telemetry import log_output
+from crowdwatch.telemetry.engine_signs import EngineSigns, Signs
 from crowdwatch.telemetry.live_metrics import LiveMetrics
 
 __all__ = ["LiveOptions", "LiveSummary", "live", "local_station", "stations_on"]
@@ -85,7 +86,7 @@ class LiveOptions:
         store_url: the store.
         observers: makes who observes the cameras of a run, from its configuration and its clock, whose anchor is the
             run's first beginning; they are entered once it has begun.
-        serving: shows the metrics of the run while it is entered.
+        serving: shows what it is given while it is entered: that the engine stands by, then the metrics of its run.
         standby: wait while another engine drives the event.
         new: begin a new run, also where an unfinished one could go on.
         for_s: how long; None is until it is stopped.
@@ -102,7 +103,7 @@ class LiveOptions:
     runs: Path
     store_url: str
     observers: Callable[[RunConfiguration, EventClock], Observers] = local_station
-    serving: Callable[[LiveMetrics], AbstractContextManager[object]] = nullcontext
+    serving: Callable[[Signs], AbstractContextManager[object]] = nullcontext
     standby: bool = False
     new: bool = False
     for_s: float | None = None
@@ -136,9 +137,12 @@ def live(event: EventFile, options: LiveOptions) -> LiveSummary | None:
     event = measured(event)
     with ExitStack() as stack:
         store = stack.enter_context(closing(build.open_store(options.store_url)))
+        signs = EngineSigns(standby=options.standby)
+        stack.enter_context(options.serving(signs))
         lease = take_lease(store, event.id, standby=options.standby, stop=options.stop, say=options.say)
         if lease is None:
             return None
+        signs.starts()
         board = Board()
         keeper = stack.enter_context(LeaseKeeper(store, lease, options.stop, board))
         for note in config.left_out(event):
@@ -158,7 +162,7 @@ def live(event: EventFile, options: LiveOptions) -> LiveSummary | None:
         stack.callback(leave_log, log)
         begin(store, run, new=unfinished is None)
         stack.enter_context(log_output.of_run(run.run_id))
-        found = _run(run, configuration, log, store, board, options, resumed=unfinished is not None)
+        found = _run(run, configuration, log, store, board, signs, options, resumed=unfinished is not None)
         keeper.must_hold()
         return found
 
@@ -210,16 +214,9 @@ def _clock_of(run: Run, clock: EventClock, last_tick_ns: int | None, tick_ns: in
     return replace(clock, anchor_wall_ns=run.from_ns, anchor_mono_ns=begun_mono_ns)
 
 
-def _sampled(event: EventFile) -> dict[str, Fraction | None]:
-    """How often pictures of each camera are analysed; None is every one."""
-    return {
-        camera.id: None if camera.sample_hz is None else Fraction(str(camera.sample_hz)) for camera in event.cameras
-    }
-
-
 def _run(
-    run: Run, configuration: RunConfiguration, log: LiveLog, store: Store, board: Board, options: LiveOptions,
-    *, resumed: bool,
+    run: Run, configuration: RunConfiguration, log: LiveLog, store: Store, board: Board, signs: EngineSigns,
+    options: LiveOptions, *, resumed: bool,
 ) -> LiveSummary:  # fmt: skip
     """Fold what observers see until it is stopped."""
     site, folder, began = configuration.site, Path(run.folder), time.monotonic()
@@ -229,14 +226,15 @@ def _run(
     if log.lost:
         board.ails("journal", log.lost)
     metrics = LiveMetrics(run.run_id, [camera.camera_id for camera in site.cameras], clock.now_ns)
+    signs.of_run(metrics)
     outbox = Outbox(store, run.run_id, board, options.stop, written=metrics.stored)
     into = StoreSink(outbox)
     options.started(run)
     live_clock = LiveClock(clock)
+    sampled = {camera.id: sampling(configuration.event, camera) for camera in configuration.event.cameras}
     faults: list[LiveStream] = []
     with (
         closing_run(store, run, live_clock, options.stop, outbox, lambda: [f for s in faults for f in s.faults]),
-        options.serving(metrics),
         options.observers(configuration, clock) as observers,
     ):
         view = view_site(site)
@@ -250,7 +248,8 @@ def _run(
         stream = LiveStream(
             observers, site.cameras, clock, tick_ns,
             lateness_s=options.lateness_s, to_ns=to_ns, stop=options.stop, board=board, metrics=metrics,
-            sample_hz=_sampled(configuration.event),
+            sample_hz={key: hz for key, (hz, _) in sampled.items()},
+            lead_ns={key: lead for key, (_, lead) in sampled.items()},
         )  # fmt: skip
         keeper = Keeper(
             log, totals, into, Telling(metrics, stream, outbox, board, sink), board, before.alerts, before.ids

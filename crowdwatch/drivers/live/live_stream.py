@@ -104,6 +104,7 @@ class LiveStream:
         board: where it is said what ails cameras and clocks.
         metrics: are told what comes.
         sample_hz: per camera, how often its pictures are analysed at most; None where every one is.
+        lead_ns: per camera, how long before ticks, as of :func:`crowdwatch.observation.schedule.lead_ns`.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class LiveStream:
         board: Board | None = None,
         metrics: LiveMetrics | None = None,
         sample_hz: Mapping[str, Fraction | None] | None = None,
+        lead_ns: Mapping[str, int] | None = None,
     ) -> None:
         self._observers, self._clock, self._tick_ns = observers, clock, tick_ns
         self._lateness_ns, self._to_ns = round(lateness_s * NS), to_ns
@@ -131,7 +133,7 @@ class LiveStream:
         self._noted: dict[str, tuple[int, str]] = {}
         self._repeats = Repeats()
         self._metrics = metrics or LiveMetrics("", self._stale_ns, clock.now_ns)
-        self._sample_hz = sample_hz or {}
+        self._sample_hz, self._lead_ns = sample_hz or {}, lead_ns or {}
         self.newest: GivenTick | None = None
         self._last_ns: int | None = None
         self.statuses: dict[str, StreamStatus] = {}
@@ -165,8 +167,7 @@ class LiveStream:
             yield from self._ticked(gap_ns)
         while not self._stop.is_set() and (self._to_ns is None or self._last_ns < self._to_ns):
             next_ns = self._next_ns(self._clock.now_ns())
-            wait_s = (next_ns + self._lateness_ns - self._clock.now_ns()) / NS
-            for message in self._observers.receive(min(max(wait_s, 0.0), POLL_S)):
+            for message in self._observers.receive(self._wait_s(next_ns)):
                 self._take(message)
             if self._due(next_ns):
                 yield from self._ticked(next_ns)
@@ -187,6 +188,12 @@ class LiveStream:
         self._ails("ticks", text, now_ns, "the engine has left out no tick")
         return newest_ns
 
+    def _wait_s(self, next_ns: int) -> float:
+        """How long observers may be waited for: until the tick may come, and then until it has to."""
+        now_ns = self._clock.now_ns()
+        until_ns = next_ns if now_ns < next_ns else next_ns + self._lateness_ns
+        return min(max((until_ns - now_ns) / NS, 0.0), POLL_S)
+
     def _due(self, next_ns: int) -> bool:
         """Whether a tick has all that it may wait for."""
         now_ns = self._clock.now_ns()
@@ -200,10 +207,18 @@ class LiveStream:
     def _is_past(self, camera_id: str, t_ns: int) -> bool:
         """Whether no picture of a camera that was exposed before a time can come any more: pictures come in order, and
         one for each sampling instant (:func:`crowdwatch.observation.schedule.due`)."""
-        newest_ns, hz = self._newest_ns[camera_id], self._sample_hz.get(camera_id)
+        newest_ns, hz, lead = self._newest_ns[camera_id], self._pace(camera_id), self._lead_ns.get(camera_id, 0)
         if newest_ns >= t_ns or hz is None:
             return newest_ns >= t_ns
-        return (int(newest_ns * hz) // NS + 1) * NS >= t_ns * hz
+        return (int((newest_ns + lead) * hz) // NS + 1) * NS >= (t_ns + lead) * hz
+
+    def _pace(self, camera_id: str) -> Fraction | None:
+        """How often a camera is looked at now: less often where its station yields. None where that is not known."""
+        hz, status = self._sample_hz.get(camera_id), self.statuses.get(camera_id)
+        said_hz = None if status is None else status.sample_hz
+        if hz is not None and said_hz is not None and said_hz < hz:
+            return Fraction(said_hz).limit_denominator(1000)
+        return hz
 
     def _awaited(self, t_ns: int) -> Iterator[str]:
         """The cameras of which another picture can be expected soon."""

@@ -30,8 +30,12 @@ LOST_FRAC = 0.1
 BUSY_FRAC, IDLE_FRAC = 0.95, 0.7
 """Share of the time that the threads are at work: above, the machine is full; below, it has room."""
 
-STEP_UP, STEP_DOWN = 1.3, 0.9
-CALM_SPANS = 3
+STEP_UP = 1.3
+STEP_DOWN_LEAST, STEP_DOWN_MOST = 0.5, 0.9
+"""What yields is multiplied by the share of :data:`IDLE_FRAC` that is in use, within these bounds: whatever is given
+back at once, the machine does not become full by it."""
+
+CALM_SPANS = 2
 """Spans with room, one after the other, before something is given back: load goes up and down with the crowd."""
 
 HOLD_FRAC = 0.6
@@ -126,10 +130,11 @@ class LoadControl:
             self._calm += 1
             if self._calm >= CALM_SPANS:
                 self._calm = 0
+                step = min(max(load.busy_frac / IDLE_FRAC, STEP_DOWN_LEAST), STEP_DOWN_MOST)
                 if self._sampling > 1:
-                    self._sampling = max(1.0, self._sampling * STEP_DOWN)
+                    self._sampling = max(1.0, self._sampling * step)
                 else:
-                    self._counter = max(1.0, self._counter * STEP_DOWN)
+                    self._counter = max(1.0, self._counter * step)
         else:
             self._calm = 0
         return before != (self._counter, self._sampling)

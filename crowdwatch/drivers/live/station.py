@@ -50,6 +50,8 @@ class _Work:
     lock: threading.Condition = field(default_factory=threading.Condition)
     began_s: dict[int, float] = field(default_factory=dict)
     busy_s: float = 0.0
+    spent_s: dict[str, float] = field(default_factory=dict)
+    """By camera, since the beginning."""
 
     def free(self, wait_s: float) -> int:
         """Workers without work; waits for one."""
@@ -61,9 +63,11 @@ class _Work:
         with self.lock:
             self.began_s[number] = time.monotonic()
 
-    def end(self, number: int) -> None:
+    def end(self, number: int, camera_id: str) -> None:
         with self.lock:
-            self.busy_s += time.monotonic() - self.began_s.pop(number)
+            took_s = time.monotonic() - self.began_s.pop(number)
+            self.busy_s += took_s
+            self.spent_s[camera_id] = self.spent_s.get(camera_id, 0.0) + took_s
             self.lock.notify_all()
 
     def longest_s(self) -> float:
@@ -108,7 +112,7 @@ class Station:
         self._statuses: dict[str, StreamStatus] = {}
         self._paces: dict[str, Pace] = {}
         self._judged_s = time.monotonic()
-        self._looks: dict[str, deque[tuple[float, int]]] = {}
+        self._looks: dict[str, deque[tuple[float, int, float]]] = {}
         self._left_out, self._left_out_s = 0, float("-inf")
 
     def run(self, ended: Callable[[], bool]) -> None:
@@ -170,7 +174,7 @@ class Station:
             _log.exception("camera %s: what was seen cannot be told.", stamp.camera_id)
         finally:
             captured.release()
-            self._work.end(number)
+            self._work.end(number, stamp.camera_id)
 
     def _show(self, watching: Watching, pair: FramePair) -> None:
         """Send the coarsened picture, where it is wanted. It is for the eye: without it the numbers go on."""
@@ -190,21 +194,24 @@ class Station:
             if isinstance(each, StreamStatus):
                 watching = self._watching.get(each.camera_id)
                 analysed = 0 if watching is None else watching.analysed
-                each = replace(each, analysed=analysed, host=each.host or self._host)
-                self._statuses[each.camera_id] = each
                 pace = self._paces.get(each.camera_id, Pace(self._load.wanted_hz[each.camera_id]))
-                each = self._load.said(each, pace, self._measured_hz(each.camera_id))
+                hz = None if pace.sample_hz is None else float(pace.sample_hz)
+                each = replace(each, analysed=analysed, host=each.host or self._host, sample_hz=hz)
+                each = replace(each, work=self._lately(each.camera_id, 2))
+                self._statuses[each.camera_id] = each
+                measured_hz = self._lately(each.camera_id, 1)
+                each = self._load.said(each, pace, math.nan if measured_hz is None else measured_hz)
                 if self._link_is_slow():
                     each = replace(each, message=f"{each.message} {SLOW_LINK}".strip())
             self._sender.send(each)
 
-    def _measured_hz(self, camera_id: str) -> float:
-        """Pictures of a camera that were analysed per second, lately; NaN before that is known."""
+    def _lately(self, camera_id: str, what: int) -> float | None:
+        """Pictures of a camera that were analysed (1), or seconds of work on them (2), per second, lately; None before
+        that is known."""
         looks = self._looks.get(camera_id)
         if looks is None or len(looks) < LOOKS:
-            return math.nan
-        (first_s, first), (last_s, last) = looks[0], looks[-1]
-        return (last - first) / (last_s - first_s)
+            return None
+        return (looks[-1][what] - looks[0][what]) / (looks[-1][0] - looks[0][0])
 
     def _link_is_slow(self) -> bool:
         """Whether messages had to be left out lately."""
@@ -220,7 +227,7 @@ class Station:
         self._judged_s = time.monotonic()
         for camera_id, watching in self._watching.items():
             looks = self._looks.setdefault(camera_id, deque(maxlen=LOOKS))
-            looks.append((self._judged_s, watching.analysed))
+            looks.append((self._judged_s, watching.analysed, self._work.spent_s.get(camera_id, 0.0)))
         yielded = self._load.yields
         changed = self._load.judge(load)
         if not (changed or self._load.yields):

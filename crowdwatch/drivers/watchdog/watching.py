@@ -161,6 +161,6 @@ def _tick_s(run: Run) -> float:
 @lru_cache(maxsize=8)
 def _tick_of(config_json: str) -> float:
     try:
-        return float(config.from_json(config_json).readings.tick_s)
+        return config.from_json(config_json).tick_s
     except ConfigError:
         return LONGEST_TICK_S

@@ -240,9 +240,14 @@ class Capture:
                 while not self._waiting and self._ended is None:
                     self._came.wait()
                 if not self._waiting:
+                    remedy = (
+                        "plug it in, and look at its cable"
+                        if self.address.device
+                        else "look at the camera's power and network"
+                    )
                     raise SourceUnavailable(
-                        f"stream {self.address}: the connection was lost ({self._ended}). It is opened again; look at "
-                        "the camera's power and network where this goes on."
+                        f"stream {self.address}: the connection was lost ({self._ended}). It is opened again; {remedy} "
+                        "where this goes on."
                     )
                 behind_s = (time.monotonic_ns() - self._waiting[0].mono_ns) / 1e9
                 if behind_s > LAG_S:

@@ -36,6 +36,7 @@ class CaptureSettings:
             footages of several cameras stay in step.
         loop_ns: after how long what is played begins again; None is its own length.
         sample_hz: pictures analysed per second of event time; None is every one.
+        lead_ns: of a stream, how long before ticks they are taken.
         square_pixels: pictures whose pixels are not square are widened.
     """
 
@@ -46,6 +47,7 @@ class CaptureSettings:
     begins_ns: int | None = None
     loop_ns: int | None = None
     sample_hz: Fraction | None = None
+    lead_ns: int = 0
     square_pixels: bool = False
 
 
@@ -135,6 +137,7 @@ class Line:
             image_hw=settings.image_hw,
             square_pixels=settings.square_pixels,
             sample_hz=self.sample_hz,
+            lead_ns=settings.lead_ns,
             clock=clock,
             first_seq=state.next_seq,
             free=self.free(),

@@ -62,6 +62,7 @@ class Order:
         image_hw: size of its pictures, as calibrated.
         square_pixels: pictures whose pixels are not square are widened.
         sample_hz: pictures analysed per second; None is every one.
+        lead_ns: of a stream, how long before ticks they are taken.
         clock: event time.
         first_seq: number of its first picture.
         free: slots that are free.
@@ -76,6 +77,7 @@ class Order:
     image_hw: tuple[int, int]
     square_pixels: bool
     sample_hz: Fraction | None
+    lead_ns: int
     clock: EventClock
     first_seq: int
     free: tuple[int, ...]
@@ -88,7 +90,7 @@ class _Refused(Exception):
 class _Reader:
     def __init__(self, order: Order, line: socket.socket, slots: Slots) -> None:
         self.order, self.line, self.slots = order, line, slots
-        self.thinning = Thinning(order.sample_hz)
+        self.thinning = Thinning(order.sample_hz, order.lead_ns)
         self.free = deque(order.free)
         self.received = self.sampled = self.replaced = self.dropped = 0
         self.newest_ns: int | None = None

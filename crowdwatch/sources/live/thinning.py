@@ -29,9 +29,11 @@ class Thinning:
 
     Args:
         sample_hz: pictures analysed per second of event time; None is every one. It may be changed at any time.
+        lead_ns: how long before ticks they are taken.
     """
 
     sample_hz: Fraction | None
+    lead_ns: int = 0
     _recent: deque[Shown] = field(default_factory=deque)
     _last: Shown | None = None
     _last_ns: int | None = None
@@ -48,7 +50,7 @@ class Thinning:
             self._last = None
             return None
         current = stamp, frame
-        wanted = due(self._last_ns, stamp.t_ns, self.sample_hz)
+        wanted = due(self._last_ns, stamp.t_ns, self.sample_hz, self.lead_ns)
         pair = (self._before(stamp.t_ns), current) if wanted else None
         if not self._recent or stamp.t_ns - self._recent[-1][0].t_ns >= KEPT_S * NS:
             self._recent.append(current)

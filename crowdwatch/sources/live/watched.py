@@ -135,16 +135,25 @@ class Watched:
         if self.try_at is not None or now < self.deadline:
             return False
         if not self._excused:
-            why = (
-                f"nothing came for {self._stall_s:.1f} s. It is opened again; look at the camera's power and network "
-                "where this goes on."
-                if self._opened
-                else f"it could not be opened within {self.open_s:.0f} s. Check that the camera answers and is not "
-                "overloaded."
-            )
-            self._lost(f"camera {self.camera_id}: {why}", now, now_ns)
+            self._lost(f"camera {self.camera_id}: {self._why_overdue()}", now, now_ns)
         self.deadline = math.inf
         return True
+
+    def _why_overdue(self) -> str:
+        if not self._opened:
+            return (
+                f"it could not be opened within {self.open_s:.0f} s. Check that the camera answers and is not "
+                "overloaded."
+            )
+        if self._codec and not self._alive.get("received"):
+            return (
+                f"it was opened, and no picture of the announced codec ({self._codec}) came. Choose H.264 in the "
+                "camera, and transport: tcp; look at the network where this goes on."
+            )
+        return (
+            f"nothing came for {self._stall_s:.1f} s. It is opened again; look at the camera's power and network where "
+            "this goes on."
+        )
 
     def ended(self, now: float, now_ns: int) -> None:
         """The reader is gone."""
