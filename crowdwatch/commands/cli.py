@@ -16,6 +16,7 @@ from crowdwatch.commands import (
     batch_command,
     camera_commands,
     live_command,
+    night_command,
     pictures_command,
     site_commands,
     watchdog_command,
@@ -61,6 +62,7 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
+app.command("night")(night_command.night)
 app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
 app.command("watchdog")(watchdog_command.watchdog)

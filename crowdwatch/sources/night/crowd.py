@@ -27,7 +27,7 @@ __all__ = ["CELL_M", "Crowd", "walking_speed_m_s"]
 
 CELL_M = 1.0
 FREE_M_S, JAM_P_M2, SHAPE_P_M2 = 1.34, 5.4, 1.913
-PUSHING_M_S, FULL_P_M2 = 0.15, 7.2
+PUSHING_M_S, FULL_P_M2 = 0.15, 6.8
 """Who wants to get on still shuffles in a jam, until it is as close as this."""
 
 OUT_P_M2 = 1.75
@@ -86,6 +86,7 @@ class Crowd:
         self._streets = [self._zones[name] for name in sorted(self._zones) if name.startswith("exit-")]
         self._north = float(high[1])
         self._ends = np.array([low[0], high[0]])
+        self._rho: FloatArray | None = None
         self._wakes: list[tuple[float, NDArray[np.int64]]] = []
         self._people()
 
@@ -135,7 +136,9 @@ class Crowd:
         for incident in self._plan.of(IncidentKind.BUILD_UP):
             self._gather(incident, t_s, dt_s)
         self._leave(t_s)
+        self._rho = None
         self._walk(t_s, dt_s)
+        self._rho = None
 
     def standing(self) -> FloatArray:
         """(N, 2) where everybody is who is there."""
@@ -247,7 +250,12 @@ class Crowd:
         return cell
 
     def rho_p_m2(self) -> FloatArray:
-        """(cells,) mean density of 3 x 3 cells around each."""
+        """(cells,) mean density of 3 x 3 cells around each, after the newest step."""
+        if self._rho is None:
+            self._rho = self._density()
+        return self._rho
+
+    def _density(self) -> FloatArray:
         counts = np.bincount(self.cells(self.standing()), minlength=math.prod(self.shape)).astype(np.float64)
         rho: FloatArray = uniform_filter(counts.reshape(self.shape), 3, mode="nearest").ravel()
         return rho
@@ -265,6 +273,6 @@ class Crowd:
         felt = rho[there] * (1 + AGAINST * against / np.maximum(east + west, 1e-9)[there])
         out = self.leaving[who] & ~np.isfinite(self.next_m[who, 0]) & (left_m <= 2 * AHEAD_M) & ~stuck
         felt = np.where(out, np.minimum(felt, OUT_P_M2), felt)
-        full = ~out & (rho[there] >= FULL_P_M2) & ((rho[there] >= rho[here]) | (rho[there] >= FULL_P_M2 + 1))
+        full = ~out & (rho[there] >= FULL_P_M2) & ((rho[there] >= rho[here]) | (rho[there] >= FULL_P_M2 + 0.7))
         speed: FloatArray = np.where(full, 0.0, walking_speed_m_s(felt))
         return speed

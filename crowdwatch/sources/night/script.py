@@ -12,7 +12,7 @@ from crowdwatch.core.site import Site
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import inside, polygon
 from crowdwatch.sources.night.crowd import Crowd
-from crowdwatch.sources.night.plan import DURATION_S, EXITS, FRONT, NightPlan
+from crowdwatch.sources.night.plan import DURATION_S, EXITS, FRONT, TOLD_S, NightPlan
 from crowdwatch.sources.night.watching import Watcher
 
 __all__ = ["Beat", "Night"]
@@ -29,11 +29,13 @@ class Beat:
         t_ns: the tick.
         events: everything of the log up to and with the tick, in its order.
         people: (zones,) who really are in each zone.
+        worst_p_m2: (zones,) the true density of the worst 3 m x 3 m of each zone.
     """
 
     t_ns: int
     events: tuple[LogEvent, ...]
     people: FloatArray
+    worst_p_m2: FloatArray
 
 
 class Night:
@@ -49,7 +51,9 @@ class Night:
         ConfigError: the site is not the one of the script.
     """
 
-    def __init__(self, site: Site, plan: NightPlan, start_ns: int, from_s: float = 0.0, to_s: float = DURATION_S) -> None:
+    def __init__(
+        self, site: Site, plan: NightPlan, start_ns: int, from_s: float = TOLD_S, to_s: float = DURATION_S
+    ) -> None:
         missing = sorted(NEEDED - {zone.zone_id for zone in site.zones})
         if missing:
             raise ConfigError(f"scripted night: the site has no zone {', '.join(missing)}. Use examples/new_year.")
@@ -79,7 +83,10 @@ class Night:
             included = tuple(each.stamp.id for each in seen if isinstance(each, Observation))
             zone = self._zone_of[self._crowd.cells(self._crowd.standing())]
             people = np.bincount(zone[zone >= 0], minlength=len(self.site.zones)).astype(np.float64)
-            yield Beat(t_ns, (*seen, Tick(t_ns, included)), people)
+            worst_p_m2 = np.zeros(len(self.site.zones))
+            here = self._zone_of >= 0
+            np.maximum.at(worst_p_m2, self._zone_of[here], self._crowd.rho_p_m2()[here])
+            yield Beat(t_ns, (*seen, Tick(t_ns, included)), people, worst_p_m2)
 
 
 def _zone_of(site: Site, crowd: Crowd) -> np.ndarray:

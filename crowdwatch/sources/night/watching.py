@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import (
     Anchor,
     CameraFault,
@@ -21,7 +22,6 @@ from crowdwatch.core.records import (
     Positions,
     Stamp,
 )
-from crowdwatch.core.reasons import Code
 from crowdwatch.core.site import LEAST_RECALL, Camera, Site
 from crowdwatch.ground import to_image, valid_ground
 from crowdwatch.sources.night.crowd import CELL_M, Crowd
@@ -33,8 +33,9 @@ RECALL, POSITION_M = 0.94, 0.10
 """Of people who stand apart, and the standard deviation of either coordinate: ``models/crowd-n/card.md``, PETS2009,
 recall 0.937, median error 0.14 m."""
 
-SPARSE_P_M2, DENSE_P_M2 = 0.3, 2.0
-"""Up to the first density boxes find nearly all, from the second on nearly nobody (``LEAST_RECALL``)."""
+SPARSE_P_M2, DENSE_P_M2 = 0.3, 1.2
+"""Up to the first density boxes find nearly all, from the second on nearly nobody (``LEAST_RECALL``): twice the density
+at which the density map has taken over."""
 
 BIAS_LOG, DRIFT_LOG, DRIFT_S, CELL_LOG = 0.06, 0.03, 120.0, 0.15
 """Of the density map: a factor of each camera, one that drifts, and one of each cell, as standard deviations of their
@@ -55,7 +56,7 @@ FLASH_SHARE = 0.08
 def recall_at(rho_p_m2: FloatArray) -> FloatArray:
     """(N,) the share of people whom boxes find, by the density around them.
 
-    >>> recall_at(np.array([0.1, 1.15, 4.0])).round(2).tolist()
+    >>> recall_at(np.array([0.1, 0.75, 4.0])).round(2).tolist()
     [0.94, 0.49, 0.04]
     """
     recall: FloatArray = np.interp(rho_p_m2, [SPARSE_P_M2, DENSE_P_M2], [RECALL, LEAST_RECALL])
@@ -94,7 +95,9 @@ class Watcher:
         self._lost: set[str] = set()
         self._seq = [0] * len(self._views)
         low_high = {zone.zone_id: (zone.polygon_m.min(axis=0), zone.polygon_m.max(axis=0)) for zone in site.zones}
-        self._glare = {each.incident_id: self._cells_of(*low_high[each.zones[0]]) for each in plan.of(IncidentKind.FALSE_FLARE)}
+        self._glare = {
+            each.incident_id: self._cells_of(*low_high[each.zones[0]]) for each in plan.of(IncidentKind.FALSE_FLARE)
+        }
 
     def look(self, t_s: float, start_ns: int, period_s: float) -> list[Observation | CameraFault]:
         """What all cameras report within the period that ends at ``t_s``, by time."""
@@ -125,7 +128,8 @@ class Watcher:
         self._drift = kept * self._drift + math.sqrt(1 - kept**2) * fresh
 
     def _observe(
-        self, index: int, stamp: Stamp, xy_m: FloatArray, cell: NDArray[np.int64], rho: FloatArray, active: list[Incident]
+        self, index: int, stamp: Stamp, xy_m: FloatArray, cell: NDArray[np.int64], rho: FloatArray,
+        active: list[Incident],
     ) -> Observation:  # fmt: skip
         view = self._views[index]
         near = np.flatnonzero(view.feet[cell])
@@ -168,7 +172,9 @@ class Watcher:
 
     def _cells_of(self, low_m: FloatArray, high_m: FloatArray) -> NDArray[np.bool_]:
         rows, cols = self._crowd.shape
-        x, y = np.meshgrid(np.arange(cols) + 0.5 + self._crowd.origin_m[0], np.arange(rows) + 0.5 + self._crowd.origin_m[1])
+        x, y = np.meshgrid(
+            np.arange(cols) + 0.5 + self._crowd.origin_m[0], np.arange(rows) + 0.5 + self._crowd.origin_m[1]
+        )
         inside: NDArray[np.bool_] = ((x > low_m[0]) & (x < high_m[0]) & (y > low_m[1]) & (y < high_m[1])).ravel()
         return inside
 
