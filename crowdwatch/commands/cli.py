@@ -13,6 +13,7 @@ import typer
 
 from crowdwatch.commands import (
     audit_commands,
+    backtest_command,
     batch_command,
     camera_commands,
     live_command,
@@ -60,6 +61,7 @@ samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
+app.command("backtest")(backtest_command.backtest)
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
 app.command("night")(night_command.night)

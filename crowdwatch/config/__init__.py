@@ -7,6 +7,7 @@
   run has to learn by itself, :func:`map_notes` where on Earth the site lies.
 * :func:`recording_times` says when every recording begins, :func:`left_out` what of a folder is not read.
 * :func:`load_incidents` reads what really happened on a night, to score alerts against.
+* :func:`load_rules` reads other limits, to fold a log under them.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
@@ -15,6 +16,7 @@ from crowdwatch.config.incidents import IncidentFile, IncidentsFile, load_incide
 from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.maps import map_notes
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
+from crowdwatch.config.rules_file import load_rules
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
 from crowdwatch.config.structure import plainly
@@ -33,6 +35,7 @@ __all__ = [
     "live_cameras",
     "load",
     "load_incidents",
+    "load_rules",
     "map_notes",
     "plainly",
     "recording_times",

@@ -22,7 +22,7 @@ from crowdwatch.core.records import (
     Positions,
     Stamp,
 )
-from crowdwatch.core.site import LEAST_RECALL, Camera, Site
+from crowdwatch.core.site import BAND_P_M2, LEAST_RECALL, Camera, Site
 from crowdwatch.ground import to_image, valid_ground
 from crowdwatch.sources.night.crowd import CELL_M, Crowd
 from crowdwatch.sources.night.plan import Incident, IncidentKind, NightPlan
@@ -33,9 +33,9 @@ RECALL, POSITION_M = 0.94, 0.10
 """Of people who stand apart, and the standard deviation of either coordinate: ``models/crowd-n/card.md``, PETS2009,
 recall 0.937, median error 0.14 m."""
 
-SPARSE_P_M2, DENSE_P_M2 = 0.3, 1.2
-"""Up to the first density boxes find nearly all, from the second on nearly nobody (``LEAST_RECALL``): twice the density
-at which the density map has taken over."""
+SPARSE_P_M2, DENSE_P_M2 = BAND_P_M2
+"""Up to the first density boxes find nearly all. From the second on the density map has taken over, and what boxes find
+does not matter: no more than ``LEAST_RECALL`` are drawn, which keeps a night small."""
 
 BIAS_LOG, DRIFT_LOG, DRIFT_S, CELL_LOG = 0.06, 0.03, 120.0, 0.15
 """Of the density map: a factor of each camera, one that drifts, and one of each cell, as standard deviations of their
@@ -56,7 +56,7 @@ FLASH_SHARE = 0.08
 def recall_at(rho_p_m2: FloatArray) -> FloatArray:
     """(N,) the share of people whom boxes find, by the density around them.
 
-    >>> recall_at(np.array([0.1, 0.75, 4.0])).round(2).tolist()
+    >>> recall_at(np.array([0.1, 0.45, 4.0])).round(2).tolist()
     [0.94, 0.49, 0.04]
     """
     recall: FloatArray = np.interp(rho_p_m2, [SPARSE_P_M2, DENSE_P_M2], [RECALL, LEAST_RECALL])
