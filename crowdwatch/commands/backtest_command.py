@@ -85,10 +85,9 @@ def _show(found: Backtest) -> None:
     _stands(found)
     for what, side in sides:
         load = side.load
-        tell(
-            f"{what}: {load.alarms} alarms in {side.folded.hours:.2f} h; in ten minutes at most {load.most}, {load.mean:.1f} in "
-            f"the mean, more than 10 in {100 * load.above_frac:.0f} % of them (EEMUA 191: at most 10)"
-        )
+        tell(f"{what}: {load.alarms} alarms in {side.folded.hours:.2f} h")
+        above = f"{100 * load.above_frac:.0f} % of them had more than 10"
+        tell(f"  in ten minutes at most {load.most}, {load.mean:.1f} in the mean; {above} (EEMUA 191)")
         _scored(what, side)
     if found.sweep is not None:
         _swept(found)

@@ -19,6 +19,7 @@ from crowdwatch.commands import (
     live_command,
     night_command,
     pictures_command,
+    run_lists,
     site_commands,
     watchdog_command,
 )
@@ -61,6 +62,8 @@ samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
+app.add_typer(run_lists.app, name="alerts")
+app.command("runs")(run_lists.runs)
 app.command("backtest")(backtest_command.backtest)
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)

@@ -40,6 +40,9 @@ ROWS: Shown = (
 
 
 def alerts_command(
+    footage: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder with recordings: ordinary footage besides.")
+    ] = None,
     seeds: Annotated[
         list[int] | None, typer.Option("--seed", min=0, help="Nights; default: those that nothing was chosen on.")
     ] = None,
@@ -47,14 +50,13 @@ def alerts_command(
     event_file: EventOption = None,
     from_: Annotated[str | None, typer.Option("--from", help="Event time to begin at; default: 21:45.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="Event time to end before; default: 00:45.")] = None,
-    footage: Annotated[
-        Path | None, typer.Option(help="Folder with recordings: false alarms on ordinary footage besides.")
-    ] = None,
     hours: Annotated[float, typer.Option(min=0.01, max=100, help="Of ordinary footage.")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Alerts on scripted nights: recall, lead time, false alarms, alarm load, and whether time to limit beats
     persistence; three nights, on which no limit was chosen."""
+    if footage is not None and not footage.is_dir():
+        raise ConfigError(f"{footage}: no such folder. Name the folder with vtest.avi, or leave it out.")
     if choices and seeds:
         raise ConfigError("--choices, --seed: name nights in one way. Leave one of them out.")
     event = config.load(event_file or example("new_year"))
