@@ -127,8 +127,8 @@ def _scored(what: str, side: Side) -> None:
     if scored is None:
         return
     for each in scored.incidents:
-        if each.expects == "report":
-            said = "is reported by hand"
+        if each.expects == "report" and not each.raised:
+            said = "is reported by hand; no report in this log"
         elif not each.raised:
             said = "not raised" if each.expects == "none" else "MISSED"
         else:

@@ -24,7 +24,7 @@ from scipy.stats import theilslopes
 
 from crowdwatch.core.records import FloatArray
 
-__all__ = ["AHEAD_S", "Forecast", "ForecastScore", "joined", "score_forecasts", "trend_forecasts"]
+__all__ = ["AHEAD_S", "EVERY_S", "Forecast", "ForecastScore", "joined", "score_forecasts", "trend_forecasts"]
 
 AHEAD_S, APART_S, GRACE_S = 300.0, 300.0, 300.0
 EVERY_S, OVER_S, MOST_MIN, LEAST_RISE = 30.0, 180.0, 15.0, 0.05

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,14 @@ from crowdwatch.drivers.backtest.scoring import Score, quiet_hours, score
 from crowdwatch.drivers.configuration import measured
 from crowdwatch.drivers.night import Truth, open_night
 from crowdwatch.errors import ConfigError
-from pipelines.evaluation.forecast_score import Forecast, ForecastScore, joined, score_forecasts, trend_forecasts
+from pipelines.evaluation.forecast_score import (
+    EVERY_S,
+    Forecast,
+    ForecastScore,
+    joined,
+    score_forecasts,
+    trend_forecasts,
+)
 from pipelines.evaluation.scripted_operator import ScriptedOperator
 
 __all__ = ["CHOICES", "FIGURES", "NightAlerts", "fold_night", "summary"]
@@ -85,6 +92,7 @@ def fold_night(
     state = start(view_site(site))
     alerts: list[AlertEvent] = []
     read: list[list[float]] = []
+    said = _Forecasts(site, event.start_ns)
     for beat in night.beats():
         events = [*beat.events[:-1], *operator.acts(beat.t_ns), beat.events[-1]]
         outcome: Outcome | None = None
@@ -94,10 +102,11 @@ def fold_night(
             raise ConfigError("scripted night: a beat must end with a tick. Report this as a fault.")
         truth.add(beat)
         operator.see(outcome)
+        said.see(outcome)
         alerts += outcome.alerts
         read.append([reading.density_p_m2 for reading in outcome.readings])
         shown(len(read), night.ticks)
-    found = _Told(site, truth, np.array(read), tuple(alerts), truth.incidents(night))
+    found = _Told(site, event.start_ns, truth, np.array(read), tuple(alerts), truth.incidents(night), tuple(said.found))
     return found.judged(seed, night.plan.people)
 
 
@@ -106,10 +115,12 @@ class _Told:
     """What a night said, before it is judged."""
 
     site: Site
+    start_ns: int
     truth: Truth
     read_p_m2: FloatArray
     alerts: tuple[AlertEvent, ...]
     incidents: tuple[IncidentFile, ...]
+    forecasts: tuple[Forecast, ...]
 
     def judged(self, seed: int, people: int) -> NightAlerts:
         """Hold it against the truth."""
@@ -133,18 +144,33 @@ class _Told:
         limits = [_limit(self.site, zone_id) for zone_id in zone_ids]
         t_s = (np.array(self.truth.t_ns) - self.truth.t_ns[0]) / NS
         trend = score_forecasts(trend_forecasts(t_s, self.read_p_m2, zone_ids, limits), t_s, density, zone_ids)
-        said = [
-            Forecast(
-                (alert.t_ns - self.truth.t_ns[0]) / NS,
-                alert.zone_id,
-                alert.value,
-                limits[zone_ids.index(alert.zone_id)],
-                float(self.read_p_m2[self.truth.t_ns.index(alert.t_ns), zone_ids.index(alert.zone_id)]),
-            )
-            for alert in self.alerts
-            if alert.alarm == FORECAST_ALARM and announces(alert) and math.isfinite(alert.value)
-        ]
+        begin_s = (self.truth.t_ns[0] - self.start_ns) / NS
+        said = [replace(each, t_s=each.t_s - begin_s) for each in self.forecasts]
         return trend, score_forecasts(said, t_s, density, zone_ids) if said else None
+
+
+@dataclass(slots=True)
+class _Forecasts:
+    """What the rule ``time_to_limit`` says, every half minute: an alarm's value now is the minutes that are left."""
+
+    site: Site
+    start_ns: int
+    found: list[Forecast] = field(default_factory=list)
+    _next_ns: int = 0
+
+    def see(self, outcome: Outcome) -> None:
+        """Look at what a tick says."""
+        if outcome.t_ns < self._next_ns:
+            return
+        self._next_ns = outcome.t_ns + round(EVERY_S * NS)
+        read = {reading.zone_id: reading.density_p_m2 for reading in outcome.readings}
+        for alarm in outcome.alarms:
+            # alarms of before the rule have no value of now
+            minutes = getattr(alarm, "value", math.nan)
+            known = alarm.alarm == FORECAST_ALARM and alarm.level > Level.NORMAL and math.isfinite(minutes)
+            if known and math.isfinite(read.get(alarm.zone_id, math.nan)):
+                at_s, limit = (outcome.t_ns - self.start_ns) / NS, _limit(self.site, alarm.zone_id)
+                self.found.append(Forecast(at_s, alarm.zone_id, minutes, limit, read[alarm.zone_id]))
 
 
 def _limit(site: Site, zone_id: str) -> float:

@@ -1,6 +1,7 @@
 """How many alarms an operator was given: the figures of EEMUA 191.
 
-An alarm is counted when it asks for attention: when it is raised, and when its level rises. Windows of ten minutes
+An alarm is counted when it asks for attention: when it is raised or reported, when its level rises, and when it is
+raised again because nobody acknowledged it. Windows of ten minutes
 begin with the span.
 
 Source: EEMUA 191 (2013), "Alarm systems": at most 10 alarms in 10 minutes can be dealt with in the long run.
@@ -18,7 +19,8 @@ from crowdwatch.core.outcomes import AlertEvent, Level
 __all__ = ["MOST_PER_WINDOW", "WINDOW_S", "AlarmLoad", "alarm_load", "announces"]
 
 WINDOW_S, MOST_PER_WINDOW = 600.0, 10
-ANNOUNCING = frozenset({"raised", "level_up", "re_alarm"})
+ANNOUNCING = frozenset({"raised", "level_up", "realarmed", "reported"})
+"""Transitions that ask for attention. One that is not known yet asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ NS = 1_000_000_000
 APART_S = 300.0
 """Spells this near each other are of one thing. [design value]"""
 
+NO_ALARMS = frozenset({"note", "phase"})
+"""What people write down among the alerts, which no rule raises."""
+
 Kind = Literal["appears", "vanishes", "earlier", "later", "same"]
 
 
@@ -62,6 +65,8 @@ def spells(alerts: Sequence[AlertEvent]) -> list[Spell]:
     open_ns: dict[tuple[str, str, Level], int] = {}
     found = []
     for alert in alerts:
+        if alert.alarm in NO_ALARMS:
+            continue
         for level in (each for each in Level if each > Level.NORMAL):
             key = (alert.zone_id, alert.alarm, level)
             if alert.level >= level:

@@ -23,6 +23,7 @@ AFTER_S = 300.0
 """What an incident leaves behind: a crowd that disperses. [design value]"""
 
 NS = 1_000_000_000
+REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class IncidentScore:
 
     @property
     def kept(self) -> bool:
-        """Whether it went as the label says."""
-        return self.raised == (self.expects == "alert")
+        """Whether it went as the label says; a person's report may be missing, as in a log without people."""
+        return self.expects == "report" or self.raised == (self.expects == "alert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def quiet_hours(incidents: Sequence[IncidentFile], from_ns: int, to_ns: int) -> 
 
 def _one(incident: IncidentFile, incidents: Sequence[IncidentFile], asked: Sequence[AlertEvent]) -> IncidentScore:
     here = [alert for alert in asked if alert.zone_id in incident.zones and _within(incident, alert, 0.0)]
-    fitting = [alert for alert in here if not incident.alarms or alert.alarm in incident.alarms]
+    fitting = [alert for alert in here if _asked_for(incident, alert)]
     if incident.expects == "none":
         others = [each for each in incidents if each.expects == "alert"]
         fitting = [alert for alert in fitting if not any(_explains(each, alert) for each in others)]
@@ -152,10 +153,19 @@ def _one(incident: IncidentFile, incidents: Sequence[IncidentFile], asked: Seque
     )  # fmt: skip
 
 
+def _asked_for(incident: IncidentFile, alert: AlertEvent) -> bool:
+    """Whether an alert is of the kind that an incident asks for. A report by people is named ``report:<number>``."""
+    reported = alert.alarm.startswith(REPORT)
+    if incident.expects == "report":
+        return reported
+    return not reported and (not incident.alarms or alert.alarm in incident.alarms)
+
+
 def _within(incident: IncidentFile, alert: AlertEvent, after_s: float) -> bool:
     return incident.from_ns <= alert.t_ns <= incident.to_ns + round(after_s * NS)
 
 
 def _explains(incident: IncidentFile, alert: AlertEvent) -> bool:
     here = alert.zone_id in incident.zones or alert.zone_id in incident.near
-    return incident.expects == "alert" and here and _within(incident, alert, AFTER_S)
+    expected = incident.expects == "alert" or (incident.expects == "report" and _asked_for(incident, alert))
+    return expected and here and _within(incident, alert, AFTER_S)
