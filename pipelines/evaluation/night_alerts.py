@@ -19,7 +19,7 @@ from crowdwatch.core.outcomes import AlertEvent, Level, Outcome
 from crowdwatch.core.records import FloatArray, Tick
 from crowdwatch.core.site import Quantity, Site
 from crowdwatch.drivers.backtest.alarm_load import AlarmLoad, alarm_load, announces
-from crowdwatch.drivers.backtest.scoring import Score, quiet_hours, score
+from crowdwatch.drivers.backtest.scoring import Score, quiet_alarms, quiet_hours, score
 from crowdwatch.drivers.configuration import measured
 from crowdwatch.drivers.night import Truth, open_night
 from crowdwatch.errors import ConfigError
@@ -129,7 +129,7 @@ class _Told:
         scored = score(self.incidents, self.alerts, hours, len(self.site.cameras))
         asked = [alert for alert in self.alerts if announces(alert)]
         load = alarm_load([alert.t_ns for alert in asked], t_ns[0], t_ns[-1])
-        quiet = sum(alert.event_id in scored.false_ids for alert in asked)
+        quiet = quiet_alarms(self.incidents, self.alerts)
         density = self.truth.density_p_m2()
         dense = density >= 1.0
         error = float(np.nanmean(self.read_p_m2[dense] / density[dense] - 1)) if dense.any() else math.nan

@@ -11,7 +11,7 @@ from crowdwatch.commands import cli
 from crowdwatch.core.outcomes import AlarmState, AlertEvent, Level
 from crowdwatch.drivers.backtest.alarm_load import alarm_load
 from crowdwatch.drivers.backtest.differences import compare, spells
-from crowdwatch.drivers.backtest.scoring import quiet_hours, score
+from crowdwatch.drivers.backtest.scoring import quiet_alarms, quiet_hours, score
 from crowdwatch.drivers.backtest.sweep import read_sweep
 from crowdwatch.drivers.night import INCIDENTS, write_night
 from crowdwatch.errors import ConfigError
@@ -87,6 +87,9 @@ def test_what_should_raise_nothing_is_said_when_it_does():
 def test_quiet_hours_are_what_incidents_leave():
     labels = [incident("one", 0, 600), incident("two", 300, 900), incident("flare", 2000, 2020, expects="none")]
     assert quiet_hours(labels, T0, T0 + 3600 * S) == pytest.approx((3600 - 1200) / 3600)
+    assert quiet_hours(labels, T0 + 600 * S, T0 + 3600 * S) == pytest.approx((3000 - 600) / 3600)
+    told = [alert(1100, Level.WATCH), alert(1300, Level.WATCH), alert(1400, Level.NORMAL, transition="cleared")]
+    assert quiet_alarms(labels, told) == 1
 
 
 def test_the_load_counts_windows_of_ten_minutes():

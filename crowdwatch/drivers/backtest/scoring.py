@@ -17,7 +17,7 @@ from crowdwatch.config import IncidentFile
 from crowdwatch.core.outcomes import AlertEvent, Level
 from crowdwatch.drivers.backtest.alarm_load import announces
 
-__all__ = ["AFTER_S", "IncidentScore", "Score", "quiet_hours", "score"]
+__all__ = ["AFTER_S", "IncidentScore", "Score", "quiet_alarms", "quiet_hours", "score"]
 
 AFTER_S = 300.0
 """What an incident leaves behind: a crowd that disperses. [design value]"""
@@ -120,17 +120,32 @@ def score(
     return Score(found, tuple(alert.event_id for alert in false), actionable, hours, cameras)
 
 
+def busy_spans(incidents: Sequence[IncidentFile]) -> list[tuple[int, int]]:
+    """When something happens somewhere: incidents that expect an alert, with what they leave behind; disjoint, in
+    order, in ns."""
+    after_ns = round(AFTER_S * NS)
+    spans: list[tuple[int, int]] = []
+    for each in sorted(incidents, key=lambda one: one.from_ns):
+        if each.expects != "alert":
+            continue
+        begin_ns, end_ns = each.from_ns, each.to_ns + after_ns
+        if spans and begin_ns <= spans[-1][1]:
+            begin_ns, end_ns = spans[-1][0], max(spans.pop()[1], end_ns)
+        spans.append((begin_ns, end_ns))
+    return spans
+
+
 def quiet_hours(incidents: Sequence[IncidentFile], from_ns: int, to_ns: int) -> float:
-    """Hours in which nothing happens anywhere: no incident that expects an alert, nor what it leaves behind."""
-    spans = sorted(
-        (each.from_ns, each.to_ns + round(AFTER_S * NS)) for each in incidents if each.expects == "alert"
-    )  # fmt: skip
-    busy_ns, reached_ns = 0, from_ns
-    for begin_ns, end_ns in spans:
-        begin_ns, end_ns = max(begin_ns, reached_ns), min(end_ns, to_ns)
-        if end_ns > begin_ns:
-            busy_ns, reached_ns = busy_ns + end_ns - begin_ns, end_ns
+    """Hours in which nothing happens anywhere."""
+    busy_ns = sum(max(0, min(end, to_ns) - max(begin, from_ns)) for begin, end in busy_spans(incidents))
     return (to_ns - from_ns - busy_ns) / NS / 3600
+
+
+def quiet_alarms(incidents: Sequence[IncidentFile], alerts: Sequence[AlertEvent]) -> int:
+    """Alarms in those hours, of any level; reports by people are none."""
+    spans = busy_spans(incidents)
+    asked = [alert for alert in alerts if announces(alert) and not alert.alarm.startswith(REPORT)]
+    return sum(not any(begin <= alert.t_ns <= end for begin, end in spans) for alert in asked)
 
 
 def _one(incident: IncidentFile, incidents: Sequence[IncidentFile], asked: Sequence[AlertEvent]) -> IncidentScore:
