@@ -13,11 +13,14 @@ import typer
 
 from crowdwatch.commands import (
     audit_commands,
+    backtest_command,
     batch_command,
     camera_commands,
     live_command,
+    night_command,
     pictures_command,
     setup_commands,
+    run_lists,
     site_commands,
     watchdog_command,
 )
@@ -60,10 +63,14 @@ samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
+app.add_typer(run_lists.app, name="alerts")
+app.command("runs")(run_lists.runs)
+app.command("backtest")(backtest_command.backtest)
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
 app.command("init")(setup_commands.init)
 app.command("frame")(setup_commands.frame)
+app.command("night")(night_command.night)
 app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
 app.command("watchdog")(watchdog_command.watchdog)

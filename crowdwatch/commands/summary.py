@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from crowdwatch.commands.terminal import EXIT_FAULTS, EXIT_STOPPED, cell, clock, complain, err, literal, out, tell
+from crowdwatch.core.text import plain
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from crowdwatch.drivers.totals import RunTotals
 
 __all__ = ["finish", "share", "summarise"]
+
+MOST_LISTED = 20
 
 
 def share(part: int, whole: int) -> str:
@@ -38,6 +41,7 @@ def summarise(summary: Summary) -> None:
             out.print(f"[bold yellow]{literal(line)}[/]")
     _zones(summary)
     out.print("alerts: " + (", ".join(f"{count} {kind}" for kind, count in sorted(totals.alerts.items())) or "none"))
+    _raised(summary)
     out.print(_counted(summary))
     for line in _unfit(summary.event, totals):
         out.print(f"[yellow]{literal(line)}[/]")
@@ -72,6 +76,17 @@ def _zones(summary: Summary) -> None:
         shares = (share(of.get(zone.id, 0), totals.ticks) for of in (totals.unknown_ticks, totals.degraded_ticks))
         table.add_row(cell(zone.name.en if zone.name else zone.id), *highest, *shares)
     out.print(table)
+
+
+def _raised(summary: Summary) -> None:
+    """The alarms that were raised, the first of them where there are many."""
+    found = summary.totals.raised
+    names = {zone.id: zone.name.en if zone.name else zone.id for zone in summary.event.zones}
+    for t_ns, alarm, zone_id, transition, level in found[:MOST_LISTED]:
+        how = "rises to" if transition == "level_up" else "raised at"
+        tell(f"  {clock(t_ns)[11:]} {plain(names.get(zone_id, zone_id))}: {alarm} {how} {level}")
+    if len(found) > MOST_LISTED:
+        tell(f"  and more: crowdwatch alerts {summary.run.run_id}")
 
 
 def _counted(summary: Summary) -> str:

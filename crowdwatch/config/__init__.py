@@ -6,13 +6,17 @@
 * :func:`explain` says of every value where it came from (:func:`explained` for programs), :func:`learned_first` what a
   run has to learn by itself, :func:`map_notes` where on Earth the site lies.
 * :func:`recording_times` says when every recording begins, :func:`left_out` what of a folder is not read.
+* :func:`load_incidents` reads what really happened on a night, to score alerts against.
+* :func:`load_rules` reads other limits, to fold a log under them.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
 from crowdwatch.config.explaining import explain, explained, learned_first, left_out, live_cameras, recording_times
+from crowdwatch.config.incidents import IncidentFile, IncidentsFile, load_incidents
 from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.maps import map_notes
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
+from crowdwatch.config.rules_file import load_rules
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
 from crowdwatch.config.structure import plainly
@@ -20,6 +24,8 @@ from crowdwatch.config.structure import plainly
 __all__ = [
     "BiasSettings",
     "EventFile",
+    "IncidentFile",
+    "IncidentsFile",
     "IntervalsSettings",
     "explain",
     "explained",
@@ -28,6 +34,8 @@ __all__ = [
     "left_out",
     "live_cameras",
     "load",
+    "load_incidents",
+    "load_rules",
     "map_notes",
     "plainly",
     "recording_times",

@@ -16,6 +16,9 @@ __all__ = ["SCENES", "drawn_scene"]
 SCENES = {"plaza": 120}
 """Scenes by name, and how many people take part in each."""
 
+SCRIPTED = "new-year"
+"""The cameras of ``examples/new_year``: what they would see is made as observations, never as pictures."""
+
 SCENE_S = 120
 SCENE_HZ = Fraction(5)
 
@@ -38,6 +41,11 @@ def drawn_scene(name: str, event: EventFile, site: Site, camera: Camera, rate_hz
     Raises:
         ConfigError: there is no such scene.
     """
+    if name == SCRIPTED:
+        raise ConfigError(
+            f"synthetic scene {name!r}: is a scripted night, of which there are no pictures. Make its log with "
+            "crowdwatch night FOLDER, and fold it with crowdwatch replay --log FOLDER."
+        )
     if name not in SCENES:
         raise ConfigError(f"synthetic scene {name!r}: unknown, need one of {', '.join(SCENES)}.")
     entry = next(entry for entry in event.cameras if entry.id == camera.camera_id)

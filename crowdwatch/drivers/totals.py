@@ -15,6 +15,9 @@ from crowdwatch.core.site import Site
 
 __all__ = ["CameraTotals", "RunTotals", "working_limits"]
 
+MOST_RAISED = 200
+"""Alarms that a summary can list; all of them stand in the store."""
+
 
 @dataclass(slots=True)
 class CameraTotals:
@@ -43,6 +46,7 @@ class RunTotals:
         counted: observations with a density map.
         last_tick_ns: the newest tick.
         alerts: how often each alarm made each transition.
+        raised: the first of the alarms that were raised or rose: time, alarm, zone, transition, level.
         peaks: zone -> highest density, the count then, and when.
         unknown_ticks: zone -> ticks at which it was not read.
         degraded_ticks: zone -> ticks at which it was read, and not to be trusted fully.
@@ -60,6 +64,7 @@ class RunTotals:
     counted: int = 0
     last_tick_ns: int | None = None
     alerts: dict[str, int] = field(default_factory=dict)
+    raised: list[tuple[int, str, str, str, str]] = field(default_factory=list)
     peaks: dict[str, tuple[float, float, int]] = field(default_factory=dict)
     unknown_ticks: dict[str, int] = field(default_factory=dict)
     degraded_ticks: dict[str, int] = field(default_factory=dict)
@@ -77,6 +82,9 @@ class RunTotals:
         for alert in outcome.alerts:
             key = f"{alert.alarm} {alert.transition}"
             self.alerts[key] = self.alerts.get(key, 0) + 1
+            if alert.transition in ("raised", "level_up") and len(self.raised) < MOST_RAISED:
+                level = alert.level.name.lower()
+                self.raised.append((alert.t_ns, alert.alarm, alert.zone_id, alert.transition, level))
         for reading in outcome.readings:
             if math.isnan(reading.density_p_m2):
                 self.unknown_ticks[reading.zone_id] = self.unknown_ticks.get(reading.zone_id, 0) + 1
@@ -117,6 +125,7 @@ class RunTotals:
         """
         values = dict(facts)
         values["detector_ids"] = set(values["detector_ids"])
+        values["raised"] = [tuple(each) for each in values.get("raised", ())]
         values["peaks"] = {zone: tuple(peak) for zone, peak in values["peaks"].items()}
         values["cameras"] = {
             camera: CameraTotals(had["observations"], {health: tuple(span) for health, span in had["unfit"].items()})

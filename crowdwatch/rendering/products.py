@@ -35,8 +35,10 @@ from crowdwatch.rendering import heatmap
 from crowdwatch.rendering.geotiff import Band, MapFrame, geotiff
 from crowdwatch.rendering.heatmap import GroundMap, HeatState
 from crowdwatch.rendering.map_picture import MapPicture
+from crowdwatch.rendering.provenance import Provenance, zone_facts
 from crowdwatch.rendering.zone_table import ZoneTable, utc
 from crowdwatch.store import files
+from crowdwatch.store.dictionary import described
 
 __all__ = ["PERCENTILES", "Products"]
 
@@ -53,7 +55,15 @@ MAP_TITLES = {
 }
 
 _CELLS = pa.list_(pa.field("element", pa.float32()))
-MINUTES = pa.schema([("t_ns", pa.int64()), ("t_utc", pa.string()), ("rho_p_m2", _CELLS), ("known_s", _CELLS)])
+MINUTES = pa.schema(
+    [
+        ("t_ns", pa.int64()),
+        ("t_utc", pa.string()),
+        ("rho_p_m2", _CELLS),
+        ("known_s", _CELLS),
+        ("t", pa.timestamp("ns", tz="UTC")),
+    ]
+)
 MAPS = pa.schema([("map", pa.string()), ("rho_p_m2", _CELLS), ("known_s", _CELLS)])
 
 
@@ -121,12 +131,12 @@ class Products:
         if self._table is None:
             files.make_folder(self.folder / "minutes")
             self._csv = _scratch(self.folder / "zones.csv").open("w", newline="", encoding="utf-8")
-            self._table = ZoneTable(self._csv, self.site, self.run.run_id)
+            self._table = ZoneTable(self._csv, self.site, Provenance.of(self.run))
         self._table.add(readings)
 
     def _keep(self, minute: GroundMap) -> None:
         if self._parquet is None:
-            schema = MINUTES.with_metadata({"crowdwatch_grid": json.dumps(self._facts())})
+            schema = MINUTES.with_metadata(self._metadata(MINUTES))
             self._parquet = pq.ParquetWriter(_scratch(self.folder / "heatmap_minutes.parquet"), schema)
         if self._hour and self._hour[0].t_ns // (60 * heatmap.MINUTE_NS) != minute.t_ns // (60 * heatmap.MINUTE_NS):
             self._write_hour()
@@ -151,6 +161,7 @@ class Products:
             "t_utc": names,
             "rho_p_m2": [each.rho_p_m2.ravel().astype(np.float32) for each in self._hour],
             "known_s": [each.known_s.ravel().astype(np.float32) for each in self._hour],
+            "t": [each.t_ns for each in self._hour],
         }
         self._parquet.write_table(pa.table(columns, schema=MINUTES))
         data = geotiff([self._minute_band(each) for each in self._hour], self._frame(), self._tags())
@@ -176,7 +187,7 @@ class Products:
             "rho_p_m2": [rho.ravel().astype(np.float32) for rho in found.values()],
             "known_s": [known for _ in found],
         }
-        table = pa.table(columns, schema=MAPS.with_metadata({"crowdwatch_grid": json.dumps(self._facts())}))
+        table = pa.table(columns, schema=MAPS.with_metadata(self._metadata(MAPS)))
         files.replace_file(self.folder / "heatmap_maps.parquet", lambda file: pq.write_table(table, file))
         for name, rho in found.items():
             band = Band(rho, MAP_TITLES[name], utc(mean.t_ns), utc(self._end_ns))
@@ -200,8 +211,7 @@ class Products:
     def _tags(self) -> dict[str, str]:
         """What holds for every map of the run."""
         facts = self._facts()
-        return {
-            "run_id": self.run.run_id,
+        return Provenance.of(self.run).facts() | {
             "event_id": self.site.event_id,
             "bandwidth_m": f"{facts['bandwidth_m']:g}",
             "kernel": "Gaussian; bandwidth_m is its standard deviation",
@@ -212,6 +222,16 @@ class Products:
         facts = self._facts()
         return MapFrame(facts["west_m"], facts["south_m"], facts["cell_m"], self.site.crs)
 
+    def _metadata(self, schema: Any) -> dict[str, str]:
+        """Of a Parquet file: where the grid lies and whose it is, the zones with areas and limits, and what the columns
+        mean."""
+        zones = json.dumps(zone_facts(self.site), ensure_ascii=False)
+        return {
+            "crowdwatch_grid": json.dumps(self._facts()),
+            "crowdwatch_zones": zones,
+            **described(schema.names),
+        }
+
     def _facts(self) -> dict[str, Any]:
         """Where the grid lies: rows run north, columns east."""
         if self._grid is None:
@@ -219,7 +239,7 @@ class Products:
         rows, cols = self._grid.rho_p_m2.shape
         west_m, south_m = (float(a + b) for a, b in zip(self._grid.origin_m, self.origin_m, strict=True))
         place = {"west_m": west_m, "south_m": south_m, "cell_m": self._grid.cell_m, "crs": self.site.crs}
-        whose = {"run_id": self.run.run_id, "event_id": self.site.event_id, "unit": "people/m2"}
+        whose = Provenance.of(self.run).facts() | {"event_id": self.site.event_id, "unit": "people/m2"}
         whose |= {"from_utc": utc(self.run.from_ns), "to_utc": utc(self.run.to_ns)}
         return {"rows": rows, "cols": cols, "bandwidth_m": self._grid.bandwidth_m} | place | whose
 
@@ -227,7 +247,9 @@ class Products:
 def _band(group: Any, rows: int, cols: int, band: slice) -> tuple[np.ndarray, np.ndarray]:
     """(minutes, band's rows, cols) means and known seconds of a row group."""
     shape = (group.num_rows, rows, cols)
-    one, other = (group[name].flatten().to_numpy(zero_copy_only=False).reshape(shape) for name in MINUTES.names[2:])
+    one, other = (
+        group[name].flatten().to_numpy(zero_copy_only=False).reshape(shape) for name in ("rho_p_m2", "known_s")
+    )
     return one[:, band], other[:, band]
 
 

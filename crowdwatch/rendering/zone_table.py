@@ -9,7 +9,7 @@ columns                                   what                                  
 ``usable_area_m2``                        square metres                                       2
 ``age_s``                                 seconds; ``inf`` where there never was a picture    1
 ``limit_*``                               where the step is raised, in force at that time     as given
-``t_utc``, ``t_ns``                       the tick: ISO 8601, and nanoseconds since 1970      whole
+``t_utc``, ``t_local``, ``t_ns``          the tick: ISO 8601, and nanoseconds since 1970      whole
 ========================================  ==================================================  ========
 
 What is unknown is empty, and so is a limit that a zone does not have. Digits beyond these are noise: a thousandth of a
@@ -27,7 +27,7 @@ from typing import Any, TextIO
 
 from crowdwatch.core.outcomes import Level, ZoneReading
 from crowdwatch.core.site import Phase, Quantity, Site, Zone
-from crowdwatch.core.text import plain
+from crowdwatch.rendering.provenance import Provenance, named
 from crowdwatch.words import reason_text
 
 __all__ = ["ZoneTable", "utc"]
@@ -52,12 +52,12 @@ class ZoneTable:
     Args:
         file: open for text, with ``newline=""``.
         site: whose zones and limits.
-        run_id: whose readings.
+        whose: what stands in every row.
     """
 
     file: TextIO
     site: Site
-    run_id: str
+    whose: Provenance
     _steps: list[tuple[Quantity, Level]] = field(init=False)
     _zones: dict[str, Zone] = field(init=False)
     _limits: dict[tuple[str, str], list[str]] = field(init=False)
@@ -76,6 +76,8 @@ class ZoneTable:
         head = (
             "run_id",
             "event_id",
+            "config_sha256",
+            "time_zone",
             "phase_id",
             "zone_id",
             "name_en",
@@ -87,7 +89,7 @@ class ZoneTable:
         self._zones = {zone.zone_id: zone for zone in self.site.zones}
         self._limits = {}
         self._writer = csv.writer(self.file)
-        self._writer.writerow([*head, "t_utc", "t_ns", "window_s", *READ, *names, "reasons"])
+        self._writer.writerow([*head, "t_utc", "t_local", "t_ns", "window_s", *READ, *names, "reasons"])
 
     def add(self, readings: Iterable[ZoneReading]) -> None:
         """Write the readings of one tick."""
@@ -97,9 +99,9 @@ class ZoneTable:
         zone, phase = self._zones[reading.zone_id], self._phase(reading.t_ns)
         capacity = "" if zone.capacity is None else f"{zone.capacity:g}"
         return [
-            self.run_id, self.site.event_id, phase.phase_id, zone.zone_id, _name(zone.name["en"]),
-            _name(zone.name.get("zh", zone.name["en"])),
-            zone.kind.value, f"{zone.usable_area_m2:.2f}", capacity, utc(reading.t_ns), reading.t_ns,
+            *self.whose.facts().values(), phase.phase_id, zone.zone_id, named(zone.name["en"]),
+            named(zone.name.get("zh", zone.name["en"])), zone.kind.value, f"{zone.usable_area_m2:.2f}", capacity,
+            utc(reading.t_ns), self.whose.local(reading.t_ns), reading.t_ns,
             f"{reading.window_s:g}",
             *(_written(name, getattr(reading, name)) for name in READ), *self._raise_at(phase, zone),
             reason_text("en", reading.reasons),
@@ -129,16 +131,6 @@ def utc(t_ns: int) -> str:
     whole = datetime.fromtimestamp(t_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     milliseconds = t_ns // 1_000_000 % 1000
     return f"{whole}.{milliseconds:03d}Z" if milliseconds else f"{whole}Z"
-
-
-def _name(name: str) -> str:
-    """A name as text: a spreadsheet would take one that begins like a formula for one.
-
-    >>> _name("=1+1"), _name(" North gate ")
-    ("'=1+1", 'North gate')
-    """
-    text = plain(name)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _written(name: str, value: Any) -> str:

@@ -36,6 +36,7 @@ from crowdwatch.core.records import (
 from crowdwatch.errors import RecordError
 from crowdwatch.store.block_columns import BLOCKS, block_columns, blocks_of
 from crowdwatch.store.flow_columns import FLOW, flow_columns, flow_of
+from crowdwatch.store.dictionary import described
 from crowdwatch.store.plane_columns import PLANE, plane_columns, plane_of
 
 __all__ = [
@@ -383,13 +384,13 @@ def timeline_table(rows: Sequence[EventRow]) -> Any:
 
 
 def write_parquet(table: Any, file: BinaryIO, metadata: dict[str, str]) -> None:
-    """Write a table as one Parquet file with checksums; equal tables give equal bytes.
+    """Write a table as one Parquet file with checksums and what its columns mean; equal tables give equal bytes.
 
     Floats are split into byte streams before zstd: boxes come from 32 bit models, so that half of their bytes are zero.
     """
     leaves = {name: f"{name}.list.element" for name in (*_FLOAT_LISTS, *_PLANE_LISTS, "included_camera_id")}
     pq.write_table(
-        table.replace_schema_metadata(metadata),
+        table.replace_schema_metadata(metadata | described(table.column_names)),
         file,
         compression="zstd",
         compression_level=3,

@@ -20,6 +20,7 @@ from crowdwatch.ground import to_ground
 from crowdwatch.observation.observe import locate
 from pipelines.command_line import EventOption, print_json, progress, progress_bar, run
 from pipelines.evaluation import (
+    alert_commands,
     condition_counts,
     fault_footage,
     fault_matrix,
@@ -40,6 +41,7 @@ app = typer.Typer(help="Measure accuracy against annotated footage.", no_args_is
 app.command("shanghaitech")(photograph_commands.shanghaitech)
 app.command("ucf_cc_50")(photograph_commands.ucf_cc_50_command)
 app.command("empty")(photograph_commands.empty)
+app.command("alerts")(alert_commands.alerts_command)
 
 
 def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:

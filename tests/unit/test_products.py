@@ -22,6 +22,7 @@ from crowdwatch.rendering.geotiff import Band, MapFrame, geotiff
 from crowdwatch.rendering.map_picture import MapPicture
 from crowdwatch.rendering.palette import BAND_COLOURS, GREY, GROUND, OFF_SITE, rgb
 from crowdwatch.rendering.products import Products
+from crowdwatch.rendering.provenance import Provenance
 from crowdwatch.rendering.zone_table import ZoneTable
 
 MINUTE_T0 = T0 // (60 * S) * 60 * S
@@ -170,7 +171,7 @@ def test_the_table_has_the_digits_that_it_states():
     )
     now = replace(SITE, phases=(*SITE.phases, Phase("late", MINUTE_T0, (ZoneLimits("z", LADDER[:1]),))))
     file = io.StringIO()
-    ZoneTable(file, now, "r").add([replace(reading, t_ns=MINUTE_T0 + S // 4)])
+    ZoneTable(file, now, Provenance("r", "square")).add([replace(reading, t_ns=MINUTE_T0 + S // 4)])
     (row,) = csv.DictReader(io.StringIO(file.getvalue()))
     assert (row["count"], row["density_p_m2"], row["visible_frac"]) == ("0.33", "0.667", "0.143")
     assert (row["count_high"], row["peak_p_m2"], row["age_s"]) == ("inf", "", "0.0")

@@ -105,3 +105,15 @@ def test_a_summary_of_an_older_version_is_no_json(capsys: pytest.CaptureFixture[
     assert "alerts: 2 crowding raised" in said.out
     assert "{" not in said.out
     assert "partial: camera c from 2023-11-14T22:13:20Z: broken" in said.err
+
+
+def test_alarms_that_were_raised_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    totals = two_cameras(3, 3)
+    totals.raised = [(T0 + second * S, "crowding", "z", "raised", "alert") for second in range(25)]
+    totals.raised[1] = (T0 + S, "crowding", "z", "level_up", "critical")
+    summarise(summary_of(totals))
+    said = capsys.readouterr().out
+    assert "22:13:20Z In front of the stage: crowding raised at alert" in said
+    assert "22:13:21Z In front of the stage: crowding rises to critical" in said
+    assert said.count("raised at alert") == 19
+    assert "and more: crowdwatch alerts r-1" in said

@@ -1,0 +1,196 @@
+"""What the cameras of a scripted night would report: boxes, density maps and evidence, with the errors that were
+measured of the models that ship."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdwatch.core.reasons import Code
+from crowdwatch.core.records import (
+    Anchor,
+    CameraFault,
+    Detections,
+    Evidence,
+    FloatArray,
+    GroundMass,
+    GroundPlane,
+    Observation,
+    Positions,
+    Stamp,
+)
+from crowdwatch.core.site import BAND_P_M2, LEAST_RECALL, Camera, Site
+from crowdwatch.ground import to_image, valid_ground
+from crowdwatch.sources.night.crowd import CELL_M, Crowd
+from crowdwatch.sources.night.plan import Incident, IncidentKind, NightPlan
+
+__all__ = ["Watcher", "recall_at"]
+
+RECALL, POSITION_M = 0.94, 0.10
+"""Of people who stand apart, and the standard deviation of either coordinate: ``models/crowd-n/card.md``, PETS2009,
+recall 0.937, median error 0.14 m."""
+
+SPARSE_P_M2, DENSE_P_M2 = BAND_P_M2
+"""Up to the first density boxes find nearly all. From the second on the density map has taken over, and what boxes find
+does not matter: no more than ``LEAST_RECALL`` are drawn, which keeps a night small."""
+
+BIAS_LOG, DRIFT_LOG, DRIFT_S, CELL_LOG = 0.06, 0.03, 120.0, 0.15
+"""Of the density map: a factor of each camera, one that drifts, and one of each cell, as standard deviations of their
+logarithm. ``models/counter-n/card.md`` has -7 % to +11 % by fifth of the photographs."""
+
+STEP = 64.0
+"""Masses are multiples of 1/64 person, so that a log of a night stays small."""
+
+STATURE_M = 1.75
+FINE = Evidence("", luma=70.0, contrast=38.0, sharpness=90.0, change=2.5)
+FLASH = replace(FINE, luma=252.0, contrast=5.0, sharpness=4.0, change=60.0)
+SMOKE = replace(FINE, luma=120.0, contrast=2.5, sharpness=1.0, change=0.8)
+
+FLASH_SHARE = 0.08
+"""Of the pictures while fireworks burn that a flash clips."""
+
+
+def recall_at(rho_p_m2: FloatArray) -> FloatArray:
+    """(N,) the share of people whom boxes find, by the density around them.
+
+    >>> recall_at(np.array([0.1, 0.45, 4.0])).round(2).tolist()
+    [0.94, 0.49, 0.04]
+    """
+    recall: FloatArray = np.interp(rho_p_m2, [SPARSE_P_M2, DENSE_P_M2], [RECALL, LEAST_RECALL])
+    return recall
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What one camera sees of the crowd's cells: those whose middle shows feet and heads, and the position error."""
+
+    camera: Camera
+    plane: GroundPlane
+    feet: NDArray[np.bool_]
+    heads: NDArray[np.bool_]
+    sigma_m: FloatArray
+    rows: slice
+    cols: slice
+
+
+class Watcher:
+    """Cameras that look at a crowd.
+
+    Args:
+        site: whose cameras.
+        crowd: at whom.
+        plan: what befalls the cameras.
+    """
+
+    def __init__(self, site: Site, crowd: Crowd, plan: NightPlan) -> None:
+        self._rng = np.random.default_rng((plan.seed, 2))
+        self._crowd, self._plan = crowd, plan
+        self._views = [_view(camera, crowd) for camera in site.cameras]
+        self._bias = self._rng.normal(0, BIAS_LOG, len(self._views))
+        self._drift = self._rng.normal(0, DRIFT_LOG, len(self._views))
+        self._drift_ns: int | None = None
+        self._lost: set[str] = set()
+        self._seq = [0] * len(self._views)
+        low_high = {zone.zone_id: (zone.polygon_m.min(axis=0), zone.polygon_m.max(axis=0)) for zone in site.zones}
+        self._glare = {
+            each.incident_id: self._cells_of(*low_high[each.zones[0]]) for each in plan.of(IncidentKind.FALSE_FLARE)
+        }
+
+    def look(self, t_s: float, start_ns: int, period_s: float) -> list[Observation | CameraFault]:
+        """What all cameras report within the period that ends at ``t_s``, by time."""
+        rho = self._crowd.rho_p_m2()
+        xy_m = self._crowd.standing()
+        cell = self._crowd.cells(xy_m)
+        self._let_drift(period_s)
+        found: list[Observation | CameraFault] = []
+        active = [each for each in self._plan.incidents if each.from_s <= t_s < each.to_s]
+        for index, view in enumerate(self._views):
+            offset_s = period_s * (index + 1) / (len(self._views) + 1)
+            t_ns = start_ns + round((t_s - period_s + offset_s) * 1e9)
+            self._seq[index] += 1
+            camera_id = view.camera.camera_id
+            if _befalls(active, IncidentKind.CAMERAS_LOST, camera_id):
+                if camera_id not in self._lost:
+                    found.append(CameraFault(camera_id, t_ns, Code.CONNECTION_LOST))
+                self._lost.add(camera_id)
+                continue
+            self._lost.discard(camera_id)
+            stamp = Stamp(camera_id, self._seq[index], t_ns, "arrival")
+            found.append(self._observe(index, stamp, xy_m, cell, rho, active))
+        return sorted(found, key=lambda one: one.t_ns)
+
+    def _let_drift(self, period_s: float) -> None:
+        kept = math.exp(-period_s / DRIFT_S)
+        fresh = self._rng.normal(0, DRIFT_LOG, len(self._drift))
+        self._drift = kept * self._drift + math.sqrt(1 - kept**2) * fresh
+
+    def _observe(
+        self, index: int, stamp: Stamp, xy_m: FloatArray, cell: NDArray[np.int64], rho: FloatArray,
+        active: list[Incident],
+    ) -> Observation:  # fmt: skip
+        view = self._views[index]
+        near = np.flatnonzero(view.feet[cell])
+        near = near[self._rng.random(len(near)) < recall_at(rho[cell[near]])]
+        boxes = self._boxes(view, stamp, xy_m[near])
+        where_m = xy_m[near] + self._rng.normal(0, POSITION_M, (len(near), 2))
+        positions = Positions(stamp, where_m, view.sigma_m[cell[near]], boxes.score)
+        evidence = self._evidence(stamp, active)
+        mass = self._mass(index, stamp, cell, active)
+        return Observation(boxes, positions, evidence, view.plane.plane_id, mass)
+
+    def _boxes(self, view: _View, stamp: Stamp, xy_m: FloatArray) -> Detections:
+        feet, top = to_image(view.plane, xy_m), to_image(view.plane, xy_m, STATURE_M)
+        half = 0.15 * np.abs(feet[:, 1] - top[:, 1])
+        sides = np.stack([feet[:, 0] - half, top[:, 1], feet[:, 0] + half, feet[:, 1]], axis=1)
+        score = self._rng.integers(30, 96, len(xy_m)) / 100
+        kinds = np.zeros(len(xy_m), np.int64)
+        return Detections(stamp, sides.round(1), score, kinds, Anchor.FEET, view.plane.image_hw, "scripted")
+
+    def _mass(self, index: int, stamp: Stamp, cell: NDArray[np.int64], active: list[Incident]) -> GroundMass:
+        view = self._views[index]
+        counts = np.bincount(cell[view.heads[cell]], minlength=view.heads.size).astype(np.float64)
+        for incident in active:
+            if incident.kind is IncidentKind.FALSE_FLARE:
+                counts = np.where(self._glare[incident.incident_id], incident.size * counts, counts)
+        here = counts.reshape(self._crowd.shape)[view.rows, view.cols]
+        gain = math.exp(self._bias[index] + self._drift[index])
+        noisy = gain * here * np.exp(self._rng.normal(0, CELL_LOG, here.shape))
+        origin_m = self._crowd.origin_m + CELL_M * np.array([view.cols.start, view.rows.start])
+        mass = np.round(STEP * noisy) / STEP
+        return GroundMass(stamp, origin_m, CELL_M, mass, 0.0, 0.0, "scripted", 0.0, 0.0)
+
+    def _evidence(self, stamp: Stamp, active: list[Incident]) -> Evidence:
+        evidence = FINE
+        if _befalls(active, IncidentKind.FLASH, stamp.camera_id) and self._rng.random() < FLASH_SHARE:
+            evidence = FLASH
+        if _befalls(active, IncidentKind.SMOKE, stamp.camera_id):
+            evidence = SMOKE
+        return replace(evidence, frame_hash=f"{stamp.seq:016x}")
+
+    def _cells_of(self, low_m: FloatArray, high_m: FloatArray) -> NDArray[np.bool_]:
+        rows, cols = self._crowd.shape
+        x, y = np.meshgrid(
+            np.arange(cols) + 0.5 + self._crowd.origin_m[0], np.arange(rows) + 0.5 + self._crowd.origin_m[1]
+        )
+        inside: NDArray[np.bool_] = ((x > low_m[0]) & (x < high_m[0]) & (y > low_m[1]) & (y < high_m[1])).ravel()
+        return inside
+
+
+def _befalls(active: list[Incident], kind: IncidentKind, camera_id: str) -> bool:
+    return any(each.kind is kind and camera_id in each.cameras for each in active)
+
+
+def _view(camera: Camera, crowd: Crowd) -> _View:
+    rows, cols = crowd.shape
+    x, y = np.meshgrid(np.arange(cols) + 0.5, np.arange(rows) + 0.5)
+    middles = crowd.origin_m + CELL_M * np.stack([x.ravel(), y.ravel()], axis=1)
+    plane = camera.fixed_plane
+    sigma_m = valid_ground(plane, to_image(plane, middles))[1]
+    heads = np.isfinite(valid_ground(plane, to_image(plane, middles, plane.head_plane_m), plane.head_plane_m)[1])
+    grid = heads.reshape(crowd.shape)
+    spans = [np.flatnonzero(grid.any(axis=axis)) for axis in (1, 0)]
+    reach = [slice(int(span[0]), int(span[-1]) + 1) if len(span) else slice(0, 1) for span in spans]
+    return _View(camera, plane, np.isfinite(sigma_m), heads, sigma_m, reach[0], reach[1])

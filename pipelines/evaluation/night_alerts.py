@@ -1,0 +1,236 @@
+"""From the observations of a scripted night to its alerts, and what they were worth: ``evaluate alerts``.
+
+Limits were chosen on the night of :data:`CHOICES`. Figures are of :data:`FIGURES`, on which nothing was chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from crowdwatch.analytics.coverage import view_site
+from crowdwatch.analytics.engine import advance, start
+from crowdwatch.config import EventFile, IncidentFile
+from crowdwatch.core.outcomes import AlertEvent, Level, Outcome
+from crowdwatch.core.records import FloatArray, Tick
+from crowdwatch.core.site import Quantity, Site
+from crowdwatch.drivers.backtest.alarm_load import AlarmLoad, alarm_load, announces
+from crowdwatch.drivers.backtest.scoring import Score, quiet_alarms, quiet_hours, score
+from crowdwatch.drivers.configuration import measured
+from crowdwatch.drivers.night import Truth, open_night
+from crowdwatch.errors import ConfigError
+from pipelines.evaluation.forecast_score import (
+    EVERY_S,
+    Forecast,
+    ForecastScore,
+    joined,
+    score_forecasts,
+    trend_forecasts,
+)
+from pipelines.evaluation.scripted_operator import ScriptedOperator
+
+__all__ = ["CHOICES", "FIGURES", "NightAlerts", "fold_night", "summary"]
+
+CHOICES, FIGURES = 1, (11, 12, 13)
+"""Seeds: of the night that limits were chosen on, and of those that figures are of."""
+
+NS = 1_000_000_000
+FORECAST_ALARM = "time_to_limit"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NightAlerts:
+    """One night, evaluated.
+
+    Args:
+        seed: of the night.
+        score: its alerts against its incidents.
+        load: alarms by ten minutes.
+        quiet_h, quiet_alarms: hours in which nothing happens, and the alarms in them.
+        trend, rule: what a plain trend and the rule ``time_to_limit`` foretold; the rule's is None where it said
+            nothing or does not exist.
+        alerts: every transition.
+        people: who came to stay.
+        read_error: mean of density read / true - 1, where the true one is 1 p/m2 or more.
+    """
+
+    seed: int
+    score: Score
+    load: AlarmLoad
+    quiet_h: float
+    quiet_alarms: int
+    trend: ForecastScore
+    rule: ForecastScore | None
+    alerts: tuple[AlertEvent, ...]
+    people: int
+    read_error: float
+
+
+def fold_night(
+    event: EventFile,
+    seed: int,
+    shown: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+) -> NightAlerts:
+    """Play one night through ``advance`` and score what it says.
+
+    Args:
+        event: of ``examples/new_year``, or one with its zones.
+        seed: of the night.
+        shown: called with the ticks that are done, and how many there are.
+        from_ns, to_ns: the part that is told.
+    """
+    event = measured(event)
+    night = open_night(event, seed, from_ns, to_ns)
+    site, truth, operator = night.site, Truth(night.site), ScriptedOperator(seed)
+    state = start(view_site(site))
+    alerts: list[AlertEvent] = []
+    read: list[list[float]] = []
+    said = _Forecasts(site, event.start_ns)
+    for beat in night.beats():
+        events = [*beat.events[:-1], *operator.acts(beat.t_ns), beat.events[-1]]
+        outcome: Outcome | None = None
+        for each in events:
+            state, outcome = advance(state, each)
+        if outcome is None or not isinstance(events[-1], Tick):
+            raise ConfigError("scripted night: a beat must end with a tick. Report this as a fault.")
+        truth.add(beat)
+        operator.see(outcome)
+        said.see(outcome)
+        alerts += outcome.alerts
+        read.append([reading.density_p_m2 for reading in outcome.readings])
+        shown(len(read), night.ticks)
+    found = _Told(site, event.start_ns, truth, np.array(read), tuple(alerts), truth.incidents(night), tuple(said.found))
+    return found.judged(seed, night.plan.people)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """What a night said, before it is judged."""
+
+    site: Site
+    start_ns: int
+    truth: Truth
+    read_p_m2: FloatArray
+    alerts: tuple[AlertEvent, ...]
+    incidents: tuple[IncidentFile, ...]
+    forecasts: tuple[Forecast, ...]
+
+    def judged(self, seed: int, people: int) -> NightAlerts:
+        """Hold it against the truth."""
+        t_ns = self.truth.t_ns
+        hours = (t_ns[-1] - t_ns[0]) / NS / 3600
+        scored = score(self.incidents, self.alerts, hours, len(self.site.cameras))
+        asked = [alert for alert in self.alerts if announces(alert)]
+        load = alarm_load([alert.t_ns for alert in asked], t_ns[0], t_ns[-1])
+        quiet = quiet_alarms(self.incidents, self.alerts)
+        density = self.truth.density_p_m2()
+        dense = density >= 1.0
+        error = float(np.nanmean(self.read_p_m2[dense] / density[dense] - 1)) if dense.any() else math.nan
+        trend, rule = self._forecasts(density)
+        return NightAlerts(
+            seed, scored, load, quiet_hours(self.incidents, t_ns[0], t_ns[-1]), quiet, trend, rule, self.alerts, people,
+            error,
+        )  # fmt: skip
+
+    def _forecasts(self, density: FloatArray) -> tuple[ForecastScore, ForecastScore | None]:
+        zone_ids = [zone.zone_id for zone in self.site.zones]
+        limits = [_limit(self.site, zone_id) for zone_id in zone_ids]
+        t_s = (np.array(self.truth.t_ns) - self.truth.t_ns[0]) / NS
+        trend = score_forecasts(trend_forecasts(t_s, self.read_p_m2, zone_ids, limits), t_s, density, zone_ids)
+        begin_s = (self.truth.t_ns[0] - self.start_ns) / NS
+        said = [replace(each, t_s=each.t_s - begin_s) for each in self.forecasts]
+        return trend, score_forecasts(said, t_s, density, zone_ids) if said else None
+
+
+@dataclass(slots=True)
+class _Forecasts:
+    """What the rule ``time_to_limit`` says, every half minute: an alarm's value now is the minutes that are left."""
+
+    site: Site
+    start_ns: int
+    found: list[Forecast] = field(default_factory=list)
+    _next_ns: int = 0
+
+    def see(self, outcome: Outcome) -> None:
+        """Look at what a tick says."""
+        if outcome.t_ns < self._next_ns:
+            return
+        self._next_ns = outcome.t_ns + round(EVERY_S * NS)
+        read = {reading.zone_id: reading.density_p_m2 for reading in outcome.readings}
+        for alarm in outcome.alarms:
+            # alarms of before the rule have no value of now
+            minutes = getattr(alarm, "value", math.nan)
+            known = alarm.alarm == FORECAST_ALARM and alarm.level > Level.NORMAL and math.isfinite(minutes)
+            if known and math.isfinite(read.get(alarm.zone_id, math.nan)):
+                at_s, limit = (outcome.t_ns - self.start_ns) / NS, _limit(self.site, alarm.zone_id)
+                self.found.append(Forecast(at_s, alarm.zone_id, minutes, limit, read[alarm.zone_id]))
+
+
+def _limit(site: Site, zone_id: str) -> float:
+    """The density at which a zone is on alert in the first phase; infinite without one."""
+    limits = next(each.limits for each in site.phases[0].zone_limits if each.zone_id == zone_id)
+    at = [each.raise_at for each in limits if each.quantity is Quantity.DENSITY and each.level is Level.ALERT]
+    return min(at, default=math.inf)
+
+
+def summary(nights: Sequence[NightAlerts]) -> dict[str, Any]:
+    """The figures of some nights, for programs."""
+    hours = sum(night.score.hours for night in nights)
+    cameras = nights[0].score.cameras
+    expected = sum(night.score.expected for night in nights)
+    false = sum(len(night.score.false_ids) for night in nights)
+    incidents = [each for night in nights for each in night.score.incidents]
+    leads = [each.lead_s for each in incidents if not math.isnan(each.lead_s)]
+    delays = [each.delay_s for each in incidents if each.expects == "alert" and each.raised]
+    held_back = [each for each in incidents if each.expects == "none"]
+    trend = joined([night.trend for night in nights])
+    rules = [night.rule for night in nights if night.rule is not None]
+    return {
+        "seeds": [night.seed for night in nights],
+        "hours": round(hours, 3),
+        "cameras": cameras,
+        "recall": sum(night.score.raised for night in nights) / expected if expected else math.nan,
+        "incidents": expected,
+        "lead_time_s": float(np.median(leads)) if leads else math.nan,
+        "lead_time_least_s": min(leads, default=math.nan),
+        "delay_s": float(np.median(delays)) if delays else math.nan,
+        "false_alarms": false,
+        "false_actionable": sum(night.score.false_actionable for night in nights),
+        "false_per_camera_hour": false / (hours * cameras),
+        "false_flares_raised": sum(each.raised for each in held_back),
+        "quiet_hours": round(sum(night.quiet_h for night in nights), 3),
+        "quiet_alarms": sum(night.quiet_alarms for night in nights),
+        "alarms": sum(night.load.alarms for night in nights),
+        "alarms_per_10min_most": max(night.load.most for night in nights),
+        "alarms_per_10min_mean": float(np.mean([night.load.mean for night in nights])),
+        "windows_above_10_frac": float(np.mean([night.load.above_frac for night in nights])),
+        "one_minute_dispatch": None,
+        "time_to_limit": _forecast_facts(joined(rules)) if rules else None,
+        "trend_for_comparison": _forecast_facts(trend),
+        "density_read_error": float(np.mean([night.read_error for night in nights])),
+        "by_incident": [_incident_facts(night.seed, each) for night in nights for each in night.score.incidents],
+    }
+
+
+def _forecast_facts(found: ForecastScore) -> dict[str, Any]:
+    return {
+        "skill_5min": found.skill,
+        "wrong_warnings_frac": found.wrong_frac,
+        "warnings": found.warnings,
+        "forecasts": found.forecasts,
+    }
+
+
+def _incident_facts(seed: int, each: Any) -> dict[str, Any]:
+    return {
+        "seed": seed, "id": each.incident_id, "expects": each.expects, "raised": each.raised, "alarm": each.alarm,
+        "zone_id": each.zone_id, "level": each.level.name.lower() if each.raised else "", "delay_s": each.delay_s,
+        "lead_time_s": each.lead_s, "first_word_s": each.first_word_s,
+    }  # fmt: skip
