@@ -1,11 +1,13 @@
 """Where on the ground is it, and who sees it there? Pixels to metres and back, and the cells that a view reaches.
 
 Everything here is a pure function of :class:`~crowdwatch.core.records.GroundPlane` and arrays: ``lens`` straightens the
-picture, ``homography`` fits control points, ``plane`` maps pixels to the ground and says how well, ``view`` finds the
+picture, ``homography`` fits control points, ``plane`` maps pixels to the ground and says how well, ``aerial``
+puts a drone's pose into such a plane, ``view`` finds the
 area that a camera sees, ``polygons`` checks areas. ``grid`` cuts the ground into cells and ``parts`` each cell into 16
 bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and ``walkable`` the place itself.
 """
 
+from crowdwatch.ground.aerial import AerialPose, aerial_plane, aerial_rotation, camera_matrix, homography_of
 from crowdwatch.ground.cells import AreaCells, Covered, cell_shares, cells_of
 from crowdwatch.ground.fisheye import fisheye_lens
 from crowdwatch.ground.footprint import Footprint, footprint, reach_m, sees
@@ -36,6 +38,7 @@ __all__ = [
     "EVERY_PART",
     "SIDE",
     "STATURE_M",
+    "AerialPose",
     "AreaCells",
     "Covered",
     "Fit",
@@ -45,8 +48,11 @@ __all__ = [
     "IntArray",
     "Masks",
     "Window",
+    "aerial_plane",
+    "aerial_rotation",
     "anchor_height_m",
     "areas_only",
+    "camera_matrix",
     "cell_shares",
     "cells_of",
     "distort",
@@ -56,6 +62,7 @@ __all__ = [
     "ground_seen",
     "head_size_px",
     "heads_fault",
+    "homography_of",
     "hull_area",
     "inside",
     "leave_one_out",
