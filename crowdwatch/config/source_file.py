@@ -8,6 +8,7 @@ from pydantic import Field
 
 from crowdwatch.config.fields import Ident, Plain, Positive, Time, Truth, Whole, ZoneName
 from crowdwatch.config.programs import Model
+from crowdwatch.config.telemetry_keys import TelemetryFile
 from crowdwatch.config.times import parse_time
 
 __all__ = ["LIVE_KEYS", "RecordingFile", "SourceFile"]
@@ -45,6 +46,7 @@ class SourceFile(Model):
         time_zone: of the times in file names that state none, as in ``Asia/Shanghai``; else that of the event.
         video_stream: which one, of a file that holds several, counted from 0.
         square_pixels: pictures whose pixels are not square are widened, as players show them.
+        telemetry: of a drone, what it wrote beside ``file``: it says of every picture from where it was taken.
     """
 
     file: Plain | None = None
@@ -62,6 +64,7 @@ class SourceFile(Model):
     time_zone: ZoneName | None = None
     video_stream: Annotated[Whole, Field(ge=0, le=99)] | None = None
     square_pixels: Truth = False
+    telemetry: TelemetryFile | None = None
 
     @property
     def live(self) -> bool:

@@ -23,6 +23,9 @@ __all__ = ["Altitude", "Flight", "FlightSettings", "flight_of"]
 GAP_S = 2.0
 """Between entries farther apart nothing is known: a drone turns by a quarter in that time."""
 
+SAME_S = 2e-3
+"""Times of subtitles are written to the millisecond: a picture so close to an entry is the entry's."""
+
 POSITION_SIGMA_M, HEIGHT_SIGMA_M, YAW_SIGMA_DEG, PITCH_SIGMA_DEG, ROLL_SIGMA_DEG = 1.5, 1.5, 1.0, 0.5, 0.5
 """Standard errors of what is written, as makers state them: position by satellites 1.5 m on each axis; height by air
 pressure 0.5 m in still air and 2 m in wind; heading 1 degree; a gimbal's own angles better than half a degree."""
@@ -124,7 +127,9 @@ class Flight:
         else:
             span_s = self.t_s[after] - self.t_s[before]
             share = (t_s - self.t_s[before]) / span_s
-            pose = (1 - share) * self.poses[before] + share * self.poses[after]
+            pose = self.poses[before]
+            if share * span_s > SAME_S:
+                pose = (1 - share) * pose + share * self.poses[after]
             rate = self._rate(before, after)
         if not np.isfinite(pose).all():
             return None
@@ -238,7 +243,8 @@ def _heights(
         return height + (told or 0.0), sigma_m, estimated, notes
     above_sea = Field.ALTITUDE if log.has(Field.ALTITUDE) else Field.ALTITUDE_UNTOLD
     if above_sea is Field.ALTITUDE or untold is Altitude.SEA:
-        altitude, notes = clean_heights(log, above_sea, xy)
+        altitude, said = clean_heights(log, above_sea, xy)
+        notes += said
         ground = settings.ground_elevation_m
         written = log.get(Field.GROUND)
         if ground is not None or np.isfinite(written).any():
@@ -246,7 +252,7 @@ def _heights(
             return altitude - level, ALTITUDE_SIGMA_M, [], notes
     says = ", ".join(each.value for each in (Field.ALTITUDE, Field.ALTITUDE_UNTOLD) if log.has(each)) or "no height"
     raise SourceUnavailable(
-        f"telemetry {log.name}: its height above the ground is unknown: it writes {says}. {' '.join(notes)} State "
+        f"telemetry {log.name}: its height above the ground is unknown: it writes {says}. {' '.join([*notes, ''])}State "
         "altitude: takeoff or sea where it does not say from where it counts, and ground_elevation_m for a height "
         "above the sea."
     )
