@@ -251,8 +251,9 @@ def _heights(
             level = np.full(len(log), ground) if ground is not None else written
             return altitude - level, ALTITUDE_SIGMA_M, [], notes
     says = ", ".join(each.value for each in (Field.ALTITUDE, Field.ALTITUDE_UNTOLD) if log.has(each)) or "no height"
+    odd = " ".join([*notes, ""])
     raise SourceUnavailable(
-        f"telemetry {log.name}: its height above the ground is unknown: it writes {says}. {' '.join([*notes, ''])}State "
+        f"telemetry {log.name}: its height above the ground is unknown: it writes {says}. {odd}State "
         "altitude: takeoff or sea where it does not say from where it counts, and ground_elevation_m for a height "
         "above the sea."
     )
