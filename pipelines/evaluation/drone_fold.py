@@ -35,6 +35,8 @@ class Look:
         true, told: the planes in truth and as telemetry, or a calibration, has it.
         people_m: (N, 2) where everybody stands.
         recall: the chance of each to be found.
+        feet_px: (N, 2) where a person marked their feet in this picture, NaN of whom it does not show; None: they are
+            where the true pose puts them.
     """
 
     camera_id: str
@@ -42,6 +44,7 @@ class Look:
     told: GroundPlane
     people_m: FloatArray
     recall: float = 1.0
+    feet_px: FloatArray | None = None
 
 
 def zone_grid(west: float, south: float, east: float, north: float, side_m: float = 10.0) -> tuple[Zone, ...]:
@@ -97,9 +100,11 @@ def run_fold(site: Site, ticks: Sequence[Sequence[Look]], seed: int = 1) -> Fold
 
 def _observed(look: Look, number: int, rng: np.random.Generator, *, moves: bool) -> Observation:
     left, top, right, bottom = picture_edges_px(look.true.image_hw)
-    uv = to_image(look.true, look.people_m)
+    uv = look.feet_px
+    if uv is None:
+        uv = to_image(look.true, look.people_m)
+        uv = uv + rng.normal(0.0, PIXEL_SIGMA_PX, uv.shape)
     chance = rng.random(len(uv))
-    uv = uv + rng.normal(0.0, PIXEL_SIGMA_PX, uv.shape)
     seen = (uv[:, 0] >= left) & (uv[:, 0] <= right) & (uv[:, 1] >= top) & (uv[:, 1] <= bottom)
     u, v = uv[seen & (chance < look.recall)].T
     boxes = np.stack([u - 5, v - 20, u + 5, v], axis=1)
