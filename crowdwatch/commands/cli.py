@@ -19,8 +19,8 @@ from crowdwatch.commands import (
     live_command,
     night_command,
     pictures_command,
-    setup_commands,
     run_lists,
+    setup_commands,
     site_commands,
     watchdog_command,
 )

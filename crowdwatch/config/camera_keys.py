@@ -9,6 +9,7 @@ from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.config.calibrations import WAYS
 from crowdwatch.config.schema import CameraFile
 from crowdwatch.config.source_file import LIVE_KEYS
+from crowdwatch.config.telemetry_keys import check_telemetry
 from crowdwatch.core.stream_url import secret_in, url_fault
 
 __all__ = ["check_keys", "check_streams"]
@@ -19,11 +20,12 @@ RECORDED_KEYS = ("start_time", "capture_rate_hz", "time_zone", "video_stream")
 """Keys of a source that say something of a recording."""
 
 
-def check_keys(document: Document, path: KeyPath, camera: Mapping[str, Any]) -> None:
+def check_keys(document: Document, path: KeyPath, camera: Mapping[str, Any], crs: Any = None) -> None:
     """Add a fault for every key of a camera that excludes another one, and for those that are missing beside it."""
     document.one_of((*path, "source"), camera.get("source"), SOURCE_KEYS)
     _live(document, path, camera)
     _moving(document, path, camera)
+    _telemetry(document, path, camera, crs)
     calibration = camera.get("calibration")
     if not isinstance(calibration, Mapping):
         return
@@ -36,6 +38,17 @@ def check_keys(document: Document, path: KeyPath, camera: Mapping[str, Any]) -> 
         for key in sorted({"lens", "camera_position_m", "click_sigma_px"} & set(calibration)):
             text = "belongs to control points; the other calibrations hold it themselves. Remove it."
             document.fault((*where, key), text)
+
+
+def _telemetry(document: Document, path: KeyPath, camera: Mapping[str, Any], crs: Any) -> None:
+    """Telemetry belongs to a drone's film, and to a site that lies on a map."""
+    source = camera.get("source")
+    if not isinstance(source, Mapping) or source.get("telemetry") is None:
+        return
+    where = (*path, "source", "telemetry")
+    if camera.get("moves") is not True:
+        document.fault(where, "belongs to a camera that moves. Add moves: true, or remove it.")
+    check_telemetry(document, where, source, crs)
 
 
 def _live(document: Document, path: KeyPath, camera: Mapping[str, Any]) -> None:
@@ -107,9 +120,9 @@ def _moving(document: Document, path: KeyPath, camera: Mapping[str, Any]) -> Non
         )
         document.fault((*path, "calibration"), text)
     source = camera.get("source")
-    if isinstance(source, Mapping) and source.get("synthetic") is None:
+    if isinstance(source, Mapping) and source.get("synthetic") is None and source.get("telemetry") is None:
         text = (
-            "does not say from where its pictures were taken; only a synthetic one does so far. Use a camera that "
-            "stands still, and leave out moves."
+            "does not say from where its pictures were taken. Name what the drone wrote beside its film with "
+            "telemetry, or use a camera that stands still and leave out moves."
         )
         document.fault((*path, "source"), text)

@@ -130,11 +130,12 @@ def _mappings(raw: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _exclusive(document: Document) -> None:
     """Exactly one of several keys."""
+    site = document.raw.get("site")
+    crs = site.get("crs") if isinstance(site, Mapping) else None
     for number, camera in _mappings(document.raw.get("cameras")):
-        check_keys(document, ("cameras", number), camera)
+        check_keys(document, ("cameras", number), camera, crs)
     for number, phase in _mappings(document.raw.get("phases")):
         document.one_of(("phases", number), phase, ("start_time", "start_offset_s"))
-    site = document.raw.get("site")
     if isinstance(site, Mapping):
         mapped = str(site.get("crs", "local")).startswith("EPSG:")
         if mapped and "origin_m" not in site:

@@ -22,6 +22,9 @@ SUFFIXES = {
 """Endings of recordings; what else lies in a folder is left out, and said."""
 
 
+REFERENCE_KEYS = ("orthophoto", "picture", "points_file")
+"""Files of the ground reference of telemetry."""
+
 UNREAD = "1970-01-01T00:00:00Z"
 
 
@@ -40,6 +43,11 @@ def read_footage(
     for key in ("file", "password_file"):
         if isinstance(source.get(key), str) and source[key].strip():
             source[key] = _within(folder, source[key])
+    telemetry = source.get("telemetry")
+    if isinstance(telemetry, dict):
+        for holder, key in ((telemetry, "file"), *((telemetry.get("reference"), key) for key in REFERENCE_KEYS)):
+            if isinstance(holder, dict) and isinstance(holder.get(key), str) and holder[key].strip():
+                holder[key] = _within(folder, holder[key])
     if isinstance(source.get("folder"), str):
         zone = source.get("time_zone") or (document.raw.get("time_zone") if isinstance(document.raw, Mapping) else None)
         found = _expand(document, (*path, "folder"), folder / source.pop("folder"), known_zone(zone))

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from crowdwatch.config.fields import Ident, Plain, Positive, Time, Truth, Whole, ZoneName
 from crowdwatch.config.programs import Model
+from crowdwatch.config.telemetry_keys import TelemetryFile
 from crowdwatch.config.times import parse_time
 
 __all__ = ["LIVE_KEYS", "RecordingFile", "SourceFile"]
@@ -59,6 +60,8 @@ class SourceFile(Model):
     """Which one, of a file that holds several, counted from 0."""
     square_pixels: Truth = False
     """Whether pictures whose pixels are not square are widened, as players show them."""
+    telemetry: TelemetryFile | None = None
+    """Of a drone, what it wrote beside `file`: it says of every picture from where it was taken."""
 
     @property
     def live(self) -> bool:

@@ -62,6 +62,8 @@ class Code(StrEnum):
     FOOTAGE_BROKEN = "footage_broken"
     CONNECTION_LOST = "connection_lost"
     PICTURE_SIZE = "picture_size"
+    NO_TELEMETRY = "no_telemetry"
+    NO_GROUND = "no_ground"
     CALIBRATION_ERROR_UNKNOWN = "calibration_error_unknown"
     # readings: worth saying, no doubt
     SCALED = "scaled"
@@ -142,6 +144,8 @@ OF_CAMERA = frozenset(
         Code.FOOTAGE_BROKEN,
         Code.CONNECTION_LOST,
         Code.PICTURE_SIZE,
+        Code.NO_TELEMETRY,
+        Code.NO_GROUND,
         Code.CALIBRATION_ERROR_UNKNOWN,
         Code.SCALED,
         Code.CORRECTED,
@@ -175,11 +179,22 @@ TOO_FEW = frozenset(
         Code.FOOTAGE_BROKEN,
         Code.CONNECTION_LOST,
         Code.PICTURE_SIZE,
+        Code.NO_TELEMETRY,
+        Code.NO_GROUND,
     }
 )
 """Codes of readings that may have counted too few people, nobody knows how many: they clear no alarm."""
 
-CAMERA_FAULTS = frozenset({Code.NOT_OBSERVED, Code.FOOTAGE_BROKEN, Code.CONNECTION_LOST, Code.PICTURE_SIZE})
+CAMERA_FAULTS = frozenset(
+    {
+        Code.NOT_OBSERVED,
+        Code.FOOTAGE_BROKEN,
+        Code.CONNECTION_LOST,
+        Code.PICTURE_SIZE,
+        Code.NO_TELEMETRY,
+        Code.NO_GROUND,
+    }
+)
 """Why a camera has no observation where one was due: what a :class:`~crowdwatch.core.records.CameraFault` may say."""
 
 NESTING = frozenset({Code.NOT_COUNTED, Code.OFTEN_NOT_COUNTED})

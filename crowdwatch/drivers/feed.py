@@ -17,6 +17,15 @@ __all__ = ["Attempt", "Feed", "attempt"]
 
 DAMAGED = "its bytes are damaged, or it leans on a frame whose bytes are. Copy the recording again."
 
+UNPLACED = {
+    Code.NO_TELEMETRY: "telemetry does not say from where it was taken. People on it have no place.",
+    Code.NO_GROUND: (
+        "no ground that it shows is known well enough: it looks at the horizon, flies too low, or its errors are "
+        "larger than max_position_error_m. People on it have no place."
+    ),
+}
+"""Why a picture of a drone has no observation."""
+
 GROUPS = 2
 """Groups of frames that are observed at once: one in the detector, one being judged. Each holds all its pictures."""
 
@@ -84,7 +93,11 @@ class Feed:
         """
         try:
             for item in self.source.read(from_ns, to_ns):
-                yield item if isinstance(item, FramePair) else Attempt(item, SourceDamaged(DAMAGED))
+                yield (
+                    item
+                    if isinstance(item, FramePair)
+                    else Attempt(item, SourceDamaged(UNPLACED.get(item.code, DAMAGED)))
+                )
         except SourceError:
             raise
         except Exception as error:

@@ -15,8 +15,10 @@ from crowdwatch.config.source_file import RecordingFile
 from crowdwatch.config.times import parse_time, time_step_ns
 from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera, Site
+from crowdwatch.drivers.flights import view_of
 from crowdwatch.drivers.scenes import drawn_scene
 from crowdwatch.errors import SourceUnavailable, all_faults
+from crowdwatch.sources.flight.film import FlownRecording
 from crowdwatch.sources.recording import Recording
 from crowdwatch.sources.sequence import RecordingSequence
 from crowdwatch.sources.synthetic import SyntheticSource
@@ -33,11 +35,16 @@ def sample_hz(event: EventFile, camera: Camera) -> Fraction | None:
     return None if entry.sample_hz is None else Fraction(str(entry.sample_hz))
 
 
-def recording_of(camera: CameraFile, path: Path, start_time: str, kept_in: Path | None = None) -> partial[Recording]:
-    """What opens a recording of a camera; it can be handed to another process."""
+def recording_of(
+    camera: CameraFile, path: Path, start_time: str, kept_in: Path | None = None, event: EventFile | None = None
+) -> partial[Recording]:
+    """What opens a recording of a camera; it can be handed to another process. A drone's film needs its event."""
     source = camera.source
+    opens: Callable[..., Recording] = Recording
+    if source.telemetry is not None and event is not None:
+        opens = partial(FlownRecording, view_of=partial(view_of, event, camera))
     return partial(
-        Recording,
+        opens,
         path,
         camera_id=camera.id,
         start_ns=parse_time(start_time),
@@ -73,9 +80,8 @@ def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | No
         return SyntheticSource(scene, camera_id=camera.camera_id, sample_hz=rate_hz)
 
     def recording(path: Path, start_time: str) -> Recording:
-        return recording_of(entry, path, start_time, kept_in)()
+        return recording_of(entry, path, start_time, kept_in, event)()
 
-    plane = camera.fixed_plane
     footage: Recording | RecordingSequence
     if entry.source.recordings is not None:
         footage = RecordingSequence(_opened(recording, entry.source.recordings))
@@ -83,8 +89,13 @@ def open_source(event: EventFile, site: Site, camera: Camera, kept_in: Path | No
         footage = recording(samples.fetch(entry.source.sample), str(entry.source.start_time))
     else:
         footage = recording(Path(str(entry.source.file)), str(entry.source.start_time))
-    if footage.image_hw != plane.image_hw:
-        got, need = footage.image_hw, plane.image_hw
+    if isinstance(footage, FlownRecording):
+        size = entry.image_size_px or footage.image_hw[::-1]
+        need = size[1], size[0]
+    else:
+        need = camera.fixed_plane.image_hw
+    if footage.image_hw != need:
+        got = footage.image_hw
         where = " and ".join(str(path) for path in footage_files(entry)[:2])
         turned = " They seem to lie on their side: turn them, ffmpeg -i IN -vf transpose=1 OUT (or 2)."
         wide = footage.shown_hw == need

@@ -1,12 +1,13 @@
 """Where on the ground is it, and who sees it there? Pixels to metres and back, and the cells that a view reaches.
 
 Everything here is a pure function of :class:`~crowdwatch.core.records.GroundPlane` and arrays: ``lens`` straightens the
-picture, ``homography`` fits control points, ``pose`` makes a plane of a known pose, ``plane`` maps pixels to the ground
-and says how well, ``view`` finds the area that a camera sees, ``polygons`` checks areas. ``grid`` cuts the ground into
-cells and ``parts`` each cell into 16 bits; ``cells`` puts areas on them, ``footprint`` what a picture sees, and
-``walkable`` the place itself.
+picture, ``homography`` fits control points, ``pose`` makes a plane of a known pose, ``aerial`` of a drone's, ``plane``
+maps pixels to the ground and says how well, ``view`` finds the area that a camera sees, ``polygons`` checks areas.
+``grid`` cuts the ground into cells and ``parts`` each cell into 16 bits; ``cells`` puts areas on them, ``footprint``
+what a picture sees, and ``walkable`` the place itself.
 """
 
+from crowdwatch.ground.aerial import AerialPose, aerial_plane, aerial_rotation, camera_matrix, homography_of
 from crowdwatch.ground.cells import AreaCells, Covered, cell_shares, cells_of
 from crowdwatch.ground.fisheye import fisheye_lens
 from crowdwatch.ground.footprint import Footprint, footprint, reach_m, sees
@@ -23,6 +24,7 @@ from crowdwatch.ground.plane import (
     picture_edges_px,
     position_sigma_m,
     sees_ground,
+    sees_valid_ground,
     to_ground,
     to_image,
     valid_at,
@@ -39,6 +41,7 @@ __all__ = [
     "EVERY_PART",
     "SIDE",
     "STATURE_M",
+    "AerialPose",
     "AreaCells",
     "Covered",
     "EastNorth",
@@ -49,8 +52,11 @@ __all__ = [
     "IntArray",
     "Masks",
     "Window",
+    "aerial_plane",
+    "aerial_rotation",
     "anchor_height_m",
     "areas_only",
+    "camera_matrix",
     "cell_shares",
     "cells_of",
     "distort",
@@ -61,6 +67,7 @@ __all__ = [
     "ground_seen",
     "head_size_px",
     "heads_fault",
+    "homography_of",
     "hull_area",
     "inside",
     "leave_one_out",
@@ -78,6 +85,7 @@ __all__ = [
     "rotation_matrix",
     "sees",
     "sees_ground",
+    "sees_valid_ground",
     "share_of",
     "site_ground",
     "statures_px",

@@ -26,6 +26,7 @@ __all__ = [
     "picture_edges_px",
     "position_sigma_m",
     "sees_ground",
+    "sees_valid_ground",
     "sigma_at",
     "to_ground",
     "to_image",
@@ -324,6 +325,13 @@ def sees_ground(plane: GroundPlane) -> bool:
     left, top, right, bottom = picture_edges_px(plane.image_hw)
     u, v = np.meshgrid(np.linspace(left, right, 33), np.linspace(top, bottom, 33))
     return bool(np.isfinite(to_ground(plane, np.column_stack([u.ravel(), v.ravel()]))).all(axis=1).any())
+
+
+def sees_valid_ground(plane: GroundPlane) -> bool:
+    """Tell whether any pixel of the picture has a ground point that may be used, see :func:`valid_ground`."""
+    left, top, right, bottom = picture_edges_px(plane.image_hw)
+    u, v = np.meshgrid(np.linspace(left, right, 17), np.linspace(top, bottom, 17))
+    return bool(valid_px(plane, np.column_stack([u.ravel(), v.ravel()])).any())
 
 
 def _camera(plane: GroundPlane) -> tuple[FloatArray, float]:

@@ -26,7 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crowdwatch.core.chunks import Chunk
-from crowdwatch.core.records import Observation
+from crowdwatch.core.reasons import Code
+from crowdwatch.core.records import CameraFault, Observation
 from crowdwatch.errors import LogCorrupt, RecordError
 from crowdwatch.store import files
 from crowdwatch.store.columns import SCHEMA_VERSION, as_now, observation_table, observations, write_parquet
@@ -48,12 +49,19 @@ class ChunkFault:
         kept: whether there are observations beside it.
         missing_ns: exposure of the pictures that could not be analysed.
         broken: whether its footage cannot be read, or not to its end.
+        codes: why each of those pictures could not be; empty: none of them was observed.
     """
 
     reason: str
     kept: bool = False
     missing_ns: tuple[int, ...] = ()
     broken: bool = True
+    codes: tuple[str, ...] = ()
+
+    def missing(self, camera_id: str) -> list[CameraFault]:
+        """A fault for each of those pictures."""
+        codes = self.codes or (Code.NOT_OBSERVED.value,) * len(self.missing_ns)
+        return [CameraFault(camera_id, t_ns, Code(code)) for t_ns, code in zip(self.missing_ns, codes, strict=True)]
 
     def to_json(self) -> str:
         """The text of a fault's file."""
@@ -64,7 +72,8 @@ class ChunkFault:
         """The inverse of :meth:`to_json`. Raises ValueError, TypeError, KeyError: it is none."""
         found = json.loads(text)
         missing_ns = tuple(int(each) for each in found.get("missing_ns", ()))
-        return cls(str(found["reason"]), bool(found["kept"]), missing_ns, bool(found.get("broken", True)))
+        codes = tuple(str(each) for each in found.get("codes", ()))
+        return cls(str(found["reason"]), bool(found["kept"]), missing_ns, bool(found.get("broken", True)), codes)
 
 
 @dataclass(frozen=True, slots=True)

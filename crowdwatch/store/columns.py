@@ -35,8 +35,8 @@ from crowdwatch.core.records import (
 )
 from crowdwatch.errors import RecordError
 from crowdwatch.store.block_columns import BLOCKS, block_columns, blocks_of
-from crowdwatch.store.flow_columns import FLOW, flow_columns, flow_of
 from crowdwatch.store.dictionary import described
+from crowdwatch.store.flow_columns import FLOW, flow_columns, flow_of
 from crowdwatch.store.plane_columns import PLANE, plane_columns, plane_of
 
 __all__ = [

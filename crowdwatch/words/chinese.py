@@ -43,6 +43,8 @@ REASONS: dict[Code, str] = {
     Code.FOOTAGE_BROKEN: "摄像机 {camera_id}：视频无法继续读取",
     Code.CONNECTION_LOST: "摄像机 {camera_id}：连接中断",
     Code.PICTURE_SIZE: "摄像机 {camera_id}：画面尺寸与标定不符",
+    Code.NO_TELEMETRY: "无人机 {camera_id}：遥测数据未给出其位置",
+    Code.NO_GROUND: "无人机 {camera_id}：画面中没有足够可靠的地面位置",
     Code.CALIBRATION_ERROR_UNKNOWN: "摄像机 {camera_id}：标定误差未知",
     # readings: worth saying, no doubt
     Code.SCALED: "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}",

@@ -62,6 +62,8 @@ REASONS: dict[Code, str] = {
     Code.FOOTAGE_BROKEN: "camera {camera_id}: its footage cannot be read any further",
     Code.CONNECTION_LOST: "camera {camera_id}: the connection is lost",
     Code.PICTURE_SIZE: "camera {camera_id}: its pictures do not have the calibrated size",
+    Code.NO_TELEMETRY: "drone {camera_id}: its telemetry does not say where it was",
+    Code.NO_GROUND: "drone {camera_id}: no ground in its picture is known well enough",
     Code.CALIBRATION_ERROR_UNKNOWN: "camera {camera_id}: calibration error unknown",
     # readings: worth saying, no doubt
     Code.SCALED: "camera {camera_id}: counts multiplied by {factor:.2f}, from {audits} hand counts",

@@ -156,7 +156,7 @@ def observe_and_keep(
     kept = ChunkFolder(folder, event.id)
     found: list[Observation] = []
     faults, broken = CameraFaults(), False
-    missing_ns: list[int] = []
+    missing: list[CameraFault] = []
     try:
         feed = build.open_feed(event, camera, models, kept_in(folder.parent))
         with closing(feed.source):
@@ -164,13 +164,14 @@ def observe_and_keep(
                 if isinstance(attempt.event, Observation):
                     found.append(attempt.event)  # kept, whatever comes after
                 else:
-                    missing_ns.append(attempt.event.t_ns)
+                    missing.append(attempt.event)
                     faults.add(attempt.event, attempt.error)
     except SourceError as error:
         broken = True
         faults.add(CameraFault(chunk.camera_id, chunk.from_ns, Code.FOOTAGE_BROKEN), error)
     reason = " ".join(str(each) for each in faults.all())
-    fault = ChunkFault(reason, missing_ns=tuple(missing_ns), broken=broken) if reason else None
+    missing_ns, codes = tuple(each.t_ns for each in missing), tuple(each.code.value for each in missing)
+    fault = ChunkFault(reason, missing_ns=missing_ns, broken=broken, codes=codes) if reason else None
     if fault is not None and not found:
         kept.fail(chunk, fault)
     else:

@@ -98,8 +98,8 @@ def _pass(folder: ChunkFolder, standing: Standing, chunks: Sequence[Chunk], from
     last_ns = from_ns
     for chunk in chunks:
         fault = standing.faults.get(chunk)
-        missing_ns = () if fault is None else fault.missing_ns
-        missed = (CameraFault(chunk.camera_id, t_ns, Code.NOT_OBSERVED) for t_ns in missing_ns if t_ns >= from_ns)
+        missing = [] if fault is None else fault.missing(chunk.camera_id)
+        missed = (each for each in missing if each.t_ns >= from_ns)
         seen = folder.read(chunk, from_ns) if chunk in standing.done else iter(())
         both: list[Iterator[Observed]] = [seen, missed]
         for event in heapq.merge(*both, key=lambda each: each.t_ns):

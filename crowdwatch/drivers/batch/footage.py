@@ -73,7 +73,8 @@ def look_at(event: EventFile, site: Site, runs: Path) -> FootageReport:
 def stamps(camera: CameraFile) -> list[tuple[str, int, int]]:
     """A camera's files as (path, bytes, time of last change in ns): what tells whether they are still the same."""
     found = []
-    for path in footage_files(camera):
+    beside = [] if camera.source.telemetry is None else camera.source.telemetry.files()
+    for path in [*footage_files(camera), *beside]:
         status = path.stat()
         found.append((str(path.resolve()), status.st_size, status.st_mtime_ns))
     return found

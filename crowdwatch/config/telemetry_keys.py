@@ -1,0 +1,140 @@
+"""What a drone wrote beside its film, as the event file names it, and what a person adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from crowdwatch.assets.document import Document, KeyPath
+from crowdwatch.calibration.drone_lenses import DRONES
+from crowdwatch.config.calibration_keys import LensFile
+from crowdwatch.config.fields import Metres, Number, Plain, Point3M, Positive
+from crowdwatch.config.programs import Model
+
+__all__ = ["GimbalFile", "GroundReferenceFile", "TelemetryFile", "TelemetrySigmas", "check_telemetry"]
+
+
+def _model(value: str) -> str:
+    if value not in DRONES:
+        raise ValueError(f"unknown model, need one of {', '.join(DRONES)}; or give the lens")
+    return value
+
+
+class GimbalFile(Model):
+    """Where the camera of a drone that hovered looked, where its telemetry does not say: a person measured it."""
+
+    yaw_deg: Annotated[Number, Field(ge=-360, le=360)] | None = None
+    pitch_deg: Annotated[Number, Field(ge=-120, le=30)] | None = None
+    roll_deg: Annotated[Number, Field(ge=-45, le=45)] | None = None
+    sigma_deg: Annotated[Positive, Field(le=30)] = Field(
+        default=3.0, json_schema_extra={"source": "a direction read from a map by eye"}
+    )
+
+
+class TelemetrySigmas(Model):
+    """Standard errors of telemetry; absent: as makers state them."""
+
+    position_m: Positive | None = None
+    height_m: Positive | None = None
+    yaw_deg: Positive | None = None
+    pitch_deg: Positive | None = None
+    roll_deg: Positive | None = None
+    focal_frac: Annotated[Positive, Field(le=0.5)] | None = None
+
+
+class GroundReferenceFile(Model):
+    """A picture of the ground that a drone's pictures are laid on: exactly one of ``orthophoto``, a GeoTIFF or a
+    picture with a world file in the site's map, and ``picture``, any picture of the scene, with its ``points_file``.
+
+    ``sigma_m`` is the standard error of its own positions.
+    """
+
+    orthophoto: Plain | None = None
+    picture: Plain | None = None
+    points_file: Plain | None = None
+    sigma_m: Positive = Field(default=0.15, json_schema_extra={"source": "an orthophoto with surveyed ground points"})
+
+
+class TelemetryFile(Model):
+    """Telemetry of a drone's film."""
+
+    file: Plain
+    """Subtitles (`.srt`), a table (`.csv`), packets of MISB ST 0601 (`.klv`, `.bin`) or a film that holds them
+    (`.ts`); relative to the event file."""
+    model: Annotated[Plain, AfterValidator(_model)] | None = None
+    """Of the drone, which gives its lens; exactly one of `model` and `lens`."""
+    lens: LensFile | None = None
+    """A calibration of its camera, for this size of picture."""
+    takeoff_height_m: Metres | None = Field(default=None, json_schema_extra={"source": "level with the site, 2 m off"})
+    """Of the place of take-off above the site's ground."""
+    ground_elevation_m: Metres | None = None
+    """Of the site's ground above the sea: for telemetry that has no height above take-off."""
+    altitude: Literal["takeoff", "sea"] | None = None
+    """What an `altitude` counts from of which telemetry does not say."""
+    gps_order: Literal["lon_lat", "lat_lon"] | None = Field(default=None, json_schema_extra={"source": "by evidence"})
+    """Of positions without names; by evidence where it is not told."""
+    offset_s: Annotated[Number, Field(ge=-1e6, le=1e6)] | None = None
+    """So much later than telemetry's own times each entry was written. With it, lengths and clocks of film and
+    telemetry are not held against each other."""
+    antenna_m: Point3M | None = None
+    """From the antenna to the camera: forward, right, up."""
+    gimbal: GimbalFile = Field(default_factory=GimbalFile)
+    """What telemetry lacks."""
+    sigmas: TelemetrySigmas = Field(default_factory=TelemetrySigmas)
+    """Standard errors of what it has."""
+    reference: GroundReferenceFile | None = None
+    """A picture of the ground against which poses are refined."""
+
+    def files(self) -> list[Path]:
+        """Every file that it names."""
+        named = [self.file]
+        if self.reference is not None:
+            named += [each for each in (self.reference.orthophoto, self.reference.picture, self.reference.points_file)
+                      if each is not None]  # fmt: skip
+        return [Path(each) for each in named]
+
+
+def check_telemetry(document: Document, path: KeyPath, source: Mapping[str, Any], crs: Any) -> None:
+    """Add a fault for every key of telemetry that excludes another one or lacks one, as it stands in the file.
+
+    Args:
+        document: the event file.
+        path: of ``telemetry`` in it.
+        source: the camera's source.
+        crs: the site's map, sound or not.
+    """
+    told = source.get("telemetry")
+    if source.get("file") is None:
+        text = "belongs to one film: name it with file. Of a drone that filmed several, each is a camera."
+        document.fault(path, text)
+    if source.get("capture_rate_hz") is not None:
+        text = "means nothing beside telemetry, whose times are those of the film. Remove one of the two."
+        document.fault((*path[:-1], "capture_rate_hz"), text)
+    if crs in (None, "local"):
+        text = "is in degrees, and the site lies on no map. Give site.crs an EPSG code, and origin_m."
+        document.fault(path, text)
+    if not isinstance(told, Mapping):
+        return
+    document.one_of(path, told, ("model", "lens"))
+    reference = told.get("reference")
+    if isinstance(reference, Mapping):
+        where = (*path, "reference")
+        document.one_of(where, reference, ("orthophoto", "picture"))
+        if (reference.get("picture") is None) != (reference.get("points_file") is None):
+            document.fault(where, "picture and points_file belong together. Give both.")
+    for key, name in _files(told):
+        if isinstance(name, str) and name.strip() and not Path(name).is_file():
+            text = f"no such file: {name}. Copy it there or correct the path; it counts from the event file."
+            document.fault((*path, *key), text)
+
+
+def _files(told: Mapping[str, Any]) -> list[tuple[tuple[str, ...], Any]]:
+    """Every key of a file, and what stands there."""
+    found: list[tuple[tuple[str, ...], Any]] = [(("file",), told.get("file"))]
+    reference = told.get("reference")
+    if isinstance(reference, Mapping):
+        found += [(("reference", key), reference.get(key)) for key in ("orthophoto", "picture", "points_file")]
+    return found
