@@ -28,16 +28,21 @@ def drawn():
     return draw(SiteSize(4, 60.0, 9, 1000))
 
 
-def test_a_small_site_is_measured():
-    answer = json.loads(run(*SMALL, "--changes", "12", "--json").stdout)
-    (site,) = answer["sites"]
+@pytest.fixture(scope="module")
+def small():
+    """What a small site was measured to be."""
+    return json.loads(run(*SMALL, "--changes", "12", "--json").stdout)
+
+
+def test_a_small_site_is_measured(small):
+    (site,) = small["sites"]
     assert (site["cameras"], site["side_m"], site["zones"], site["people"]) == (2, 20.0, 4, 40)
     for key in ("prepare_s", "first_tick_s", "tick_ms", "change_tick_ms", "state_mb_after_10", "state_mb_after_12"):
         assert site[key] > 0, key
     assert site["change_tick_ms"] == max(site["silent_tick_ms"], site["return_tick_ms"])
     assert (site["healthy_cameras"], site["zones_read"]) == (2, 4)
     assert site["counted_over_true"] == pytest.approx(1.0, abs=0.02)  # half a person of 40 at the edge of a view
-    assert answer["growth"] == []
+    assert small["growth"] == []
 
 
 def test_an_empty_site_has_nothing_to_compare_with():
@@ -61,7 +66,8 @@ def test_growth_is_told_from_one_site_to_the_next(monkeypatch):
     assert growth["ground"] == pytest.approx(2.0)
 
 
-def test_a_table_is_printed_for_people():
+def test_a_table_is_printed_for_people(small, monkeypatch):
+    monkeypatch.setattr(benchmark_fold, "measure", lambda *_: dict(small["sites"][0]))
     said = run(*SMALL, "--changes", "12").stdout
     assert "4 of 4" in said
     assert "after 12 (x 1.0" in said

@@ -55,6 +55,19 @@ def store(tmp_path):
     opened.close()
 
 
+def wait_for(what):
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def await_beat(store):
+    """Until another heartbeat of the newest run is written."""
+    before_ns = store.runs()[0].beat_wall_ns
+    wait_for(lambda: store.runs()[0].beat_wall_ns != before_ns)
+
+
 def stopped_after(folder, event, seen, t0, seconds, from_s=0, **more):
     """A run that somebody stops."""
     stop = threading.Event()
@@ -150,7 +163,7 @@ def test_the_wall_clock_was_set_back_over_a_restart(event, seen, t0, tmp_path, s
 
     def watch(t_ns):
         if not said:
-            time.sleep(1.2)  # a heartbeat is written
+            await_beat(store)
         said.append(store.run(first.run.run_id).message)
 
     live(event, simulated(tmp_path, seen, t0, t0 - 3600 * S, for_s=3, progress=watch))
@@ -206,10 +219,11 @@ def test_one_that_stands_by_takes_the_run_over(event, seen, t0, tmp_path, store)
             )
         )
         standing.start()
-        time.sleep(1.0)
+        wait_for(lambda: said)
+        time.sleep(0.6)  # it has looked again
         assert len(said) == 1
         assert "This one stands by" in said[0]
-    standing.join(20)
+    standing.join(120)
     assert said[1].summary.run.run_id == first.run.run_id
 
 
@@ -239,7 +253,7 @@ def test_operators_acknowledge_and_stop_but_cannot_hold_up_time(event, seen, t0,
         (run,) = store.runs()
         second = (t_ns - t0) // S
         if second == 45:
-            time.sleep(0.3)  # what was found is written
+            wait_for(lambda: store.alarms(run.run_id, 2**62))  # what was found is written
             (alarm, *_) = store.alarms(run.run_id, 2**62)
             assert alarm.state is AlarmState.UNACKNOWLEDGED
             store.submit(
@@ -270,7 +284,7 @@ def test_a_camera_that_is_gone_is_said_and_its_zones_are_unknown(event, seen, t0
     def watch(t_ns):
         second = (t_ns - t0) // S
         if second in (30, 45):
-            time.sleep(1.2)  # a heartbeat is written
+            await_beat(store)
             messages.append(store.runs()[0].message)
 
     options = simulated(
@@ -309,7 +323,7 @@ def test_the_page_takes_a_live_engine_that_is_silent_for_dead(event, seen, t0, t
 
     def watch(t_ns):
         if (t_ns - t0) // S == 40:
-            time.sleep(1.2)
+            await_beat(store)
             (run,) = store.runs()
             for later_s in (0, 3, 9):  # another heartbeat may come in between
                 looks.append(look(store, run.run_id, now_ns=run.beat_wall_ns + later_s * S))
