@@ -45,7 +45,9 @@ def explained(event: EventFile) -> list[tuple[str, Any, str]]:
 
 
 def _inputs(event: EventFile) -> Iterator[tuple[str, Any, str]]:
-    """The inputs that were chosen, where the event file leaves the choice."""
+    """What was chosen where the event file leaves the choice: the time between two readings, the inputs."""
+    if event.readings.tick_s is None:
+        yield f"{IN_FORCE}.readings.tick_s", event.tick_s, "calculated from the cameras"
     if event.detector.image_px == "auto":
         for camera in to_site(event).cameras:
             key = f"{IN_FORCE}.detector.image_px.{camera.camera_id}"

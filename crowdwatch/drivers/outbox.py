@@ -30,7 +30,7 @@ WAITING_TICKS = 32
 """Ticks that wait while the store answers: then the run waits for it, so that memory stays flat."""
 
 MOST_TICKS = 7200
-"""Ticks that wait while the store does not answer: two hours at one a second."""
+"""Ticks that wait while the store does not answer: two hours at one a second, one at two."""
 
 MOST_BYTES = 512 * 1024**2
 """The same in memory, most of it density fields."""

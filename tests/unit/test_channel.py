@@ -318,7 +318,7 @@ def test_of_statuses_and_pictures_the_newest_waits_and_pictures_go_last() -> Non
         backlog.put(CoarsePicture(Stamp("a", number, number), b""))
         backlog.put(status(number))
         backlog.put(fault(number))
-    assert backlog.left_out == 2
+    assert (backlog.left_out, backlog.pictures_left) == (0, 2)
     taken = [backlog.take() for _ in range(6)]
     assert taken[:4] == [fault(0), fault(1), status(2), fault(2)]
     assert taken[4:] == [CoarsePicture(Stamp("a", 2, 2), b""), None]

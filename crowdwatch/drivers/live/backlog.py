@@ -27,11 +27,13 @@ class Backlog:
 
     Args:
         clock: seconds, never going back.
-        left_out: messages that were never sent, since newer ones came.
+        left_out: messages that were never sent, since newer ones came; without pictures, which are for the eye.
+        pictures_left: pictures that were never sent.
     """
 
     clock: Callable[[], float]
     left_out: int = 0
+    pictures_left: int = 0
     _waiting: OrderedDict[int, tuple[float, LiveMessage]] = field(default_factory=OrderedDict)
     _pictures: OrderedDict[str, CoarsePicture] = field(default_factory=OrderedDict)
     _places: dict[tuple[str, type], deque[int]] = field(default_factory=dict)
@@ -44,7 +46,7 @@ class Backlog:
         """Add a message behind the others."""
         camera_id = camera_of(message)
         if isinstance(message, CoarsePicture):
-            self.left_out += self._pictures.pop(camera_id, None) is not None
+            self.pictures_left += self._pictures.pop(camera_id, None) is not None
             self._pictures[camera_id] = message
             return
         places = self._places.setdefault((camera_id, type(message)), deque())

@@ -86,7 +86,7 @@ class Sender:
 
     @property
     def left_out(self) -> int:
-        """Messages that gave way to newer ones."""
+        """Messages that gave way to newer ones, without pictures."""
         return self._backlog.left_out
 
     @property
