@@ -21,6 +21,7 @@ from crowdwatch.observation.observe import locate
 from pipelines.command_line import EventOption, print_json, progress, progress_bar, run
 from pipelines.evaluation import (
     condition_counts,
+    drone_commands,
     fault_footage,
     fault_matrix,
     footage_kinds,
@@ -40,6 +41,7 @@ app = typer.Typer(help="Measure accuracy against annotated footage.", no_args_is
 app.command("shanghaitech")(photograph_commands.shanghaitech)
 app.command("ucf_cc_50")(photograph_commands.ucf_cc_50_command)
 app.command("empty")(photograph_commands.empty)
+app.command("drone")(drone_commands.drone_command)
 
 
 def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
