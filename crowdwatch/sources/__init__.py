@@ -1,1 +1,2 @@
-"""Where do frames come from? Adapters of the ``Source`` port: recordings and the synthetic scene."""
+"""Where do frames come from? Adapters of the ``Source`` port: recordings, live
+streams, the synthetic scene, and films of drones (:mod:`~crowdwatch.sources.flight`)."""

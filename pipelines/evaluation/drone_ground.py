@@ -43,7 +43,8 @@ LAID = AerialPose(0.05, 0.05, 0.05, 0.03, 0.03, 0.03, 0.0)
 DENSITIES_P_M2 = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
 WALKABLE_M = np.array([[-40.0, -20.0], [40.0, -20.0], [40.0, 40.0], [-40.0, 40.0]])
 HOVERS_M = {"drone-a": ((-22.0, -30.0), (-12.0, -30.0)), "drone-b": ((22.0, -26.0), (14.0, -26.0))}
-RECALL = 0.9
+RECALL = 0.937
+"""Of the shipped detector of people on PETS2009, as its card says."""
 
 
 def _told(pose: AerialPose, errors: AerialPose, rng: np.random.Generator, max_sigma_m: float = 5.0) -> GroundPlane:
@@ -105,7 +106,7 @@ def patrol(errors: AerialPose, seed: int = 7) -> dict[str, Any]:
     }
 
 
-def wildtrack(folder: Path, every: int = 10) -> dict[str, Any]:
+def wildtrack(folder: Path, every: int = 5) -> dict[str, Any]:
     """Seven real calibrations and true positions: who is counted twice or not at all, and the sum against the truth.
 
     What a camera finds are the boxes that people drew in its pictures, each with a chance of :data:`RECALL`; so they
@@ -119,7 +120,12 @@ def wildtrack(folder: Path, every: int = 10) -> dict[str, Any]:
     walkable = np.array([[-3.0, -9.0], [9.0, -9.0], [9.0, 27.0], [-3.0, 27.0]])
     zones = zone_grid(-3, -9, 9, 27, 6.0)
     site = drawn_site(walkable, zones, planes, (), window_s=0.5)
-    everybody = [_wildtrack_people(path) for path in frames]
+    everybody = []
+    for path in frames:
+        people, feet = _wildtrack_people(path)
+        for number, plane in enumerate(planes.values()):
+            feet[:, number] = _at_left_edge(plane, people, feet[:, number])
+        everybody.append((people, feet))
     fused = {
         recall: run_fold(site, [[Look(name, plane, plane, people, recall, feet[:, number])
                                  for number, (name, plane) in enumerate(planes.items())] for people, feet in everybody])
@@ -187,6 +193,15 @@ def _wildtrack_people(path: Path) -> tuple[FloatArray, FloatArray]:
             if box["xmin"] >= 0 and box["ymax"] < HW[0]:  # feet below the picture are not marked
                 feet[number, box["viewNum"]] = (box["xmin"] + box["xmax"]) / 2, box["ymax"]
     return np.column_stack([-3.0 + 0.025 * (ids % 480), -9.0 + 0.025 * (ids // 480)]), feet
+
+
+def _at_left_edge(plane: GroundPlane, people: FloatArray, feet: FloatArray) -> FloatArray:
+    """(N, 2) the feet with those added whose box would begin left of the picture: the data write -1 there for a box
+    that is not, so nobody is ever marked in that strip, although a picture shows them."""
+    uv, top = to_image(plane, people), to_image(plane, people, 1.8)
+    half_px = 0.25 * np.hypot(*(top - uv).T)
+    strip = np.isnan(feet[:, 0]) & (uv[:, 0] >= 0) & (uv[:, 0] < half_px) & (uv[:, 1] < plane.image_hw[0])
+    return np.where(strip[:, None], uv, feet)
 
 
 def _valid(plane: GroundPlane, uv: FloatArray) -> Any:

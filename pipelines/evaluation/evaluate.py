@@ -22,6 +22,7 @@ from pipelines.command_line import EventOption, print_json, progress, progress_b
 from pipelines.evaluation import (
     alert_commands,
     condition_counts,
+    drone_commands,
     fault_footage,
     fault_matrix,
     footage_kinds,
@@ -42,6 +43,7 @@ app.command("shanghaitech")(photograph_commands.shanghaitech)
 app.command("ucf_cc_50")(photograph_commands.ucf_cc_50_command)
 app.command("empty")(photograph_commands.empty)
 app.command("alerts")(alert_commands.alerts_command)
+app.command("drone")(drone_commands.drone_command)
 
 
 def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
