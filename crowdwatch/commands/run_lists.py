@@ -6,9 +6,8 @@ import json
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -23,7 +22,7 @@ __all__ = ["ListByDefault", "app", "list_alerts", "runs"]
 class ListByDefault(TyperGroup):
     """A group whose first word may be a run instead of a command: then its alerts are listed."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put ``list`` before a run's name."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             args = ["list", *args]

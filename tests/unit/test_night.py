@@ -13,7 +13,7 @@ from crowdwatch.sources.night import Incident, IncidentKind, Night, NightPlan, p
 from crowdwatch.sources.night.crowd import Crowd
 
 LOST = Incident(
-    "lost", IncidentKind.CAMERAS_LOST, 60.0, 120.0, ("front-west", "mid-west"), cameras=("pier-west", "roof-west")
+    "lost", IncidentKind.CAMERAS_LOST, 45.0, 120.0, ("front-west", "mid-west"), cameras=("pier-west", "roof-west")
 )
 GLARE = Incident("flare", IncidentKind.FALSE_FLARE, 0.0, 600.0, ("front-west",), size=3.0)
 
@@ -34,7 +34,7 @@ def short(site, *incidents, to_s=150.0):
 
 def test_a_seed_is_a_night(site):
     def told(seed):
-        events = [each for beat in Night(site, plan_night(seed), 0, 0.0, 9.0).beats() for each in beat.events]
+        events = [each for beat in Night(site, plan_night(seed), 0, 0.0, 6.0).beats() for each in beat.events]
         boxes = [each.detections.xyxy_px for each in events if isinstance(each, Observation)]
         return [each.t_ns for each in events], np.concatenate(boxes)
 
@@ -45,21 +45,22 @@ def test_a_seed_is_a_night(site):
 
 
 def test_lost_cameras_raise_blindness_and_the_people_are_read_as_they_are(site):
-    state, raised, read, true = start(view_site(site)), {}, [], []
-    night = short(site, LOST)
-    for beat in night.beats():
+    state, raised, faults, read, true = start(view_site(site)), {}, [], [], []
+    for beat in short(site, LOST, to_s=66.0).beats():
         for each in beat.events:
             state, outcome = advance(state, each)
+        faults += [each.camera_id for each in beat.events if isinstance(each, CameraFault)]
         raised |= {alert.zone_id: alert for alert in outcome.alerts if alert.alarm == "blindness"}
-        if beat.t_ns <= 60e9:
-            read.append(sum(reading.count for reading in outcome.readings))
-            true.append(beat.people.sum())
-    faults = [each for beat in short(site, LOST).beats() for each in beat.events if isinstance(each, CameraFault)]
-    assert sorted(each.camera_id for each in faults) == ["pier-west", "roof-west"]
+        read.append(sum(reading.count for reading in outcome.readings))
+        true.append(beat.people.sum())
+    assert sorted(faults) == ["pier-west", "roof-west"], "said once, not with every picture"
     assert raised, "two cameras that look at one side leave it blind"
     assert all("west" in zone_id or zone_id == "promenade" for zone_id in raised)
-    # recall is 0.94 and chance on some fifty people 4 %; the window of 10 s smooths who comes
-    assert sum(read) == pytest.approx(sum(true), rel=0.15)
+    # before they are lost: a reading is the mean of 10 s, three pictures; recall is 0.94, and of some twenty people
+    # chance leaves 5 % in a picture
+    shown = slice(4, 14)
+    smooth = [sum(true[tick - 2 : tick + 1]) / 3 for tick in range(shown.start, shown.stop)]
+    assert sum(read[shown]) == pytest.approx(0.94 * sum(smooth), rel=0.12)
 
 
 def test_a_flare_is_in_the_density_map_alone(site):
