@@ -32,6 +32,7 @@ from crowdwatch.config.fields import (
     Truth,
     ZoneName,
 )
+from crowdwatch.config.notify_keys import NotifySettings
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.source_file import SourceFile
@@ -259,6 +260,7 @@ class EventFile(Model):
     detector: DetectorSettings = Field(default_factory=DetectorSettings)
     counter: CounterSettings = Field(default_factory=CounterSettings)
     readings: ReadingSettings = Field(default_factory=ReadingSettings)
+    notify: NotifySettings | None = None
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:

@@ -28,7 +28,7 @@ from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained
 from crowdwatch.store.grid_rows import grid_of, grid_row
 from crowdwatch.store.migrate import migrate
 
-__all__ = ["SqlStore"]
+__all__ = ["SqlStore", "insert_of"]
 
 Noun = TypeVar("Noun")
 Row = dict[str, Any]
@@ -75,7 +75,7 @@ class SqlStore:
         row = _row(replace(run, state=RunState.RUNNING))
         with explained(self._where, "begin"), self._writes.begin() as connection:
             if new:
-                statement = _insert(connection.dialect.name, tables.runs, tuple(row), keep=True)
+                statement = insert_of(connection.dialect.name, tables.runs, tuple(row), keep=True)
                 return connection.execute(statement.values(row).returning(tables.runs.c.run_id)).first() is not None
             self._put(connection, tables.runs, [row], keep=True)
             matches = (tables.runs.c.run_id == run.run_id) & (tables.runs.c.event_id == run.event_id)
@@ -275,7 +275,7 @@ class SqlStore:
                 return connection.execute(sa.update(tables.leases).where(stands).values(_row(new))).rowcount == 1
             if new is None:
                 return True
-            statement = _insert(connection.dialect.name, tables.leases, tuple(_row(new)), keep=True)
+            statement = insert_of(connection.dialect.name, tables.leases, tuple(_row(new)), keep=True)
             done = connection.execute(statement.values(_row(new)).returning(column.event_id))
             return done.first() is not None
 
@@ -291,7 +291,7 @@ class SqlStore:
         """Insert rows; one with the same key is replaced, or kept."""
         if not rows:
             return
-        connection.execute(_insert(connection.dialect.name, table, tuple(rows[0]), keep), rows)
+        connection.execute(insert_of(connection.dialect.name, table, tuple(rows[0]), keep), rows)
 
     def _read(self, kind: type[Noun], table: sa.Table, *wanted: sa.ColumnElement[bool]) -> list[Noun]:
         """Rows as nouns: the columns are named as the noun's fields."""
@@ -352,7 +352,7 @@ def _float(value: object) -> float:
 
 
 @lru_cache(maxsize=64)
-def _insert(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool) -> sqlite.Insert | postgresql.Insert:
+def insert_of(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool) -> sqlite.Insert | postgresql.Insert:
     """An insert that may meet its key: both dialects have the same clause, each in a class of its own. Built once: to
     build one takes longer than to write a tick's rows."""
     insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

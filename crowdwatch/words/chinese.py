@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crowdwatch.core.reasons import Code
+from crowdwatch.words.response_chinese import RESPONSE, RESPONSE_TERMS
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -332,3 +333,6 @@ PAGE: dict[str, str] = {
     "col.actor": "清点人",
     "col.run": "运行",
 }
+
+PAGE |= RESPONSE
+TERMS |= RESPONSE_TERMS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crowdwatch.core.reasons import Code
+from crowdwatch.words.response_english import RESPONSE, RESPONSE_TERMS
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -365,3 +366,6 @@ PAGE: dict[str, str] = {
     "col.actor": "Counted by",
     "col.run": "Run",
 }
+
+PAGE |= RESPONSE
+TERMS |= RESPONSE_TERMS

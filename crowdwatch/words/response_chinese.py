@@ -1,0 +1,46 @@
+"""告警之后的各种文字（中文）：发给相关人员的消息。"""
+
+from __future__ import annotations
+
+__all__ = ["RESPONSE", "RESPONSE_TERMS"]
+
+RESPONSE: dict[str, str] = {
+    # messages
+    "mark.exercise": "【演练】",
+    "mark.test": "【测试】",
+    "told.test": "测试消息",
+    "told.over": "解除",
+    "told.when": "事件时间：{date} {time}（{zone}）",
+    "told.do": "处置：{text}",
+    "told.from": "{event}，CrowdWatch。编号：{number}",
+    "told.radio_separator": "，",
+    # why somebody is not told
+    "suppressed.below_level": "低于该对象的接收级别",
+    "suppressed.other_alarm": "该对象不接收此类告警",
+    "suppressed.quiet": "该对象处于免打扰时段",
+    "suppressed.cleared": "该对象不接收解除消息",
+    "suppressed.acknowledged": "该对象不接收确认消息",
+    "suppressed.never_told": "该对象未收到过此告警",
+    "suppressed.too_old": "在开始通知该对象之前已结束",
+    # delivery on the page
+    "delivery": "通知情况",
+    "delivery.none": "尚未通知任何人：本次运行未启动 `crowdwatch notify`。",
+    "delivery.waiting": "等待中，已尝试 {n} 次：{why}",
+    "delivery.sending": "发送中，第 {n} 次",
+    "delivery.sent": "{time} 已送达",
+    "delivery.suppressed": "未通知：{why}",
+    "delivery.first": "首次发送",
+}
+
+RESPONSE_TERMS: dict[str, dict[str, str]] = {
+    "alarm": {
+        "crowding": "人员密集",
+        "blindness": "区域不可见",
+        "build_up": "人数快速增长",
+        "time_to_limit": "即将达到限值",
+        "early": "早于计划",
+        "uncalibrated": "摄像机未标定",
+        "presence": "危险区域有人",
+        "report": "现场人员报告",
+    },
+}

@@ -1,0 +1,46 @@
+"""Texts of what follows an alert, in English: messages to those who are told."""
+
+from __future__ import annotations
+
+__all__ = ["RESPONSE", "RESPONSE_TERMS"]
+
+RESPONSE: dict[str, str] = {
+    # messages
+    "mark.exercise": "EXERCISE EXERCISE.",
+    "mark.test": "TEST.",
+    "told.test": "test message",
+    "told.over": "OVER",
+    "told.when": "Event time: {date} {time} ({zone})",
+    "told.do": "To do: {text}",
+    "told.from": "{event}, CrowdWatch. Key: {number}",
+    "told.radio_separator": ", ",
+    # why somebody is not told
+    "suppressed.below_level": "below the level of this target",
+    "suppressed.other_alarm": "this target does not hear of this alarm",
+    "suppressed.quiet": "quiet hours of this target",
+    "suppressed.cleared": "this target does not hear of the end of alarms",
+    "suppressed.acknowledged": "this target does not hear of acknowledgements",
+    "suppressed.never_told": "this target was not told of the alarm",
+    "suppressed.too_old": "over before this target was first followed",
+    # delivery on the page
+    "delivery": "Who was told",
+    "delivery.none": "Nobody has been told: `crowdwatch notify` has not run for this run.",
+    "delivery.waiting": "waiting, {n} tries: {why}",
+    "delivery.sending": "on its way, try {n}",
+    "delivery.sent": "delivered at {time}",
+    "delivery.suppressed": "not told: {why}",
+    "delivery.first": "first try",
+}
+
+RESPONSE_TERMS: dict[str, dict[str, str]] = {
+    "alarm": {
+        "crowding": "crowding",
+        "blindness": "blind zone",
+        "build_up": "rapid build-up",
+        "time_to_limit": "limit is near",
+        "early": "earlier than planned",
+        "uncalibrated": "camera not calibrated",
+        "presence": "people in a hazard zone",
+        "report": "report by staff",
+    },
+}
