@@ -6,7 +6,7 @@
 * :func:`explain` says of every value where it came from (:func:`explained` for programs), :func:`learned_first` what a
   run has to learn by itself, :func:`map_notes` where on Earth the site lies.
 * :func:`recording_times` says when every recording begins, :func:`left_out` what of a folder is not read.
-* :func:`targets_of` says who is told of alerts.
+* :func:`targets_of` says who is told of alerts, :func:`playbook_of` what is to be done.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
@@ -14,6 +14,7 @@ from crowdwatch.config.explaining import explain, explained, learned_first, left
 from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.maps import map_notes
 from crowdwatch.config.notify_keys import targets_of
+from crowdwatch.config.playbook_keys import playbook_of
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
@@ -32,6 +33,7 @@ __all__ = [
     "load",
     "map_notes",
     "plainly",
+    "playbook_of",
     "recording_times",
     "targets_of",
     "to_site",

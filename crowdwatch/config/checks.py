@@ -21,6 +21,7 @@ from crowdwatch.config.camera_keys import check_keys, check_streams
 from crowdwatch.config.footage import check_footage, no_file
 from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, limit_steps
 from crowdwatch.config.maps import map_fault
+from crowdwatch.config.playbook_keys import PlaybookSettings, playbook_faults
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
 from crowdwatch.config.schema import (
     CameraFile,
@@ -96,6 +97,7 @@ def check(document: Document) -> None:
     _counter_times(document, parts)
     _phases(document, parts)
     _limits(document, parts)
+    _playbook(document, parts)
     if parts.readings is not None and parts.readings.window_s < parts.readings.tick_s:
         window, tick = parts.readings.window_s, parts.readings.tick_s
         text = f"got {window:g} s, need >= tick_s {tick:g} s. Lengthen the window or shorten the tick."
@@ -327,6 +329,13 @@ def _event_start_ns(document: Document, parts: _Parts) -> int | None:
             return None
     starts = (camera.source.start_time for camera in parts.cameras.values())
     return min((parse_time(start) for start in starts if start is not None), default=None)
+
+
+def _playbook(document: Document, parts: _Parts) -> None:
+    settings = _part(PlaybookSettings, document.raw["playbook"]) if document.raw.get("playbook") else None
+    if settings is not None:
+        zones = {zone.id: zone.kind for zone in parts.zones.values()}
+        playbook_faults(settings, zones, [gate.id for gate in parts.gates.values()], document.fault)
 
 
 def _limits(document: Document, parts: _Parts) -> None:

@@ -33,6 +33,7 @@ from crowdwatch.config.fields import (
     ZoneName,
 )
 from crowdwatch.config.notify_keys import NotifySettings
+from crowdwatch.config.playbook_keys import PlaybookSettings
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.source_file import SourceFile
@@ -261,6 +262,7 @@ class EventFile(Model):
     counter: CounterSettings = Field(default_factory=CounterSettings)
     readings: ReadingSettings = Field(default_factory=ReadingSettings)
     notify: NotifySettings | None = None
+    playbook: PlaybookSettings | None = None
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:

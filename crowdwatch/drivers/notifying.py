@@ -18,11 +18,13 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
 from crowdwatch import config
+from crowdwatch.analytics.advice import Adviser
 from crowdwatch.config import EventFile
 from crowdwatch.core.notices import Notification, NotificationState, Target
 from crowdwatch.core.outcomes import AlarmState, AlertEvent
 from crowdwatch.core.ports import Outgoing, Store
 from crowdwatch.core.runs import Mode, Run, RunState
+from crowdwatch.core.site import Site
 from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError, CrowdWatchError, NotTold, RunNotFound, StoreError
 from crowdwatch.notify.context import Context, rings_of
@@ -32,6 +34,7 @@ from crowdwatch.notify.rehearsal import MemoryOutgoing, ShowingSender
 from crowdwatch.notify.rules import TEST, why_not
 from crowdwatch.notify.senders import Sender, open_sender
 from crowdwatch.notify.zone_states import states_of
+from crowdwatch.words import reason_text
 
 __all__ = ["Options", "context_of", "notify", "try_target"]
 
@@ -70,7 +73,7 @@ class Options:
     show: Callable[[str, str], None] = lambda target_id, text: None
 
 
-def context_of(event: EventFile, do: Callable[[AlertEvent], Mapping[str, str]] = lambda alert: {}) -> Context:
+def context_of(event: EventFile) -> Context:
     """What messages need to know of an event."""
     site, settings = config.to_site(event), event.notify
     origin = event.site.origin_m
@@ -81,8 +84,25 @@ def context_of(event: EventFile, do: Callable[[AlertEvent], Mapping[str, str]] =
     }  # fmt: skip
     return Context(
         event.id, event.name.both(), {zone.zone_id: zone.name for zone in site.zones}, event.time_zone or "UTC", rings,
-        public_sender=told, do=do, **more,
+        public_sender=told, do=_measures(event, site), **more,
     )  # fmt: skip
+
+
+def _measures(event: EventFile, site: Site) -> Callable[[AlertEvent], Mapping[str, str]]:
+    """What the playbook says of an alert event, and what speaks against it by geometry, by language."""
+    adviser = Adviser(site, config.playbook_of(event.playbook))
+
+    def do(alert: AlertEvent) -> dict[str, str]:
+        value = alert.value if alert.unit else math.nan
+        advice = adviser.advise(alert.zone_id, alert.alarm, alert.level, {}, value=value)
+        if advice is None:
+            return {}
+        return {
+            language: " ".join(filter(None, (advice.do(language), reason_text(language, advice.doubts))))
+            for language in ("en", "zh")
+        }
+
+    return do
 
 
 def targets(event: EventFile) -> tuple[Target, ...]:

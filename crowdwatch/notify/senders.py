@@ -11,6 +11,7 @@ import hmac
 import logging
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -75,12 +76,16 @@ class AppriseSender:
     """Mail, SMS gateways and chat, by Apprise. The key stands in the last line of the text."""
 
     def __init__(self, target: Target, context: Context) -> None:
-        import apprise  # takes half a second, which a process without such a target does not pay
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it imports a module that Python 3.13 lacks
+            import apprise  # takes half a second, which a process without such a target does not pay
+
+            self._apprise = apprise.Apprise()
+            known = self._apprise.add(address_of(target))
 
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages show addresses
         self._target, self._context = target, context
-        self._apprise = apprise.Apprise()
-        if not self._apprise.add(address_of(target)) or not len(self._apprise):
+        if not known or not len(self._apprise):
             raise ConfigError(
                 f"notify target {target.target_id!r}: not an address that Apprise knows. Write it as its documentation "
                 "says, e.g. mailto://USER:${PASSWORD}@HOST?to=A@B."

@@ -3,7 +3,8 @@
 Alert events are taken in by what is missing (no row of this target), not by a cursor over their times: an engine that
 resumes after a kill writes alerts of earlier ticks again, and a cursor would have passed them. The primary key (run,
 target, alert event) makes that a row is written once. A try is a claim with an end: a process that dies in it leaves
-the row to the next one, so that it is told at least once, with the same key.
+the row to the next one, so that it is told at least once, with the same key. What a power cut takes back is done again,
+for the same reason; no transaction waits for the disk.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from crowdwatch.core.notices import Notification, NotificationState, order_of
 from crowdwatch.core.outcomes import AlertEvent
 from crowdwatch.store import tables
-from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials
+from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, without_credentials, writes
 from crowdwatch.store.migrate import migrate
 
 __all__ = ["SqlOutgoing"]
@@ -39,7 +40,7 @@ class SqlOutgoing:
         parsed = parse(url)
         self._where = without_credentials(parsed)
         self._reads = connect(parsed, create=False, busy_timeout_s=busy_timeout_s)
-        self._durable = durable(self._reads)
+        self._writes = writes(self._reads)
         try:
             with explained(self._where, "cannot be opened"):
                 migrate(self._reads, self._where, create=False)
@@ -66,7 +67,7 @@ class SqlOutgoing:
         from crowdwatch.store.sql import insert_of
 
         rows = [{field.name: getattr(each, field.name) for field in fields(each)} for each in notifications]
-        with explained(self._where, "put"), self._durable.begin() as connection:
+        with explained(self._where, "put"), self._writes.begin() as connection:
             statement = insert_of(connection.dialect.name, tables.notifications, tuple(rows[0]), True)
             connection.execute(statement, rows)
 
@@ -102,7 +103,7 @@ class SqlOutgoing:
             column.next_wall_ns == notification.next_wall_ns,
         )  # fmt: skip
         values = {"state": taken.state, "attempts": taken.attempts, "next_wall_ns": until_wall_ns}
-        with explained(self._where, "claim"), self._durable.begin() as connection:
+        with explained(self._where, "claim"), self._writes.begin() as connection:
             done = connection.execute(sa.update(tables.notifications).where(*stands).values(values))
             return taken if done.rowcount == 1 else None
 
@@ -113,7 +114,7 @@ class SqlOutgoing:
         # what somebody else has sent meanwhile stays sent
         open_still = tables.notifications.c.state.in_(OPEN)
         statement = sa.update(tables.notifications).where(self._is(notification), open_still).values(values)
-        with explained(self._where, "settle"), self._durable.begin() as connection:
+        with explained(self._where, "settle"), self._writes.begin() as connection:
             connection.execute(statement)
 
     def close(self) -> None:

@@ -70,6 +70,14 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_ZONE: "本活动没有区域 {zone_id}",
     Code.REFUSED_LEVEL: "{value:g} 不是警报级别",
     Code.REFUSED_LIVE: "实时运行不能暂停，也不能改变速度",
+    Code.REFUSED_UNIT: "本活动没有力量单元 {unit}",
+    Code.UNIT_BUSY: "{unit} 已派往 {zone_id}（{alarm}），请先解除",
+    Code.UNIT_FREE: "{unit} 当前没有任务",
+    Code.NO_ALARM: "{zone_id} 没有正在持续的 {alarm} 告警",
+    # what speaks against a measure
+    Code.MEASURE_SEALS: "此措施使 {zone_id} 内的人员没有出口：请改为在上游拦截",
+    Code.MEASURE_SENDS: "此措施把人员引向 {zone_id}，该区域并非绿色（{level}）",
+    Code.MEASURE_NO_WAY: "在这些口关闭时无法步行到达 {zone_id}",
     Code.TEXT: "{text}",
 }
 

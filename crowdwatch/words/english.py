@@ -93,6 +93,14 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_ZONE: "the event has no zone {zone_id}",
     Code.REFUSED_LEVEL: "{value:g} is no alarm level",
     Code.REFUSED_LIVE: "a live run cannot be held up or made faster",
+    Code.REFUSED_UNIT: "the event has no unit {unit}",
+    Code.UNIT_BUSY: "unit {unit} is assigned to {zone_id} ({alarm}) already: release it first",
+    Code.UNIT_FREE: "unit {unit} is assigned to nothing",
+    Code.NO_ALARM: "{zone_id} has no alarm {alarm} that stands",
+    # what speaks against a measure
+    Code.MEASURE_SEALS: "this leaves the people in {zone_id} no way out: hold people before they enter instead",
+    Code.MEASURE_SENDS: "this sends people to {zone_id}, which is not green ({level})",
+    Code.MEASURE_NO_WAY: "{zone_id} cannot be reached on foot while these gates are held",
     Code.TEXT: "{text}",
 }
 

@@ -12,14 +12,14 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from email import message_from_string, policy
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
 from aiosmtpd.controller import Controller
-from notices import LIVE, T0, Receiver, S, alert, outcome
+from notices import LIVE, Receiver, alert, outcome
 from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
 from typer.testing import CliRunner
 
 from crowdwatch import config
@@ -79,7 +79,7 @@ def write(store, *alerts):
 
 # ------------------------------------------------------------------------------------------------------------- killed
 
-ALARMS, KILLS = 24, 8
+ALARMS, KILLS = 12, 6
 """A hundred kills of a longer night were tried by hand; these take a few seconds."""
 
 
@@ -169,10 +169,8 @@ def test_a_mail_arrives_after_the_server_refused_it_once(store, tmp_path, url, z
     finally:
         server.stop()
     assert box.asked == 3
-    from email import message_from_string, policy
-
     mails = [message_from_string(mail, policy=policy.default) for mail in box.mails]
-    assert "警报" in mails[0]["subject"] or "预警" in mails[0]["subject"] or mails[0]["subject"]
+    assert mails[0]["subject"].endswith("人员密集")
     body = mails[1].get_body(("plain",)).get_content()
     assert "CRITICAL" in body
     assert alert(1, "level_up", zone_id=zone_id).event_id in body
@@ -258,7 +256,6 @@ def test_mqtt_says_alerts_with_keys_and_keeps_the_state_of_zones(store, tmp_path
     assert kept.retain
     assert not [each for each in late.heard if "/alert/" in each.topic]
     late.close()
-    assert PacketTypes.PUBLISH
 
 
 def test_a_broker_that_is_gone_holds_up_nobody_else(store, tmp_path, url, zone_id):
@@ -372,4 +369,3 @@ def test_an_event_that_names_nobody_and_a_secret_that_is_missing_are_said(store,
     )
     with pytest.raises(CrowdWatchError, match=r"(?s)NOT_A is not set.*NOT_B is not set"):
         notify(config.load(path), Options(url, send=True))
-    assert T0 % S == 0
