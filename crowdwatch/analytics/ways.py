@@ -84,8 +84,8 @@ def _sides(gate: Gate, pieces: list[shapely.Geometry]) -> tuple[int, int]:
 
 
 def reached(ways: Ways, start: Collection[int], hold: Collection[str] = (), close: Collection[str] = ()) -> set[int]:
-    """The ground that people on some pieces can walk to, :data:`OFF_SITE` included where they can leave the site. Who has
-    left it does not come back another way.
+    """The ground that people on some pieces can walk to, :data:`OFF_SITE` included where they can leave the site. Who
+    has left it does not come back another way.
 
     Args:
         ways: the ground.

@@ -15,6 +15,7 @@ from crowdwatch.commands import (
     audit_commands,
     batch_command,
     camera_commands,
+    dispatch_commands,
     live_command,
     notify_commands,
     pictures_command,
@@ -60,6 +61,7 @@ samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
+app.add_typer(dispatch_commands.app, name="dispatch")
 app.add_typer(notify_commands.app, name="notify")
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)

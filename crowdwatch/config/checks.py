@@ -82,7 +82,7 @@ def check(document: Document) -> None:
         detector=_part(DetectorSettings, raw.get("detector", {})),
     )
     _exclusive(document)
-    for key in ("zones", "gates", "cameras", "phases"):
+    for key in ("zones", "gates", "cameras", "phases", "units"):
         _unique(document, key)
     area = _walkable(document, parts.site)
     for number, zone in parts.zones.items():

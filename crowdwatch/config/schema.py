@@ -38,6 +38,7 @@ from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSetti
 from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.source_file import SourceFile
 from crowdwatch.config.times import parse_time
+from crowdwatch.config.unit_keys import UnitFile
 from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import ZoneKind
 
@@ -261,6 +262,7 @@ class EventFile(Model):
     detector: DetectorSettings = Field(default_factory=DetectorSettings)
     counter: CounterSettings = Field(default_factory=CounterSettings)
     readings: ReadingSettings = Field(default_factory=ReadingSettings)
+    units: Annotated[list[UnitFile], Field(max_length=500)] = Field(default_factory=list)
     notify: NotifySettings | None = None
     playbook: PlaybookSettings | None = None
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

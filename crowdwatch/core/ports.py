@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
+from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.notices import Notification
 from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Reason
@@ -140,6 +141,12 @@ class Store(Protocol):
 
     def health(self, run_id: str, at_ns: int) -> list[CameraHealth]:
         """Every camera's health after the newest tick at or before ``at_ns``."""
+
+    def dispatches(self, run_id: str, *, to_ns: int | None = None) -> list[DispatchEvent]:
+        """What happened to units up to ``to_ns``, oldest first."""
+
+    def acted(self, run_id: str) -> list[Command]:
+        """The commands that were carried out, oldest first: what people did, and at which tick."""
 
     def submit(self, command: Command) -> int:
         """Queue what an operator did and return its id. Raises RunNotFound."""

@@ -87,6 +87,8 @@ class Code(StrEnum):
     REFUSED_UNIT = "refused_unit"
     UNIT_BUSY = "unit_busy"
     UNIT_FREE = "unit_free"
+    UNIT_OFF = "unit_off"
+    REFUSED_PLACE = "refused_place"
     NO_ALARM = "no_alarm"
     # what speaks against a measure
     MEASURE_SEALS = "measure_seals"
@@ -125,6 +127,7 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.REFUSED_UNIT: {"unit": str},
     Code.UNIT_BUSY: {"unit": str, "zone_id": str, "alarm": str},
     Code.UNIT_FREE: {"unit": str},
+    Code.UNIT_OFF: {"unit": str},
     Code.NO_ALARM: {"zone_id": str, "alarm": str},
     Code.MEASURE_SEALS: {"zone_id": str},
     Code.MEASURE_SENDS: {"zone_id": str, "level": str},

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Code, Reason, reasons_from_json
 from crowdwatch.core.runs import STEERING, Audit, Command, CommandKind, Lease, Run, RunState
@@ -107,6 +108,7 @@ class SqlStore:
         self._put(connection, tables.ticks, [run | {"t_ns": outcome.t_ns}], keep=True)
         self._put(connection, tables.readings, [run | _row(reading) for reading in outcome.readings])
         self._put(connection, tables.alerts, [run | _row(alert) for alert in outcome.alerts])
+        self._put(connection, tables.dispatches, [run | _row(each) for each in outcome.dispatched])
         self._put(connection, tables.health, [run | _row(camera) for camera in outcome.health])
         if outcome.grid is not None:
             self._put(connection, tables.grids, [run | grid_row(outcome.grid)])
@@ -171,6 +173,17 @@ class SqlStore:
         """Every camera's health after the newest tick at or before ``at_ns``, by camera."""
         found = self._read(CameraHealth, tables.health, *_at_newest_tick(tables.health, run_id, at_ns))
         return sorted(found, key=lambda camera: camera.camera_id)
+
+    def dispatches(self, run_id: str, *, to_ns: int | None = None) -> list[DispatchEvent]:
+        """What happened to units up to ``to_ns``, oldest first."""
+        column = tables.dispatches.c
+        wanted = [column.run_id == run_id] + ([] if to_ns is None else [column.t_ns <= to_ns])
+        found = self._read(DispatchEvent, tables.dispatches, *wanted)
+        return sorted(found, key=lambda each: (each.t_ns, each.command_id))
+
+    def acted(self, run_id: str) -> list[Command]:
+        """The commands that were carried out, oldest first."""
+        return self._commands(run_id, "sequenced_t_ns IS NOT NULL AND refused IS NULL")
 
     def submit(self, command: Command) -> int:
         """Queue what an operator did and return its id. Raises RunNotFound."""
@@ -253,7 +266,15 @@ class SqlStore:
             column.run_id == run_id, column.sequenced_t_ns > after_ns, column.kind.not_in(list(STEERING)),
             column.refused.is_(None), column.command_id.not_in(list(journaled)),
         )  # fmt: skip
-        made = (tables.readings, tables.grids, tables.alerts, tables.alarms, tables.health, tables.ticks)
+        made = (
+            tables.readings,
+            tables.grids,
+            tables.alerts,
+            tables.alarms,
+            tables.health,
+            tables.dispatches,
+            tables.ticks,
+        )
         with explained(self._where, "rewind"), self._durable.begin() as connection:
             connection.execute(late.values(sequenced_t_ns=None))
             for table in made:

@@ -73,6 +73,8 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_UNIT: "本活动没有力量单元 {unit}",
     Code.UNIT_BUSY: "{unit} 已派往 {zone_id}（{alarm}），请先解除",
     Code.UNIT_FREE: "{unit} 当前没有任务",
+    Code.UNIT_OFF: "{unit} 不在岗",
+    Code.REFUSED_PLACE: "位置无法识别：请填写东、北方向的米数，如 12.5,-3.0，或 off、on",
     Code.NO_ALARM: "{zone_id} 没有正在持续的 {alarm} 告警",
     # what speaks against a measure
     Code.MEASURE_SEALS: "此措施使 {zone_id} 内的人员没有出口：请改为在上游拦截",

@@ -96,6 +96,8 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_UNIT: "the event has no unit {unit}",
     Code.UNIT_BUSY: "unit {unit} is assigned to {zone_id} ({alarm}) already: release it first",
     Code.UNIT_FREE: "unit {unit} is assigned to nothing",
+    Code.UNIT_OFF: "unit {unit} is off duty",
+    Code.REFUSED_PLACE: "its place cannot be read: need metres east and north as 12.5,-3.0, or off or on",
     Code.NO_ALARM: "{zone_id} has no alarm {alarm} that stands",
     # what speaks against a measure
     Code.MEASURE_SEALS: "this leaves the people in {zone_id} no way out: hold people before they enter instead",

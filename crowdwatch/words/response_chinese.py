@@ -30,6 +30,19 @@ RESPONSE: dict[str, str] = {
     "delivery.sent": "{time} 已送达",
     "delivery.suppressed": "未通知：{why}",
     "delivery.first": "首次发送",
+    # commands and units
+    "command.assign": "派出力量",
+    "command.accept": "接受任务",
+    "command.arrive": "已到达",
+    "command.release": "解除任务",
+    "command.unit": "力量状态",
+    "command.confirm": "确认播报",
+    "command.silence": "停止播报",
+    "unit.free": "待命",
+    "unit.assigned": "已派出",
+    "unit.accepted": "途中",
+    "unit.arrived": "到场",
+    "unit.off": "不在岗",
 }
 
 RESPONSE_TERMS: dict[str, dict[str, str]] = {

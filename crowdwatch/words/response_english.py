@@ -30,6 +30,19 @@ RESPONSE: dict[str, str] = {
     "delivery.sent": "delivered at {time}",
     "delivery.suppressed": "not told: {why}",
     "delivery.first": "first try",
+    # commands and units
+    "command.assign": "assign a unit",
+    "command.accept": "accept",
+    "command.arrive": "arrived",
+    "command.release": "release a unit",
+    "command.unit": "report of a unit",
+    "command.confirm": "confirm a message",
+    "command.silence": "silence",
+    "unit.free": "free",
+    "unit.assigned": "assigned",
+    "unit.accepted": "on its way",
+    "unit.arrived": "on site",
+    "unit.off": "off duty",
 }
 
 RESPONSE_TERMS: dict[str, dict[str, str]] = {

@@ -1,4 +1,4 @@
-"""What is on its way to those who are told."""
+"""What is on its way to those who are told, and what happened to units."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,3 +38,20 @@ def upgrade() -> None:
         sa.Column("alert_json", sa.Text, nullable=False),
     )
     op.create_index("notifications_open", "notifications", ["run_id", "target_id", "state"])
+    op.create_table(
+        "dispatches",
+        sa.Column("run_id", sa.String, sa.ForeignKey("runs.run_id"), primary_key=True),
+        sa.Column("event_id", sa.String, primary_key=True),
+        sa.Column("unit_id", sa.String, nullable=False),
+        sa.Column("t_ns", sa.BigInteger, nullable=False),
+        sa.Column("transition", sa.String, nullable=False),
+        sa.Column("command_id", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("zone_id", sa.String, nullable=False),
+        sa.Column("alarm", sa.String, nullable=False),
+        sa.Column("east_m", sa.Double, nullable=True),
+        sa.Column("north_m", sa.Double, nullable=True),
+        sa.Column("actor", sa.String, nullable=False),
+        sa.Column("reasons", sa.Text, nullable=False),
+    )
+    op.create_index("dispatches_by_time", "dispatches", ["run_id", "t_ns"])
