@@ -20,6 +20,7 @@ from crowdwatch.commands import (
     notify_commands,
     pictures_command,
     site_commands,
+    voice_commands,
     watchdog_command,
 )
 from crowdwatch.commands.summary import finish
@@ -63,6 +64,7 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
 app.add_typer(dispatch_commands.app, name="dispatch")
 app.add_typer(notify_commands.app, name="notify")
+app.add_typer(voice_commands.app, name="voice")
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
 app.command("check")(site_commands.check)

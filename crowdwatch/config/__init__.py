@@ -6,7 +6,8 @@
 * :func:`explain` says of every value where it came from (:func:`explained` for programs), :func:`learned_first` what a
   run has to learn by itself, :func:`map_notes` where on Earth the site lies.
 * :func:`recording_times` says when every recording begins, :func:`left_out` what of a folder is not read.
-* :func:`targets_of` says who is told of alerts, :func:`playbook_of` what is to be done.
+* :func:`targets_of` says who is told of alerts, :func:`playbook_of` what is to be done,
+  :func:`voice_rules` how messages are spoken.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
@@ -19,6 +20,7 @@ from crowdwatch.config.programs import BiasSettings, IntervalsSettings
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
 from crowdwatch.config.structure import plainly
+from crowdwatch.config.voice_keys import voice_rules
 
 __all__ = [
     "BiasSettings",
@@ -37,4 +39,5 @@ __all__ = [
     "recording_times",
     "targets_of",
     "to_site",
+    "voice_rules",
 ]

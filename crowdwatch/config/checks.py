@@ -35,6 +35,7 @@ from crowdwatch.config.schema import (
 )
 from crowdwatch.config.sites import counts_heads
 from crowdwatch.config.times import parse_time
+from crowdwatch.config.voice_keys import VoiceSettings
 from crowdwatch.core.site import Quantity
 from crowdwatch.errors import CalibrationError, RecordError
 from crowdwatch.ground import ground_seen, heads_fault, polygon
@@ -98,6 +99,7 @@ def check(document: Document) -> None:
     _phases(document, parts)
     _limits(document, parts)
     _playbook(document, parts)
+    _voice(document, parts)
     if parts.readings is not None and parts.readings.window_s < parts.readings.tick_s:
         window, tick = parts.readings.window_s, parts.readings.tick_s
         text = f"got {window:g} s, need >= tick_s {tick:g} s. Lengthen the window or shorten the tick."
@@ -329,6 +331,19 @@ def _event_start_ns(document: Document, parts: _Parts) -> int | None:
             return None
     starts = (camera.source.start_time for camera in parts.cameras.values())
     return min((parse_time(start) for start in starts if start is not None), default=None)
+
+
+def _voice(document: Document, parts: _Parts) -> None:
+    settings = _part(VoiceSettings, document.raw["voice"]) if document.raw.get("voice") else None
+    if settings is None:
+        return
+    known = [zone.id for zone in parts.zones.values()]
+    named: list[tuple[KeyPath, list[str]]] = [(("voice", "approved_zones"), settings.approved_zones)]
+    named += [(("voice", "reminders", n, "zones"), each.zones) for n, each in enumerate(settings.reminders)]
+    for path, ids in named:
+        for each in ids:
+            if each not in known:
+                document.fault(path, f"got {each!r}, there is none. Zones: {', '.join(known) or 'none'}.")
 
 
 def _playbook(document: Document, parts: _Parts) -> None:

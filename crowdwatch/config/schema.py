@@ -39,6 +39,7 @@ from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.source_file import SourceFile
 from crowdwatch.config.times import parse_time
 from crowdwatch.config.unit_keys import UnitFile
+from crowdwatch.config.voice_keys import VoiceSettings
 from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import ZoneKind
 
@@ -265,6 +266,7 @@ class EventFile(Model):
     units: Annotated[list[UnitFile], Field(max_length=500)] = Field(default_factory=list)
     notify: NotifySettings | None = None
     playbook: PlaybookSettings | None = None
+    voice: VoiceSettings | None = None
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:

@@ -207,13 +207,15 @@ def alert_from_json(text: str) -> AlertEvent:
     """
     try:
         found = json.loads(text)
-        values = {field.name: found[field.name] for field in fields(AlertEvent) if field.name in found}
+        values: dict[str, Any] = {field.name: found[field.name] for field in fields(AlertEvent) if field.name in found}
         values["reasons"] = reasons_from_json(json.dumps(found["reasons"]))
         values["from_state"], values["to_state"] = AlarmState(found["from_state"]), AlarmState(found["to_state"])
         values["level"] = Level(found["level"])
         for name in ("value", "limit"):
             values[name] = math.nan if found[name] is None else float(found[name])
-        return AlertEvent(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        for name, value in values.items():
+            values[name] = tuple(value) if isinstance(value, list) else value
+        return AlertEvent(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise RecordError(
             f"alert event: {text[:80]!r} cannot be read. The row was not written by CrowdWatch."

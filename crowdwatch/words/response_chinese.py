@@ -43,6 +43,21 @@ RESPONSE: dict[str, str] = {
     "unit.accepted": "途中",
     "unit.arrived": "到场",
     "unit.off": "不在岗",
+    # spoken
+    "voice.time": "现在时间{hour}点{minute}分。",
+    # page
+    "playbook.do": "处置措施",
+    "playbook.call": "联系：{names}",
+    "playbook.message": "播报内容：{text}",
+    "playbook.none": "处置预案未涉及此告警。",
+    "units": "现场力量",
+    "units.none": "活动文件未列出现场力量。",
+    "units.assign": "派出{unit}（{metres} 米）",
+    "units.away": "{unit}：{state}，{zone}",
+    "units.nobody": "没有待命力量。",
+    "units.last": "未执行：{unit}：{reason}。",
+    "respond": "处置告警",
+    "respond.alert": "告警",
 }
 
 RESPONSE_TERMS: dict[str, dict[str, str]] = {

@@ -43,6 +43,21 @@ RESPONSE: dict[str, str] = {
     "unit.accepted": "on its way",
     "unit.arrived": "on site",
     "unit.off": "off duty",
+    # spoken
+    "voice.time": "The time is {hour}:{minute}.",
+    # page
+    "playbook.do": "What to do",
+    "playbook.call": "Call: {names}",
+    "playbook.message": "Read out: {text}",
+    "playbook.none": "The playbook says nothing of this alert.",
+    "units": "Units",
+    "units.none": "The event file names no units.",
+    "units.assign": "Send {unit} ({metres} m)",
+    "units.away": "{unit}: {state}, {zone}",
+    "units.nobody": "No unit is free.",
+    "units.last": "Not done: {unit}: {reason}.",
+    "respond": "Respond to an alert",
+    "respond.alert": "Alert",
 }
 
 RESPONSE_TERMS: dict[str, dict[str, str]] = {
