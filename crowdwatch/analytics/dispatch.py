@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdwatch.core.dispatch import DispatchEvent, UnitNow, UnitState
+from crowdwatch.core.notices import ACTS, SET_ASIDE, order_of
 from crowdwatch.core.outcomes import AlertEvent, Level
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import OperatorAction
@@ -211,17 +212,17 @@ class _Episode:
 def _episodes(alerts: Sequence[AlertEvent], level: Level) -> list[_Episode]:
     running: dict[tuple[str, str], _Episode] = {}
     found: list[_Episode] = []
-    for event in sorted(alerts, key=lambda each: (each.t_ns, each.transition != "acknowledged")):
+    for event in sorted(alerts, key=order_of):
         key = event.zone_id, event.alarm
         one = running.get(key)
-        if one is None and event.transition in ("raised", "level_up") and event.level >= level:
+        if one is None and event.transition not in ACTS and event.level >= level:
             one = running[key] = _Episode(*key, event.t_ns)
             found.append(one)
         elif one is not None and event.transition == "acknowledged":
             one.acknowledged_ns = event.t_ns if one.acknowledged_ns is None else one.acknowledged_ns
-        elif one is not None and event.to_state.value in ("shelved", "out_of_service"):
+        elif one is not None and event.to_state.value in SET_ASIDE:
             one.set_aside = True
-        if one is not None and event.level == Level.NORMAL and event.transition != "acknowledged":
+        if one is not None and event.level == Level.NORMAL and event.transition not in ACTS:
             one.end_ns = event.t_ns
             del running[key]
     return found

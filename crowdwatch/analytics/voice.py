@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from crowdwatch.analytics.advice import Adviser
+from crowdwatch.core.notices import order_of
 from crowdwatch.core.outcomes import AlertEvent, Level
 from crowdwatch.core.runs import Command, CommandKind
 from crowdwatch.core.voice import Announcement, Play, Reminder, SpeechState, VoiceRules
 
-__all__ = ["Spoken", "announcements", "plays", "reminders"]
+__all__ = ["announcements", "plays", "reminders"]
 
 NS = 1_000_000_000
 
-Spoken = Mapping[str, str]
+BEGINS = frozenset({"raised", "level_up", "level_set", "reported"})
+MOVES = BEGINS | {"level_down", "level_over", "cleared", "latched", "closed"}
+"""Transitions that propose a message, and those that end the one before."""
 
 
 def announcements(
@@ -42,9 +45,9 @@ def announcements(
         say_time: how a time is spoken in a language.
     """
     found: list[Announcement] = []
-    ordered = sorted((each for each in alerts if each.t_ns <= now_ns), key=lambda each: each.t_ns)
+    ordered = sorted((each for each in alerts if each.t_ns <= now_ns), key=order_of)
     for number, event in enumerate(ordered):
-        if event.transition not in ("raised", "level_up"):
+        if event.transition not in BEGINS:
             continue
         advice = adviser.advise(
             event.zone_id,
@@ -77,8 +80,7 @@ def _joined(language: str, *parts: str) -> str:
 
 def _end_of(event: AlertEvent, later: Sequence[AlertEvent]) -> int | None:
     """When the alarm moved on: it was over, or its level changed."""
-    moves = ("raised", "level_up", "level_down", "cleared")
-    own = (e for e in later if (e.zone_id, e.alarm) == (event.zone_id, event.alarm) and e.transition in moves)
+    own = (e for e in later if (e.zone_id, e.alarm) == (event.zone_id, event.alarm) and e.transition in MOVES)
     return next((each.t_ns for each in own), None)
 
 
@@ -187,5 +189,5 @@ def _present(
 
 
 def _of(event: AlertEvent, reminder: Reminder) -> bool:
-    moves = ("raised", "cleared")
-    return event.zone_id in reminder.zone_ids and event.alarm == reminder.alarm and event.transition in moves
+    moves = event.transition in ("raised", "cleared", "latched", "closed")
+    return event.zone_id in reminder.zone_ids and event.alarm == reminder.alarm and moves

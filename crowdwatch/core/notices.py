@@ -14,6 +14,8 @@ from crowdwatch.core.reasons import reasons_from_json, reasons_to_json
 from crowdwatch.errors import RecordError
 
 __all__ = [
+    "ACTS",
+    "SET_ASIDE",
     "Form",
     "Notification",
     "NotificationState",
@@ -24,6 +26,17 @@ __all__ = [
     "alert_to_json",
     "order_of",
 ]
+
+
+ACTS = frozenset(
+    {
+        "acknowledged", "shelve_asked", "shelved", "unshelved", "out_of_service", "in_service", "noted", "phase",
+    }
+)  # fmt: skip
+"""Transitions that say what people did about an alarm, not what became of its level."""
+
+SET_ASIDE = frozenset({"shelved", "out_of_service"})
+"""States in which an alarm asks nobody."""
 
 
 class TargetKind(StrEnum):
@@ -183,8 +196,10 @@ def key_of(run_id: str, event_id: str, *, exercise: bool) -> str:
 
 
 def order_of(alert: AlertEvent) -> tuple[int, int, str]:
-    """The place of an alert event among those of its alarm: actions come first in a tick."""
-    return alert.t_ns, int(alert.transition not in ("acknowledged",)), alert.event_id
+    """The place of an alert event among those of its alarm: by its own number within the tick where it has one; else
+    actions come first."""
+    rank = getattr(alert, "seq", int(alert.transition not in ACTS))
+    return alert.t_ns, int(rank), alert.event_id
 
 
 def alert_to_json(alert: AlertEvent) -> str:

@@ -48,7 +48,8 @@ def judge_response(command: Command, zone_ids: Collection[str] | None) -> Reason
         return Reason.of(Code.REFUSED_UNIT, unit=command.subject[:64])
     if command.kind is CommandKind.UNIT and command.text not in (OFF, ON) and place_of(command.text) is None:
         return Reason.of(Code.REFUSED_PLACE)
-    of_zone = command.kind in (CommandKind.ASSIGN, CommandKind.CONFIRM)
+    # what a person reported may be about a place in free words
+    of_zone = command.kind in (CommandKind.ASSIGN, CommandKind.CONFIRM) and not command.alarm.startswith("report:")
     if of_zone and zone_ids is not None and command.zone_id not in zone_ids:
         return Reason.of(Code.REFUSED_ZONE, zone_id=command.zone_id[:64])
     return None

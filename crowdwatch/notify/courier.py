@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import tenacity
 
-from crowdwatch.core.notices import Notification, NotificationState, Target, alert_to_json, order_of
+from crowdwatch.core.notices import ACTS, Notification, NotificationState, Target, alert_to_json, order_of
 from crowdwatch.core.outcomes import AlertEvent, Level
 from crowdwatch.core.ports import Outgoing
 from crowdwatch.core.runs import Mode, Run
@@ -184,7 +184,7 @@ def notification_of(
 def _walk(first: dict[tuple[str, str], tuple[str, int]], row: Notification) -> None:
     """Follow whether the target has heard of an alarm that stands."""
     key = row.zone_id, row.alarm
-    if row.test or row.transition == "acknowledged":
+    if row.test or row.transition in ACTS:
         return
     if row.level == Level.NORMAL:
         first.pop(key, None)

@@ -8,6 +8,7 @@ by itself after :data:`EXPIRY_S` unless it is said again: a broker never shows t
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -77,7 +78,7 @@ class MqttSender:
         more = _properties()
         more.ContentType = MEDIA_TYPES[self._target.form]
         more.UserProperty = ("idempotency-key", notification.key)
-        self._publish(f"{self._root}/alert/{notification.zone_id}", body, more, retain=False)
+        self._publish(f"{self._root}/alert/{_word(notification.zone_id)}", body, more, retain=False)
 
     def say_states(self, states: Iterable[ZoneState]) -> None:
         """Publish the state of zones, retained. Raises NotTold."""
@@ -167,6 +168,15 @@ class MqttSender:
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._connected.clear()
+
+
+def _word(zone_id: str) -> str:
+    """A zone as a word of a topic; a report may be about a place in free words.
+
+    >>> _word("quay"), _word("near #3 + kiosk/1")
+    ('quay', 'near__3___kiosk_1')
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", zone_id)[:64] or "_"
 
 
 def _properties() -> Properties:

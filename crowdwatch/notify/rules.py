@@ -6,13 +6,24 @@ What is not told has a code that says why; the store keeps it and the status sho
 
 from __future__ import annotations
 
-from crowdwatch.core.notices import Target
+from crowdwatch.core.notices import ACTS, SET_ASIDE, Target
 from crowdwatch.core.outcomes import AlertEvent, Level
 
-__all__ = ["ACKNOWLEDGED", "BELOW_LEVEL", "CLEARED", "NEVER_TOLD", "OTHER_ALARM", "QUIET", "TEST", "TOO_OLD", "why_not"]
+__all__ = [
+    "ACKNOWLEDGED",
+    "ASIDE",
+    "BELOW_LEVEL",
+    "CLEARED",
+    "NEVER_TOLD",
+    "OTHER_ALARM",
+    "QUIET",
+    "TEST",
+    "TOO_OLD",
+    "why_not",
+]
 
 BELOW_LEVEL, OTHER_ALARM, QUIET = "below_level", "other_alarm", "quiet"
-CLEARED, ACKNOWLEDGED, NEVER_TOLD, TOO_OLD = "cleared", "acknowledged", "never_told", "too_old"
+CLEARED, ACKNOWLEDGED, NEVER_TOLD, TOO_OLD, ASIDE = "cleared", "acknowledged", "never_told", "too_old", "set_aside"
 
 TEST = "test"
 """Name of the alarm by which a person tries whether a target is reached."""
@@ -32,12 +43,14 @@ def why_not(target: Target, alert: AlertEvent, *, told: bool, minute: int) -> st
     """
     if target.alarms and alert.alarm != TEST and alert.alarm.partition(":")[0] not in target.alarms:
         return OTHER_ALARM
-    if alert.transition == "acknowledged":
+    if alert.transition in ACTS:
         return "" if target.acknowledged and told else ACKNOWLEDGED
     if alert.level == Level.NORMAL:
         if not target.cleared:
             return CLEARED
         return "" if told else NEVER_TOLD
+    if alert.to_state.value in SET_ASIDE:
+        return ASIDE
     if alert.transition == "level_down" and told:
         return ""
     if alert.level < target.level:

@@ -13,7 +13,7 @@ from crowdwatch.core.runs import Run
 from crowdwatch.core.site import Quantity
 from crowdwatch.drivers import build
 from crowdwatch.errors import CrowdWatchError, RunNotFound, StoreUnavailable, redact
-from crowdwatch.ui import alertlist, audits, camera, chart, controls, sitemap
+from crowdwatch.ui import alertlist, audits, camera, chart, controls, respond, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
 from crowdwatch.ui.style import CSS, legend, notice
 from crowdwatch.ui.view import Moment, Pulse, glance_at, limits_at, look
@@ -147,6 +147,7 @@ def _now(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
         alertlist.show_recent(moment, language)
     with right:
         alertlist.show_alerts(store, moment, language)
+        respond.show_response(store, store_url(), moment, language)
         _cameras(store, moment, language)
 
 
