@@ -20,7 +20,7 @@
     │   └── RunNotFound (LookupError)         no such run in the store
     ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
     ├── AuditRefused (ValueError)             a hand count cannot be one, or belongs to no analysed picture
-    ├── NotTold (OSError)                     a notice of the watchdog could not be delivered
+    ├── NotTold (OSError)                     a notice or a notification could not be delivered
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
 
@@ -144,7 +144,7 @@ class AuditRefused(CrowdWatchError, ValueError):
 
 
 class NotTold(CrowdWatchError, OSError):
-    """A notice of the watchdog could not be delivered by a command or a webhook."""
+    """A notice of the watchdog, or a notification of an alert, could not be delivered."""
 
 
 class SampleUnavailable(CrowdWatchError, OSError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from crowdwatch.analytics import alerts
+from crowdwatch.analytics import alerts, dispatch
 from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, assign, entry_of
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, cover, first_cover, view_camera
 from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesses_of
@@ -26,6 +26,7 @@ from crowdwatch.analytics.zone_now import Doubts
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import CameraFault, FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Tick
+from crowdwatch.core.response_commands import RESPONSE
 from crowdwatch.core.site import Camera
 from crowdwatch.errors import LogCorrupt
 
@@ -81,6 +82,7 @@ class State:
         seen_ns: per zone, the newest picture that showed any of it.
         started_ns: the first tick; silence of a camera that never spoke is counted from it.
         faults: per camera, why it has no observation where one was due, until it has a newer one.
+        roster: the units.
     """
 
     view: SiteView
@@ -97,13 +99,14 @@ class State:
     seen_ns: Mapping[str, int] = field(default_factory=dict)
     started_ns: int | None = None
     faults: Mapping[str, CameraFault] = field(default_factory=dict)
+    roster: dispatch.Roster = field(default_factory=dispatch.Roster)
 
 
 def start(view: SiteView) -> State:
     """The state before the first event."""
     cameras = sorted(view.site.cameras, key=lambda camera: camera.camera_id)
     states = {c.camera_id: _CameraState(view.cameras.get(c.camera_id), CameraWatch.of(c.reference)) for c in cameras}
-    return State(view, cameras=states)
+    return State(view, cameras=states, roster=dispatch.first_roster(view.site))
 
 
 def advance(state: State, event: LogEvent) -> tuple[State, Outcome | None]:
@@ -283,15 +286,18 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     never_seen = {reading.zone_id for reading in readings} - seen_ns.keys()
     starting = never_seen if t_ns - started_ns <= START_GRACE_S * 1e9 else frozenset[str]()
     bridges = _bridges(view, coverage)
-    book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, bridges, starting)
+    to_alarms = tuple(action for action in state.actions if action.kind not in RESPONSE)
+    book, events = alerts.step(state.book, view.site, readings, to_alarms, t_ns, bridges, starting)
+    standing = {(alarm.zone_id, alarm.alarm) for alarm in book.alarms()}
+    roster, dispatched = dispatch.step(state.roster, state.actions, standing, t_ns)
     readings = tuple(_with_level(reading, book) for reading in readings)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     new = State(
         view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
-        started_ns, faults,
+        started_ns, faults, roster,
     )  # fmt: skip
-    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
+    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health, dispatched=dispatched)
 
 
 def _counted(camera: _CameraState, camera_id: str, assignment: Assignment) -> _CameraState:

@@ -16,12 +16,15 @@ from crowdwatch.commands import (
     backtest_command,
     batch_command,
     camera_commands,
+    dispatch_commands,
     live_command,
     night_command,
+    notify_commands,
     pictures_command,
     run_lists,
     setup_commands,
     site_commands,
+    voice_commands,
     watchdog_command,
 )
 from crowdwatch.commands.summary import finish
@@ -66,6 +69,9 @@ app.add_typer(camera_commands.app, name="cameras")
 app.add_typer(run_lists.app, name="alerts")
 app.command("runs")(run_lists.runs)
 app.command("backtest")(backtest_command.backtest)
+app.add_typer(dispatch_commands.app, name="dispatch")
+app.add_typer(notify_commands.app, name="notify")
+app.add_typer(voice_commands.app, name="voice")
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
 app.command("init")(setup_commands.init)

@@ -60,6 +60,7 @@ def check(
         *known_gaps(view),
         *config.learned_first(loaded),
         *config.map_notes(loaded.site.crs, _origin(loaded)),
+        *_playbook_notes(loaded, site),
     ]
     heights = zone_heights(loaded, site)
     trial = live_check.try_live(loaded, seconds) if live and not faults else None
@@ -85,6 +86,16 @@ def check(
             ready = live_check.say(trial)
     if faults or not ready:
         raise typer.Exit(EXIT_ERROR)
+
+
+def _playbook_notes(event: EventFile, site: Site) -> list[str]:
+    """What speaks against measures of the playbook, by geometry alone."""
+    from crowdwatch import config
+    from crowdwatch.analytics.advice import standing_doubts
+    from crowdwatch.words import reason_text
+
+    doubts = standing_doubts(site, config.playbook_of(event.playbook))
+    return [f"playbook measure {n + 1}, zone {zone}: {reason_text('en', (why,))}." for n, zone, why in doubts]
 
 
 def _origin(event: EventFile) -> tuple[float, float] | None:

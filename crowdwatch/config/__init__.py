@@ -8,6 +8,8 @@
 * :func:`recording_times` says when every recording begins, :func:`left_out` what of a folder is not read.
 * :func:`load_incidents` reads what really happened on a night, to score alerts against.
 * :func:`load_rules` reads other limits, to fold a log under them.
+* :func:`targets_of` says who is told of alerts, :func:`playbook_of` what is to be done,
+  :func:`voice_rules` how messages are spoken.
 * ``event.model_dump_json()`` and :func:`from_json` carry it through a log.
 """
 
@@ -15,11 +17,14 @@ from crowdwatch.config.explaining import explain, explained, learned_first, left
 from crowdwatch.config.incidents import IncidentFile, IncidentsFile, load_incidents
 from crowdwatch.config.loading import from_json, load
 from crowdwatch.config.maps import map_notes
+from crowdwatch.config.notify_keys import targets_of
+from crowdwatch.config.playbook_keys import playbook_of
 from crowdwatch.config.programs import BiasSettings, IntervalsSettings
 from crowdwatch.config.rules_file import load_rules
 from crowdwatch.config.schema import EventFile
 from crowdwatch.config.sites import to_site
 from crowdwatch.config.structure import plainly
+from crowdwatch.config.voice_keys import voice_rules
 
 __all__ = [
     "BiasSettings",
@@ -38,6 +43,9 @@ __all__ = [
     "load_rules",
     "map_notes",
     "plainly",
+    "playbook_of",
     "recording_times",
+    "targets_of",
     "to_site",
+    "voice_rules",
 ]

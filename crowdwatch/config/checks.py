@@ -21,6 +21,7 @@ from crowdwatch.config.camera_keys import check_keys, check_streams
 from crowdwatch.config.footage import check_footage, no_file
 from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, limit_steps
 from crowdwatch.config.maps import map_fault
+from crowdwatch.config.playbook_keys import PlaybookSettings, playbook_faults
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
 from crowdwatch.config.schema import (
     TICK_S,
@@ -35,6 +36,7 @@ from crowdwatch.config.schema import (
 )
 from crowdwatch.config.sites import counts_heads
 from crowdwatch.config.times import parse_time
+from crowdwatch.config.voice_keys import VoiceSettings
 from crowdwatch.core.site import Quantity
 from crowdwatch.errors import CalibrationError, RecordError
 from crowdwatch.ground import ground_seen, heads_fault, polygon
@@ -82,7 +84,7 @@ def check(document: Document) -> None:
         detector=_part(DetectorSettings, raw.get("detector", {})),
     )
     _exclusive(document)
-    for key in ("zones", "gates", "cameras", "phases"):
+    for key in ("zones", "gates", "cameras", "phases", "units"):
         _unique(document, key)
     area = _walkable(document, parts.site)
     for number, zone in parts.zones.items():
@@ -97,6 +99,8 @@ def check(document: Document) -> None:
     _counter_times(document, parts)
     _phases(document, parts)
     _limits(document, parts)
+    _playbook(document, parts)
+    _voice(document, parts)
     if parts.readings is not None and parts.readings.window_s < (parts.readings.tick_s or TICK_S):
         window, tick = parts.readings.window_s, parts.readings.tick_s or TICK_S
         text = f"got {window:g} s, need >= tick_s {tick:g} s. Lengthen the window or shorten the tick."
@@ -329,6 +333,26 @@ def _event_start_ns(document: Document, parts: _Parts) -> int | None:
             return None
     starts = (camera.source.start_time for camera in parts.cameras.values())
     return min((parse_time(start) for start in starts if start is not None), default=None)
+
+
+def _voice(document: Document, parts: _Parts) -> None:
+    settings = _part(VoiceSettings, document.raw["voice"]) if document.raw.get("voice") else None
+    if settings is None:
+        return
+    known = [zone.id for zone in parts.zones.values()]
+    named: list[tuple[KeyPath, list[str]]] = [(("voice", "approved_zones"), settings.approved_zones)]
+    named += [(("voice", "reminders", n, "zones"), each.zones) for n, each in enumerate(settings.reminders)]
+    for path, ids in named:
+        for each in ids:
+            if each not in known:
+                document.fault(path, f"got {each!r}, there is none. Zones: {', '.join(known) or 'none'}.")
+
+
+def _playbook(document: Document, parts: _Parts) -> None:
+    settings = _part(PlaybookSettings, document.raw["playbook"]) if document.raw.get("playbook") else None
+    if settings is not None:
+        zones = {zone.id: zone.kind for zone in parts.zones.values()}
+        playbook_faults(settings, zones, [gate.id for gate in parts.gates.values()], document.fault)
 
 
 def _limits(document: Document, parts: _Parts) -> None:

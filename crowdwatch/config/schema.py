@@ -32,10 +32,14 @@ from crowdwatch.config.fields import (
     Truth,
     ZoneName,
 )
+from crowdwatch.config.notify_keys import NotifySettings
+from crowdwatch.config.playbook_keys import PlaybookSettings
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.source_file import SourceFile
 from crowdwatch.config.times import parse_time
+from crowdwatch.config.unit_keys import UnitFile
+from crowdwatch.config.voice_keys import VoiceSettings
 from crowdwatch.core.records import Anchor
 from crowdwatch.core.site import ZoneKind
 
@@ -317,6 +321,14 @@ class EventFile(Model):
     """The program that estimates density where people stand too close for boxes."""
     readings: ReadingSettings = Field(default_factory=ReadingSettings)
     """How readings are made."""
+    units: Annotated[list[UnitFile], Field(max_length=500)] = Field(default_factory=list)
+    """Patrols, medics and drone docks that can be sent."""
+    notify: NotifySettings | None = None
+    """Who is told of alerts, and by which way."""
+    playbook: PlaybookSettings | None = None
+    """What is to be done about an alert, by zone, rule and level."""
+    voice: VoiceSettings | None = None
+    """How messages are spoken through loudspeakers."""
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:

@@ -15,6 +15,7 @@ from crowdwatch.config.limits import event_limit_steps, to_limit
 from crowdwatch.config.programs import BiasSettings, CounterSettings
 from crowdwatch.config.references import ReferenceNumbers
 from crowdwatch.config.schema import CameraFile, EventFile, Text
+from crowdwatch.config.unit_keys import unit_of
 from crowdwatch.core.intervals import UNMEASURED
 from crowdwatch.core.site import Bias, Camera, Gate, HandOver, Limit, Phase, Site, Zone, ZoneLimits
 from crowdwatch.ground import polygon
@@ -78,6 +79,7 @@ def to_site(event: EventFile) -> Site:
         labels=tuple(event.labels),
         hand_over=_hand_over(event),
         alert_chance=event.readings.alert_probability,
+        units=tuple(unit_of(unit) for unit in event.units),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.reasons import Code, Reason
+from crowdwatch.core.response_commands import RESPONSE, judge_response
 from crowdwatch.core.runs import Command, CommandKind
 
 __all__ = ["judge"]
@@ -33,6 +34,8 @@ def judge(command: Command, zone_ids: Collection[str] | None = None, *, live: bo
         return Reason.of(Code.REFUSED_VALUE, value=command.duration_s)
     if live and command.kind in (CommandKind.PAUSE, CommandKind.RESUME, CommandKind.SPEED):
         return Reason.of(Code.REFUSED_LIVE)
+    if command.kind in RESPONSE:
+        return judge_response(command, zone_ids)
     if command.kind is not CommandKind.ACKNOWLEDGE:
         return None
     if zone_ids is not None and command.zone_id not in zone_ids:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
 from crowdwatch.core.quality import Quality
 from crowdwatch.core.reasons import TOO_FEW, Reason
@@ -207,3 +208,4 @@ class Outcome:
     gates: tuple[GateReading, ...] = ()
     flow: FlowGrid | None = None
     occupancy: SiteOccupancy | None = None
+    dispatched: tuple[DispatchEvent, ...] = ()

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
+from crowdwatch.core.dispatch import DispatchEvent
+from crowdwatch.core.notices import Notification
 from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Reason
 from crowdwatch.core.records import Anchor, CameraFault, Detections, Frame, FramePair, HeadMass
 from crowdwatch.core.runs import Audit, Command, Lease, Run, RunState
 
-__all__ = ["Counter", "Detector", "Source", "Store"]
+__all__ = ["Counter", "Detector", "Outgoing", "Source", "Store"]
 
 
 @runtime_checkable
@@ -140,6 +142,12 @@ class Store(Protocol):
     def health(self, run_id: str, at_ns: int) -> list[CameraHealth]:
         """Every camera's health after the newest tick at or before ``at_ns``."""
 
+    def dispatches(self, run_id: str, *, to_ns: int | None = None) -> list[DispatchEvent]:
+        """What happened to units up to ``to_ns``, oldest first."""
+
+    def acted(self, run_id: str) -> list[Command]:
+        """The commands that were carried out, oldest first: what people did, and at which tick."""
+
     def submit(self, command: Command) -> int:
         """Queue what an operator did and return its id. Raises RunNotFound."""
 
@@ -176,6 +184,39 @@ class Store(Protocol):
     def change_lease(self, old: Lease | None, new: Lease | None) -> bool:
         """Put ``new`` in the place of ``old``, where exactly ``old`` stands: to take a lease (``old`` is None or one
         that has run out), to renew it, to give it back (``new`` is None). Returns whether it stood there."""
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
+
+
+@runtime_checkable
+class Outgoing(Protocol):
+    """Notifications on their way: what a process that tells people keeps, so that a kill loses and doubles none.
+
+    The alerts themselves are its inlet: what :meth:`unseen` gives is every alert event that a target has no row for. No
+    cursor can pass over one that a resumed engine writes late, and no row comes twice.
+    """
+
+    def unseen(self, run_id: str, target_id: str) -> list[AlertEvent]:
+        """The alert events of a run that a target has no notification of, in the order of their ticks."""
+
+    def put(self, notifications: Sequence[Notification]) -> None:
+        """Keep notifications in one transaction; one that is there stays as it is."""
+
+    def followed(self, target_id: str) -> list[str]:
+        """The runs of which a target has notifications."""
+
+    def notifications(
+        self, run_id: str, target_id: str | None = None, *, open_only: bool = False
+    ) -> list[Notification]:
+        """Notifications by tick, all or those that are not done."""
+
+    def claim(self, notification: Notification, until_wall_ns: int) -> Notification | None:
+        """Take a notification for one try: it is SENDING, with one attempt more, and nobody else takes it before
+        ``until_wall_ns``. None where it does not stand as it was given: somebody else has it."""
+
+    def settle(self, notification: Notification) -> None:
+        """Write what became of a try: state, ``why``, ``next_wall_ns`` and ``done_wall_ns``."""
 
     def close(self) -> None:
         """Release connections; safe to call twice."""

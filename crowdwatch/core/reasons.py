@@ -86,6 +86,16 @@ class Code(StrEnum):
     REFUSED_ZONE = "refused_zone"
     REFUSED_LEVEL = "refused_level"
     REFUSED_LIVE = "refused_live"
+    REFUSED_UNIT = "refused_unit"
+    UNIT_BUSY = "unit_busy"
+    UNIT_FREE = "unit_free"
+    UNIT_OFF = "unit_off"
+    REFUSED_PLACE = "refused_place"
+    NO_ALARM = "no_alarm"
+    # what speaks against a measure
+    MEASURE_SEALS = "measure_seals"
+    MEASURE_SENDS = "measure_sends"
+    MEASURE_NO_WAY = "measure_no_way"
     # a sentence that was written before reasons had codes
     TEXT = "text"
 
@@ -116,6 +126,14 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.REFUSED_VALUE: {"value": float},
     Code.REFUSED_ZONE: {"zone_id": str},
     Code.REFUSED_LEVEL: {"value": float},
+    Code.REFUSED_UNIT: {"unit": str},
+    Code.UNIT_BUSY: {"unit": str, "zone_id": str, "alarm": str},
+    Code.UNIT_FREE: {"unit": str},
+    Code.UNIT_OFF: {"unit": str},
+    Code.NO_ALARM: {"zone_id": str, "alarm": str},
+    Code.MEASURE_SEALS: {"zone_id": str},
+    Code.MEASURE_SENDS: {"zone_id": str, "level": str},
+    Code.MEASURE_NO_WAY: {"zone_id": str},
     Code.TEXT: {"text": str},
 }
 """The values that a reason of each code carries, all of them and no others. ``value`` and ``limit`` are in ``unit``;

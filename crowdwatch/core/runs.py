@@ -34,6 +34,13 @@ class CommandKind(StrEnum):
     know: it can be refused and nothing else."""
 
     ACKNOWLEDGE = "acknowledge"
+    ASSIGN = "assign"
+    ACCEPT = "accept"
+    ARRIVE = "arrive"
+    RELEASE = "release"
+    UNIT = "unit"
+    CONFIRM = "confirm"
+    SILENCE = "silence"
     PAUSE = "pause"
     RESUME = "resume"
     SPEED = "speed"

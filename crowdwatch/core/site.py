@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from crowdwatch.core.blocks import BlockEvidence
+from crowdwatch.core.dispatch import Unit
 from crowdwatch.core.intervals import UNMEASURED, IntervalTable
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.records import Anchor, FloatArray, GroundPlane, readonly
@@ -261,6 +262,7 @@ class Site:
     labels: tuple[str, ...] = field(default=())
     hand_over: HandOver = HandOver()
     alert_chance: float | None = None
+    units: tuple[Unit, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "walkable_m", readonly("walkable_m", self.walkable_m, (None, 2)))

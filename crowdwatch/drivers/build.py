@@ -12,7 +12,7 @@ import cv2
 from crowdwatch import config, counters, detectors
 from crowdwatch.analytics import audit
 from crowdwatch.config import EventFile
-from crowdwatch.core.ports import Counter, Detector, Store
+from crowdwatch.core.ports import Counter, Detector, Outgoing, Store
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Anchor, Stamp
 from crowdwatch.core.site import Camera, Site
@@ -41,6 +41,7 @@ __all__ = [
     "open_feeds",
     "open_live",
     "open_log",
+    "open_outgoing",
     "open_store",
     "store_url",
 ]
@@ -68,6 +69,13 @@ def open_store(url: str, *, create: bool = True) -> Store:
     from crowdwatch.store.sql import SqlStore
 
     return SqlStore(url, create=create)
+
+
+def open_outgoing(url: str) -> Outgoing:
+    """Open the notifications of a store. Raises StoreUnavailable."""
+    from crowdwatch.store.outgoing import SqlOutgoing
+
+    return SqlOutgoing(url)
 
 
 def open_log(folder: Path) -> LogReader:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Code, Reason, reasons_from_json
 from crowdwatch.core.runs import STEERING, Audit, Command, CommandKind, Lease, Run, RunState
@@ -28,7 +29,7 @@ from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained
 from crowdwatch.store.grid_rows import grid_of, grid_row
 from crowdwatch.store.migrate import migrate
 
-__all__ = ["SqlStore"]
+__all__ = ["SqlStore", "insert_of"]
 
 Noun = TypeVar("Noun")
 Row = dict[str, Any]
@@ -75,7 +76,7 @@ class SqlStore:
         row = _row(replace(run, state=RunState.RUNNING))
         with explained(self._where, "begin"), self._writes.begin() as connection:
             if new:
-                statement = _insert(connection.dialect.name, tables.runs, tuple(row), keep=True)
+                statement = insert_of(connection.dialect.name, tables.runs, tuple(row), keep=True)
                 return connection.execute(statement.values(row).returning(tables.runs.c.run_id)).first() is not None
             self._put(connection, tables.runs, [row], keep=True)
             matches = (tables.runs.c.run_id == run.run_id) & (tables.runs.c.event_id == run.event_id)
@@ -107,6 +108,7 @@ class SqlStore:
         self._put(connection, tables.ticks, [run | {"t_ns": outcome.t_ns}], keep=True)
         self._put(connection, tables.readings, [run | _row(reading) for reading in outcome.readings])
         self._put(connection, tables.alerts, [run | _row(alert) for alert in outcome.alerts])
+        self._put(connection, tables.dispatches, [run | _row(each) for each in outcome.dispatched])
         self._put(connection, tables.health, [run | _row(camera) for camera in outcome.health])
         if outcome.grid is not None:
             self._put(connection, tables.grids, [run | grid_row(outcome.grid)])
@@ -171,6 +173,17 @@ class SqlStore:
         """Every camera's health after the newest tick at or before ``at_ns``, by camera."""
         found = self._read(CameraHealth, tables.health, *_at_newest_tick(tables.health, run_id, at_ns))
         return sorted(found, key=lambda camera: camera.camera_id)
+
+    def dispatches(self, run_id: str, *, to_ns: int | None = None) -> list[DispatchEvent]:
+        """What happened to units up to ``to_ns``, oldest first."""
+        column = tables.dispatches.c
+        wanted = [column.run_id == run_id] + ([] if to_ns is None else [column.t_ns <= to_ns])
+        found = self._read(DispatchEvent, tables.dispatches, *wanted)
+        return sorted(found, key=lambda each: (each.t_ns, each.command_id))
+
+    def acted(self, run_id: str) -> list[Command]:
+        """The commands that were carried out, oldest first."""
+        return self._commands(run_id, "sequenced_t_ns IS NOT NULL AND refused IS NULL")
 
     def submit(self, command: Command) -> int:
         """Queue what an operator did and return its id. Raises RunNotFound."""
@@ -253,7 +266,15 @@ class SqlStore:
             column.run_id == run_id, column.sequenced_t_ns > after_ns, column.kind.not_in(list(STEERING)),
             column.refused.is_(None), column.command_id.not_in(list(journaled)),
         )  # fmt: skip
-        made = (tables.readings, tables.grids, tables.alerts, tables.alarms, tables.health, tables.ticks)
+        made = (
+            tables.readings,
+            tables.grids,
+            tables.alerts,
+            tables.alarms,
+            tables.health,
+            tables.dispatches,
+            tables.ticks,
+        )
         with explained(self._where, "rewind"), self._durable.begin() as connection:
             connection.execute(late.values(sequenced_t_ns=None))
             for table in made:
@@ -275,7 +296,7 @@ class SqlStore:
                 return connection.execute(sa.update(tables.leases).where(stands).values(_row(new))).rowcount == 1
             if new is None:
                 return True
-            statement = _insert(connection.dialect.name, tables.leases, tuple(_row(new)), keep=True)
+            statement = insert_of(connection.dialect.name, tables.leases, tuple(_row(new)), keep=True)
             done = connection.execute(statement.values(_row(new)).returning(column.event_id))
             return done.first() is not None
 
@@ -291,7 +312,7 @@ class SqlStore:
         """Insert rows; one with the same key is replaced, or kept."""
         if not rows:
             return
-        connection.execute(_insert(connection.dialect.name, table, tuple(rows[0]), keep), rows)
+        connection.execute(insert_of(connection.dialect.name, table, tuple(rows[0]), keep), rows)
 
     def _read(self, kind: type[Noun], table: sa.Table, *wanted: sa.ColumnElement[bool]) -> list[Noun]:
         """Rows as nouns: the columns are named as the noun's fields."""
@@ -352,7 +373,7 @@ def _float(value: object) -> float:
 
 
 @lru_cache(maxsize=64)
-def _insert(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool) -> sqlite.Insert | postgresql.Insert:
+def insert_of(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool) -> sqlite.Insert | postgresql.Insert:
     """An insert that may meet its key: both dialects have the same clause, each in a class of its own. Built once: to
     build one takes longer than to write a tick's rows."""
     insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from crowdwatch.core.dispatch import UnitState
+from crowdwatch.core.notices import NotificationState
 from crowdwatch.core.outcomes import AlarmState, Health, Level, Quality
 from crowdwatch.core.reasons import Reason, reasons_from_json, reasons_to_json
 from crowdwatch.core.runs import CommandKind, Mode, RunState
@@ -30,9 +32,11 @@ __all__ = [
     "alerts",
     "audits",
     "commands",
+    "dispatches",
     "grids",
     "health",
     "leases",
+    "notifications",
     "readings",
     "runs",
     "ticks",
@@ -282,6 +286,51 @@ audits = sa.Table(
     # a picture has one first entry (corrects 0), and every entry at most one that corrects it
     sa.UniqueConstraint("run_id", "camera_id", "t_ns", "corrects", name="audits_once"),
     sqlite_autoincrement=True,
+)
+
+dispatches = sa.Table(
+    "dispatches",
+    METADATA,
+    _run_id(),
+    sa.Column("event_id", sa.String, primary_key=True),
+    _must("unit_id", sa.String),
+    _must("t_ns", Whole),
+    _must("transition", sa.String),
+    _must("command_id", Whole),
+    _must("state", Word(UnitState)),
+    _must("zone_id", sa.String),
+    _must("alarm", sa.String),
+    _number("east_m"),
+    _number("north_m"),
+    _must("actor", sa.String),
+    _must("reasons", Reasons),
+    sa.Index("dispatches_by_time", "run_id", "t_ns"),
+)
+
+notifications = sa.Table(
+    "notifications",
+    METADATA,
+    _run_id(),
+    sa.Column("target_id", sa.String, primary_key=True),
+    sa.Column("event_id", sa.String, primary_key=True),
+    _must("zone_id", sa.String),
+    _must("alarm", sa.String),
+    _must("t_ns", Whole),
+    _must("rank", sa.Integer),
+    _must("transition", sa.String),
+    _must("level", LevelNumber),
+    _must("state", Word(NotificationState)),
+    _must("exercise", sa.Boolean),
+    _must("test", sa.Boolean),
+    _must("attempts", sa.Integer),
+    _must("next_wall_ns", Whole),
+    _must("why", sa.Text),
+    _must("created_wall_ns", Whole),
+    _must("done_wall_ns", Whole),
+    _must("first_id", sa.String),
+    _must("first_ns", Whole),
+    _must("alert_json", sa.Text),
+    sa.Index("notifications_open", "run_id", "target_id", "state"),
 )
 
 leases = sa.Table(

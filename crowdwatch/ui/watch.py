@@ -13,7 +13,7 @@ from crowdwatch.core.runs import Run
 from crowdwatch.core.site import Quantity
 from crowdwatch.drivers import build
 from crowdwatch.errors import CrowdWatchError, RunNotFound, StoreUnavailable, redact
-from crowdwatch.ui import alertlist, audits, camera, chart, controls, sitemap
+from crowdwatch.ui import alertlist, audits, camera, chart, controls, respond, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
 from crowdwatch.ui.dead_man import show_dead_man
 from crowdwatch.ui.style import CSS, legend, notice
@@ -149,6 +149,7 @@ def _now(store: Store, run_id: str, at_ns: int | None, language: str) -> None:
         alertlist.show_recent(moment, language)
     with right:
         alertlist.show_alerts(store, moment, language)
+        respond.show_response(store, store_url(), moment, language)
         _cameras(store, moment, language)
 
 

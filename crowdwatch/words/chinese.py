@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crowdwatch.core.reasons import Code
+from crowdwatch.words.response_chinese import RESPONSE, RESPONSE_TERMS
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -71,6 +72,16 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_ZONE: "本活动没有区域 {zone_id}",
     Code.REFUSED_LEVEL: "{value:g} 不是警报级别",
     Code.REFUSED_LIVE: "实时运行不能暂停，也不能改变速度",
+    Code.REFUSED_UNIT: "本活动没有力量单元 {unit}",
+    Code.UNIT_BUSY: "{unit} 已派往 {zone_id}（{alarm}），请先解除",
+    Code.UNIT_FREE: "{unit} 当前没有任务",
+    Code.UNIT_OFF: "{unit} 不在岗",
+    Code.REFUSED_PLACE: "位置无法识别：请填写东、北方向的米数，如 12.5,-3.0，或 off、on",
+    Code.NO_ALARM: "{zone_id} 没有正在持续的 {alarm} 告警",
+    # what speaks against a measure
+    Code.MEASURE_SEALS: "此措施使 {zone_id} 内的人员没有出口：请改为在上游拦截",
+    Code.MEASURE_SENDS: "此措施把人员引向 {zone_id}，该区域并非绿色（{level}）",
+    Code.MEASURE_NO_WAY: "在这些口关闭时无法步行到达 {zone_id}",
     Code.TEXT: "{text}",
 }
 
@@ -337,3 +348,6 @@ PAGE: dict[str, str] = {
     "col.actor": "清点人",
     "col.run": "运行",
 }
+
+PAGE |= RESPONSE
+TERMS |= RESPONSE_TERMS

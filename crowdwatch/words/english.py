@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crowdwatch.core.reasons import Code
+from crowdwatch.words.response_english import RESPONSE, RESPONSE_TERMS
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -94,6 +95,16 @@ REASONS: dict[Code, str] = {
     Code.REFUSED_ZONE: "the event has no zone {zone_id}",
     Code.REFUSED_LEVEL: "{value:g} is no alarm level",
     Code.REFUSED_LIVE: "a live run cannot be held up or made faster",
+    Code.REFUSED_UNIT: "the event has no unit {unit}",
+    Code.UNIT_BUSY: "unit {unit} is assigned to {zone_id} ({alarm}) already: release it first",
+    Code.UNIT_FREE: "unit {unit} is assigned to nothing",
+    Code.UNIT_OFF: "unit {unit} is off duty",
+    Code.REFUSED_PLACE: "its place cannot be read: need metres east and north as 12.5,-3.0, or off or on",
+    Code.NO_ALARM: "{zone_id} has no alarm {alarm} that stands",
+    # what speaks against a measure
+    Code.MEASURE_SEALS: "this leaves the people in {zone_id} no way out: hold people before they enter instead",
+    Code.MEASURE_SENDS: "this sends people to {zone_id}, which is not green ({level})",
+    Code.MEASURE_NO_WAY: "{zone_id} cannot be reached on foot while these gates are held",
     Code.TEXT: "{text}",
 }
 
@@ -373,3 +384,6 @@ PAGE: dict[str, str] = {
     "col.actor": "Counted by",
     "col.run": "Run",
 }
+
+PAGE |= RESPONSE
+TERMS |= RESPONSE_TERMS

@@ -31,6 +31,7 @@ import tenacity
 from crowdwatch.core.version import __version__
 from crowdwatch.drivers.watchdog.dead_man import Notice
 from crowdwatch.errors import ConfigError, NotTold
+from crowdwatch.notify.addresses import shown_url
 
 __all__ = ["Command", "Letter", "Teller", "Telling", "Webhook", "shown_url"]
 
@@ -136,17 +137,6 @@ class Command:
         if process.returncode:
             last = said.decode(errors="replace").strip().splitlines()[-1:]
             raise NotTold(f"{self.name}: ended with status {process.returncode}. {' '.join(last)[:200]}".strip())
-
-
-def shown_url(url: str) -> str:
-    """A webhook's address as it may be shown: its path and query are its secret.
-
-    >>> shown_url("https://user:pw@hooks.example.org:8443/services/T00/B00/XYZ?token=1")
-    'https://hooks.example.org:8443/***'
-    """
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{'' if parts.port is None else f':{parts.port}'}/***"
 
 
 class Webhook:

@@ -1,0 +1,138 @@
+"""Keys of the event file: who is told of alerts."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from crowdwatch.config.fields import Ident, Plain, Step, Truth
+from crowdwatch.config.programs import Model
+from crowdwatch.core.notices import Form, Quiet, Target, TargetKind
+from crowdwatch.core.outcomes import Level
+from crowdwatch.core.stream_url import VARIABLE, secret_in
+
+__all__ = ["NotifySettings", "QuietFile", "Role", "TargetFile", "minutes_of", "targets_of"]
+
+Role = Literal["viewer", "operator", "commander", "administrator"]
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+def _clock(value: str) -> str:
+    if not _CLOCK.fullmatch(value):
+        raise ValueError(f'got {value!r}, need a time of the day as "22:30"')
+    return value
+
+
+def _sender(value: str) -> str:
+    if re.search(r"[\s,<&]", value):
+        raise ValueError(f"got {value!r}, need a name or address without spaces, commas, < and &")
+    return value
+
+
+Clock = Annotated[str, Field(strict=True), AfterValidator(_clock)]
+SenderName = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_sender)]
+Secret = Annotated[str, Field(strict=True, pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$")]
+
+
+def minutes_of(clock: str) -> int:
+    """Minutes after midnight.
+
+    >>> minutes_of("22:30")
+    1350
+    """
+    return int(clock[:2]) * 60 + int(clock[3:])
+
+
+class QuietFile(Model):
+    """Hours of the day in which a target hears only of levels from ``level`` on."""
+
+    from_time: Clock
+    to_time: Clock
+    level: Step = "critical"
+
+
+class TargetFile(Model):
+    """Somebody or something that is told. Exactly one of ``address`` and ``secret_file``."""
+
+    id: Ident
+    kind: TargetKind
+    form: Form | None = None
+    address: Plain | None = None
+    secret_file: Plain | None = None
+    key: Secret | None = None
+    languages: Annotated[list[Literal["en", "zh"]], Field(min_length=1, max_length=2)] = Field(
+        default_factory=lambda: ["en"]
+    )
+    role: Role | None = None
+    level: Step = "alert"
+    alarms: list[Ident] = Field(default_factory=list)
+    cleared: Truth = True
+    acknowledged: Truth = False
+    quiet: list[QuietFile] = Field(default_factory=list)
+    topic: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] = "crowdwatch"
+    discovery: Truth = False
+
+    @model_validator(mode="after")
+    def _address(self) -> TargetFile:
+        if (self.address is None) == (self.secret_file is None):
+            raise ValueError("need exactly one of address and secret_file")
+        if self.address is not None:
+            bare = self.kind is TargetKind.APPRISE and not self.address.startswith("mailto")
+            if secret_in(self.address) or (bare and not VARIABLE.search(self.address)):
+                raise ValueError(
+                    "address: holds a secret as it is. Put it into the environment and write ${NAME}, or name a "
+                    "secret_file with mode 600"
+                )
+        return self
+
+
+class NotifySettings(Model):
+    """Who is told, and in whose name.
+
+    Args:
+        sender: who sends, in CAP messages.
+        sender_name: the same for people.
+        scope: of CAP messages.
+        restriction: for whom they are, where the scope is ``Restricted``.
+    """
+
+    sender: SenderName = "crowdwatch"
+    sender_name: Plain | None = None
+    scope: Literal["Public", "Restricted"] = "Restricted"
+    restriction: Plain = "staff of the event"
+    targets: Annotated[list[TargetFile], Field(max_length=200)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _once(self) -> NotifySettings:
+        ids = [target.id for target in self.targets]
+        twice = sorted({each for each in ids if ids.count(each) > 1})
+        if twice:
+            raise ValueError(f"targets: the id {', '.join(twice)} is given twice. Rename one of them")
+        return self
+
+
+FORMS = {
+    TargetKind.APPRISE: Form.TEXT,
+    TargetKind.WEBHOOK: Form.JSON,
+    TargetKind.MQTT: Form.JSON,
+    TargetKind.FILE: Form.TEXT,
+}
+
+
+def targets_of(settings: NotifySettings) -> tuple[Target, ...]:
+    """The targets as plain values."""
+    return tuple(_target(each) for each in settings.targets)
+
+
+def _target(given: TargetFile) -> Target:
+    quiet = tuple(
+        Quiet(minutes_of(each.from_time), minutes_of(each.to_time), Level[each.level.upper()]) for each in given.quiet
+    )
+    return Target(
+        given.id, given.kind, given.form or FORMS[given.kind], given.address or "", given.secret_file or "",
+        given.key or "", tuple(given.languages), given.role or "", Level[given.level.upper()], tuple(given.alarms),
+        given.cleared, given.acknowledged, quiet, given.topic, given.discovery,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Who is told of an alert, in which words, and did it arrive?"""
