@@ -15,6 +15,7 @@ from crowdwatch.analytics import alerts
 from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, assign, entry_of
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, cover, first_cover, view_camera
 from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesses_of
+from crowdwatch.analytics.gates import GateMemory, step_gates
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
@@ -77,6 +78,7 @@ class State:
         seen_ns: per zone, the newest picture that showed any of it.
         started_ns: the first tick; silence of a camera that never spoke is counted from it.
         faults: per camera, why it has no observation where one was due, until it has a newer one.
+        gates: of the gates; None before the first tick and where there are none.
     """
 
     view: SiteView
@@ -93,6 +95,7 @@ class State:
     seen_ns: Mapping[str, int] = field(default_factory=dict)
     started_ns: int | None = None
     faults: Mapping[str, CameraFault] = field(default_factory=dict)
+    gates: GateMemory | None = None
 
 
 def start(view: SiteView) -> State:
@@ -278,13 +281,14 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
     readings = tuple(_with_level(reading, book) for reading in readings)
+    gates, gate_readings = step_gates(state.gates, view, assignment, included, mass, t_ns)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     new = State(
         view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
-        started_ns, faults,
+        started_ns, faults, gates,
     )  # fmt: skip
-    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
+    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health, gates=gate_readings)
 
 
 def _counted(camera: _CameraState, camera_id: str, assignment: Assignment) -> _CameraState:

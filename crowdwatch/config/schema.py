@@ -131,12 +131,20 @@ class ZoneFile(Model):
 
 
 class GateFile(Model):
-    """A line that people cross. Seen from its first point to its second, ingress goes from left to right."""
+    """A line that people cross. Seen from its first point to its second, ingress goes from left to right.
+
+    Args:
+        usable_width_m: what people can walk through; the length of the line where it is left out.
+        stairs: whether people cross it on steps: 66 instead of 82 persons a minute and metre.
+        site_edge: whether it leads off the site; one inside the site changes nothing in how many people are there.
+    """
 
     id: Ident
     name: Text | None = None
     line_m: Annotated[list[PointM], Field(min_length=2, max_length=2)]
     usable_width_m: Positive | None = None
+    stairs: Truth = False
+    site_edge: Truth = True
 
 
 class CameraFile(Model):
