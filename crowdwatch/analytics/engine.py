@@ -19,6 +19,7 @@ from crowdwatch.analytics.gates import GateMemory, step_gates
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
+from crowdwatch.analytics.occupancy import Ledger, step_occupancy
 from crowdwatch.analytics.readings import read_zones
 from crowdwatch.analytics.reference import KEPT_FRAC, Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
@@ -79,6 +80,7 @@ class State:
         started_ns: the first tick; silence of a camera that never spoke is counted from it.
         faults: per camera, why it has no observation where one was due, until it has a newer one.
         gates: of the gates; None before the first tick and where there are none.
+        ledger: of everybody on the site; None likewise.
     """
 
     view: SiteView
@@ -96,6 +98,7 @@ class State:
     started_ns: int | None = None
     faults: Mapping[str, CameraFault] = field(default_factory=dict)
     gates: GateMemory | None = None
+    ledger: Ledger | None = None
 
 
 def start(view: SiteView) -> State:
@@ -282,13 +285,14 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
     readings = tuple(_with_level(reading, book) for reading in readings)
     gates, gate_readings = step_gates(state.gates, view, assignment, included, mass, t_ns)
+    ledger, occupancy = step_occupancy(state.ledger, view, gates, readings, state.actions, t_ns)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     new = State(
         view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
-        started_ns, faults, gates,
+        started_ns, faults, gates, ledger,
     )  # fmt: skip
-    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health, gates=gate_readings)
+    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health, gates=gate_readings, occupancy=occupancy)
 
 
 def _counted(camera: _CameraState, camera_id: str, assignment: Assignment) -> _CameraState:

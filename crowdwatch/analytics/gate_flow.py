@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from crowdwatch.analytics.counting import Assignment
 from crowdwatch.analytics.coverage import SiteView
@@ -15,7 +16,13 @@ from crowdwatch.core.intervals import Z
 from crowdwatch.core.records import FloatArray
 from crowdwatch.ground import IntArray
 
-__all__ = ["WAITING_M_S", "Moving", "VelocityField"]
+__all__ = ["WAITING_M_S", "Moving", "Sampled", "VelocityField"]
+
+NEAR_SAMPLE_M = 0.7
+"""Samples within so much of a place say how people move there: about one person's length of step."""
+
+LEAST_SIGMA_M_S = 0.02
+"""No sample is taken for better than this."""
 
 WAITING_M_S = 0.4
 """Whoever moves more slowly waits. Half of the slowest free walking speed (Weidmann 1993). [design value]"""
@@ -29,6 +36,36 @@ class VelocityField(Protocol):
 
     def velocity_at(self, xy_m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(N, 2) velocities at some places, and (N,) the standard errors of each component; NaN where unknown."""
+
+
+class Sampled:
+    """Velocities where samples were taken: the mean of those near, each by its distance and its error.
+
+    >>> field = Sampled(np.zeros((2, 2)), np.array([[0.5, 0.0], [0.7, 0.0]]), np.full(2, 0.1))
+    >>> v, sigma = field.velocity_at(np.array([[0.1, 0.0], [9.0, 0.0]]))
+    >>> v.round(2).tolist(), sigma.round(2).tolist()
+    ([[0.6, 0.0], [nan, nan]], [0.07, nan])
+    """
+
+    def __init__(self, xy_m: FloatArray, v_m_s: FloatArray, sigma_m_s: FloatArray) -> None:
+        self._xy_m, self._v_m_s = xy_m, v_m_s
+        self._weight = 1.0 / np.maximum(sigma_m_s, LEAST_SIGMA_M_S) ** 2
+
+    def velocity_at(self, xy_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """As of :class:`VelocityField`."""
+        v, sigma = np.full((len(xy_m), 2), np.nan), np.full(len(xy_m), np.nan)
+        if not len(self._xy_m) or not len(xy_m):
+            return v, sigma
+        near = KDTree(xy_m).sparse_distance_matrix(KDTree(self._xy_m), NEAR_SAMPLE_M, output_type="coo_matrix")
+        weight = self._weight[near.col] * np.exp(-((2 * near.data / NEAR_SAMPLE_M) ** 2) / 2)
+        total = np.bincount(near.row, weight, len(xy_m))
+        known = total > 0
+        for axis in (0, 1):
+            mean = np.bincount(near.row, weight * self._v_m_s[near.col, axis], len(xy_m))
+            v[known, axis] = mean[known] / total[known]
+        squares = np.bincount(near.row, weight**2 / self._weight[near.col], len(xy_m))
+        sigma[known] = np.sqrt(squares[known]) / total[known]
+        return v, sigma
 
 
 class Moving:

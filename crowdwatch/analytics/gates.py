@@ -25,14 +25,15 @@ from scipy.special import gammaincinv
 from crowdwatch.analytics.counting import Assignment, Entry
 from crowdwatch.analytics.coverage import Coverage, SiteView
 from crowdwatch.analytics.crossings import Crossing, Followed, Walkers, crossed
-from crowdwatch.analytics.gate_flow import Moving, VelocityField
+from crowdwatch.analytics.gate_flow import Moving, Sampled, VelocityField
 from crowdwatch.analytics.gate_lines import GateGround, GateLine, Watch, gate_ground, near, watch_of
 from crowdwatch.analytics.readings import BLIND_BELOW_FRAC, DEGRADED_BELOW_FRAC
 from crowdwatch.analytics.tracks import LOW_SCORE
+from crowdwatch.core.flow import FlowSamples
 from crowdwatch.core.movement import GateReading
 from crowdwatch.core.outcomes import Health, Quality
 from crowdwatch.core.reasons import Code, Reason
-from crowdwatch.core.records import FloatArray, Observation
+from crowdwatch.core.records import Anchor, FloatArray, Observation
 from crowdwatch.core.site import Gate
 from crowdwatch.ground import Window, parts_at
 
@@ -53,6 +54,12 @@ SEAM_M, SEAM_S = 1.0, 1.0
 
 FOLLOWED_BELOW = 0.9
 """Where the density map counts for more than this share, nobody is followed: boxes are few and swap people."""
+
+HELD_S = 3.0
+"""How long a camera's newest velocities stand for how people move."""
+
+CUT_PX = 2.0
+"""A box that ends so near to the picture's lower edge is cut off by it: nobody knows where the feet are."""
 
 GAP_S = 5.0
 """Between ticks that are farther apart nothing is known."""
@@ -82,6 +89,7 @@ class GateMemory:
         counted: crossings of the last :data:`SEAM_S` that were counted, by camera.
         past: ticks of the last :data:`GATE_WINDOW_S`.
         totals: (gates, 2) crossings in and out since the beginning.
+        samples: per healthy camera, when its newest velocities near gates were measured, and these.
     """
 
     ground: GateGround
@@ -93,6 +101,7 @@ class GateMemory:
     counted: tuple[tuple[str, Crossing], ...] = ()
     past: tuple[_Past, ...] = ()
     totals: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
+    samples: Mapping[str, tuple[int, FlowSamples]] = field(default_factory=dict)
 
     @property
     def ticked(self) -> FloatArray:
@@ -121,7 +130,7 @@ def step_gates(
         included: the observations that came with this tick, in their order.
         mass: (rows, cols) of :meth:`~crowdwatch.analytics.counting.Assignment.mass`.
         t_ns: the tick.
-        velocity: how the crowd moves; None where nobody measured it.
+        velocity: how the crowd moves; None: as the newest samples of each camera say.
 
     Returns:
         The memory, and one reading a gate.
@@ -141,7 +150,8 @@ def step_gates(
     for camera_id, hit in hits:
         share = 1.0 - _weight(view, assignment, ground.gates[hit.gate], camera_id, hit.place_m)
         crossings[hit.gate, 0 if hit.inward else 1] += share
-    moving = Moving(view, assignment, cameras, velocity)
+    samples = _samples(memory, assignment, included, t_ns)
+    moving = Moving(view, assignment, cameras, velocity or _sampled(samples))
     for number, line in enumerate(ground.gates):
         crossings[number, 2:] = moving.flow(line, mass) * span_s
         if watches[number].watched_frac < BLIND_BELOW_FRAC or not 0 < span_s <= GAP_S:
@@ -150,7 +160,16 @@ def step_gates(
     past = (*(each for each in memory.past if each.t_ns > oldest_ns), _Past(t_ns, span_s, crossings))
     both = crossings[:, :2] + crossings[:, 2:]
     new = GateMemory(
-        ground, t_ns, cameras, coverage, watches, waiting, counted, past, memory.totals + np.nan_to_num(both)
+        ground,
+        t_ns,
+        cameras,
+        coverage,
+        watches,
+        waiting,
+        counted,
+        past,
+        memory.totals + np.nan_to_num(both),
+        samples,
     )
     return new, tuple(_reading(view, new, assignment, moving, mass, number) for number in range(len(ground)))
 
@@ -202,12 +221,38 @@ def _follow(
     return cameras, sorted(events, key=lambda event: (event[1].t_ns, event[0]))
 
 
+def _samples(
+    memory: GateMemory, assignment: Assignment, included: Sequence[Observation], t_ns: int
+) -> dict[str, tuple[int, FlowSamples]]:
+    """The newest velocities near gates of every healthy camera, as long as they stand for what is there."""
+    samples = dict(memory.samples)
+    for one in included:
+        if one.flow is not None and len(one.flow):
+            close = near(memory.ground, one.flow.xy_m)
+            flow = one.flow
+            kept = FlowSamples(flow.xy_m[close], flow.v_m_s[close], flow.sigma_m_s[close], flow.span_s)
+            samples[one.stamp.camera_id] = one.t_ns, kept
+    since_ns = t_ns - round(HELD_S * 1e9)
+    healthy = assignment.coverage.healthy
+    return {c: each for c, each in samples.items() if c in healthy and each[0] > since_ns}
+
+
+def _sampled(samples: Mapping[str, tuple[int, FlowSamples]]) -> Sampled | None:
+    known = [samples[c][1] for c in sorted(samples)]
+    if not known:
+        return None
+    parts = ("xy_m", "v_m_s", "sigma_m_s")
+    return Sampled(*(np.concatenate([getattr(each, part) for each in known]) for part in parts))
+
+
 def _walkers(
     view: SiteView, assignment: Assignment, camera_id: str, one: Observation, entry: Entry, ground: GateGround
 ) -> Walkers:
-    """Who stands apart, near a gate, in one picture."""
-    positions = one.positions
+    """Who stands apart, near a gate, in one picture, and whose feet are in it."""
+    positions, boxes = one.positions, one.detections
     known = np.isfinite(positions.xy_m).all(axis=1) & (positions.score >= LOW_SCORE)
+    if boxes.anchor is Anchor.FEET:
+        known &= boxes.xyxy_px[:, 3] < boxes.image_hw[0] - CUT_PX
     known[known] = near(ground, positions.xy_m[known])
     if entry.heads is not None:
         window = assignment.coverage.views[camera_id].window if entry.pose is None else entry.pose.window

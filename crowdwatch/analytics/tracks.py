@@ -52,8 +52,8 @@ FASTEST_M_S = 4.0
 """Nobody is farther from where they were last seen than this speed allows, and half a metre."""
 
 LOST_S = 1.5
-"""A person who is not found for longer than this is lost: nobody can guess the way on. [PETS2009, frames 0 to 199: fewest
-wrong crossings of 1 to 3 s]"""
+"""A person who is not found for longer than this is lost: nobody can guess the way on. [PETS2009, frames 0 to 199:
+fewest wrong crossings of 1 to 3 s]"""
 
 NEW_LOST_S = 0.7
 """The same for somebody found less than :data:`SEEN_TIMES`."""

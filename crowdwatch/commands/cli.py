@@ -15,6 +15,7 @@ from crowdwatch.commands import (
     audit_commands,
     batch_command,
     camera_commands,
+    gate_commands,
     live_command,
     pictures_command,
     site_commands,
@@ -59,6 +60,7 @@ samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
+app.add_typer(gate_commands.app, name="gate")
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
 app.command("check")(site_commands.check)

@@ -26,6 +26,7 @@ from pipelines.evaluation import (
     footage_kinds,
     footage_score,
     health_score,
+    movement,
     pets_conditions,
     photograph_commands,
     schedule_effect,
@@ -40,6 +41,7 @@ app = typer.Typer(help="Measure accuracy against annotated footage.", no_args_is
 app.command("shanghaitech")(photograph_commands.shanghaitech)
 app.command("ucf_cc_50")(photograph_commands.ucf_cc_50_command)
 app.command("empty")(photograph_commands.empty)
+app.command("movement")(movement.movement_command)
 
 
 def pets2009(folder: Path, event: EventFile) -> tuple[list[FrameScore], str]:
