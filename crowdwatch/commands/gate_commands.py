@@ -95,7 +95,7 @@ def read_counts(path: Path) -> list[Counted]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            if set(reader.fieldnames or ()) < set(COLUMNS):
+            if not set(COLUMNS) <= set(reader.fieldnames or ()):
                 raise AuditRefused(f"{path}: got columns {reader.fieldnames}, need {', '.join(COLUMNS)}.")
             rows = list(enumerate(reader, start=2))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -131,8 +131,8 @@ def _queue(store: Store, run_id: str, rows: Sequence[Counted], actor: str) -> No
         for people in (row.into, row.out):
             if count_fault(people, row.duration_s) is not None:
                 raise AuditRefused(
-                    f"gate {row.gate_id!r}: got {people} people in {row.duration_s:g} s, need a number from 0 up that a "
-                    "gate can let through, in a day at most. Count again."
+                    f"gate {row.gate_id!r}: got {people} people in {row.duration_s:g} s, need a number from 0 up that "
+                    "a gate can let through, in a day at most. Count again."
                 )
     for row in rows:
         for people, inward in ((row.into, True), (row.out, False)):

@@ -30,7 +30,7 @@ from crowdwatch.core.site import Phase, Quantity, Site, Zone
 from crowdwatch.core.text import plain
 from crowdwatch.words import reason_text
 
-__all__ = ["ZoneTable", "utc"]
+__all__ = ["ZoneTable", "table_name", "utc"]
 
 READ = (
     "count", "count_low", "count_high", "density_p_m2", "density_low", "density_high", "peak_p_m2", "bandwidth_m",
@@ -97,8 +97,8 @@ class ZoneTable:
         zone, phase = self._zones[reading.zone_id], self._phase(reading.t_ns)
         capacity = "" if zone.capacity is None else f"{zone.capacity:g}"
         return [
-            self.run_id, self.site.event_id, phase.phase_id, zone.zone_id, _name(zone.name["en"]),
-            _name(zone.name.get("zh", zone.name["en"])),
+            self.run_id, self.site.event_id, phase.phase_id, zone.zone_id, table_name(zone.name["en"]),
+            table_name(zone.name.get("zh", zone.name["en"])),
             zone.kind.value, f"{zone.usable_area_m2:.2f}", capacity, utc(reading.t_ns), reading.t_ns,
             f"{reading.window_s:g}",
             *(_written(name, getattr(reading, name)) for name in READ), *self._raise_at(phase, zone),
@@ -131,10 +131,10 @@ def utc(t_ns: int) -> str:
     return f"{whole}.{milliseconds:03d}Z" if milliseconds else f"{whole}Z"
 
 
-def _name(name: str) -> str:
+def table_name(name: str) -> str:
     """A name as text: a spreadsheet would take one that begins like a formula for one.
 
-    >>> _name("=1+1"), _name(" North gate ")
+    >>> table_name("=1+1"), table_name(" North gate ")
     ("'=1+1", 'North gate')
     """
     text = plain(name)

@@ -1,8 +1,8 @@
 """Drawn evenings: four hours of a site whose gates and zones err as they do, and what the ledger says of it.
 
-Two gates count 95 % of those who cross them, each crossing by chance; the zones hold the whole site, are counted once a
-second with an error of 3 % by chance, which lasts a minute, and with one of 3 % (in nine of ten) that stays all evening, as
-of cameras that were audited by hand. 24,000 people come, and two thirds of them leave again.
+Two gates count 95 % of those who cross them, each crossing by chance. The zones hold the whole site. Each of their
+counts is off by 3 % by chance, which lasts a minute, and by up to 3 % (in nine of ten evenings) that stay all evening,
+as of cameras that were audited by hand. 48,000 people come, and two thirds of them leave again.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def draw_evening(seed: int, recall: float = RECALL, *, zones: bool = True) -> tu
 
 
 def figures() -> dict[str, Any]:
-    """``occupancy_error_frac``: the mean error after four hours; also the worst evening, how often the interval held, and
-    the gates alone."""
+    """``occupancy_error_frac``: the mean error after four hours; also the worst evening, how often the interval held,
+    and the gates alone."""
     ends = np.array([[each[-1] for each in draw_evening(seed)] for seed in progress(range(EVENINGS), "evenings")])
     alone = np.array([[each[-1] for each in draw_evening(seed, zones=False)] for seed in range(EVENINGS)])
     error = np.abs(ends[:, 1] / ends[:, 0] - 1)

@@ -1,19 +1,18 @@
 """Laboratory experiments as simulated observations: density, speed and flow of the fold against PedPy.
 
 Bottleneck 040_c_56_h and the HERMES corridors, both of Forschungszentrum Juelich. A camera that sees everything finds
-every person with the recall that ``crowd-n`` has at that density for people of 128 px and more (docs/decisions.md), with
-positions that scatter as on PETS2009 (0.14 m in the median); once a second a density map counts them, off by 5 % of each
-map (the spread of ``counter-n``'s interval) and by chance, people smeared over 0.25 m; velocities are off by 0.1 m/s.
+every person with the recall that ``crowd-n`` has at that density for people of 128 px and more (docs/decisions.md),
+with positions that scatter as on PETS2009 (0.14 m in the median). Once a second a density map counts them, off by 5 %
+of each map (the spread of ``counter-n``'s interval), people smeared over 0.25 m. Velocities are off by 0.1 m/s.
 
-PedPy says what is true: Voronoi density, mean speed and flow, over windows of 10 s in which they are steady enough to be
-read. Everything else is the fold.
+PedPy says what is true: Voronoi density, mean speed and flow, over windows of 10 s. Everything else is the fold.
 """
 
 from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 

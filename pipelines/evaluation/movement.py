@@ -44,8 +44,8 @@ GRID_M = (-12.0, -9.0, -6.0, -3.0, 0.0)
 """East and north of the gates: where PETS2009's people walk."""
 
 WITHIN_S = 2.5
-"""A found crossing is a true one when it comes within so much of it, at the same gate and in the same direction: the fold
-says a second at once."""
+"""A found crossing is a true one when it comes within so much of it, at the same gate and in the same direction:
+the fold says a second at once."""
 
 RECALL = 0.7
 SEEDS = (1, 2, 3)
@@ -186,7 +186,7 @@ def _true(
         for gate, line in enumerate(lines):
             s, d = line.coordinates(xy_m)
             out = np.flatnonzero(np.abs(d) > HYSTERESIS_M)
-            for a, b in zip(out[:-1], out[1:], strict=True):
+            for a, b in itertools.pairwise(out):
                 if np.sign(d[a]) == np.sign(d[b]):
                     continue
                 place_m = float(s[a] + (s[b] - s[a]) * d[a] / (d[a] - d[b]))
