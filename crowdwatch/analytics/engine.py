@@ -15,9 +15,11 @@ from crowdwatch.analytics import alerts, dispatch
 from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, assign, entry_of
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, cover, first_cover, view_camera
 from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesses_of
+from crowdwatch.analytics.gates import GateMemory, step_gates
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
+from crowdwatch.analytics.occupancy import Ledger, step_occupancy
 from crowdwatch.analytics.readings import read_zones
 from crowdwatch.analytics.reference import KEPT_FRAC, Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
@@ -83,6 +85,8 @@ class State:
         started_ns: the first tick; silence of a camera that never spoke is counted from it.
         faults: per camera, why it has no observation where one was due, until it has a newer one.
         roster: the units.
+        gates: of the gates; None before the first tick and where there are none.
+        ledger: of everybody on the site; None likewise.
     """
 
     view: SiteView
@@ -100,6 +104,8 @@ class State:
     started_ns: int | None = None
     faults: Mapping[str, CameraFault] = field(default_factory=dict)
     roster: dispatch.Roster = field(default_factory=dispatch.Roster)
+    gates: GateMemory | None = None
+    ledger: Ledger | None = None
 
 
 def start(view: SiteView) -> State:
@@ -291,13 +297,18 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     standing = {(alarm.zone_id, alarm.alarm) for alarm in book.alarms()}
     roster, dispatched = dispatch.step(state.roster, state.actions, standing, t_ns)
     readings = tuple(_with_level(reading, book) for reading in readings)
+    gates, gate_readings = step_gates(state.gates, view, assignment, included, mass, t_ns)
+    ledger, occupancy = step_occupancy(state.ledger, view, gates, readings, state.actions, t_ns)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     new = State(
         view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
-        started_ns, faults, roster,
+        started_ns, faults, roster, gates, ledger,
     )  # fmt: skip
-    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health, dispatched=dispatched)
+    return new, Outcome(
+        t_ns, readings, grid, events, book.alarms(), health, gates=gate_readings, occupancy=occupancy,
+        dispatched=dispatched,
+    )  # fmt: skip
 
 
 def _counted(camera: _CameraState, camera_id: str, assignment: Assignment) -> _CameraState:

@@ -17,6 +17,7 @@ from crowdwatch.commands import (
     batch_command,
     camera_commands,
     dispatch_commands,
+    gate_commands,
     live_command,
     night_command,
     notify_commands,
@@ -72,6 +73,7 @@ app.command("backtest")(backtest_command.backtest)
 app.add_typer(dispatch_commands.app, name="dispatch")
 app.add_typer(notify_commands.app, name="notify")
 app.add_typer(voice_commands.app, name="voice")
+app.add_typer(gate_commands.app, name="gate")
 app.command("batch")(batch_command.batch)
 app.command("live")(live_command.live)
 app.command("init")(setup_commands.init)

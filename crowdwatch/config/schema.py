@@ -169,6 +169,10 @@ class GateFile(Model):
     """Two points (east, north) in metres."""
     usable_width_m: Positive | None = None
     """Width through which people can walk; absent, the length of the line."""
+    stairs: Truth = False
+    """Whether people cross it on steps: 66 instead of 82 persons a minute and metre."""
+    site_edge: Truth = True
+    """Whether it leads off the site; one inside the site changes nothing in how many people are there."""
 
 
 class CameraFile(Model):

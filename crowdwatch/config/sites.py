@@ -58,6 +58,8 @@ def to_site(event: EventFile) -> Site:
             _both(gate.name, gate.id),
             np.array(gate.line_m),
             gate.usable_width_m or math.dist(*gate.line_m),
+            gate.stairs,
+            gate.site_edge,
         )
         for gate in event.gates
     )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from crowdwatch.core.dispatch import DispatchEvent
+from crowdwatch.core.movement import GateReading, SiteOccupancy
 from crowdwatch.core.notices import Notification
 from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Reason
@@ -129,6 +130,14 @@ class Store(Protocol):
         self, run_id: str, *, zone_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
     ) -> list[ZoneReading]:
         """Readings with ``from_ns <= t <= to_ns`` by time, then zone."""
+
+    def gate_readings(
+        self, run_id: str, *, gate_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
+    ) -> list[GateReading]:
+        """Readings of gates with ``from_ns <= t <= to_ns`` by time, then gate."""
+
+    def occupancy(self, run_id: str, *, from_ns: int | None = None, to_ns: int | None = None) -> list[SiteOccupancy]:
+        """How many were on the whole site with ``from_ns <= t <= to_ns``, by time."""
 
     def grid(self, run_id: str, at_ns: int) -> DensityGrid | None:
         """The newest grid with ``t <= at_ns``."""

@@ -70,6 +70,12 @@ class Code(StrEnum):
     CORRECTED = "corrected"
     NOT_LOWERED = "not_lowered"
     LEVEL_HELD = "level_held"
+    # gates and the whole site
+    GATE_UNSEEN = "gate_unseen"
+    GATE_PARTLY_SEEN = "gate_partly_seen"
+    GATE_FLOW_UNKNOWN = "gate_flow_unknown"
+    GATE_UNCOUNTED = "gate_uncounted"
+    NOT_ANCHORED = "not_anchored"
     # alarms
     BELOW_LIMITS = "below_limits"
     LIMIT_REACHED = "limit_reached"
@@ -96,6 +102,7 @@ class Code(StrEnum):
     MEASURE_SEALS = "measure_seals"
     MEASURE_SENDS = "measure_sends"
     MEASURE_NO_WAY = "measure_no_way"
+    REFUSED_GATE = "refused_gate"
     # a sentence that was written before reasons had codes
     TEXT = "text"
 
@@ -134,6 +141,9 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.MEASURE_SEALS: {"zone_id": str},
     Code.MEASURE_SENDS: {"zone_id": str, "level": str},
     Code.MEASURE_NO_WAY: {"zone_id": str},
+    Code.REFUSED_GATE: {"gate_id": str},
+    Code.GATE_PARTLY_SEEN: {"visible_frac": float},
+    Code.GATE_UNCOUNTED: {"gate_id": str},
     Code.TEXT: {"text": str},
 }
 """The values that a reason of each code carries, all of them and no others. ``value`` and ``limit`` are in ``unit``;

@@ -45,6 +45,7 @@ class CommandKind(StrEnum):
     RESUME = "resume"
     SPEED = "speed"
     STOP = "stop"
+    GATE_COUNT = "gate_count"
     UNKNOWN = "unknown"
 
 

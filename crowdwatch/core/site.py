@@ -127,12 +127,18 @@ class Zone:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gate:
-    """A line that people cross; ingress is from its left to its right, seen from the first point to the second."""
+    """A line that people cross; ingress is from its left to its right, seen from the first point to the second.
+
+    ``stairs`` lowers what its width carries. ``site_edge`` is False for a gate inside the site: whoever crosses it
+    stays on the site.
+    """
 
     gate_id: str
     name: dict[str, str]
     line_m: FloatArray
     usable_width_m: float
+    stairs: bool = False
+    site_edge: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "line_m", readonly("line_m", self.line_m, (2, 2)))

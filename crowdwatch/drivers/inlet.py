@@ -58,6 +58,7 @@ class CommandInlet:
         zone_ids: the zones of the event; None leaves zones unjudged.
         journaled: actions of before, and where new ones are written down.
         live: whether the run follows live cameras.
+        gate_ids: the gates of the event; None leaves gates unjudged.
     """
 
     store: Store
@@ -69,6 +70,7 @@ class CommandInlet:
     journaled: Journaled = field(default_factory=Journaled)
     live: bool = False
     paused: bool = False
+    gate_ids: Collection[str] | None = None
     _unmarked: dict[int, tuple[int, Reason | None]] = field(default_factory=dict)
     _ask_at: float = 0.0
     _before: list[OperatorAction] = field(init=False)
@@ -93,7 +95,7 @@ class CommandInlet:
             acts = command.kind not in STEERING
             if acts and t_ns < self.journaled.not_before_ns:
                 continue
-            refused = judge(command, self.zone_ids, live=self.live)
+            refused = judge(command, self.zone_ids, live=self.live, gate_ids=self.gate_ids)
             if refused is None and acts:
                 action = _action(command, t_ns)
                 self.journaled.record(action)

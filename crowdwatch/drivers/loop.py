@@ -65,6 +65,7 @@ class Loop:
         journaled: where actions are written down, and those of before.
         live: whether it follows live cameras, so that it cannot be paused.
         folded: called with the state after every tick, once its outcome has been taken.
+        gate_ids: of the event; counts at others are refused. None leaves them unjudged.
         hung_s: as of :class:`~crowdwatch.drivers.heartbeat.Heartbeat`.
     """
 
@@ -83,6 +84,7 @@ class Loop:
     live: bool = False
     folded: Callable[[State], None] = lambda state: None
     hung_s: float = HUNG_S
+    gate_ids: Collection[str] | None = None
 
     def run(self, state: State, stream: EventStream, from_ns: int) -> State:
         """Fold events as they come, until they end or ``stop`` is set.
@@ -96,7 +98,8 @@ class Loop:
             CrowdWatchError: an event, the log or the store cannot be used; what was written before stays.
         """
         inlet = CommandInlet(
-            self.store, self.run_id, self.clock, self.stop, self.board, self.zone_ids, self.journaled, self.live
+            self.store, self.run_id, self.clock, self.stop, self.board, self.zone_ids, self.journaled, self.live,
+            gate_ids=self.gate_ids,
         )  # fmt: skip
 
         def standing() -> tuple[RunState, float]:

@@ -180,6 +180,7 @@ def _replay(
         loop = Loop(
             store, run.run_id, clock, options.stop, log, sink, totals, options.progress, board,
             lambda: outbox.written_ns, frozenset(zone.zone_id for zone in site.zones), journaled,
+            gate_ids=frozenset(gate.gate_id for gate in site.gates),
         )  # fmt: skip
         loop.run(state, stream, totals.last_tick_ns or run.from_ns)
         log.close(complete=not options.stop.is_set())
@@ -225,6 +226,7 @@ def replay_log(folder: Path, options: Options, event: EventFile | None = None) -
             loop = Loop(
                 store, run.run_id, clock, options.stop, None, sink, totals, options.progress, board,
                 lambda: outbox.written_ns, frozenset(zone.zone_id for zone in view.site.zones),
+                gate_ids=frozenset(gate.gate_id for gate in view.site.gates),
             )  # fmt: skip
             loop.run(start(view), LoggedStream(reader.events()), first_ns)
     return Summary(

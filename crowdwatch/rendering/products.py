@@ -6,6 +6,7 @@
     products/heatmap_maps.parquet        mean, maximum and percentiles of the whole
     products/mean.tif maximum.tif p50.tif p95.tif, and each as .png
     products/minutes/<YYYYMMDDTHH>.tif   a band a minute;  products/minutes/<YYYYMMDDTHHMM>.png
+    products/gates.csv                   every reading of every gate, as :mod:`~crowdwatch.rendering.gate_table` says
     products/zones.csv                   every reading of every zone, as :mod:`~crowdwatch.rendering.zone_table` says
 
 Percentiles are those of the minutes' means, each weighted by the time during which the cell was known. Every file says
@@ -32,6 +33,7 @@ from crowdwatch.core.site import Site
 from crowdwatch.core.version import __version__
 from crowdwatch.errors import StoreUnavailable
 from crowdwatch.rendering import heatmap
+from crowdwatch.rendering.gate_table import GateTable
 from crowdwatch.rendering.geotiff import Band, MapFrame, geotiff
 from crowdwatch.rendering.heatmap import GroundMap, HeatState
 from crowdwatch.rendering.map_picture import MapPicture
@@ -91,6 +93,8 @@ class Products:
     _parquet: Any = None
     _csv: TextIO | None = None
     _table: ZoneTable | None = None
+    _gates_csv: TextIO | None = None
+    _gate_table: GateTable | None = None
     _picture: MapPicture | None = None
     _minutes: int = 0
     _end_ns: int = 0
@@ -99,6 +103,8 @@ class Products:
         """Take in one tick."""
         with files.writable(self.folder):
             self._write_readings(outcome.readings)
+            if self._gate_table is not None:
+                self._gate_table.add(outcome.gates)
             begin_ns = max(outcome.t_ns - round(self.site.tick_s * 1e9), self.run.from_ns)
             end_ns = min(outcome.t_ns, self.run.to_ns)
             if outcome.grid is None or not begin_ns < end_ns:
@@ -116,6 +122,9 @@ class Products:
         with files.writable(self.folder):
             self._csv.close()
             _scratch(self.folder / "zones.csv").replace(self.folder / "zones.csv")
+            if self._gates_csv is not None:
+                self._gates_csv.close()
+                _scratch(self.folder / "gates.csv").replace(self.folder / "gates.csv")
             if self._state is None:
                 return
             minute, mean, highest = heatmap.finish(self._state)
@@ -132,6 +141,9 @@ class Products:
             files.make_folder(self.folder / "minutes")
             self._csv = _scratch(self.folder / "zones.csv").open("w", newline="", encoding="utf-8")
             self._table = ZoneTable(self._csv, self.site, Provenance.of(self.run))
+            if self.site.gates:
+                self._gates_csv = _scratch(self.folder / "gates.csv").open("w", newline="", encoding="utf-8")
+                self._gate_table = GateTable(self._gates_csv, self.site, Provenance.of(self.run))
         self._table.add(readings)
 
     def _keep(self, minute: GroundMap) -> None:

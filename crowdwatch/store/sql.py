@@ -26,6 +26,7 @@ from crowdwatch.core.runs import STEERING, Audit, Command, CommandKind, Lease, R
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
+from crowdwatch.store.gate_reads import GateReads
 from crowdwatch.store.grid_rows import grid_of, grid_row
 from crowdwatch.store.migrate import migrate
 
@@ -35,7 +36,7 @@ Noun = TypeVar("Noun")
 Row = dict[str, Any]
 
 
-class SqlStore:
+class SqlStore(GateReads):
     """Readings, alerts, runs and commands in a database. Fills the port :class:`crowdwatch.core.ports.Store`.
 
     Grids are kept as 32 bit floats (relative error at most 6e-8, a thousandth of the counting error at its best);
@@ -110,6 +111,9 @@ class SqlStore:
         self._put(connection, tables.alerts, [run | _row(alert) for alert in outcome.alerts])
         self._put(connection, tables.dispatches, [run | _row(each) for each in outcome.dispatched])
         self._put(connection, tables.health, [run | _row(camera) for camera in outcome.health])
+        self._put(connection, tables.gate_readings, [run | _row(gate) for gate in outcome.gates])
+        if outcome.occupancy is not None:
+            self._put(connection, tables.occupancy, [run | _row(outcome.occupancy)])
         if outcome.grid is not None:
             self._put(connection, tables.grids, [run | grid_row(outcome.grid)])
         of_tick = (tables.alarms.c.run_id == run_id) & (tables.alarms.c.t_ns == outcome.t_ns)
@@ -267,14 +271,9 @@ class SqlStore:
             column.refused.is_(None), column.command_id.not_in(list(journaled)),
         )  # fmt: skip
         made = (
-            tables.readings,
-            tables.grids,
-            tables.alerts,
-            tables.alarms,
-            tables.health,
-            tables.dispatches,
-            tables.ticks,
-        )
+            tables.readings, tables.grids, tables.alerts, tables.alarms, tables.health, tables.dispatches,
+            tables.gate_readings, tables.occupancy, tables.ticks,
+        )  # fmt: skip
         with explained(self._where, "rewind"), self._durable.begin() as connection:
             connection.execute(late.values(sequenced_t_ns=None))
             for table in made:

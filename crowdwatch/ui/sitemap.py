@@ -29,6 +29,7 @@ from crowdwatch.rendering.palette import (
     band_index,
     rgb,
 )
+from crowdwatch.ui.gates import gate_label
 from crowdwatch.ui.view import Moment, worst_zone
 from crowdwatch.ui.writing import clock, columns, duration, figure, interval, name_of, number, service_text, short
 from crowdwatch.words import joined, reason_text, t
@@ -158,19 +159,21 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
     return plates
 
 
-def _fixtures(site: Site, language: str) -> list[go.Scatter]:
+def _fixtures(moment: Moment, language: str) -> list[go.Scatter]:
     """Obstacles, gates and cameras; a camera that moves has no place of its own to be drawn at."""
+    site = moment.site
     layers = [
         _area(ring, 4, line={"color": "#5b6671", "width": 2}, fillcolor=OFF_SITE) for ring in site.obstacles_m
     ]  # fmt: skip
     for gate in site.gates:
         name = figure(short(name_of(gate.name, gate.gate_id, language), 16))
+        flow = figure(gate_label(moment.gate(gate.gate_id), language))
         outside = "top" if gate.line_m[:, 1].mean() > site.walkable_m[:, 1].mean() else "bottom"
         layers.append(
             go.Scatter(
                 x=gate.line_m[:, 0].tolist(), y=gate.line_m[:, 1].tolist(), mode="lines+markers+text", zorder=7,
                 line={"color": INK, "width": 4, "dash": "dot"}, marker={"symbol": "line-ns-open", "size": 12},
-                text=[f"{name}", ""], textposition=f"{outside} right", textfont={"color": INK, "size": 13},
+                text=[f"{name}<br>{flow}", ""], textposition=f"{outside} right", textfont={"color": INK, "size": 13},
                 hovertext=t(language, "map.gate", name=name), hoverinfo="text",
             )
         )  # fmt: skip
@@ -223,7 +226,7 @@ def map_figure(moment: Moment, language: str, *, density: bool = True, height_px
     )  # fmt: skip
     for zone in site.zones:
         layers += _zone_layers(zone, moment.reading(zone.zone_id))
-    layers += _fixtures(site, language)
+    layers += _fixtures(moment, language)
     across, along = _extent(site)
     metres_per_px = max((across[1] - across[0]) / PLOT_WIDTH_PX, (along[1] - along[0]) / height_px)
     axis = {"showgrid": False, "zeroline": False, "color": "#c6d0d9", "ticksuffix": " m", "tickfont": {"size": 13}}

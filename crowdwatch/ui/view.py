@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from crowdwatch import config
 from crowdwatch.analytics.alerts import phase_at
+from crowdwatch.core.movement import GateReading, SiteOccupancy
 from crowdwatch.core.outcomes import (
     Alarm,
     AlarmState,
@@ -86,6 +87,8 @@ class Moment:
         grid: None when there is none for this time, or when hidden.
         alarms, alerts: as of ``t_ns``; kept when hidden, because silence clears nothing.
         refused: the commands that the engine refused up to ``t_ns``, newest first.
+        gates: the newest readings of the gates; none of one that has no recent reading, or when hidden.
+        occupancy: how many are on the whole site; None likewise.
     """
 
     run: Run
@@ -102,6 +105,12 @@ class Moment:
     health: tuple[CameraHealth, ...]
     pending: tuple[Command, ...]
     refused: tuple[Command, ...] = ()
+    gates: tuple[GateReading, ...] = ()
+    occupancy: SiteOccupancy | None = None
+
+    def gate(self, gate_id: str) -> GateReading | None:
+        """The reading of one gate; None where there is none."""
+        return next((reading for reading in self.gates if reading.gate_id == gate_id), None)
 
     def reading(self, zone_id: str) -> ZoneReading:
         """The reading of one zone of the site."""
@@ -193,6 +202,9 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     hidden = pulse == Pulse.DEAD or (following and over)
     stale_ns = int(max(DEAD_AFTER_S, 3 * site.tick_s, 3 * site.window_s) * NS)
     grid = None if hidden else store.grid(run_id, t_ns)
+    fresh_ns = t_ns - int(max(DEAD_AFTER_S, 3 * site.tick_s) * NS)
+    gates = {} if hidden else {g.gate_id: g for g in store.gate_readings(run_id, from_ns=fresh_ns, to_ns=t_ns)}
+    occupancy = [] if hidden else store.occupancy(run_id, from_ns=fresh_ns, to_ns=t_ns)
     return Moment(
         run=run,
         site=site,
@@ -208,6 +220,8 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
         health=tuple(store.health(run_id, t_ns)),
         pending=glance.pending,
         refused=tuple(each for each in store.refused(run_id) if (each.sequenced_t_ns or 0) <= t_ns),
+        gates=tuple(gates.values()),
+        occupancy=occupancy[-1] if occupancy else None,
     )
 
 

@@ -16,6 +16,7 @@ from crowdwatch.errors import CrowdWatchError, RunNotFound, StoreUnavailable, re
 from crowdwatch.ui import alertlist, audits, camera, chart, controls, respond, sitemap
 from crowdwatch.ui.banner import show_banner, show_strip
 from crowdwatch.ui.dead_man import show_dead_man
+from crowdwatch.ui.gates import gate_rows, n_t_figure, occupancy_text
 from crowdwatch.ui.style import CSS, legend, notice
 from crowdwatch.ui.view import Moment, Pulse, glance_at, limits_at, look
 from crowdwatch.ui.writing import markdown, name_of, safe, short, table
@@ -173,6 +174,12 @@ def _map(moment: Moment, language: str) -> None:
         st.html(f'<div class="cw-note">{safe(t(language, "map.moving", names=", ".join(moving)))}</div>')
     with st.expander(t(language, "map.table")):
         st.table(table(sitemap.map_rows(moment, language)))
+    if moment.site.gates:
+        said = occupancy_text(moment.occupancy, language)
+        if said:
+            st.html(f'<div class="cw-note">{safe(said)}</div>')
+        with st.expander(t(language, "gate.table")):
+            st.table(table(gate_rows(moment, language)))
 
 
 def _cameras(store: Store, moment: Moment, language: str) -> None:
@@ -229,6 +236,25 @@ def _history(store: Store, run_id: str, at_ns: int | None, language: str) -> Non
     st.html(f'<div class="cw-note">{bucket}; {t(language, "chart.gap")}</div>')
     with st.expander(t(language, "chart.table")):
         st.dataframe(chart.chart_rows(curve, zone, language), hide_index=True)
+    if site.gates:
+        _gate_history(store, moment, from_ns, language)
+
+
+def _gate_history(store: Store, moment: Moment, from_ns: int | None, language: str) -> None:
+    """The count of one gate over the same time."""
+    gates = {gate.gate_id: gate for gate in moment.site.gates}
+    names = {gate_id: short(name_of(gate.name, gate_id, language), 40) for gate_id, gate in gates.items()}
+    gate_id = st.selectbox(
+        t(language, "gate.pick"), list(names), format_func=names.__getitem__, key=f"gate-{moment.site.event_id}"
+    )
+    try:
+        found = store.gate_readings(moment.run.run_id, gate_id=gate_id, from_ns=from_ns, to_ns=moment.t_ns)
+    except StoreUnavailable:
+        return  # said above, loudly
+    if found:
+        drawn = n_t_figure(found, gates[gate_id], language)
+        alt = t(language, "gate.n_t", name=names[gate_id])
+        st.plotly_chart(drawn, key="gate-chart", theme=None, config=PLOT, alt=alt)
 
 
 def journal() -> None:

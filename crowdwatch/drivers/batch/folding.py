@@ -178,6 +178,7 @@ def fold(
         loop = Loop(
             store, run.run_id, clock, stop, log, sink, totals, progress, board, lambda: outbox.written_ns,
             frozenset(zone.zone_id for zone in site.zones), journaled,
+            gate_ids=frozenset(gate.gate_id for gate in site.gates),
         )  # fmt: skip
         failing = {camera_id: fault.code for camera_id, fault in state.faults.items()}
         loop.run(state, _stream(job, standing, first_ns, faults, failing), first_ns)

@@ -262,6 +262,7 @@ def _run(
         loop = Loop(
             store, run.run_id, live_clock, options.stop, log, keeper, totals, options.progress, board,
             lambda: outbox.written_ns, frozenset(zone.zone_id for zone in site.zones),
+            gate_ids=frozenset(gate.gate_id for gate in site.gates),
             live=True, folded=keeper.folded, hung_s=HUNG_S,
         )  # fmt: skip
         state = loop.run(before.state, stream, last_ns or run.from_ns)

@@ -1,0 +1,130 @@
+"""How people move near gates: how many cross by density and velocity, and how many wait in front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from crowdwatch.analytics.counting import Assignment
+from crowdwatch.analytics.coverage import SiteView
+from crowdwatch.analytics.crossings import Followed
+from crowdwatch.analytics.gate_lines import GateLine
+from crowdwatch.core.intervals import Z
+from crowdwatch.core.records import FloatArray
+from crowdwatch.ground import IntArray
+
+__all__ = ["WAITING_M_S", "Moving", "Sampled", "VelocityField"]
+
+NEAR_SAMPLE_M = 0.7
+"""Samples within so much of a place say how people move there: about one person's length of step."""
+
+LEAST_SIGMA_M_S = 0.02
+"""No sample is taken for better than this."""
+
+WAITING_M_S = 0.4
+"""Whoever moves more slowly waits. Half of the slowest free walking speed (Weidmann 1993). [design value]"""
+
+NEAR_TRACK_M = 1.0
+"""Of a density map without measured velocities, people move as those who are followed within so much of them."""
+
+
+class VelocityField(Protocol):
+    """How the crowd moves."""
+
+    def velocity_at(self, xy_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(N, 2) velocities at some places, and (N,) the standard errors of each component; NaN where unknown."""
+
+
+class Sampled:
+    """Velocities where samples were taken: the mean of those near, each by its distance and its error.
+
+    >>> field = Sampled(np.zeros((2, 2)), np.array([[0.5, 0.0], [0.7, 0.0]]), np.full(2, 0.1))
+    >>> v, sigma = field.velocity_at(np.array([[0.1, 0.0], [9.0, 0.0]]))
+    >>> v.round(2).tolist(), sigma.round(2).tolist()
+    ([[0.6, 0.0], [nan, nan]], [0.07, nan])
+    """
+
+    def __init__(self, xy_m: FloatArray, v_m_s: FloatArray, sigma_m_s: FloatArray) -> None:
+        self._xy_m, self._v_m_s = xy_m, v_m_s
+        self._weight = 1.0 / np.maximum(sigma_m_s, LEAST_SIGMA_M_S) ** 2
+
+    def velocity_at(self, xy_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """As of :class:`VelocityField`."""
+        v, sigma = np.full((len(xy_m), 2), np.nan), np.full(len(xy_m), np.nan)
+        if not len(self._xy_m) or not len(xy_m):
+            return v, sigma
+        near = KDTree(xy_m).sparse_distance_matrix(KDTree(self._xy_m), NEAR_SAMPLE_M, output_type="coo_matrix")
+        weight = self._weight[near.col] * np.exp(-((2 * near.data / NEAR_SAMPLE_M) ** 2) / 2)
+        total = np.bincount(near.row, weight, len(xy_m))
+        known = total > 0
+        for axis in (0, 1):
+            mean = np.bincount(near.row, weight * self._v_m_s[near.col, axis], len(xy_m))
+            v[known, axis] = mean[known] / total[known]
+        squares = np.bincount(near.row, weight**2 / self._weight[near.col], len(xy_m))
+        sigma[known] = np.sqrt(squares[known]) / total[known]
+        return v, sigma
+
+
+class Moving:
+    """How people move near gates at one tick: by the flow field, else as those who are followed next to them."""
+
+    def __init__(
+        self,
+        view: SiteView,
+        assignment: Assignment,
+        cameras: Mapping[str, Followed],
+        velocity: VelocityField | None,
+    ) -> None:
+        self._view, self._velocity = view, velocity
+        self._people = assignment.people
+        sure = [(each.tracks, each.tracks.sure) for each in cameras.values()]
+        nobody = [np.empty((0, 2))]
+        self._xy_m = np.concatenate(nobody + [tracks.xy_m[those] for tracks, those in sure])
+        self._v_m_s = np.concatenate(nobody + [tracks.v_m_s[those] for tracks, those in sure])
+
+    def flow(self, line: GateLine, mass: FloatArray) -> FloatArray:
+        """(2,) crossings in and out per second by density and velocity; NaN where most velocities are unknown."""
+        people = mass.ravel()[line.band] * line.band_share
+        here = np.flatnonzero(people > 0)
+        if not len(here):
+            return np.zeros(2)
+        people = people[here]
+        v, sigma = self._at(line.band[here])
+        known = np.isfinite(v).all(axis=1)
+        share = float(people[known].sum() / people.sum())
+        if share < 0.5:
+            return np.full(2, np.nan)
+        into = v[known] @ line.inward
+        into[np.abs(into) <= Z * np.nan_to_num(sigma[known])] = 0.0  # no flow where none is measured
+        per_s = people[known] * into / line.depth_m / share
+        return np.array([per_s[per_s > 0].sum(), -per_s[per_s < 0].sum()])
+
+    def queue(self, line: GateLine, mass: FloatArray) -> float:
+        """People who wait in front of a gate; NaN where nobody knows how they move."""
+        people = self._people(mass).ravel()[line.queue] * line.queue_share
+        here = np.flatnonzero(people > 0)
+        if not len(here):
+            return 0.0
+        v, _ = self._at(line.queue[here])
+        known = np.isfinite(v).all(axis=1)
+        if people[here[known]].sum() < 0.5 * people[here].sum():
+            return float("nan")
+        waits = np.hypot(*v[known].T) < WAITING_M_S
+        return float(people[here[known]][waits].sum() * people[here].sum() / people[here[known]].sum())
+
+    def _at(self, cells: IntArray) -> tuple[FloatArray, FloatArray]:
+        row, col = np.divmod(cells, self._view.grid.shape[1])
+        xy_m = self._view.grid.origin_m + (np.stack([col, row], axis=1) + 0.5) * self._view.grid.cell_m
+        v, sigma = np.full((len(cells), 2), np.nan), np.full(len(cells), np.nan)
+        if self._velocity is not None:
+            v, sigma = (np.array(each) for each in self._velocity.velocity_at(xy_m))
+        lacks = np.flatnonzero(~np.isfinite(v).all(axis=1))
+        if len(lacks) and len(self._xy_m):
+            far = np.hypot(*(xy_m[lacks][:, None] - self._xy_m[None]).transpose(2, 0, 1))
+            nearest = far.argmin(axis=1)
+            close = far[np.arange(len(lacks)), nearest] <= NEAR_TRACK_M
+            v[lacks[close]], sigma[lacks[close]] = self._v_m_s[nearest[close]], 0.0
+        return v, sigma
