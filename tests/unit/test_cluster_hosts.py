@@ -135,6 +135,20 @@ def test_hosts_die_links_are_cut_and_versions_differ_and_cameras_go_where_they_c
             heard.until(lambda: heard.said("has no worker left. Start some: dask worker") == CAMERAS)
 
 
+def test_who_gets_cameras_where_workers_lost_stations_or_are_not_heard_of(event: EventFile) -> None:
+    stations, now_s = ClusterStations(event, EventClock.start(), "tcp://127.0.0.1:1"), time.monotonic()
+    threads = {"a": 1, "b": 2, "c": 4}
+    assert stations._trusted(threads) == threads
+    stations._quiet = frozenset({"c"})
+    assert stations._trusted(threads) == {"a": 1, "b": 2}, "the scheduler has not heard of it"
+    stations._avoided_s = {"a": now_s + 50, "b": now_s - 1}
+    assert stations._trusted(threads) == {"b": 2}
+    stations._avoided_s = {"a": now_s + 50, "b": now_s + 20}
+    assert stations._trusted(threads) == {"b": 2}, "it lost its station longest ago"
+    assert stations._trusted({"c": 4}) == {"c": 4}, "there is no other"
+    assert stations._trusted({}) == {}
+
+
 def stations_of(host: Host) -> set[int]:
     """The stations' processes on a host."""
     return {pid for pid in host.pids() if "light_station" in _words(pid)}
