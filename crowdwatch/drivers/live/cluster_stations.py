@@ -322,9 +322,10 @@ class ClusterStations:
 
     def _look(self) -> None:
         """Ask the scheduler which workers there are, and which of them it has heard of lately."""
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        self._quiet = quiet({worker: each["last_seen"] for worker, each in workers.items()})
-        self._threads = {worker: each["nthreads"] for worker, each in workers.items()}
+        self._threads = self._client.nthreads()
+        # the client keeps a shorter list of its own, which it may put in the place of this one: nobody is gone by it
+        told = self._client.scheduler_info(n_workers=-1)["workers"]
+        self._quiet = quiet({worker: each["last_seen"] for worker, each in told.items()})
 
     def _speak_with_scheduler(self) -> None:
         while not self._over.is_set():
