@@ -23,6 +23,7 @@ from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import CameraFault
 from crowdwatch.drivers.live import cluster_stations
 from crowdwatch.drivers.live.cluster_stations import ClusterStations
+from crowdwatch.drivers.live.receiver import Receiver
 from crowdwatch.sources.live.event_clock import EventClock
 
 PATIENCE_S = 120.0
@@ -131,8 +132,32 @@ def test_hosts_die_links_are_cut_and_versions_differ_and_cameras_go_where_they_c
             assert on(two, stations) == CAMERAS
             print(f"a link is mended: all cameras stream again, from new stations alone, after {back_s:.1f} s")
 
-            two.kill()
-            heard.until(lambda: heard.said("has no worker left. Start some: dask worker") == CAMERAS)
+
+def test_who_gets_cameras_where_workers_lost_stations_or_are_not_heard_of(event: EventFile) -> None:
+    stations, now_s = ClusterStations(event, EventClock.start(), "tcp://127.0.0.1:1"), time.monotonic()
+    threads = {"a": 1, "b": 2, "c": 4}
+    assert stations._trusted(threads) == threads
+    stations._quiet = frozenset({"c"})
+    assert stations._trusted(threads) == {"a": 1, "b": 2}, "the scheduler has not heard of it"
+    stations._avoided_s = {"a": now_s + 50, "b": now_s - 1}
+    assert stations._trusted(threads) == {"b": 2}
+    stations._avoided_s = {"a": now_s + 50, "b": now_s + 20}
+    assert stations._trusted(threads) == {"b": 2}, "it lost its station longest ago"
+    assert stations._trusted({"c": 4}) == {"c": 4}, "there is no other"
+    assert stations._trusted({}) == {}
+
+
+def test_that_no_worker_is_left_is_said_once_of_every_camera(event: EventFile) -> None:
+    with Receiver() as receiver:
+        stations = ClusterStations(event, EventClock.start(), "tcp://127.0.0.1:1")
+        said = stations._place(receiver)
+        assert stations._place(receiver) == []
+    texts = {each.camera_id: each.message for each in said if isinstance(each, StreamStatus)}
+    assert set(texts) == CAMERAS
+    assert set(texts.values()) == {
+        "Scheduler tcp://127.0.0.1:1 has no worker left. Start some: dask worker tcp://127.0.0.1:1"
+    }
+    assert {each.camera_id for each in said if isinstance(each, CameraFault)} == CAMERAS
 
 
 def stations_of(host: Host) -> set[int]:

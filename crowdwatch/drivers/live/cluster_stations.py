@@ -48,6 +48,10 @@ AVOID_S = 60.0
 """A worker that lost its station gets no cameras for so long, where there are others: a scheduler may name a dead host
 for minutes."""
 
+QUIET_S = 6.0
+"""A worker that its scheduler has heard of so much longer ago than of another gets no cameras: workers speak every half
+second, every 2 s in a cluster of 200. A scheduler names a host that died without a word for minutes."""
+
 END_S = 2.0
 
 
@@ -102,6 +106,16 @@ def work_of(camera_ids: Sequence[str], measured: Mapping[str, float]) -> dict[st
     """
     usual = sum(measured.values()) / len(measured) if measured else 1.0
     return {camera_id: round(measured.get(camera_id, usual), 3) for camera_id in camera_ids}
+
+
+def quiet(seen_s: Mapping[str, float]) -> frozenset[str]:
+    """The workers of which the scheduler has heard nothing lately, by its own clock.
+
+    >>> sorted(quiet({"a": 100.0, "b": 99.6, "c": 93.0}))
+    ['c']
+    """
+    newest_s = max(seen_s.values(), default=0.0)
+    return frozenset(worker for worker, at_s in seen_s.items() if newest_s - at_s > QUIET_S)
 
 
 def run_station(orders: Orders, program: Sequence[str], version: str) -> int:
@@ -166,6 +180,7 @@ class ClusterStations:
         self._placed: list[_Placed] = []
         self._place_at_s, self._said_alone = 0.0, False
         self._threads: dict[str, int] = {}
+        self._quiet: frozenset[str] = frozenset()
         self._measured: dict[str, float] = {}
         self._avoided_s: dict[str, float] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -188,7 +203,7 @@ class ClusterStations:
                 f"scheduler {self._scheduler}: does not answer within {ANSWER_S:.0f} s. Check the address and that "
                 "`dask scheduler` runs there, or leave out --scheduler to use this machine."
             ) from error
-        self._threads = self._client.nthreads()
+        self._look()
         if not self._threads:
             self._client.close()
             raise ClusterUnavailable(
@@ -276,7 +291,9 @@ class ClusterStations:
         return []
 
     def _trusted(self, threads: dict[str, int]) -> dict[str, int]:
-        """The workers that have not lost a station lately; where all have, the one that lost it longest ago."""
+        """The workers that speak with their scheduler and have not lost a station lately; where all have, the one that
+        lost it longest ago."""
+        threads = {worker: n for worker, n in threads.items() if worker not in self._quiet} or threads
         until_s = {worker: self._avoided_s.get(worker, 0.0) for worker in threads}
         found = {worker: n for worker, n in threads.items() if until_s[worker] < time.monotonic()}
         if found or not threads:
@@ -303,13 +320,20 @@ class ClusterStations:
         _log.info("worker %s observes %s", placed.worker, ", ".join(placed.camera_ids))
         placed.task = future
 
+    def _look(self) -> None:
+        """Ask the scheduler which workers there are, and which of them it has heard of lately."""
+        self._threads = self._client.nthreads()
+        # the client keeps a shorter list of its own, which it may put in the place of this one: nobody is gone by it
+        told = self._client.scheduler_info(n_workers=-1)["workers"]
+        self._quiet = quiet({worker: each["last_seen"] for worker, each in told.items()})
+
     def _speak_with_scheduler(self) -> None:
         while not self._over.is_set():
             try:
                 try:
                     self._jobs.get(timeout=LOOK_S)()
                 except queue.Empty:
-                    self._threads = self._client.nthreads()
+                    self._look()
             except Exception as error:  # noqa: BLE001  stations go on without it; what it meets is said
                 _log.warning("scheduler %s: %s: %s", self._scheduler, type(error).__name__, error)
                 self._over.wait(LOOK_S)
