@@ -18,6 +18,7 @@ from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesse
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
+from crowdwatch.analytics.movement import Movement, step_movement
 from crowdwatch.analytics.readings import read_zones
 from crowdwatch.analytics.reference import KEPT_FRAC, Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
@@ -77,6 +78,7 @@ class State:
         seen_ns: per zone, the newest picture that showed any of it.
         started_ns: the first tick; silence of a camera that never spoke is counted from it.
         faults: per camera, why it has no observation where one was due, until it has a newer one.
+        movement: velocities of the window and what follows from them; None before the first tick.
     """
 
     view: SiteView
@@ -93,6 +95,7 @@ class State:
     seen_ns: Mapping[str, int] = field(default_factory=dict)
     started_ns: int | None = None
     faults: Mapping[str, CameraFault] = field(default_factory=dict)
+    movement: Movement | None = None
 
 
 def start(view: SiteView) -> State:
@@ -276,15 +279,17 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     doubts = Doubts(lost, falls.by_zone, disagreements(view, witnesses))
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
     readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
+    found = [(o.t_ns, o.flow) for o in included if o.flow is not None and o.stamp.camera_id in healthy]
+    movement, moved, flow = step_movement(view, state.movement, found, rho, mean_field, readings, t_ns)
     book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
     readings = tuple(_with_level(reading, book) for reading in readings)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     new = State(
         view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
-        started_ns, faults,
+        started_ns, faults, movement,
     )  # fmt: skip
-    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
+    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health, movement=moved, flow=flow)
 
 
 def _counted(camera: _CameraState, camera_id: str, assignment: Assignment) -> _CameraState:

@@ -68,6 +68,10 @@ class Code(StrEnum):
     CORRECTED = "corrected"
     NOT_LOWERED = "not_lowered"
     LEVEL_HELD = "level_held"
+    # movement
+    NO_VELOCITIES = "no_velocities"
+    VELOCITIES_PARTLY = "velocities_partly"
+    SPEED_IMPLAUSIBLE = "speed_implausible"
     # alarms
     BELOW_LIMITS = "below_limits"
     LIMIT_REACHED = "limit_reached"
@@ -105,6 +109,8 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.CORRECTED: {"factor": float, "offset": float, "audits": int},
     Code.NOT_LOWERED: {"audits": int},
     Code.LEVEL_HELD: {"seconds": float},
+    Code.VELOCITIES_PARTLY: {"measured_frac": float},
+    Code.SPEED_IMPLAUSIBLE: {"speed": float, "usual": float},
     Code.LIMIT_REACHED: _LIMIT | {"value": float},
     Code.LIMIT_LIKELY: _LIMIT | {"value": float, "chance": float},
     Code.LIMIT_UNKNOWN: _LIMIT,

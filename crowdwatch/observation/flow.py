@@ -239,7 +239,7 @@ def _crowded(mass: GroundMass, xy_m: FloatArray) -> Mask:
     dense: Mask = np.asarray(held >= CROWD_P_M2 * (side * mass.cell_m) ** 2, np.bool_)
     with np.errstate(invalid="ignore"):
         place = np.floor((xy_m - mass.origin_m) / mass.cell_m)
-        inside = ((place >= 0) & (place < mass.mass.shape[::-1])).all(axis=1)
+        inside: Mask = np.asarray(((place >= 0) & (place < mass.mass.shape[::-1])).all(axis=1), np.bool_)
     col, row = np.where(inside[:, None], place, 0).astype(np.int64).T
     found: Mask = np.logical_and(inside, dense[row, col])
     return found
@@ -291,8 +291,8 @@ def _metres_per_px(plane: GroundPlane, uv_px: FloatArray, height_m: float) -> Fl
     """(N,) standard error of each coordinate on the ground for one pixel's error in each of the picture's."""
     at = to_ground(plane, uv_px, height_m)
     steps = [to_ground(plane, uv_px + step, height_m) - at for step in ((1.0, 0.0), (0.0, 1.0))]
-    scale: FloatArray = np.sqrt(np.sum([(step**2).sum(axis=1) for step in steps], axis=0) / 2)
-    return scale
+    squares = np.sum([(step**2).sum(axis=1) for step in steps], axis=0)
+    return np.asarray(np.sqrt(squares / 2), np.float64)
 
 
 def _thinned(xy_m: FloatArray, velocity: FloatArray, sigma: FloatArray, per_speed: float, span_s: float) -> FlowSamples:

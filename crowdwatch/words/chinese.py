@@ -51,6 +51,10 @@ REASONS: dict[Code, str] = {
     ),
     Code.NOT_LOWERED: "摄像机 {camera_id}：{audits} 次人工清点少于程序计数，但当时场景较稀疏：计数未调低",
     Code.LEVEL_HELD: "等级保持不变：可见条件不足已 {seconds:.0f} 秒，不能降级",
+    # movement
+    Code.NO_VELOCITIES: "移动情况未知：此处未测得速度",
+    Code.VELOCITIES_PARTLY: "仅测得 {measured_frac:.0%} 人员的移动情况",
+    Code.SPEED_IMPLAUSIBLE: "速度 {speed:.2f} 米/秒，高于该密度下的通常步速 {usual:.2f} 米/秒：密度或速度有误",
     # alarms
     Code.BELOW_LIMITS: "低于所有限值",
     Code.LIMIT_REACHED: "{quantity} {value:.2f}{unit}，限值 {limit:g}{unit}，持续 {delay_s:g} 秒",
