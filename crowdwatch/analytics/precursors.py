@@ -29,6 +29,10 @@ STOP_M_S, GO_M_S = 0.15, 0.30
 """People stand below the one and walk above the other. Between them is the deadband that noise of a zone's mean (0.03
 m/s) does not cross."""
 
+LEAST_SWING_M_S = 0.25
+"""Between the mean speed of those who walk and of those who stand: noise about 0.2 m/s crosses the deadband, and swings
+by 0.18."""
+
 LEAST_CYCLES = 3
 
 LEAST_S, MOST_S = 4.0, 90.0
@@ -79,8 +83,8 @@ def stop_and_go(t_s: FloatArray, speed_m_s: FloatArray) -> Waves:
     """Find a crowd that stops and goes.
 
     A start is a speed that comes to :data:`GO_M_S` after one below :data:`STOP_M_S`. The period is the mean time
-    between two starts; there is none with fewer than :data:`LEAST_CYCLES` of them, or with a period outside
-    :data:`LEAST_S` to :data:`MOST_S`.
+    between two starts; there is none with fewer than :data:`LEAST_CYCLES` of them, where the mean speeds of both differ
+    by less than :data:`LEAST_SWING_M_S`, or with a period outside :data:`LEAST_S` to :data:`MOST_S`.
 
     Args:
         t_s: (N,) rising.
@@ -101,7 +105,7 @@ def stop_and_go(t_s: FloatArray, speed_m_s: FloatArray) -> Waves:
     decided = np.flatnonzero(state)
     turns = state[decided]
     starts = t[decided[1:][(turns[1:] == 1) & (turns[:-1] == -1)]]
-    if len(starts) < LEAST_CYCLES:
+    if len(starts) < LEAST_CYCLES or speed[state == 1].mean() - speed[state == -1].mean() < LEAST_SWING_M_S:
         return Waves(math.nan, len(starts), stopped)
     period = float(np.diff(starts).mean())
     return Waves(period if LEAST_S <= period <= MOST_S else math.nan, len(starts), stopped)
