@@ -111,6 +111,7 @@ PAGE: dict[str, str] = {
     "operator.help": "您的每项操作都会记录此名称。",
     "unknown": "未知",
     "unit.density": "人/m²",
+    "unit.speed": "米/秒",
     "service": "服务水平 {letter}",
     # modes and notices
     "mode.live": "实时",
@@ -206,6 +207,7 @@ PAGE: dict[str, str] = {
     "col.count": "人数",
     "col.interval": "区间",
     "col.peak": "峰值 人/m²",
+    "col.speed": "速度（米/秒）",
     "col.service": "服务水平（Fruin）",
     "col.occupancy": "容量占比",
     "col.seen": "可见",

@@ -137,6 +137,7 @@ PAGE: dict[str, str] = {
     "operator.help": "Written beside everything that you do here.",
     "unknown": "UNKNOWN",
     "unit.density": "p/m²",
+    "unit.speed": "m/s",
     "service": "LOS {letter}",
     # modes and notices
     "mode.live": "LIVE",
@@ -237,6 +238,7 @@ PAGE: dict[str, str] = {
     "col.count": "Persons",
     "col.interval": "Interval",
     "col.peak": "Peak p/m²",
+    "col.speed": "Speed (m/s)",
     "col.service": "Level of service (Fruin)",
     "col.occupancy": "Of capacity",
     "col.seen": "Seen",
