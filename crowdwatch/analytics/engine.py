@@ -19,6 +19,7 @@ from crowdwatch.analytics.gates import GateMemory, step_gates
 from crowdwatch.analytics.handover import Heads, heads_of
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
+from crowdwatch.analytics.movement import Movement, step_movement
 from crowdwatch.analytics.occupancy import Ledger, step_occupancy
 from crowdwatch.analytics.readings import read_zones
 from crowdwatch.analytics.reference import KEPT_FRAC, Mask
@@ -87,6 +88,7 @@ class State:
         roster: the units.
         gates: of the gates; None before the first tick and where there are none.
         ledger: of everybody on the site; None likewise.
+        movement: velocities of the window and what follows from them; None before the first tick.
     """
 
     view: SiteView
@@ -106,6 +108,7 @@ class State:
     roster: dispatch.Roster = field(default_factory=dispatch.Roster)
     gates: GateMemory | None = None
     ledger: Ledger | None = None
+    movement: Movement | None = None
 
 
 def start(view: SiteView) -> State:
@@ -289,6 +292,8 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     doubts = Doubts(lost, falls.by_zone, disagreements(view, witnesses))
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
     readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
+    found = [(o.t_ns, o.flow) for o in included if o.flow is not None and o.stamp.camera_id in healthy]
+    movement, moved, flow = step_movement(view, state.movement, found, rho, mean_field, readings, t_ns)
     never_seen = {reading.zone_id for reading in readings} - seen_ns.keys()
     starting = never_seen if t_ns - started_ns <= START_GRACE_S * 1e9 else frozenset[str]()
     bridges = _bridges(view, coverage)
@@ -303,11 +308,11 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     new = State(
         view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
-        started_ns, faults, roster, gates, ledger,
+        started_ns, faults, roster, gates, ledger, movement,
     )  # fmt: skip
     return new, Outcome(
-        t_ns, readings, grid, events, book.alarms(), health, gates=gate_readings, occupancy=occupancy,
-        dispatched=dispatched,
+        t_ns, readings, grid, events, book.alarms(), health, movement=moved, flow=flow, gates=gate_readings,
+        occupancy=occupancy, dispatched=dispatched,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ never standing still. A direction is an angle in radians from east, counter-cloc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from crowdwatch.core.planes import FloatArray, readonly
 from crowdwatch.core.quality import Quality
 from crowdwatch.core.reasons import Reason
 
-__all__ = ["FlowGrid", "GateReading", "SiteOccupancy", "ZoneMovement"]
+__all__ = ["FlowGrid", "GateReading", "Precursor", "PrecursorKind", "SiteOccupancy", "ZoneMovement"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +51,38 @@ class FlowGrid:
         object.__setattr__(self, "age_s", readonly("age_s", self.age_s, shape))
 
 
+class PrecursorKind(StrEnum):
+    """Signs in movement that came before crushes; :mod:`crowdwatch.analytics.precursors` says how each is found."""
+
+    PRESSURE = "pressure"
+    STOP_AND_GO = "stop_and_go"
+    COUNTER_FLOW = "counter_flow"
+    CONVERGENCE = "convergence"
+    SUDDEN_STOP = "sudden_stop"
+    REVERSAL = "reversal"
+    OSCILLATION = "oscillation"
+    SLOWING = "slowing"
+
+
+@dataclass(frozen=True, slots=True)
+class Precursor:
+    """One sign at one tick. It may raise a level and never lowers one.
+
+    Args:
+        kind: which sign.
+        value, limit, unit: the measurement, from where on it is a sign, and their unit.
+        held_s: for how long it has been one without a break; 0 where it is none.
+        period_s: of waves and oscillations; NaN for the other signs.
+    """
+
+    kind: PrecursorKind
+    value: float
+    limit: float
+    unit: str
+    held_s: float
+    period_s: float = float("nan")
+
+
 @dataclass(frozen=True, slots=True)
 class ZoneMovement:
     """How people move in one zone at one tick. Every number is NaN where it is unknown.
@@ -67,6 +100,7 @@ class ZoneMovement:
         pressure_s2: density times the variance of velocity at the worst patch (Helbing, Johansson and Al-Abideen 2007).
         measured_frac: share of the zone's people of whom velocities are known.
         reasons: why something is unknown or doubtful.
+        precursors: the signs that were looked for and could be: those with ``held_s`` above 0 are there.
     """
 
     zone_id: str
@@ -84,6 +118,7 @@ class ZoneMovement:
     pressure_s2: float
     measured_frac: float
     reasons: tuple[Reason, ...] = ()
+    precursors: tuple[Precursor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from crowdwatch.core.dispatch import DispatchEvent
-from crowdwatch.core.movement import GateReading, SiteOccupancy
+from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
 from crowdwatch.core.notices import Notification
 from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Reason
@@ -141,6 +141,12 @@ class Store(Protocol):
 
     def grid(self, run_id: str, at_ns: int) -> DensityGrid | None:
         """The newest grid with ``t <= at_ns``."""
+
+    def flow_grid(self, run_id: str, at_ns: int) -> FlowGrid | None:
+        """The newest velocity field with ``t <= at_ns``."""
+
+    def movement(self, run_id: str, *, from_ns: int | None = None, to_ns: int | None = None) -> list[ZoneMovement]:
+        """Movement with ``from_ns <= t <= to_ns`` by time, then zone; of its signs those that were there."""
 
     def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:
         """Transitions up to ``to_ns``, newest first."""

@@ -76,6 +76,10 @@ class Code(StrEnum):
     GATE_FLOW_UNKNOWN = "gate_flow_unknown"
     GATE_UNCOUNTED = "gate_uncounted"
     NOT_ANCHORED = "not_anchored"
+    # movement
+    NO_VELOCITIES = "no_velocities"
+    VELOCITIES_PARTLY = "velocities_partly"
+    SPEED_IMPLAUSIBLE = "speed_implausible"
     # alarms
     BELOW_LIMITS = "below_limits"
     LIMIT_REACHED = "limit_reached"
@@ -124,6 +128,8 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.CORRECTED: {"factor": float, "offset": float, "audits": int},
     Code.NOT_LOWERED: {"audits": int},
     Code.LEVEL_HELD: {"seconds": float},
+    Code.VELOCITIES_PARTLY: {"measured_frac": float},
+    Code.SPEED_IMPLAUSIBLE: {"speed": float, "usual": float},
     Code.LIMIT_REACHED: _LIMIT | {"value": float},
     Code.LIMIT_LIKELY: _LIMIT | {"value": float, "chance": float},
     Code.LIMIT_UNKNOWN: _LIMIT,

@@ -109,14 +109,15 @@ class Frame:
 class FramePair:
     """What a source delivers: the frame to analyse and the one decoded just before it, if there is one.
 
-    ``analysed_ns`` is the exposure of the camera's frame that was analysed before, where frames may be left out: what
-    is measured once a second is then measured on the first *analysed* frame of the second. None: sampling instants
-    decide.
+    ``earlier`` is one from 0.1 to 0.4 s before it, for velocities, where the source kept one. ``analysed_ns`` is the
+    exposure of the camera's frame that was analysed before, where frames may be left out: what is measured once a
+    second is then measured on the first *analysed* frame of the second. None: sampling instants decide.
     """
 
     previous: Frame | None
     current: Frame
     analysed_ns: int | None = None
+    earlier: Frame | None = None
 
     @property
     def before_ns(self) -> int | None:

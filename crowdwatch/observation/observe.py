@@ -22,6 +22,7 @@ from crowdwatch.core.records import (
 from crowdwatch.errors import CalibrationError, ModelError
 from crowdwatch.ground import Ground, anchor_height_m, heads_fault, valid_ground
 from crowdwatch.observation.evidence import evidence
+from crowdwatch.observation.flow import FLOW_EVERY_S, measure_flow
 from crowdwatch.observation.projection import project_to_ground
 from crowdwatch.observation.schedule import Schedule, first_of_span
 
@@ -106,7 +107,10 @@ def _observe(
         return Observation(detections, _nowhere(detections), seen, "")
     positions = locate(detections, plane)
     mass, fault = count_heads(pair, heads, plane, positions, detections.saturated)
-    return Observation(detections, positions, seen, plane.plane_id, mass, fault, own)
+    flow = None
+    if mass is not None or first_of_span(FLOW_EVERY_S, pair.before_ns, pair.current.stamp.t_ns, sample_hz):
+        flow = measure_flow(pair, detections, plane, mass)
+    return Observation(detections, positions, seen, plane.plane_id, mass, fault, own, flow)
 
 
 def _nowhere(detections: Detections) -> Positions:

@@ -8,6 +8,7 @@
     products/minutes/<YYYYMMDDTHH>.tif   a band a minute;  products/minutes/<YYYYMMDDTHHMM>.png
     products/gates.csv                   every reading of every gate, as :mod:`~crowdwatch.rendering.gate_table` says
     products/zones.csv                   every reading of every zone, as :mod:`~crowdwatch.rendering.zone_table` says
+    products/movement.csv flow.parquet   movement of every zone, velocities on the ground: :mod:`.flow_product`
 
 Percentiles are those of the minutes' means, each weighted by the time during which the cell was known. Every file says
 of itself what it shows: the unit, the time, the run, the bandwidth. A tick stands for the footage since the tick before
@@ -33,6 +34,7 @@ from crowdwatch.core.site import Site
 from crowdwatch.core.version import __version__
 from crowdwatch.errors import StoreUnavailable
 from crowdwatch.rendering import heatmap
+from crowdwatch.rendering.flow_product import FlowProduct
 from crowdwatch.rendering.gate_table import GateTable
 from crowdwatch.rendering.geotiff import Band, MapFrame, geotiff
 from crowdwatch.rendering.heatmap import GroundMap, HeatState
@@ -95,6 +97,7 @@ class Products:
     _table: ZoneTable | None = None
     _gates_csv: TextIO | None = None
     _gate_table: GateTable | None = None
+    _flow: FlowProduct | None = None
     _picture: MapPicture | None = None
     _minutes: int = 0
     _end_ns: int = 0
@@ -105,6 +108,9 @@ class Products:
             self._write_readings(outcome.readings)
             if self._gate_table is not None:
                 self._gate_table.add(outcome.gates)
+            if self._flow is None:
+                self._flow = FlowProduct(self.folder, self.origin_m)
+            self._flow.add(outcome)
             begin_ns = max(outcome.t_ns - round(self.site.tick_s * 1e9), self.run.from_ns)
             end_ns = min(outcome.t_ns, self.run.to_ns)
             if outcome.grid is None or not begin_ns < end_ns:
@@ -121,6 +127,8 @@ class Products:
             return
         with files.writable(self.folder):
             self._csv.close()
+            if self._flow is not None:
+                self._flow.close()
             _scratch(self.folder / "zones.csv").replace(self.folder / "zones.csv")
             if self._gates_csv is not None:
                 self._gates_csv.close()

@@ -19,7 +19,7 @@ from crowdwatch.core.records import CameraFault, Frame, FramePair, Stamp
 from crowdwatch.errors import SourceTruncated
 from crowdwatch.sources.kept import keep
 from crowdwatch.sources.reading import find
-from crowdwatch.sources.sampling import NS, Taken, sample, whole
+from crowdwatch.sources.sampling import FARTHEST_S, NS, Taken, sample, whole
 
 __all__ = ["Recording"]
 
@@ -191,9 +191,10 @@ class Recording:
         return Stamp(self._camera_id, rank - self._footage.first, t_ns, source, sigma_s)
 
     def _taken(self, from_ns: int | None, to_ns: int | None) -> Generator[Taken]:
-        """Decode from one picture before ``from_ns`` on to the end, and complain if that comes early."""
+        """Decode from the pictures that a pair may reach back to on to the end, and complain if that comes early."""
         ranks = range(self._footage.first, len(self._index.by_rank))
-        wanted = 0 if from_ns is None else bisect_left(ranks, from_ns, key=lambda rank: self._stamp_of(rank).t_ns)
+        begin_ns = None if from_ns is None else from_ns - round(FARTHEST_S * NS)
+        wanted = 0 if begin_ns is None else bisect_left(ranks, begin_ns, key=lambda rank: self._stamp_of(rank).t_ns)
         if wanted < len(ranks):
             yield from self._from_rank(ranks[wanted])
         if self.fault is not None and (to_ns is None or to_ns > self.found_ns):

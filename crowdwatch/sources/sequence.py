@@ -102,7 +102,8 @@ def _faults(one: Recording, other: Recording) -> Iterator[str]:
 
 
 def _numbered(pair: FramePair, first: int) -> FramePair:
-    return FramePair(None if pair.previous is None else _moved(pair.previous, first), _moved(pair.current, first))
+    before, earlier = (None if each is None else _moved(each, first) for each in (pair.previous, pair.earlier))
+    return FramePair(before, _moved(pair.current, first), earlier=earlier)
 
 
 def _moved(frame: Frame, first: int) -> Frame:

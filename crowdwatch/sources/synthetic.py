@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from crowdwatch.core.records import Anchor, Detections, FloatArray, Frame, FramePair, GroundPlane, HeadMass, Stamp
 from crowdwatch.ground import plane_from_pose, to_ground, to_image
-from crowdwatch.sources.sampling import NS, sample, whole
+from crowdwatch.sources.sampling import FARTHEST_S, NS, sample, whole
 
 __all__ = [
     "Flight",
@@ -253,7 +253,8 @@ class SyntheticSource:
         """Yield the sampled frames of ``[from_ns, to_ns)``; see :class:`crowdwatch.core.ports.Source`."""
         first = 0
         if from_ns is not None:
-            first = max(0, math.floor(Fraction(from_ns - self.scene.start_ns, NS) * self.scene.rate_hz) - 1)
+            begin_ns = from_ns - self.scene.start_ns - round(FARTHEST_S * NS)
+            first = max(0, math.floor(Fraction(begin_ns, NS) * self.scene.rate_hz) - 1)
         yield from whole(sample(self._frames(first), self._sample_hz, from_ns, to_ns))
 
     def read(self, from_ns: int | None = None, to_ns: int | None = None) -> Iterator[FramePair]:

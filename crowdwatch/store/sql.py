@@ -3,9 +3,8 @@
 One engine writes a run; any number of pages read it and queue commands. A tick written twice is written once: its
 readings, grid, health and transitions replace those with the same key, and its alarms are replaced as a set.
 
-Measured (8 zones, 4 cameras, a 60 x 80 grid of noise at every tick, one commit per tick, two busy CPU cores, SQLite):
-median 2.3 ms and 99th percentile 9 ms a commit, 0.3 ms a heartbeat, 18 ms to read 2 400 readings, 3.5 ms to open, 14 kB
-a tick of which most is the grid.
+Measured (8 zones, 4 cameras, a 60 x 80 grid of noise a tick, two busy cores, SQLite): median 2.3 ms, 99th percentile 9
+ms a commit, 0.3 ms a heartbeat, 18 ms to read 2 400 readings, 14 kB a tick of which most is the grid.
 """
 
 from __future__ import annotations
@@ -20,12 +19,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crowdwatch.core.dispatch import DispatchEvent
+from crowdwatch.core.movement import FlowGrid, ZoneMovement
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Code, Reason, reasons_from_json
 from crowdwatch.core.runs import STEERING, Audit, Command, CommandKind, Lease, Run, RunState
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
+from crowdwatch.store.flow_rows import flow_grid_of, flow_grid_row
 from crowdwatch.store.gate_reads import GateReads
 from crowdwatch.store.grid_rows import grid_of, grid_row
 from crowdwatch.store.migrate import migrate
@@ -33,6 +34,7 @@ from crowdwatch.store.migrate import migrate
 __all__ = ["SqlStore", "insert_of"]
 
 Noun = TypeVar("Noun")
+OfZone = TypeVar("OfZone", ZoneReading, ZoneMovement)
 Row = dict[str, Any]
 
 
@@ -116,6 +118,9 @@ class SqlStore(GateReads):
             self._put(connection, tables.occupancy, [run | _row(outcome.occupancy)])
         if outcome.grid is not None:
             self._put(connection, tables.grids, [run | grid_row(outcome.grid)])
+        self._put(connection, tables.movement, [run | _row(moved) for moved in outcome.movement])
+        if outcome.flow is not None:
+            self._put(connection, tables.flow_grids, [run | flow_grid_row(outcome.flow)])
         of_tick = (tables.alarms.c.run_id == run_id) & (tables.alarms.c.t_ns == outcome.t_ns)
         connection.execute(sa.delete(tables.alarms).where(of_tick))
         standing = [alarm for alarm in outcome.alarms if alarm.state is not AlarmState.NORMAL]
@@ -145,21 +150,36 @@ class SqlStore(GateReads):
         self, run_id: str, *, zone_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
     ) -> list[ZoneReading]:
         """Readings with ``from_ns <= t <= to_ns`` by time, then zone."""
-        column = tables.readings.c
-        wanted = [column.run_id == run_id]
-        wanted += [] if zone_id is None else [column.zone_id == zone_id]
-        wanted += [] if from_ns is None else [column.t_ns >= from_ns]
-        wanted += [] if to_ns is None else [column.t_ns <= to_ns]
-        found = self._read(ZoneReading, tables.readings, *wanted)
-        return sorted(found, key=lambda reading: (reading.t_ns, reading.zone_id))
+        wanted = [] if zone_id is None else [tables.readings.c.zone_id == zone_id]
+        return self._between(ZoneReading, tables.readings, run_id, from_ns, to_ns, *wanted)
 
     def grid(self, run_id: str, at_ns: int) -> DensityGrid | None:
         """The newest grid with ``t <= at_ns``."""
-        column = tables.grids.c
-        newest = sa.select(tables.grids).where(column.run_id == run_id, column.t_ns <= at_ns)
+        row = self._newest(tables.grids, run_id, at_ns)
+        return None if row is None else grid_of(row, self._where)
+
+    def flow_grid(self, run_id: str, at_ns: int) -> FlowGrid | None:
+        """The newest velocity field with ``t <= at_ns``."""
+        row = self._newest(tables.flow_grids, run_id, at_ns)
+        return None if row is None else flow_grid_of(row, self._where)
+
+    def movement(self, run_id: str, *, from_ns: int | None = None, to_ns: int | None = None) -> list[ZoneMovement]:
+        """Movement with ``from_ns <= t <= to_ns`` by time, then zone, with the signs that were there."""
+        return self._between(ZoneMovement, tables.movement, run_id, from_ns, to_ns)
+
+    def _between(
+        self, kind: type[OfZone], table: sa.Table, run_id: str, from_ns: int | None, to_ns: int | None, *more: Any
+    ) -> list[OfZone]:
+        wanted = [table.c.run_id == run_id, *more]
+        wanted += [] if from_ns is None else [table.c.t_ns >= from_ns]
+        wanted += [] if to_ns is None else [table.c.t_ns <= to_ns]
+        return sorted(self._read(kind, table, *wanted), key=lambda each: (each.t_ns, each.zone_id))
+
+    def _newest(self, table: sa.Table, run_id: str, at_ns: int) -> Row | None:
+        newest = sa.select(table).where(table.c.run_id == run_id, table.c.t_ns <= at_ns)
         with explained(self._where, "read"), self._reads.connect() as connection:
-            row = connection.execute(newest.order_by(column.t_ns.desc()).limit(1)).mappings().first()
-        return None if row is None else grid_of(dict(row), self._where)
+            row = connection.execute(newest.order_by(table.c.t_ns.desc()).limit(1)).mappings().first()
+        return None if row is None else dict(row)
 
     def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:
         """Transitions up to ``to_ns``, newest first; within a tick by zone, then alarm."""
@@ -272,7 +292,7 @@ class SqlStore(GateReads):
         )  # fmt: skip
         made = (
             tables.readings, tables.grids, tables.alerts, tables.alarms, tables.health, tables.dispatches,
-            tables.gate_readings, tables.occupancy, tables.ticks,
+            tables.gate_readings, tables.occupancy, tables.movement, tables.flow_grids, tables.ticks,
         )  # fmt: skip
         with explained(self._where, "rewind"), self._durable.begin() as connection:
             connection.execute(late.values(sequenced_t_ns=None))

@@ -4,9 +4,9 @@ Columns are named as the fields of the nouns that they keep, so that a row *is* 
 (unknown) is kept as NULL, because SQLite has no NaN, and comes back as NaN; infinities are kept as they are. Reasons
 are JSON of codes and values: the words stand in :mod:`crowdwatch.words`.
 
-The only binary column is ``grids.rho_zlib_f4``: densities on the ground as zlib-compressed little-endian 32 bit floats
-in row-major order, with their shape beside them. It is checked against that shape at every reading, so that it cannot
-hold anything else. Nothing in the store can hold a picture.
+The only binary columns are ``grids.rho_zlib_f4`` and ``flow_grids.flow_zlib_f4``: densities, and velocities, on the
+ground as zlib-compressed little-endian 32 bit floats in row-major order, with their shape beside them. They are checked
+against that shape at every reading, so that they cannot hold anything else. Nothing in the store can hold a picture.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from crowdwatch.core.dispatch import UnitState
+from crowdwatch.core.movement import Precursor
 from crowdwatch.core.notices import NotificationState
 from crowdwatch.core.outcomes import AlarmState, Health, Level, Quality
 from crowdwatch.core.reasons import Reason, reasons_from_json, reasons_to_json
 from crowdwatch.core.runs import CommandKind, Mode, RunState
+from crowdwatch.store.flow_rows import signs_from_json, signs_to_json
 
 __all__ = [
     "METADATA",
@@ -33,10 +35,12 @@ __all__ = [
     "audits",
     "commands",
     "dispatches",
+    "flow_grids",
     "gate_readings",
     "grids",
     "health",
     "leases",
+    "movement",
     "notifications",
     "occupancy",
     "readings",
@@ -123,6 +127,21 @@ class Reasons(TypeDecorator[tuple[Reason, ...]]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Reason, ...]:
         """JSON -> reasons."""
         return () if value is None else reasons_from_json(value)
+
+
+class Signs(TypeDecorator[tuple[Precursor, ...]]):
+    """The signs that are there, kept as JSON; those that were looked for and are not there are left out."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Precursor, ...] | None, dialect: Dialect) -> str | None:
+        """Signs -> JSON."""
+        return None if value is None else signs_to_json(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Precursor, ...]:
+        """JSON -> signs."""
+        return () if value is None else signs_from_json(value)
 
 
 def _run_id() -> sa.Column[str]:
@@ -238,6 +257,43 @@ grids = sa.Table(
     _must("rows", sa.Integer),
     _must("cols", sa.Integer),
     _must("rho_zlib_f4", sa.LargeBinary),
+)
+
+movement = sa.Table(
+    "movement",
+    METADATA,
+    _run_id(),
+    sa.Column("zone_id", sa.String, primary_key=True),
+    sa.Column("t_ns", Whole, primary_key=True),
+    _number("window_s"),
+    _number("speed_m_s"),
+    _number("speed_low"),
+    _number("speed_high"),
+    _number("direction_rad"),
+    _number("moving_frac"),
+    _number("specific_flow_p_m_s"),
+    _number("inflow_p_s"),
+    _number("outflow_p_s"),
+    _number("counter_flow_frac"),
+    _number("pressure_s2"),
+    _number("measured_frac"),
+    _must("reasons", Reasons),
+    _must("precursors", Signs),
+    sa.Index("movement_by_time", "run_id", "t_ns"),
+    sqlite_with_rowid=False,
+)
+
+flow_grids = sa.Table(
+    "flow_grids",
+    METADATA,
+    _run_id(),
+    sa.Column("t_ns", Whole, primary_key=True),
+    _number("east_m"),
+    _number("north_m"),
+    _number("cell_m"),
+    _must("rows", sa.Integer),
+    _must("cols", sa.Integer),
+    _must("flow_zlib_f4", sa.LargeBinary),
 )
 
 alerts = sa.Table(

@@ -29,6 +29,7 @@ from crowdwatch.rendering.palette import (
     band_index,
     rgb,
 )
+from crowdwatch.ui.arrows import arrow_layer
 from crowdwatch.ui.gates import gate_label
 from crowdwatch.ui.view import Moment, worst_zone
 from crowdwatch.ui.writing import clock, columns, duration, figure, interval, name_of, number, service_text, short
@@ -109,11 +110,12 @@ def _quality(language: str, reading: ZoneReading) -> str:
     return t(language, "quality.stale", age=duration(reading.age_s))
 
 
-def _plate(zone: Zone, reading: ZoneReading, language: str) -> tuple[str, str]:
-    """The two lines of a zone's plate: its name; sign, level and density."""
+def _plate(zone: Zone, reading: ZoneReading, speed_m_s: float, language: str) -> tuple[str, str]:
+    """The two lines of a zone's plate: its name; sign, level, density, and speed where it is known."""
     name = short(name_of(zone.name, zone.zone_id, language), 20)
     level = t(language, f"level.{reading.level.name.lower()}")
     amount = f" {number(reading.density_p_m2, 2)} {t(language, 'unit.density')}"
+    amount += "" if math.isnan(speed_m_s) else f", {number(speed_m_s, 1)} {t(language, 'unit.speed')}"
     said = level if reading.level == Level.UNKNOWN else level + amount
     return name, f"{LEVEL_STYLES[reading.level].sign} {said}"
 
@@ -144,7 +146,7 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
     for zone in sorted(moment.site.zones, key=lambda zone: -moment.reading(zone.zone_id).level):
         reading = moment.reading(zone.zone_id)
         style = LEVEL_STYLES[reading.level]
-        name, said = _plate(zone, reading, language)
+        name, said = _plate(zone, reading, moment.speed_m_s(zone.zone_id), language)
         size = np.array([max(columns(name), columns(said)) * CHARACTER_PX + 10, PLATE_PX]) * metres_per_px
         spots = _spots(zone, *size.tolist())
         clashes = [sum(bool((abs(spot - at) < (size + other) / 2).all()) for at, other in taken) for spot in spots]
@@ -213,7 +215,7 @@ def map_figure(moment: Moment, language: str, *, density: bool = True, height_px
     Args:
         moment: what is shown; its hidden or missing numbers come out hatched.
         language: of the labels.
-        density: paint the density field; without it zones show their level only.
+        density: paint the density field, and arrows where people walk; without it zones show their level only.
         height_px: height of the figure.
     """
     site = moment.site
@@ -226,6 +228,8 @@ def map_figure(moment: Moment, language: str, *, density: bool = True, height_px
     )  # fmt: skip
     for zone in site.zones:
         layers += _zone_layers(zone, moment.reading(zone.zone_id))
+    if moment.flow is not None and density:
+        layers.append(arrow_layer(moment.flow, 6))
     layers += _fixtures(moment, language)
     across, along = _extent(site)
     metres_per_px = max((across[1] - across[0]) / PLOT_WIDTH_PX, (along[1] - along[0]) / height_px)
@@ -257,6 +261,7 @@ def map_rows(moment: Moment, language: str) -> list[dict[str, str]]:
             least + number(reading.count, 1),
             interval(reading.count_low, reading.count_high),
             f"{number(reading.peak_p_m2, 2)} ({reading.bandwidth_m:g} m)",
+            number(moment.speed_m_s(zone.zone_id), 2),
             f"{number(reading.occupancy_frac * 100, 0)} %",
             f"{number(reading.visible_frac * 100, 0)} %",
             duration(reading.age_s),
@@ -264,7 +269,7 @@ def map_rows(moment: Moment, language: str) -> list[dict[str, str]]:
             reason_text(language, reading.reasons),
             f"{clock(reading.t_ns)} UTC",
         )
-        keys = ("zone", "level", "density", "service", "count", "interval", "peak", "occupancy", "seen", "age",
+        keys = ("zone", "level", "density", "service", "count", "interval", "peak", "speed", "occupancy", "seen", "age",
                 "quality", "reason", "time")  # fmt: skip
         rows.append({t(language, f"col.{key}"): value for key, value in zip(keys, values, strict=True)})
     return rows

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from crowdwatch import config
 from crowdwatch.analytics.alerts import phase_at
-from crowdwatch.core.movement import GateReading, SiteOccupancy
+from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
 from crowdwatch.core.outcomes import (
     Alarm,
     AlarmState,
@@ -89,6 +89,8 @@ class Moment:
         refused: the commands that the engine refused up to ``t_ns``, newest first.
         gates: the newest readings of the gates; none of one that has no recent reading, or when hidden.
         occupancy: how many are on the whole site; None likewise.
+        flow: velocities on the ground; None when there are none for this time, or when hidden.
+        movement: of the zones of which something is known now; empty when hidden.
     """
 
     run: Run
@@ -111,6 +113,13 @@ class Moment:
     def gate(self, gate_id: str) -> GateReading | None:
         """The reading of one gate; None where there is none."""
         return next((reading for reading in self.gates if reading.gate_id == gate_id), None)
+
+    flow: FlowGrid | None = None
+    movement: tuple[ZoneMovement, ...] = ()
+
+    def speed_m_s(self, zone_id: str) -> float:
+        """Mean walking speed in a zone; NaN where it is unknown."""
+        return next((moved.speed_m_s for moved in self.movement if moved.zone_id == zone_id), math.nan)
 
     def reading(self, zone_id: str) -> ZoneReading:
         """The reading of one zone of the site."""
@@ -201,10 +210,12 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     over = pulse == Pulse.FAILED or (run.mode is Mode.LIVE and pulse == Pulse.STOPPED)
     hidden = pulse == Pulse.DEAD or (following and over)
     stale_ns = int(max(DEAD_AFTER_S, 3 * site.tick_s, 3 * site.window_s) * NS)
-    grid = None if hidden else store.grid(run_id, t_ns)
     fresh_ns = t_ns - int(max(DEAD_AFTER_S, 3 * site.tick_s) * NS)
     gates = {} if hidden else {g.gate_id: g for g in store.gate_readings(run_id, from_ns=fresh_ns, to_ns=t_ns)}
     occupancy = [] if hidden else store.occupancy(run_id, from_ns=fresh_ns, to_ns=t_ns)
+    grid, flow = (None, None) if hidden else (store.grid(run_id, t_ns), store.flow_grid(run_id, t_ns))
+    reading_ns = t_ns - int(max(DEAD_AFTER_S, site.tick_s) * NS)
+    moved = [] if hidden else store.movement(run_id, from_ns=reading_ns, to_ns=t_ns)
     return Moment(
         run=run,
         site=site,
@@ -222,6 +233,8 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
         refused=tuple(each for each in store.refused(run_id) if (each.sequenced_t_ns or 0) <= t_ns),
         gates=tuple(gates.values()),
         occupancy=occupancy[-1] if occupancy else None,
+        flow=flow if flow is not None and t_ns - flow.t_ns <= stale_ns else None,
+        movement=tuple({each.zone_id: each for each in moved}.values()),
     )
 
 

@@ -54,6 +54,10 @@ REASONS: dict[Code, str] = {
     ),
     Code.NOT_LOWERED: "摄像机 {camera_id}：{audits} 次人工清点少于程序计数，但当时场景较稀疏：计数未调低",
     Code.LEVEL_HELD: "等级保持不变：可见条件不足已 {seconds:.0f} 秒，不能降级",
+    # movement
+    Code.NO_VELOCITIES: "移动情况未知：此处未测得速度",
+    Code.VELOCITIES_PARTLY: "仅测得 {measured_frac:.0%} 人员的移动情况",
+    Code.SPEED_IMPLAUSIBLE: "速度 {speed:.2f} 米/秒，高于该密度下的通常步速 {usual:.2f} 米/秒：密度或速度有误",
     # alarms
     Code.BELOW_LIMITS: "低于所有限值",
     Code.LIMIT_REACHED: "{quantity} {value:.2f}{unit}，限值 {limit:g}{unit}，持续 {delay_s:g} 秒",
@@ -126,6 +130,7 @@ PAGE: dict[str, str] = {
     "operator.help": "您的每项操作都会记录此名称。",
     "unknown": "未知",
     "unit.density": "人/m²",
+    "unit.speed": "米/秒",
     "service": "服务水平 {letter}",
     # modes and notices
     "mode.live": "实时",
@@ -237,6 +242,7 @@ PAGE: dict[str, str] = {
     "col.count": "人数",
     "col.interval": "区间",
     "col.peak": "峰值 人/m²",
+    "col.speed": "速度（米/秒）",
     "col.service": "服务水平（Fruin）",
     "col.occupancy": "容量占比",
     "col.seen": "可见",

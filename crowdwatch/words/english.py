@@ -77,6 +77,13 @@ REASONS: dict[Code, str] = {
         "the count is not lowered"
     ),
     Code.LEVEL_HELD: "the level stays: not seen well enough for {seconds:.0f} s to lower it",
+    # movement
+    Code.NO_VELOCITIES: "movement unknown: no velocities are measured here",
+    Code.VELOCITIES_PARTLY: "movement of {measured_frac:.0%} of the people is measured",
+    Code.SPEED_IMPLAUSIBLE: (
+        "{speed:.2f} m/s is faster than people walk at this density, usual is {usual:.2f} m/s: "
+        "the density or the speed is wrong"
+    ),
     # alarms
     Code.BELOW_LIMITS: "below all limits",
     Code.LIMIT_REACHED: "{quantity} {value:.2f}{unit}, limit {limit:g}{unit} for {delay_s:g} s",
@@ -149,6 +156,7 @@ PAGE: dict[str, str] = {
     "operator.help": "Written beside everything that you do here.",
     "unknown": "UNKNOWN",
     "unit.density": "p/m²",
+    "unit.speed": "m/s",
     "service": "LOS {letter}",
     # modes and notices
     "mode.live": "LIVE",
@@ -265,6 +273,7 @@ PAGE: dict[str, str] = {
     "col.count": "Persons",
     "col.interval": "Interval",
     "col.peak": "Peak p/m²",
+    "col.speed": "Speed (m/s)",
     "col.service": "Level of service (Fruin)",
     "col.occupancy": "Of capacity",
     "col.seen": "Seen",

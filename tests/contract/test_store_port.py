@@ -26,6 +26,7 @@ from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crowdwatch.core.movement import FlowGrid, Precursor, PrecursorKind, ZoneMovement
 from crowdwatch.core.outcomes import (
     Alarm,
     AlarmState,
@@ -200,7 +201,19 @@ def outcome(t_ns: int, *, zones: int = 2, alarm: AlarmState | None = AlarmState.
     alarms = () if alarm is None else (Alarm("crowding", "z0", alarm, Level.ALERT, 5, DARK),)
     health = (CameraHealth("c0", t_ns, Health.OK, 0.1, True), CameraHealth("c1", t_ns, Health.SILENT, INF, False))
     grid = DensityGrid(t_ns, np.array([-3.5, 1e6 / 3]), 0.5, rho, 1.0)
-    return Outcome(t_ns, readings, grid, (alert(f"e{t_ns}", t_ns),), alarms, health)
+    moved = tuple(movement(each.zone_id, t_ns) for each in readings)
+    v = np.array([[[0.5, -1 / 3], [NAN, NAN]]])
+    flow = FlowGrid(t_ns, np.array([1 / 3, -2.0]), 1.0, v, np.array([[0.1, NAN]]), np.array([[7, 0]]),
+                    np.array([[0.4, INF]]))  # fmt: skip
+    return Outcome(t_ns, readings, grid, (alert(f"e{t_ns}", t_ns),), alarms, health, movement=moved, flow=flow)
+
+
+def movement(zone_id: str, t_ns: int) -> ZoneMovement:
+    """Everything but what is unknown, and one sign that is there."""
+    signs = (Precursor(PrecursorKind.STOP_AND_GO, 4.0, 3.0, "cycles", 12.5, 20.0),)
+    reasons = (Reason.of(Code.VELOCITIES_PARTLY, measured_frac=0.4),)
+    numbers = (10.0, 0.1 + 0.2, 0.25, 0.4, -3.0, 0.9, 1 / 3, NAN, 0.5, 0.125, NAN, 0.4)
+    return ZoneMovement(zone_id, t_ns, *numbers, reasons, signs)
 
 
 def rows(url: str) -> dict[str, list[str]]:
@@ -241,6 +254,14 @@ def test_an_outcome_comes_back_as_it_was(store: SqlStore, opened: Callable[[], S
         np.testing.assert_array_equal(grid.rho_p_m2, wrote.grid.rho_p_m2.astype(np.float32).astype(np.float64))
         np.testing.assert_array_equal(grid.origin_m, wrote.grid.origin_m)
         assert (grid.t_ns, grid.cell_m, grid.bandwidth_m) == (7 * SECOND, 0.5, 1.0)
+        assert repr(reader.movement("r")) == repr(sorted(wrote.movement, key=lambda each: each.zone_id))
+        flow = reader.flow_grid("r", 8 * SECOND)
+        assert flow is not None
+        assert wrote.flow is not None
+        np.testing.assert_array_equal(flow.v_m_s, wrote.flow.v_m_s.astype(np.float32).astype(np.float64))
+        np.testing.assert_array_equal(flow.n, wrote.flow.n)
+        np.testing.assert_array_equal(flow.origin_m, wrote.flow.origin_m)
+        assert (reader.flow_grid("r", 6 * SECOND), reader.movement("r", from_ns=8 * SECOND)) == (None, [])
 
 
 def test_numpy_scalars_are_numbers(store: SqlStore) -> None:
@@ -686,7 +707,7 @@ def test_equal_reasons_are_equal_texts(store: SqlStore, url: str) -> None:
 
 
 def test_no_column_can_hold_a_picture(store: SqlStore, url: str) -> None:
-    """Only the grid's densities are binary, and they are held against the grid's shape when they are read."""
+    """Only the grids' densities and velocities are binary, and they are held against the grid's shape when read."""
     inspector = sa.inspect(raw(url))
     binary, seen = [], set()
     for table in inspector.get_table_names():
@@ -694,7 +715,7 @@ def test_no_column_can_hold_a_picture(store: SqlStore, url: str) -> None:
             seen.add(type(column["type"]).__name__)
             if isinstance(column["type"], (sa.LargeBinary, sa.types._Binary)):
                 binary.append((table, column["name"]))
-    assert binary == [("grids", "rho_zlib_f4")]
+    assert sorted(binary) == [("flow_grids", "flow_zlib_f4"), ("grids", "rho_zlib_f4")]
     plain = {
         "BIGINT",
         "BLOB",

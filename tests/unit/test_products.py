@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from scenes import T0, S, every_second, fold, ladder, square, started
 
+from crowdwatch.core.movement import FlowGrid, Precursor, PrecursorKind, ZoneMovement
 from crowdwatch.core.outcomes import DensityGrid
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Mode, Run
@@ -67,6 +68,24 @@ def test_minutes_are_means_over_the_known_time(made):
     assert table["known_s"].to_pylist() == [[60.0, 15.0], [60.0, 0.0]]
     place = json.loads(table.schema.metadata[b"crowdwatch_grid"])
     assert (place["west_m"], place["south_m"], place["crs"]) == (500_010.0, 4_000_020.0, "EPSG:32630")
+
+
+def test_velocities_and_movement_have_files_of_their_own(tmp_path):
+    products = Products(tmp_path, SITE, run_of(0, 120), (500_000.0, 4_000_000.0))
+    sign = Precursor(PrecursorKind.COUNTER_FLOW, 0.4, 0.2, "share", 7.0)
+    for number, outcome in enumerate(ticks()):
+        v = np.array([[[0.5, NAN], [NAN, NAN]]])
+        flow = FlowGrid(outcome.t_ns, np.array([10.0, 20.0]), 1.0, v, np.full((1, 2), 0.1), np.array([[3, 0]]),
+                        np.zeros((1, 2)))  # fmt: skip
+        moved = ZoneMovement("hall", outcome.t_ns, 10.0, 0.5, 0.4, 0.6, *[NAN] * 8, (), (sign,))
+        products.add(replace(outcome, movement=(moved,), flow=flow if number % 5 == 0 else None))
+    products.close()
+    table = pq.read_table(tmp_path / "flow.parquet")
+    assert (len(table), table["west_m"][0].as_py(), table["v_east_m_s"][0].as_py()[0]) == (24, 500_010.0, 0.5)
+    with (tmp_path / "movement.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 120
+    assert (rows[0]["speed_m_s"], rows[0]["inflow_p_s"], rows[0]["signs"]) == ("0.5", "", '{"counter_flow": 7.0}')
 
 
 def test_maps_of_the_whole(made):

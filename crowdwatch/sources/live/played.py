@@ -89,8 +89,8 @@ def _wait(clock: EventClock, until_ns: int, beat: Callable[[], None]) -> None:
 def _shifted(item: FramePair | CameraFault, by_ns: int) -> FramePair | CameraFault:
     if isinstance(item, CameraFault):
         return replace(item, t_ns=item.t_ns + by_ns)
-    before = None if item.previous is None else _at(item.previous, by_ns)
-    return FramePair(before, _at(item.current, by_ns))
+    before, earlier = (None if each is None else _at(each, by_ns) for each in (item.previous, item.earlier))
+    return FramePair(before, _at(item.current, by_ns), earlier=earlier)
 
 
 def _at(frame: Frame, by_ns: int) -> Frame:

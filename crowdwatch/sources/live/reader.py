@@ -157,8 +157,9 @@ class _Reader:
                 stamp = item.current.stamp
                 if due(last_ns, stamp.t_ns, self.thinning.sample_hz):
                     before = None
-                    if item.previous is not None:
-                        before = _numbered(item.previous.stamp, number), item.previous.image_bgr
+                    shown = item.earlier or item.previous  # as of a stream, where they lie 0.1 to 0.4 s apart
+                    if shown is not None:
+                        before = _numbered(shown.stamp, number), shown.image_bgr
                     self.hand_over(before, _numbered(stamp, number + 1), item.current.image_bgr)
                 last_ns, number = stamp.t_ns, number + 2
                 self.shown()

@@ -9,13 +9,10 @@ from fractions import Fraction
 from av.video.frame import VideoFrame
 
 from crowdwatch.core.records import Stamp
+from crowdwatch.observation.flow import BEST_S, FARTHEST_S, NEAREST_S
 from crowdwatch.observation.schedule import NS, due
 
 __all__ = ["Thinning"]
-
-NEAREST_S, FARTHEST_S = 0.1, 0.4
-"""How far before the current picture the other one of a pair lies, where the frame rate allows it: nearer people have
-hardly moved, farther they cannot be found again."""
 
 KEPT_S = 0.05
 """Of pictures closer than this one is kept to choose from: ten at most, whatever the frame rate."""
@@ -60,5 +57,6 @@ class Thinning:
         return pair
 
     def _before(self, t_ns: int) -> Shown | None:
-        far = [shown for shown in self._recent if NEAREST_S <= (t_ns - shown[0].t_ns) / NS <= FARTHEST_S]
-        return far[-1] if far else self._last
+        ages = [((t_ns - shown[0].t_ns) / NS, shown) for shown in self._recent]
+        far = [(abs(age_s - BEST_S), shown) for age_s, shown in ages if NEAREST_S <= age_s <= FARTHEST_S]
+        return min(far, key=lambda each: each[0])[1] if far else self._last

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 GATE = (
     "window_s", "ingress_p_min", "ingress_low", "ingress_high", "egress_p_min", "egress_low", "egress_high",
