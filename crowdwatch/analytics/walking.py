@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from crowdwatch.core.dispatch import UnitKind, UnitNow, UnitState
@@ -55,12 +55,12 @@ class Walker:
         y = south + (np.arange(rows) + 0.5) * self._cell_m
         self._x, self._y = np.meshgrid(x, y)
         shapely.prepare(area)
-        self._free: NDArray[np.bool_] = shapely.contains_xy(area, self._x, self._y)
+        self._free: NDArray[np.bool_] = np.asarray(shapely.contains_xy(area, self._x, self._y))
         self._number = np.full(self._free.shape, -1)
         self._number[self._free] = np.arange(int(self._free.sum()))
         self._graph = self._steps()
 
-    def _steps(self) -> coo_matrix:
+    def _steps(self) -> csr_matrix:
         ends: list[tuple[NDArray[np.int64], NDArray[np.int64], float]] = []
         for down, right in STEPS:
             here, there = self._pair(self._free, down, right)

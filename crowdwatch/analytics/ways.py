@@ -79,7 +79,7 @@ def _sides(gate: Gate, pieces: list[shapely.Geometry]) -> tuple[int, int]:
     found = []
     for side in (left, -left):
         point = shapely.Point(middle + PROBE_M * side)
-        found.append(next((n for n, piece in enumerate(pieces) if piece.contains(point)), OFF_SITE))
+        found.append(next((n for n, piece in enumerate(pieces) if shapely.contains(piece, point)), OFF_SITE))
     return found[0], found[1]
 
 

@@ -83,7 +83,7 @@ def ask(store: Store, command: Command, within_s: float) -> tuple[int, tuple[Rea
 
 def _order(
     kind: CommandKind, unit: str, run: str | None, actor: str, role: str, within_s: float, runs: RunsPath,
-    url: str | None, **more: str,
+    url: str | None, *, zone_id: str = "", alarm: str = "", text: str = "",
 ) -> None:  # fmt: skip
     """Ask one thing of a unit, and say what became of it."""
     from crowdwatch.core.runs import Command
@@ -94,7 +94,15 @@ def _order(
         if unit not in known:
             raise ConfigError(f"unit {unit!r}: the event has none. Units: {', '.join(known) or 'none'}.")
         command = Command(
-            chosen.run_id, kind, actor or getpass.getuser(), time.time_ns(), subject=unit, role=role, **more
+            chosen.run_id,
+            kind,
+            actor or getpass.getuser(),
+            time.time_ns(),
+            zone_id,
+            alarm,
+            subject=unit,
+            role=role,
+            text=text,
         )
         command_id, refused = ask(store, command, within_s)
         done, give_up_s = None, time.monotonic() + within_s

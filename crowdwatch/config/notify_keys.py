@@ -64,7 +64,7 @@ class TargetFile(Model):
     secret_file: Plain | None = None
     key: Secret | None = None
     languages: Annotated[list[Literal["en", "zh"]], Field(min_length=1, max_length=2)] = Field(
-        default_factory=lambda: ["en"]
+        default_factory=lambda: list[Literal["en", "zh"]](["en"])
     )
     role: Role | None = None
     level: Step = "alert"

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import notices
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crowdwatch.core.movement import FlowGrid, Precursor, PrecursorKind, ZoneMovement
+from crowdwatch.core.notices import NotificationState
 from crowdwatch.core.outcomes import (
     Alarm,
     AlarmState,
@@ -45,7 +47,9 @@ from crowdwatch.core.runs import Audit, Command, CommandKind, Lease, Mode, Run, 
 from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.outbox import Outbox
 from crowdwatch.errors import AuditRefused, RunNotFound, StoreBusy, StoreError, StoreUnavailable
+from crowdwatch.notify.courier import notification_of
 from crowdwatch.store.migrate import _config
+from crowdwatch.store.outgoing import SqlOutgoing
 from crowdwatch.store.sql import SqlStore
 from crowdwatch.store.tables import METADATA, VERSION_TABLE
 
@@ -877,3 +881,34 @@ def test_a_killed_engine_leaves_whole_ticks_and_resumes(url: str, opened: Callab
     assert end(resumed) == 0
     assert len(store.readings("r")) == (ticks + 5) * 8
     assert len(store.alerts("r")) == ticks + 5
+
+
+# ------------------------------------------------------------------------------------------------------ notifications
+
+
+def test_notifications_are_kept_once_claimed_by_one_and_settled(store: SqlStore, url: str) -> None:
+    run = replace(notices.LIVE, run_id="told")
+    store.begin(run)
+    events = [notices.alert(0), notices.alert(5, "level_up", Level.CRITICAL)]
+    for each in events:
+        store.write(run.run_id, [notices.outcome(each)])
+    outgoing = SqlOutgoing(url)
+    assert outgoing.unseen(run.run_id, "duty") == events
+    rows = [notification_of(run, notices.target(), each, notices.T0, why="", first=None) for each in events]
+    outgoing.put([rows[0]])
+    outgoing.put(rows)
+    assert outgoing.unseen(run.run_id, "duty") == []
+    assert outgoing.unseen(run.run_id, "other") == events
+    assert outgoing.notifications(run.run_id) == rows
+    assert (outgoing.followed("duty"), outgoing.followed("other")) == (["told"], [])
+    taken = outgoing.claim(rows[0], notices.T0 + SECOND)
+    assert taken is not None
+    assert outgoing.claim(rows[0], notices.T0 + SECOND) is None
+    done = replace(taken, state=NotificationState.SENT, done_wall_ns=notices.T0)
+    outgoing.settle(done)
+    outgoing.settle(replace(done, state=NotificationState.WAITING, why="late"))
+    assert outgoing.notifications(run.run_id, "duty", open_only=True) == [rows[1]]
+    assert outgoing.notifications(run.run_id)[0] == done
+    store.rewind(run.run_id, notices.T0 - 1)
+    assert outgoing.notifications(run.run_id)[0] == done, "what was sent is known, whatever the engine takes back"
+    outgoing.close()

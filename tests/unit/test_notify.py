@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from capvalidator.validate import Validator
@@ -205,6 +206,9 @@ RULES = [
     ({"cleared": False}, "cleared", Level.NORMAL, True, 0, "cleared"),
     ({}, "acknowledged", Level.ALERT, True, 0, "acknowledged"),
     ({"acknowledged": True}, "acknowledged", Level.ALERT, True, 0, ""),
+    ({}, "shelved", Level.ALERT, True, 0, "acknowledged"),
+    ({}, "realarmed", Level.ALERT, True, 0, ""),
+    ({}, "closed", Level.NORMAL, True, 0, ""),
     ({"alarms": ("blindness",)}, "raised", Level.CRITICAL, False, 0, "other_alarm"),
     ({"quiet": (Quiet(1320, 360, Level.CRITICAL),)}, "raised", Level.ALERT, False, 1380, "quiet"),
     ({"quiet": (Quiet(1320, 360, Level.CRITICAL),)}, "raised", Level.CRITICAL, False, 1380, ""),
@@ -216,6 +220,14 @@ RULES = [
 @pytest.mark.parametrize(("more", "transition", "level", "told", "minute", "why"), RULES)
 def test_who_is_told_of_what(more, transition, level, told, minute, why):
     assert rules.why_not(target(**more), alert(0, transition, level), told=told, minute=minute) == why
+
+
+def test_a_shelved_alarm_tells_nobody_of_its_level_and_all_who_heard_of_its_end():
+    aside = SimpleNamespace(value="shelved")
+    for transition, level, why in (("level_up", Level.ALERT, rules.ASIDE), ("cleared", Level.NORMAL, "")):
+        event = alert(0, transition, level)
+        object.__setattr__(event, "to_state", aside)
+        assert rules.why_not(target(), event, told=True, minute=0) == why
 
 
 def test_what_is_suppressed_is_kept_with_its_reason_and_a_higher_level_is_told(store, outgoing):
