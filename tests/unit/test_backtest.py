@@ -63,7 +63,12 @@ def test_what_appears_vanishes_and_comes_at_another_time():
 
 def test_incidents_are_raised_by_their_level_zone_and_time():
     labels = [incident("one", 100, 200, harm=190), incident("two", 1000, 1100, alarms=["blindness"])]
-    early = [alert(50, Level.ALERT), alert(120, Level.WATCH), alert(150, Level.ALERT, transition="level_up")]
+    early = [
+        alert(50, Level.ALERT),
+        alert(60, Level.NORMAL, transition="cleared"),
+        alert(120, Level.WATCH),
+        alert(150, Level.ALERT, transition="level_up"),
+    ]
     found = score(labels, [*early, alert(1050, Level.ALERT)], 1.0, 2)
     one, two = found.incidents
     assert (one.raised, one.delay_s, one.lead_s, one.first_word_s) == (True, 50.0, 40.0, 70.0)
@@ -71,6 +76,12 @@ def test_incidents_are_raised_by_their_level_zone_and_time():
     assert (found.recall, found.lead_time_s) == (0.5, 40.0)
     assert len(found.false_ids) == 1, "what was raised before anything happened"
     assert found.false_per_camera_hour == 0.5
+
+
+def test_an_alert_that_stands_when_an_incident_begins_is_there():
+    stands = [alert(50, Level.ALERT), alert(300, Level.NORMAL, transition="cleared")]
+    one, later = score([incident("one", 100, 200), incident("later", 400, 500)], stands, 1.0, 1).incidents
+    assert (one.raised, one.delay_s, later.raised) == (True, 0.0, False)
 
 
 def test_what_should_raise_nothing_is_said_when_it_does():

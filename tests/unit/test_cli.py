@@ -28,6 +28,7 @@ PETS = example("pets2009")
 SPAN = ["--to", "0:00:40"]  # far enough for the first alarms, so that equal digests say something
 COMMANDS = [[], ["doctor"], ["check"], ["calibrate"], ["replay"], ["ui"], ["demo"], ["samples"], ["samples", "fetch"]]
 COMMANDS += [["audit"], ["audit", "add"], ["audit", "report"]]
+COMMANDS += [["alerts"], ["alerts", "list"], ["backtest"], ["night"], ["runs"]]
 
 
 @pytest.fixture

@@ -1,21 +1,22 @@
 """Alerts against labelled incidents: which were raised, how long before harm, and what was raised where nothing was.
 
-An incident counts as **raised** when an alarm that it asks for is raised, or rises, to its least level in one of its
-zones between its beginning and its end. **Lead time** is from that alert to the harm; **delay** from the incident's
-beginning to it. An alert is **false** when no incident explains it: none that expects one has its zone among ``zones``
-and ``near`` between its beginning and :data:`AFTER_S` after its end.
+An incident counts as **raised** when an alarm that it asks for is at its least level in one of its zones between its
+beginning and its end; one that stands when it begins is there from its beginning. **Lead time** is from that alert to
+the harm; **delay** from the incident's beginning to it. An alert is **false** when no incident explains it: none that
+expects one has its zone among ``zones`` and ``near`` between its beginning and :data:`AFTER_S` after its end.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from crowdwatch.config import IncidentFile
 from crowdwatch.core.outcomes import AlertEvent, Level
 from crowdwatch.drivers.backtest.alarm_load import announces
+from crowdwatch.drivers.backtest.differences import Spell, spells
 
 __all__ = ["AFTER_S", "IncidentScore", "Score", "quiet_alarms", "quiet_hours", "score"]
 
@@ -34,7 +35,7 @@ class IncidentScore:
         incident_id, kind, expects: of the label.
         raised: whether an alert was; of one that expects none, whether a false one was.
         first_ns: the alert; None without one.
-        alarm, zone_id, level: of that alert; empty and UNKNOWN without one.
+        alarm, zone_id, level: of that alert, the level that it had to reach; empty and UNKNOWN without one.
         delay_s: from the beginning to it; NaN without one.
         lead_s: from it to the harm, below 0 where it came after; NaN where there is no harm or no alert.
         first_word_s: from the first alert of any level, in its zones, to the harm; NaN likewise.
@@ -115,7 +116,7 @@ def score(
     """
     asked = [alert for alert in alerts if announces(alert)]
     false = tuple(alert for alert in asked if not any(_explains(each, alert) for each in incidents))
-    found = tuple(_one(each, incidents, asked) for each in incidents)
+    found = tuple(_one(each, incidents, alerts) for each in incidents)
     actionable = sum(alert.level >= Level.ALERT for alert in false)
     return Score(found, tuple(alert.event_id for alert in false), actionable, hours, cameras)
 
@@ -148,24 +149,43 @@ def quiet_alarms(incidents: Sequence[IncidentFile], alerts: Sequence[AlertEvent]
     return sum(not any(begin <= alert.t_ns <= end for begin, end in spans) for alert in asked)
 
 
-def _one(incident: IncidentFile, incidents: Sequence[IncidentFile], asked: Sequence[AlertEvent]) -> IncidentScore:
-    here = [alert for alert in asked if alert.zone_id in incident.zones and _within(incident, alert, 0.0)]
-    fitting = [alert for alert in here if _asked_for(incident, alert)]
+def _one(incident: IncidentFile, incidents: Sequence[IncidentFile], alerts: Sequence[AlertEvent]) -> IncidentScore:
+    here = [each for each in alerts if each.zone_id in incident.zones and _asked_for(incident, each)]
+    least = Level[incident.least_level.upper()]
     if incident.expects == "none":
         others = [each for each in incidents if each.expects == "alert"]
-        fitting = [alert for alert in fitting if not any(_explains(each, alert) for each in others)]
-    least = Level[incident.least_level.upper()]
-    first = next((alert for alert in fitting if alert.level >= least), None)
+        begun = [alert for alert in here if announces(alert, least) and _within(incident, alert, 0.0)]
+        first = next((alert for alert in begun if not any(_explains(each, alert) for each in others)), None)
+        found = None if first is None else Spell(first.zone_id, first.alarm, first.level, first.t_ns, None)
+        word_ns = None
+    else:
+        found, word_ns = _reached(incident, here, least), _from_ns(_reached(incident, here, Level.WATCH))
     common = (incident.id, incident.kind, incident.expects)
-    if first is None:
+    if found is None:
         return IncidentScore(*common, False, None)
-    harm_ns = incident.harm_ns
-    lead_s = math.nan if harm_ns is None else (harm_ns - first.t_ns) / NS
-    word_s = math.nan if harm_ns is None else (harm_ns - fitting[0].t_ns) / NS
-    delay_s = (first.t_ns - incident.from_ns) / NS
+    harm_ns, delay_s = incident.harm_ns, (found.from_ns - incident.from_ns) / NS
+    lead_s = math.nan if harm_ns is None else (harm_ns - found.from_ns) / NS
+    word_s = math.nan if harm_ns is None or word_ns is None else (harm_ns - word_ns) / NS
     return IncidentScore(
-        *common, True, first.t_ns, first.alarm, first.zone_id, first.level, delay_s, lead_s, word_s
+        *common, True, found.from_ns, found.alarm, found.zone_id, found.level, delay_s, lead_s, word_s
     )  # fmt: skip
+
+
+def _reached(incident: IncidentFile, alerts: Sequence[AlertEvent], least: Level) -> Spell | None:
+    """The first spell at a level while the incident lasts; one that stands when it begins is there from its
+    beginning."""
+    lasts = [
+        replace(spell, from_ns=max(spell.from_ns, incident.from_ns))
+        for spell in spells(alerts)
+        if spell.level == least
+        and spell.from_ns <= incident.to_ns
+        and (spell.to_ns is None or spell.to_ns >= incident.from_ns)
+    ]
+    return min(lasts, key=lambda spell: spell.from_ns, default=None)
+
+
+def _from_ns(spell: Spell | None) -> int | None:
+    return None if spell is None else spell.from_ns
 
 
 def _asked_for(incident: IncidentFile, alert: AlertEvent) -> bool:

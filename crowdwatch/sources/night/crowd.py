@@ -48,7 +48,9 @@ LATTICE_M = 0.5
 """One person at most stands on such a square when nobody presses: people keep apart, chance alone would not."""
 
 MARGIN_M = 0.3
-STREET_EDGE_M = 86.0
+STREET_EDGE_M, MOUTH_M = 86.0, 78.0
+"""Where streets begin, and where people who leave turn into them: they come from three sides."""
+
 STROLLERS_PER_S = 0.25
 MEETING_S = 300.0
 """For so long people come from both sides."""
@@ -208,7 +210,7 @@ class Crowd:
         middles = np.array([(low[0] + high[0]) / 2 for low, high in self._streets])
         nearest = np.abs(self.xy_m[new, 0, None] - middles).argmin(axis=1)
         x = self._in_street(nearest)
-        self.goal_m[new] = np.stack([x, np.full(len(new), STREET_EDGE_M + 1)], axis=1)
+        self.goal_m[new] = np.stack([x, np.full(len(new), MOUTH_M)], axis=1)
         self.next_m[new] = np.stack([x, np.full(len(new), self._north)], axis=1)
         self.leaving[new] = self.moving[new] = True
 

@@ -19,6 +19,9 @@ COUNTER_PEOPLE = (1_700, 2_000)
 """Who meet in a counter-flow, from each side."""
 
 FRONT, EXITS = ("front-west", "front-centre", "front-east"), ("exit-west", "exit-centre", "exit-east")
+SHORE = ("promenade", *FRONT)
+"""What the cameras on the piers look at."""
+
 SIDES = ("west", "east")
 PIERS = ("pier-west", "pier-centre", "pier-east")
 
@@ -108,8 +111,8 @@ def plan_night(seed: int) -> NightPlan:
             _before(side),
             cameras=(f"pier-{side}", f"roof-{side}"),
         ),
-        Incident("flash", kinds.FLASH, MIDNIGHT_S, MIDNIGHT_S + 480, FRONT, ("promenade",), cameras=PIERS),
-        Incident("smoke", kinds.SMOKE, smoke_s, smoke_s + 90, FRONT, ("promenade",), cameras=PIERS),
+        Incident("flash", kinds.FLASH, MIDNIGHT_S, MIDNIGHT_S + 480, SHORE, cameras=PIERS),
+        Incident("smoke", kinds.SMOKE, smoke_s, smoke_s + 90, SHORE, cameras=PIERS),
         Incident("blocked-exit", kinds.BLOCKED_EXIT, blocked_s, blocked_s + 540, (exit_id,), _mouth(exit_id)),
     )
     return NightPlan(seed, people, tuple(sorted(incidents, key=lambda each: each.from_s)))
