@@ -16,6 +16,7 @@ from crowdwatch.commands import (
     batch_command,
     camera_commands,
     live_command,
+    patrol_command,
     pictures_command,
     site_commands,
     watchdog_command,
@@ -65,6 +66,7 @@ app.command("check")(site_commands.check)
 app.command("calibrate")(site_commands.calibrate)
 app.command("watchdog")(watchdog_command.watchdog)
 app.command("pictures")(pictures_command.pictures)
+app.command("patrol")(patrol_command.patrol)
 
 
 def main() -> None:

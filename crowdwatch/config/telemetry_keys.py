@@ -14,13 +14,16 @@ from crowdwatch.config.calibration_keys import LensFile
 from crowdwatch.config.fields import Metres, Number, Plain, Point3M, Positive
 from crowdwatch.config.programs import Model
 
-__all__ = ["GimbalFile", "GroundReferenceFile", "TelemetryFile", "TelemetrySigmas", "check_telemetry"]
+__all__ = ["DroneModel", "GimbalFile", "GroundReferenceFile", "TelemetryFile", "TelemetrySigmas", "check_telemetry"]
 
 
 def _model(value: str) -> str:
     if value not in DRONES:
         raise ValueError(f"unknown model, need one of {', '.join(DRONES)}; or give the lens")
     return value
+
+
+DroneModel = Annotated[Plain, AfterValidator(_model)]
 
 
 class GimbalFile(Model):
@@ -79,7 +82,7 @@ class TelemetryFile(Model):
     """
 
     file: Plain
-    model: Annotated[Plain, AfterValidator(_model)] | None = None
+    model: DroneModel | None = None
     lens: LensFile | None = None
     takeoff_height_m: Metres | None = Field(default=None, json_schema_extra={"source": "level with the site, 2 m off"})
     ground_elevation_m: Metres | None = None
