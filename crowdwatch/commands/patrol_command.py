@@ -57,12 +57,12 @@ def patrol(
     out.print(f"Fresh: {100 * found.fresh_frac:.0f} % of the watched ground; {oldest}.")
     if found.worst_m is not None:
         out.print(f"Most at risk: {found.worst_m[0]:.1f} m east, {found.worst_m[1]:.1f} m north.")
-    for row in rows:
+    for each in found.proposals:
+        pose = each.pose
         out.print(
-            f"{row['drone']}: hover {row['height_m']:g} m above {row['east_m']:g} m east, {row['north_m']:g} m north, "
-            f"heading {row['heading_deg']:g}, gimbal {row['pitch_deg']:g}: sees {row['area_m2']:g} m2 and "
-            f"{100 * float(row['risk_frac']):.0f} % of the risk; {row['flight_s']:g} s to get there, then "
-            f"{row['hover_s']:g} s.",
+            f"{each.drone_id}: hover {pose.up_m:g} m above {pose.east_m:.1f} m east, {pose.north_m:.1f} m north, heading "
+            f"{pose.yaw_deg:.0f}, gimbal {pose.pitch_deg:g}: sees {each.area_m2:.0f} m2 and {100 * each.risk_frac:.0f} % "
+            f"of the risk; {each.flight_s:.0f} s to get there, then {each.hover_s:.0f} s.",
             markup=False,
         )
     if not rows:

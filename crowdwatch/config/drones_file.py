@@ -44,7 +44,7 @@ class DroneFile(Model):
     )
     height_m: Annotated[Positive, Field(ge=10, le=500)]
     model: DroneModel
-    image_size_px: SizePx = [1920, 1080]
+    image_size_px: SizePx = Field(default_factory=lambda: [1920, 1080])
     pitch_deg: Annotated[Number, Field(ge=-90, le=-25)] = -60.0
     max_position_error_m: Positive = Field(default=4.0, json_schema_extra={"source": "telemetry alone is 2 to 3 m off"})
     reserve_s: Positive = Field(default=180.0, json_schema_extra={"source": "to land, and to wait for who lands first"})

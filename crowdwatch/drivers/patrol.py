@@ -65,7 +65,9 @@ def patrol_of(folder: Path, drones: list[FreeDrone], to_ns: int | None = None, f
     reader = LogReader(folder)
     view = view_site(config.to_site(config.from_json(reader.config_json)))
     state, seen = start(view), nothing_seen(view.grid)
-    rho, kept, t_ns = np.full(view.grid.shape, np.nan), [], None
+    rho: FloatArray = np.full(view.grid.shape, np.nan)
+    kept: list[tuple[int, FloatArray]] = []
+    t_ns: int | None = None
     for event in reader.events():
         if isinstance(event, Tick) and to_ns is not None and event.t_ns > to_ns:
             break
