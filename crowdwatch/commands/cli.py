@@ -21,6 +21,7 @@ from crowdwatch.commands import (
     live_command,
     night_command,
     notify_commands,
+    patrol_command,
     pictures_command,
     run_lists,
     setup_commands,
@@ -85,6 +86,7 @@ app.command("watchdog")(watchdog_command.watchdog)
 app.command("pictures")(pictures_command.pictures)
 app.command("schema")(setup_commands.schema)
 app.command("docs")(setup_commands.docs)
+app.command("patrol")(patrol_command.patrol)
 
 
 def main() -> None:

@@ -14,13 +14,16 @@ from crowdwatch.config.calibration_keys import LensFile
 from crowdwatch.config.fields import Metres, Number, Plain, Point3M, Positive
 from crowdwatch.config.programs import Model
 
-__all__ = ["GimbalFile", "GroundReferenceFile", "TelemetryFile", "TelemetrySigmas", "check_telemetry"]
+__all__ = ["DroneModel", "GimbalFile", "GroundReferenceFile", "TelemetryFile", "TelemetrySigmas", "check_telemetry"]
 
 
 def _model(value: str) -> str:
     if value not in DRONES:
         raise ValueError(f"unknown model, need one of {', '.join(DRONES)}; or give the lens")
     return value
+
+
+DroneModel = Annotated[Plain, AfterValidator(_model)]
 
 
 class GimbalFile(Model):
@@ -64,7 +67,7 @@ class TelemetryFile(Model):
     file: Plain
     """Subtitles (`.srt`), a table (`.csv`), packets of MISB ST 0601 (`.klv`, `.bin`) or a film that holds them
     (`.ts`); relative to the event file."""
-    model: Annotated[Plain, AfterValidator(_model)] | None = None
+    model: DroneModel | None = None
     """Of the drone, which gives its lens; exactly one of `model` and `lens`."""
     lens: LensFile | None = None
     """A calibration of its camera, for this size of picture."""

@@ -205,7 +205,7 @@ def _at_left_edge(plane: GroundPlane, people: FloatArray, feet: FloatArray) -> F
 
 
 def _valid(plane: GroundPlane, uv: FloatArray) -> Any:
-    known = np.isfinite(uv).all(axis=1)
+    known = np.asarray(np.isfinite(uv).all(axis=1))
     known[known] = valid_px(plane, uv[known])
     return known
 
@@ -217,7 +217,7 @@ def _on(ring: FloatArray, xy: FloatArray) -> Any:
 def _shown(plane: GroundPlane, people: FloatArray) -> Any:
     """Whom a picture validly shows."""
     uv = to_image(plane, people)
-    inside = (uv >= 0).all(axis=1) & (uv <= [plane.image_hw[1], plane.image_hw[0]]).all(axis=1)
+    inside = np.asarray((uv >= 0).all(axis=1) & (uv <= [plane.image_hw[1], plane.image_hw[0]]).all(axis=1))
     inside[inside] = valid_px(plane, uv[inside])
     return inside
 
@@ -264,6 +264,7 @@ def madras(folder: Path, errors: AerialPose) -> dict[str, Any]:
             site = drawn_site(walkable, zones, {}, ("drone",))
             look = Look("drone", aerial_plane(pose, NONE, HW), _told(pose, errors, rng), people)
             grid = run_fold(site, [[look]]).outcomes[0].grid
+            assert grid is not None, "a tick has a field of density"
             rho = grid.rho_p_m2
             truth = _kernel(people, grid.origin_m, grid.cell_m, rho.shape, grid.bandwidth_m)
             inner = shapely.MultiPoint(people).convex_hull.buffer(1.0)

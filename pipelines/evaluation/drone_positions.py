@@ -65,9 +65,8 @@ def measure() -> Iterator[Measured]:
                 yaw, up = turn + 2 * np.sin(t_s), UP_M + 0.3 * np.sin(t_s / 2)
                 return AerialPose(float(along[0]), float(along[1]), float(up), float(yaw), PITCH_DEG, 0.0, focal)
 
-            error = TelemetryError(
-                *rng.normal(0.0, (POSITION_M, POSITION_M, HEIGHT_M)), rng.normal(0.0, YAW_DEG), rng.normal(0.0, LATE_S)
-            )
+            east, north, up = rng.normal(0.0, (POSITION_M, POSITION_M, HEIGHT_M)).tolist()
+            error = TelemetryError(east, north, up, rng.normal(0.0, YAW_DEG), rng.normal(0.0, LATE_S))
             flight = DrawnFlight(pose, HW, RATE, FRAMES, lambda _, people=people: people)  # type: ignore[misc]
             path = Path(folder) / "film.srt"
             write_srt(path, flight, PLACE, error)

@@ -7,6 +7,7 @@ Perfect models: the scene is drawn, and ``TruthDetector`` and ``TruthCounter`` s
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import shapely
 
 from crowdwatch import config
 from crowdwatch.assets.examples import example
+from crowdwatch.commands.patrol_command import patrol
 from crowdwatch.core.outcomes import Level, Quality
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Observation
@@ -198,3 +200,20 @@ def test_a_log_is_not_read_with_planes_of_another_head_height(whole, event, tmp_
     fixed = [event.cameras[0], event.cameras[0].model_copy(update={"id": "drone"})]
     with pytest.raises(ConfigError, match="camera 'drone' has another calibration"):
         replay_log(Path(summary.run.folder), options(tmp_path, event), event.model_copy(update={"cameras": fixed}))
+
+
+def test_a_patrol_is_proposed_from_the_log(whole, tmp_path, capsys):
+    """The drone has left, and only it saw the east side: there the risk is, and there the next one should look."""
+    _, summary = whole
+    path = tmp_path / "drones.yaml"
+    path.write_text(
+        "drones:\n  - {id: dock-1, at_m: [0, -30], flight_s: 900, height_m: 30, model: mavic-3}\n", encoding="utf-8"
+    )
+    patrol(Path(summary.run.folder), path, 10.0, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert 0.3 < found["fresh_frac"] < 0.95
+    assert found["oldest_s"] > 5  # it turned away before it had left
+    (proposal,) = found["proposals"]
+    assert proposal["drone"] == "dock-1"
+    assert proposal["risk_frac"] > 0.5
+    assert 13 < found["worst_m"][0] < 23
