@@ -98,9 +98,16 @@ class Moving:
         if share < 0.5:
             return np.full(2, np.nan)
         into = v[known] @ line.inward
-        into[np.abs(into) <= Z * np.nan_to_num(sigma[known])] = 0.0  # no flow where none is measured
         per_s = people[known] * into / line.depth_m / share
-        return np.array([per_s[per_s > 0].sum(), -per_s[per_s < 0].sum()])
+        off = people[known] * np.nan_to_num(sigma[known]) / line.depth_m / share
+        clear = np.abs(per_s) > Z * off
+        # those who hardly move go where all of them together go, if they go anywhere
+        rest = float(per_s[~clear].sum())
+        patches = max(1.0, len(here) * self._view.grid.cell_m**2 / NEAR_SAMPLE_M**2 / np.pi)
+        if abs(rest) <= Z * float(off[~clear].sum()) / np.sqrt(patches):
+            rest = 0.0
+        ways = per_s[clear]
+        return np.array([ways[ways > 0].sum() + max(rest, 0.0), -ways[ways < 0].sum() + max(-rest, 0.0)])
 
     def queue(self, line: GateLine, mass: FloatArray) -> float:
         """People who wait in front of a gate; NaN where nobody knows how they move."""
