@@ -99,9 +99,9 @@ def movement_command(
 
 
 def pets_figures(folder: Path, recall: float = RECALL, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
-    """``crossings_frac``: the crossings that were found one by one, at the right gate, in the right direction and within
-    :data:`WITHIN_S`, as a share of the true or of the found ones, whichever are more. ``crossings_off_frac``: the
-    differences of found and true numbers of every gate and direction, added up, as a share of the true ones; who is
+    """``crossings_frac``: the crossings that were found one by one, at the right gate, in the right direction and
+    within :data:`WITHIN_S`, as a share of the true or of the found ones, whichever are more. ``crossings_off_frac``:
+    the differences of found and true numbers of every gate and direction, added up, as a share of the true ones; who is
     counted at the wrong one is off twice. Also the error of speeds."""
     site, seen, paths = _recording(folder)
     lines = gate_ground(view_site(site)).gates
