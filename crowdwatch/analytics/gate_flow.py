@@ -89,9 +89,9 @@ class Moving:
         self._xy_m = np.concatenate(nobody + [tracks.xy_m[those] for tracks, those in sure])
         self._v_m_s = np.concatenate(nobody + [tracks.v_m_s[those] for tracks, those in sure])
 
-    def flow(self, line: GateLine, mass: FloatArray) -> FloatArray:
+    def flow(self, line: GateLine, mass: FloatArray, weights: FloatArray) -> FloatArray:
         """(2,) crossings in and out per second by density and velocity; NaN where most velocities are unknown."""
-        people = mass.ravel()[line.band] * line.band_share
+        people = mass.ravel()[line.band] * line.band_share * weights[line.piece]
         here = np.flatnonzero(people > 0)
         if not len(here):
             return np.zeros(2)

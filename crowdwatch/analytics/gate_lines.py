@@ -48,6 +48,7 @@ class GateLine:
             the site's ground does not reach.
         band, queue: (B,) cells, row by row, on which flow is measured, and on which a queue stands.
         band_share, queue_share: (B,) of what stands in each of these cells.
+        piece: (B,) the piece of the line that each cell of the band is nearest to.
         depth_m: how long the way through the band is: less than twice :data:`BAND_M` where the walkable ground ends.
     """
 
@@ -62,6 +63,7 @@ class GateLine:
     band: IntArray
     band_share: FloatArray
     depth_m: float
+    piece: IntArray
     queue: IntArray
     queue_share: FloatArray
 
@@ -124,7 +126,10 @@ def _line(view: SiteView, gate: Gate) -> GateLine:
             start + behind_m * inward,
         ]
         band = shapely.Polygon(corners)
-        area, whole = cells_of(view.grid, band.intersection(view.walkable.area)), cells_of(view.grid, band)
+        north, east = view.grid.origin_m[1], view.grid.origin_m[0]
+        height_m, width_m = (n * view.grid.cell_m for n in view.grid.shape)
+        on_grid = band.intersection(shapely.box(east, north, east + width_m, north + height_m))
+        area, whole = cells_of(view.grid, on_grid.intersection(view.walkable.area)), cells_of(view.grid, on_grid)
         row, col = np.nonzero(area.share > 0)
         # people in a cell that a wall cuts stand on its walkable part
         walkable = moved(view.walkable.share, view.walkable.window, area.window)[row, col]
@@ -138,8 +143,18 @@ def _line(view: SiteView, gate: Gate) -> GateLine:
     return GateLine(
         gate, np.asarray(start), along, inward, length_m, places,
         np.stack([cell for cell, _ in found]), np.stack([bit for _, bit in found]),
-        band, band_share, _depth_m(view, start, end, inward), queue, queue_share,
+        band, band_share, _depth_m(view, start, end, inward), _pieces(view, band, start, along, places), queue,
+        queue_share,
     )  # fmt: skip
+
+
+def _pieces(view: SiteView, band: IntArray, start: FloatArray, along: FloatArray, places: FloatArray) -> IntArray:
+    """(B,) the piece of the line that is nearest to each cell of the band."""
+    row, col = np.divmod(band, view.grid.shape[1])
+    centres = view.grid.origin_m + (np.stack([col, row], axis=1) + 0.5) * view.grid.cell_m
+    s = (centres - start) @ along
+    nearest: IntArray = np.abs(s[:, None] - places[None]).argmin(axis=1)
+    return nearest
 
 
 def _depth_m(view: SiteView, start: FloatArray, end: FloatArray, inward: FloatArray) -> float:
