@@ -31,6 +31,7 @@ from crowdwatch.core.records import (
     FloatArray,
     GroundMass,
     Observation,
+    ObservationId,
     Positions,
     Stamp,
     Tick,
@@ -145,7 +146,8 @@ def simulate(lab: Experiment, seed: int = 0, seconds: int | None = None) -> Iter
     step = round(lab.rate_hz / STEPS_HZ)
     first, last = int(lab.rows[:, 1].min()), int(lab.rows[:, 1].max())
     by_frame = {int(f): lab.rows[lab.rows[:, 1] == f] for f in range(first, last + 1)}
-    named, second, speeds = [], 0, np.full(2, np.nan)
+    named: list[ObservationId] = []
+    second, speeds = 0, np.full(2, np.nan)
     for frame in range(first, last + 1 + round(2 * lab.rate_hz), step):
         t_ns = round((frame - first) / lab.rate_hz * NS)
         if t_ns >= (second + 1) * NS:

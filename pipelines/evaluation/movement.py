@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from defusedxml import ElementTree
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
@@ -157,7 +158,7 @@ def _paths(path: Path, site: Site) -> dict[int, tuple[FloatArray, FloatArray]]:
     return {who: (np.array(each)[:, 0], to_ground(plane, np.array(each)[:, 1:])) for who, each in rows.items()}
 
 
-def _found(site: Site, seen: Sequence[Observation]) -> tuple[list[Crossed], list[FloatArray]]:
+def _found(site: Site, seen: Sequence[Observation]) -> tuple[list[Crossed], list[NDArray[np.bool_]]]:
     """What the fold counts, a tick a second; and per gate, which of its pieces are watched."""
     state, found = start(view_site(site)), []
     before = np.zeros((len(site.gates), 2))
@@ -179,7 +180,7 @@ def _found(site: Site, seen: Sequence[Observation]) -> tuple[list[Crossed], list
 def _true(
     paths: dict[int, tuple[FloatArray, FloatArray]],
     lines: Sequence[GateLine],
-    watched: Sequence[FloatArray],
+    watched: Sequence[NDArray[np.bool_]],
     times_s: Sequence[float],
 ) -> list[Crossed]:
     """Crossings of annotated paths, by the rule of :mod:`crowdwatch.analytics.crossings`."""

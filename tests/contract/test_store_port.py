@@ -26,6 +26,7 @@ from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crowdwatch.core.movement import GateReading, SiteOccupancy
 from crowdwatch.core.outcomes import (
     Alarm,
     AlarmState,
@@ -856,3 +857,19 @@ def test_a_killed_engine_leaves_whole_ticks_and_resumes(url: str, opened: Callab
     assert end(resumed) == 0
     assert len(store.readings("r")) == (ticks + 5) * 8
     assert len(store.alerts("r")) == ticks + 5
+
+
+def test_gates_and_the_whole_site_come_back_as_they_were(store: SqlStore) -> None:
+    gate = GateReading(
+        "north", SECOND, 60.0, 12.5, 9.0, INF, NAN, NAN, NAN, 34.0, 0.5, 0.1 + 0.2, NAN, 0.75, Quality.DEGRADED,
+        (Reason.of(Code.GATE_PARTLY_SEEN, visible_frac=0.75),),
+    )  # fmt: skip
+    site = SiteOccupancy(SECOND, 1234.5, 1000.0, 1500.0, 12.0, INF, (Reason.of(Code.GATE_UNCOUNTED, gate_id="south"),))
+    for _ in range(2):  # a tick written twice is written once
+        store.write("r", [Outcome(SECOND, (), None, (), (), (), gates=(gate,), occupancy=site)])
+    assert repr(store.gate_readings("r", gate_id="north", from_ns=0, to_ns=SECOND)) == repr([gate])
+    assert repr(store.occupancy("r")) == repr([site])
+    assert store.gate_readings("r", gate_id="south") == []
+    store.rewind("r", 0)
+    assert store.gate_readings("r") == []
+    assert store.occupancy("r") == []
