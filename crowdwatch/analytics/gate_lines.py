@@ -10,10 +10,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView
+from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, inverse
 from crowdwatch.core.records import FloatArray
 from crowdwatch.core.site import Gate
-from crowdwatch.ground import IntArray, Masks, cells_of, parts_at
+from crowdwatch.ground import IntArray, Masks, cells_of, moved, parts_at
 
 __all__ = ["BAND_M", "REACH_M", "GateGround", "GateLine", "Watch", "gate_ground", "near", "watch_of"]
 
@@ -47,7 +47,8 @@ class GateLine:
         cells, bits: (3, K) cell and part, of the site's grid, of each piece: before it, on it, behind it; cell -1 where
             the site's ground does not reach.
         band, queue: (B,) cells, row by row, on which flow is measured, and on which a queue stands.
-        band_share, queue_share: (B,) of each of these cells.
+        band_share, queue_share: (B,) of what stands in each of these cells.
+        piece: (B,) the piece of the line that each cell of the band is nearest to.
         depth_m: how long the way through the band is: less than twice :data:`BAND_M` where the walkable ground ends.
     """
 
@@ -62,6 +63,7 @@ class GateLine:
     band: IntArray
     band_share: FloatArray
     depth_m: float
+    piece: IntArray
     queue: IntArray
     queue_share: FloatArray
 
@@ -123,9 +125,17 @@ def _line(view: SiteView, gate: Gate) -> GateLine:
             end + behind_m * inward,
             start + behind_m * inward,
         ]
-        area = cells_of(view.grid, shapely.Polygon(corners).intersection(view.walkable.area))
+        band = shapely.Polygon(corners)
+        north, east = view.grid.origin_m[1], view.grid.origin_m[0]
+        height_m, width_m = (n * view.grid.cell_m for n in view.grid.shape)
+        on_grid = band.intersection(shapely.box(east, north, east + width_m, north + height_m))
+        area, whole = cells_of(view.grid, on_grid.intersection(view.walkable.area)), cells_of(view.grid, on_grid)
         row, col = np.nonzero(area.share > 0)
-        share = area.share[row, col]
+        # people in a cell that a wall cuts stand on its walkable part
+        walkable = moved(view.walkable.share, view.walkable.window, area.window)[row, col]
+        # and walk through what the wall takes of the way
+        way = moved(whole.share, whole.window, area.window)[row, col]
+        share = np.minimum(np.maximum(area.share[row, col] * inverse(walkable), way), 1.0)
         return (row + area.window.row) * view.grid.shape[1] + col + area.window.col, share
 
     band, band_share = ground(BAND_M, BAND_M)
@@ -133,17 +143,26 @@ def _line(view: SiteView, gate: Gate) -> GateLine:
     return GateLine(
         gate, np.asarray(start), along, inward, length_m, places,
         np.stack([cell for cell, _ in found]), np.stack([bit for _, bit in found]),
-        band, band_share, _depth_m(view, start, end, inward), queue, queue_share,
+        band, band_share, _depth_m(view, start, end, inward), _pieces(view, band, start, along, places), queue,
+        queue_share,
     )  # fmt: skip
 
 
+def _pieces(view: SiteView, band: IntArray, start: FloatArray, along: FloatArray, places: FloatArray) -> IntArray:
+    """(B,) the piece of the line that is nearest to each cell of the band."""
+    row, col = np.divmod(band, view.grid.shape[1])
+    centres = view.grid.origin_m + (np.stack([col, row], axis=1) + 0.5) * view.grid.cell_m
+    s = (centres - start) @ along
+    nearest: IntArray = np.abs(s[:, None] - places[None]).argmin(axis=1)
+    return nearest
+
+
 def _depth_m(view: SiteView, start: FloatArray, end: FloatArray, inward: FloatArray) -> float:
-    """How far one walks through the band on walkable ground, where the gate is open."""
+    """How far one walks through the band on walkable ground: where it is narrow people walk through too."""
     steps = (np.arange(20) + 0.5) * 2 * BAND_M / 20 - BAND_M
     lines = shapely.linestrings([[start + d * inward, end + d * inward] for d in steps])
     open_m = shapely.length(shapely.intersection(lines, view.walkable.area))
-    widest = float(np.max(open_m))
-    return float(np.minimum(open_m / widest, 1.0).sum()) * 2 * BAND_M / 20 if widest > 0 else 2 * BAND_M
+    return float((open_m > 0).mean()) * 2 * BAND_M or 2 * BAND_M
 
 
 def near(ground: GateGround, xy_m: FloatArray) -> NDArray[np.bool_]:

@@ -1,9 +1,9 @@
 """Crossings of gates, in and out: by tracks where people stand apart, by density times velocity where they do not.
 
-With the hand-over's weight w (:mod:`crowdwatch.analytics.handover`) a person who crosses where w holds counts 1 - w,
-and the density map m = w M counts
+With the hand-over's weight w (:mod:`crowdwatch.analytics.handover`) at a piece of the line, a person who crosses there
+counts 1 - w, and the density map m around it counts
 
-    dN = dt sum over cells of m max(+-v n, 0) / D,
+    dN = w dt sum over cells of m max(+-v n, 0) / D,
 
 v the velocity of the crowd, n the way of ingress, over the band of :data:`~crowdwatch.analytics.gate_lines.BAND_M`
 before and behind the line, D the length of the way through it. Whoever walks through the band adds 1 to it in total,
@@ -147,13 +147,15 @@ def step_gates(
     hits, waiting, counted = _once(memory, watches, ground, events, t_ns)
     span_s = 0.0 if memory.t_ns is None else (t_ns - memory.t_ns) / 1e9
     crossings = np.zeros((len(ground), 4))
-    for camera_id, hit in hits:
-        share = 1.0 - _weight(view, assignment, ground.gates[hit.gate], camera_id, hit.place_m)
-        crossings[hit.gate, 0 if hit.inward else 1] += share
+    weights = [_weights(view, assignment, line, watch) for line, watch in zip(ground.gates, watches, strict=True)]
+    for _, hit in hits:
+        at = int(np.abs(ground.gates[hit.gate].places - hit.place_m).argmin())
+        crossings[hit.gate, 0 if hit.inward else 1] += 1.0 - weights[hit.gate][at]
     samples = _samples(memory, assignment, included, t_ns)
     moving = Moving(view, assignment, cameras, velocity or _sampled(samples))
+    everybody = _mass(view, assignment)
     for number, line in enumerate(ground.gates):
-        crossings[number, 2:] = moving.flow(line, mass) * span_s
+        crossings[number, 2:] = moving.flow(line, everybody, weights[number]) * span_s
         if watches[number].watched_frac < BLIND_BELOW_FRAC or not 0 < span_s <= GAP_S:
             crossings[number] = np.nan
     oldest_ns = t_ns - round(GATE_WINDOW_S * 1e9)
@@ -224,10 +226,12 @@ def _follow(
 def _samples(
     memory: GateMemory, assignment: Assignment, included: Sequence[Observation], t_ns: int
 ) -> dict[str, tuple[int, FlowSamples]]:
-    """The newest velocities near gates of every healthy camera, as long as they stand for what is there."""
+    """The newest velocities near gates of every healthy camera, as long as they stand for what is there: those of the
+    picture whose density map came with this tick, else of the newest."""
     samples = dict(memory.samples)
+    counted = {one.stamp.camera_id for one in included if one.mass is not None and one.flow is not None}
     for one in included:
-        if one.flow is not None and len(one.flow):
+        if one.flow is not None and len(one.flow) and (one.mass is not None or one.stamp.camera_id not in counted):
             close = near(memory.ground, one.flow.xy_m)
             flow = one.flow
             kept = FlowSamples(flow.xy_m[close], flow.v_m_s[close], flow.sigma_m_s[close], flow.span_s)
@@ -314,19 +318,30 @@ def _same(one: tuple[str, Crossing], other: tuple[str, Crossing]) -> bool:
     )
 
 
-def _weight(view: SiteView, assignment: Assignment, line: GateLine, camera_id: str, place_m: float) -> float:
-    """The hand-over's weight where somebody crossed."""
-    window = assignment.cameras[camera_id].window
-    heads = window[-1].heads if window else None
-    if heads is None or not heads.weight.size:
-        return 0.0
-    place, _ = parts_at(view.grid.part(assignment.coverage.views[camera_id].window), _at(line, place_m))
-    return float(heads.weight.ravel()[place[0]]) if place[0] >= 0 else 0.0
+def _weights(view: SiteView, assignment: Assignment, line: GateLine, watch: Watch) -> FloatArray:
+    """(K,) the hand-over's weight on each piece of a gate, of the camera that watches it."""
+    weights = np.zeros(len(line.places))
+    row, col = np.divmod(line.cells[1], view.grid.shape[1])
+    for number in np.unique(watch.watcher[watch.watcher >= 0]):
+        camera_id = watch.camera_ids[number]
+        heads = assignment.cameras[camera_id].window[-1].heads
+        if heads is not None:
+            window = assignment.coverage.views[camera_id].window
+            here = np.flatnonzero(watch.watcher == number)
+            weights[here] = heads.weight[row[here] - window.row, col[here] - window.col]
+    return weights
 
 
-def _at(line: GateLine, place_m: float) -> FloatArray:
-    at: FloatArray = (line.start_m + place_m * line.along)[None]
-    return at
+def _mass(view: SiteView, assignment: Assignment) -> FloatArray:
+    """(rows, cols) everybody whom density maps show, each on the ground that its camera counts."""
+    mass = np.zeros(view.grid.shape)
+    coverage = assignment.coverage
+    for camera_id in sorted(coverage.healthy):
+        entry = assignment.cameras[camera_id].window[-1]
+        if entry.heads is not None:
+            here = entry.factor * entry.heads.mass * coverage.owned_shares[camera_id]
+            mass[coverage.views[camera_id].window.slices] += here
+    return mass
 
 
 def _reading(

@@ -39,6 +39,7 @@ def check(
     """Check an event file and its footage, with --live its cameras: every fault at once, each with a remedy."""
     from crowdwatch import config
     from crowdwatch.analytics.coverage import view_site
+    from crowdwatch.analytics.gate_gaps import gate_gaps
     from crowdwatch.analytics.known_gaps import known_gaps
     from crowdwatch.config.heights import zone_heights
 
@@ -58,6 +59,7 @@ def check(
         *left,
         *config.live_cameras(loaded),
         *known_gaps(view),
+        *gate_gaps(view),
         *config.learned_first(loaded),
         *config.map_notes(loaded.site.crs, _origin(loaded)),
         *_playbook_notes(loaded, site),

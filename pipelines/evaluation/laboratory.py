@@ -31,6 +31,7 @@ from crowdwatch.core.records import (
     FloatArray,
     GroundMass,
     Observation,
+    ObservationId,
     Positions,
     Stamp,
     Tick,
@@ -92,7 +93,7 @@ def experiments(folder: Path) -> Iterator[Experiment]:
             (-3.2, -2.4, 3.2, 6.4),
             walls,
             (-0.4, 0.5, 0.4, 1.3),
-            np.array([[2.5, -0.75], [-2.5, -0.75]]),
+            np.array([[2.5, -0.5], [-2.5, -0.5]]),
         )
         with tarfile.open(folder / "tracks" / "hermes_corridors.tar.xz") as packed:
             for member in packed.getmembers():
@@ -145,7 +146,8 @@ def simulate(lab: Experiment, seed: int = 0, seconds: int | None = None) -> Iter
     step = round(lab.rate_hz / STEPS_HZ)
     first, last = int(lab.rows[:, 1].min()), int(lab.rows[:, 1].max())
     by_frame = {int(f): lab.rows[lab.rows[:, 1] == f] for f in range(first, last + 1)}
-    named, second, speeds = [], 0, np.full(2, np.nan)
+    named: list[ObservationId] = []
+    second, speeds = 0, np.full(2, np.nan)
     for frame in range(first, last + 1 + round(2 * lab.rate_hz), step):
         t_ns = round((frame - first) / lab.rate_hz * NS)
         if t_ns >= (second + 1) * NS:
@@ -166,17 +168,16 @@ def simulate(lab: Experiment, seed: int = 0, seconds: int | None = None) -> Iter
 
 
 def _moving(lab: Experiment, by_frame: dict[int, FloatArray], frame: int, step: int) -> tuple[FloatArray, FloatArray]:
-    """Where everybody is, and how they move, over the frames around; NaN at the ends of a path."""
+    """Where everybody is, and how they move over the frames around, as far as these are known."""
     here = by_frame.get(frame)
     if here is None:
         return np.empty((0, 2)), np.empty((0, 2))
-    before, after = (by_frame.get(frame + k * step) for k in (-1, 1))
     v_m_s = np.full((len(here), 2), np.nan)
-    if before is not None and after is not None:
-        for k, who in enumerate(here[:, 0]):
-            a, b = before[before[:, 0] == who], after[after[:, 0] == who]
-            if len(a) and len(b):
-                v_m_s[k] = (b[0, 2:] - a[0, 2:]) * lab.rate_hz / (2 * step)
+    frames = [by_frame.get(frame - step), here, by_frame.get(frame + step)]
+    for k, who in enumerate(here[:, 0]):
+        known = [each[each[:, 0] == who][0] for each in frames if each is not None and (each[:, 0] == who).any()]
+        if len(known) > 1:
+            v_m_s[k] = (known[-1][2:] - known[0][2:]) * lab.rate_hz / (known[-1][1] - known[0][1])
     return here[:, 2:], v_m_s
 
 

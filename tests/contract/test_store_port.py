@@ -27,7 +27,7 @@ from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crowdwatch.core.movement import FlowGrid, Precursor, PrecursorKind, ZoneMovement
+from crowdwatch.core.movement import FlowGrid, GateReading, Precursor, PrecursorKind, SiteOccupancy, ZoneMovement
 from crowdwatch.core.notices import NotificationState
 from crowdwatch.core.outcomes import (
     Alarm,
@@ -912,3 +912,19 @@ def test_notifications_are_kept_once_claimed_by_one_and_settled(store: SqlStore,
     store.rewind(run.run_id, notices.T0 - 1)
     assert outgoing.notifications(run.run_id)[0] == done, "what was sent is known, whatever the engine takes back"
     outgoing.close()
+
+
+def test_gates_and_the_whole_site_come_back_as_they_were(store: SqlStore) -> None:
+    gate = GateReading(
+        "north", SECOND, 60.0, 12.5, 9.0, INF, NAN, NAN, NAN, 34.0, 0.5, 0.1 + 0.2, NAN, 0.75, Quality.DEGRADED,
+        (Reason.of(Code.GATE_PARTLY_SEEN, visible_frac=0.75),),
+    )  # fmt: skip
+    site = SiteOccupancy(SECOND, 1234.5, 1000.0, 1500.0, 12.0, INF, (Reason.of(Code.GATE_UNCOUNTED, gate_id="south"),))
+    for _ in range(2):  # a tick written twice is written once
+        store.write("r", [Outcome(SECOND, (), None, (), (), (), gates=(gate,), occupancy=site)])
+    assert repr(store.gate_readings("r", gate_id="north", from_ns=0, to_ns=SECOND)) == repr([gate])
+    assert repr(store.occupancy("r")) == repr([site])
+    assert store.gate_readings("r", gate_id="south") == []
+    store.rewind("r", 0)
+    assert store.gate_readings("r") == []
+    assert store.occupancy("r") == []

@@ -13,6 +13,7 @@ from crowdwatch.analytics import gates as gates_module
 from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.engine import State, advance, start
 from crowdwatch.analytics.gate_flow import WAITING_M_S
+from crowdwatch.analytics.gate_gaps import gate_gaps
 from crowdwatch.analytics.gates import capacity_p_min, interval
 from crowdwatch.core.movement import GateReading
 from crowdwatch.core.quality import Quality
@@ -191,12 +192,24 @@ def test_a_dense_crowd_whose_speed_nobody_knows_is_unknown() -> None:
     assert Code.GATE_FLOW_UNKNOWN in [reason.code for reason in reading.reasons]
 
 
+class Trembling:
+    """Everybody stands; what is measured of it is chance."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(4)
+
+    def velocity_at(self, xy_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return self.rng.normal(0, 0.05, (len(xy_m), 2)), np.full(len(xy_m), 0.05)
+
+
 def test_a_standing_crowd_does_not_flow(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = gates_module.step_gates
-    monkeypatch.setattr("crowdwatch.analytics.engine.step_gates", lambda *given: real(*given[:6], Steady(0.05)))
+    """96 people in the band: less than 2 % of what they would be at 1 m/s."""
+    real, field = gates_module.step_gates, Trembling()
+    monkeypatch.setattr("crowdwatch.analytics.engine.step_gates", lambda *given: real(*given[:6], field))
     world = site(GATE)
-    _, said = fold(world, lambda t: [], 10, mass=dense(world, 3.0))
-    assert totals(said) == (0, 0)
+    _, said = fold(world, lambda t: [], 20, mass=dense(world, 3.0))
+    assert said[-1][0].ingress_p_min < 0.02 * 60 * 3.0 * 4
+    assert said[-1][0].egress_p_min < 0.02 * 60 * 3.0 * 4
 
 
 def test_capacity_is_that_of_the_usable_width() -> None:
@@ -225,3 +238,12 @@ def test_no_number_of_a_track_leaves_the_fold() -> None:
     names = set(GateReading.__dataclass_fields__)
     assert not {name for name in names if "track" in name or "number" in name}
     assert all(isinstance(each, GateReading) for tick in said for each in tick)
+
+
+def test_check_warns_of_gates_that_cannot_be_counted() -> None:
+    """The camera stands at (0, -12) and looks north: a line to the north lies along its view."""
+    world = site(GATE, [[0.0, -1.0], [0.0, 7.0]], [[60.0, 60.0], [62.0, 60.0]])
+    said = gate_gaps(view_site(world))
+    assert len(said) == 2
+    assert said[0].startswith("gate g1: it lies along the view of camera c")
+    assert said[1].startswith("gate g2: no camera sees both sides of it")
