@@ -276,7 +276,8 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     doubts = Doubts(lost, falls.by_zone, disagreements(view, witnesses))
     readings = read_zones(view, t_ns, assignment, mean_field, seen_ns, doubts)
     readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
-    book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage))
+    around = _around(view, coverage)
+    book, events = alerts.step(state.book, view.site, readings, state.actions, t_ns, _bridges(view, coverage), around)
     readings = tuple(_with_level(reading, book) for reading in readings)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
@@ -284,7 +285,7 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
         view, pending, (), cameras, fields, counts, witnesses, memory, falls.by_zone, book, coverage, seen_ns,
         started_ns, faults,
     )  # fmt: skip
-    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health)
+    return new, Outcome(t_ns, readings, grid, events, book.alarms(), health, refused=book.refused)
 
 
 def _counted(camera: _CameraState, camera_id: str, assignment: Assignment) -> _CameraState:
@@ -339,6 +340,20 @@ def _bridges(view: SiteView, coverage: Coverage) -> dict[str, float]:
             zone_id = view.zones.zones[index].zone_id
             bridges[zone_id] = max(bridges[zone_id], limit_s)
     return bridges
+
+
+def _around(view: SiteView, coverage: Coverage) -> alerts.Around:
+    """Per zone with rules, the cameras that look at it."""
+    ruled = {limits.zone_id for phase in view.site.phases for limits in phase.zone_limits if limits.rules}
+    if not ruled:
+        return alerts.Around()
+    cameras: dict[str, list[Camera]] = {zone_id: [] for zone_id in ruled}
+    for camera in coverage.views.values():
+        for index in np.flatnonzero(camera.zones_seen):
+            zone_id = view.zones.zones[index].zone_id
+            if zone_id in cameras:
+                cameras[zone_id].append(camera.camera)
+    return alerts.Around({zone_id: tuple(found) for zone_id, found in cameras.items()})
 
 
 def _with_faults(

@@ -34,6 +34,7 @@ from crowdwatch.config.fields import (
 )
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.references import ReferenceNumbers
+from crowdwatch.config.rule_keys import AlarmKeys, ExpectedFile, RuleFile
 from crowdwatch.config.source_file import SourceFile
 from crowdwatch.config.times import parse_time
 from crowdwatch.core.records import Anchor
@@ -118,7 +119,8 @@ class SiteFrame(Model):
 
 
 class ZoneFile(Model):
-    """A polygon on the ground for which density is read and alarms are raised."""
+    """A polygon on the ground for which density is read and alarms are raised. With ``hazard`` nobody should be there
+    (a water's edge, a roof, a closed street): whoever is raises an alarm."""
 
     id: Ident
     name: Text | None = None
@@ -127,6 +129,7 @@ class ZoneFile(Model):
     usable_area_m2: Positive | None = None
     capacity_persons: Positive | None = None
     watch_blindness: Truth = True
+    hazard: Truth = Field(default=False, json_schema_extra={"source": "people may be there"})
     limits: Limits | None = None
 
 
@@ -256,6 +259,9 @@ class EventFile(Model):
     cameras: Annotated[list[CameraFile], Field(min_length=1, max_length=500)]
     phases: Annotated[list[PhaseFile], Field(max_length=100)] = Field(default_factory=list)
     limits_by_kind: LimitsByKind = Field(default_factory=LimitsByKind)
+    rules: Annotated[list[RuleFile], Field(max_length=500)] = Field(default_factory=list)
+    expected: Annotated[list[ExpectedFile], Field(max_length=500)] = Field(default_factory=list)
+    alarms: AlarmKeys = Field(default_factory=AlarmKeys)
     detector: DetectorSettings = Field(default_factory=DetectorSettings)
     counter: CounterSettings = Field(default_factory=CounterSettings)
     readings: ReadingSettings = Field(default_factory=ReadingSettings)

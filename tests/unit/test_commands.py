@@ -85,7 +85,7 @@ DAMAGED = {
     ("acknowledge", "z", 9.0, "ana"): Code.REFUSED_LEVEL,
     ("acknowledge", "z", -1.0, "ana"): Code.REFUSED_LEVEL,
     ("acknowledge", "nowhere", 3.0, "ana"): Code.REFUSED_ZONE,
-    ("shelve", "z", 3.0, "ana"): Code.REFUSED_KIND,
+    ("sing", "z", 3.0, "ana"): Code.REFUSED_KIND,
     (b"\xff\xfe", "z", 3.0, b"\xc3"): Code.REFUSED_KIND,
     ("speed", "", None, "ana"): Code.REFUSED_VALUE,
     ("speed", "", -2.0, "ana"): Code.REFUSED_VALUE,
