@@ -211,9 +211,11 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     )
 
 
-def _urgency(alarm: Alarm) -> tuple[bool, int, int]:
-    """Not acknowledged first, then the highest level, then the newest."""
-    return (alarm.state == AlarmState.ACKNOWLEDGED, -alarm.level, -alarm.since_ns)
+def _urgency(alarm: Alarm) -> tuple[bool, bool, int, int]:
+    """Not acknowledged first, silenced last, then the highest level, then the newest."""
+    calm = (AlarmState.ACKNOWLEDGED, AlarmState.LATCHED, AlarmState.SHELVED, AlarmState.OUT_OF_SERVICE)
+    silent = alarm.state in (AlarmState.SHELVED, AlarmState.OUT_OF_SERVICE)
+    return (alarm.state in calm, silent, -alarm.level, -alarm.since_ns)
 
 
 @dataclass(frozen=True, slots=True)
