@@ -89,6 +89,7 @@ def forecast(times_s: ArrayLike, values: ArrayLike, limit: float) -> Forecast:
 
     * fewer than 6 points, or less than 50 s, are known;
     * the lower end of the slope's interval is not above 0: the value may not rise at all;
+    * the newer half of it does not rise; where it rises less than the whole, its slope is taken;
     * the trend had no skill just now: the line through the first two thirds, extended over the last third, is not by
       :data:`LEAST_SKILL` nearer to what came than the last value of the first part (persistence);
     * the limit is further off than three times the span that was seen.
@@ -112,7 +113,12 @@ def forecast(times_s: ArrayLike, values: ArrayLike, limit: float) -> Forecast:
         return Forecast(0.0, 0.0, 0.0)
     if not line.low > 0 or _skill(t, y) < LEAST_SKILL:
         return SILENT
-    minutes, low, high = (round((limit - line.at_zero) / slope / 60, 6) for slope in (line.slope, line.high, line.low))
+    late = theil_sen(t[len(t) // 2 :], y[len(t) // 2 :]).slope
+    if not late > 0:
+        return SILENT
+    slow = min(late / line.slope, 1.0)  # a rise that slows takes longer
+    slopes = (line.slope * slow, line.high, line.low * slow)
+    minutes, low, high = (round((limit - line.at_zero) / slope / 60, 6) for slope in slopes)
     return SILENT if minutes * 60 > -HORIZON_SPANS * t[0] else Forecast(minutes, low, high)
 
 

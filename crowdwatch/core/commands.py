@@ -29,6 +29,7 @@ from collections.abc import Collection
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import ON_ALARMS, Command, CommandKind
+from crowdwatch.core.text import plain
 
 __all__ = ["MOST_NAME", "MOST_SHELVED_S", "MOST_TEXT", "ROLES", "at_least", "judge"]
 
@@ -116,7 +117,7 @@ def _place(command: Command, zone_ids: Collection[str] | None) -> Reason | None:
     """The zone must be one of the event; a report, and what is done to it, may be about a place in free words."""
     kind, zone_id = command.kind, command.zone_id
     if kind is CommandKind.REPORT or command.alarm.startswith(_REPORT):
-        return None if zone_id.strip() else Reason.of(Code.REFUSED_ZONE, zone_id=zone_id)
+        return None if plain(zone_id) else Reason.of(Code.REFUSED_ZONE, zone_id=zone_id)
     if kind is CommandKind.PHASE or (kind is CommandKind.NOTE and not zone_id):
         return None
     if zone_ids is not None and zone_id not in zone_ids:
@@ -135,7 +136,7 @@ def _level(command: Command) -> Reason | None:
 
 
 def _person(command: Command) -> Reason | None:
-    if not command.actor.strip():
+    if not plain(command.actor):
         return Reason.of(Code.REFUSED_NAME)
     need = "commander" if command.kind in _COMMANDERS else "operator"
     if not at_least(command.role, need):
@@ -149,7 +150,7 @@ def _words(command: Command) -> Reason | None:
     for name in (command.subject, command.zone_id, command.alarm, command.actor, command.role):
         if len(name) > MOST_NAME:
             return Reason.of(Code.REFUSED_LENGTH, length=len(name), most=MOST_NAME)
-    if command.kind in _SAYS_WHY and not command.text.strip():
+    if command.kind in _SAYS_WHY and not plain(command.text):
         return Reason.of(Code.REFUSED_REASON)
     return None
 
