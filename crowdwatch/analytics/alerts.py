@@ -28,7 +28,7 @@ from crowdwatch.core.movement import GateReading, ZoneMovement
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, Level, RefusedAction, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import OperatorAction
-from crowdwatch.core.site import Camera, Phase, Site, ZoneLimits
+from crowdwatch.core.site import Camera, Phase, Site, Zone, ZoneLimits
 
 __all__ = ["BLINDNESS", "CROWDING", "AlarmBook", "Around", "nearest_frac", "phase_at", "step"]
 
@@ -110,6 +110,7 @@ class _Work:
     sight: dict[str, Sight]
     held_ns: dict[str, int]
     remembered: dict[str, Remembered]
+    zones: Mapping[str, Zone]
 
     def zone(self, reading: ZoneReading, limits: ZoneLimits, bridge_s: float) -> None:
         """Step every rule of one zone."""
@@ -131,7 +132,7 @@ class _Work:
         before: Level,
     ) -> Cause:
         site, zone_id, phase_id = self.desk.site, reading.zone_id, self.phase.phase_id
-        capacity = next(zone.capacity for zone in site.zones if zone.zone_id == zone_id)
+        capacity = self.zones[zone_id].capacity
         judged = crowding(reading, limits.limits, own, bridge_s, capacity, site.alert_chance, phase_id)
         if judged.held:
             self.held_ns.setdefault(zone_id, reading.t_ns)
@@ -189,7 +190,7 @@ class _Work:
 
     def _inputs(self, reading: ZoneReading, limits: ZoneLimits, evidence: Level, history: tuple[Sample, ...]) -> Inputs:
         site, zone_id = self.desk.site, reading.zone_id
-        zone = next(zone for zone in site.zones if zone.zone_id == zone_id)
+        zone = self.zones[zone_id]
         planned = next((each for each in site.expected if each.zone_id == zone_id), None)
         return Inputs(
             zone, reading, limits.limits, history, Level.NORMAL, evidence,
@@ -265,7 +266,8 @@ def step(
     phase = phase_in_force(site, t_ns, desk.phase)
     limits = {each.zone_id: each for each in phase.zone_limits}
     work = _Work(
-        desk, phase, around or Around(), timers, dict(book.sight), dict(book.held_ns), dict(book.remembered)
+        desk, phase, around or Around(), timers, dict(book.sight), dict(book.held_ns), dict(book.remembered),
+        {zone.zone_id: zone for zone in site.zones},
     )  # fmt: skip
     for reading in readings:
         work.zone(reading, limits.get(reading.zone_id, ZoneLimits(reading.zone_id, ())), stale_s[reading.zone_id])

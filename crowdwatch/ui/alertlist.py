@@ -10,6 +10,7 @@ from crowdwatch.analytics.alarm_load import Group, grouped
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, Level, kind_of
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Command, CommandKind
+from crowdwatch.core.site import Quantity
 from crowdwatch.core.text import plain
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.alarm_forms import load_line, shelf_text, show_report, show_silence
@@ -60,13 +61,13 @@ def _name(language: str, alarm: str) -> str:
 
 def _now(alarm: Alarm, language: str) -> str:
     """The value now and the worst one: what the reasons say is of the moment at which the level was reached."""
-    if alarm.level == Level.NORMAL or not alarm.quantity:
+    if alarm.level == Level.NORMAL or not alarm.unit:
         return ""
     unit = term(language, "unit", alarm.unit)
-    now, worst = (
-        f"{number(value, 2)}{unit if math.isfinite(value) else ''}" for value in (alarm.value, alarm.worst_value)
-    )
-    return t(language, "alerts.now", now=now, worst=worst)
+    values = (alarm.value, alarm.worst_value)
+    now, worst = (f"{number(value, 2)}{unit if math.isfinite(value) else ''}" for value in values)
+    what = term(language, "quantity", alarm.quantity) if alarm.quantity in set(Quantity) else ""
+    return t(language, "alerts.now", what=what, now=now, worst=worst).strip()
 
 
 def _card(moment: Moment, alarm: Alarm, language: str) -> str:

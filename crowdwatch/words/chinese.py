@@ -157,7 +157,14 @@ TERMS: dict[str, dict[str, str]] = {
         "blurred": "模糊不清",
         "damaged": "损坏",
     },
-    "unit": {"p/m2": " 人/m²", "persons": " 人", "of capacity": ""},
+    "unit": {
+        "p/m2": " 人/m²",
+        "persons": " 人",
+        "of capacity": "",
+        "p/m2/min": " 人/m²/分钟",
+        "min": " 分钟",
+        "m": " 米",
+    },
 }
 """Values of reasons that are words themselves. Units stand right behind their number."""
 
@@ -339,7 +346,7 @@ PAGE: dict[str, str] = {
     "ack.failed": "未发送：{message}",
     "refused.title": "未执行",
     "refused.text": "{what}（{actor}）：{reason}。",
-    "alerts.now": "当前 {now}，最高 {worst}",
+    "alerts.now": "{what}当前 {now}，最差 {worst}",
     "alerts.level_since": "此等级自 {time} 起",
     "alerts.cause": "同一原因：摄像机 {cameras}，{n} 个区域",
     "shelve": "搁置 {zone}",

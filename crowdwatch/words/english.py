@@ -195,7 +195,14 @@ TERMS: dict[str, dict[str, str]] = {
         "blurred": "blurred",
         "damaged": "damaged",
     },
-    "unit": {"p/m2": " p/m2", "persons": " persons", "of capacity": " of capacity"},
+    "unit": {
+        "p/m2": " p/m2",
+        "persons": " persons",
+        "of capacity": " of capacity",
+        "p/m2/min": " p/m2 a minute",
+        "min": " min",
+        "m": " m",
+    },
 }
 """Values of reasons that are words themselves. Units stand right behind their number."""
 
@@ -382,7 +389,7 @@ PAGE: dict[str, str] = {
     "ack.failed": "Not sent: {message}",
     "refused.title": "NOT CARRIED OUT",
     "refused.text": "{what} ({actor}): {reason}.",
-    "alerts.now": "now {now}, worst {worst}",
+    "alerts.now": "{what} now {now}, worst {worst}",
     "alerts.level_since": "this level since {time}",
     "alerts.cause": "ONE CAUSE: camera {cameras}, {n} zones",
     "shelve": "Shelve {zone}",
@@ -402,7 +409,7 @@ PAGE: dict[str, str] = {
     "report.level": "Level",
     "report.text": "What was reported",
     "report.send": "Send the report",
-    "load": "{n} alarms in the last 10 minutes (at most {most})",
+    "load": "alarms in the last 10 minutes: {n} (at most {most})",
     "load.again": "{n} said again",
     "load.chattering": "chattering: {names}",
     "load.flood": "ALARM FLOOD",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from crowdwatch import config
-from crowdwatch.analytics.rules import REGISTRY
+from crowdwatch.analytics.rules import REGISTRY, RULE_UNITS
 from crowdwatch.core.commands import ROLES
 from crowdwatch.core.outcomes import TRANSITIONS, AlarmState, Health, Level, Quality, ZoneReading
 from crowdwatch.core.reasons import NESTING, OF_CAMERA, VALUES, Code, Reason
@@ -68,7 +68,7 @@ def test_every_code_has_a_text_in_every_language_that_says_all_its_values() -> N
 def test_words_among_the_values_are_translated() -> None:
     partly = (Health.DARK, Health.OVEREXPOSED, Health.COVERED, Health.BLURRED, Health.DAMAGED)
     levels = [level.name for level in Level if level is not Level.UNKNOWN]
-    words = {"health": Health, "loss": partly, "quantity": Quantity, "unit": UNITS.values()}
+    words = {"health": Health, "loss": partly, "quantity": Quantity, "unit": [*UNITS.values(), *RULE_UNITS]}
     words |= {"role": ROLES, "level": levels, "seen": levels, "state": AlarmState}
     for language, module in MODULES.items():
         for kind, members in words.items():

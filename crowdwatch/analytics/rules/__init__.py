@@ -24,6 +24,7 @@ __all__ = [
     "BLINDNESS",
     "CROWDING",
     "REGISTRY",
+    "RULE_UNITS",
     "STEPS",
     "Inputs",
     "Rule",
@@ -37,3 +38,6 @@ REGISTRY: dict[str, Rule] = {
     rule.name: rule for rule in (_CROWDING, _BLINDNESS, BUILD_UP, TIME_TO_LIMIT, EARLY, UNCALIBRATED, PRESENCE)
 }
 """Every rule by its name."""
+
+RULE_UNITS = ("p/m2/min", "min", "m")
+"""Units of what rules compare, beside those of limits: they have words in every language."""

@@ -70,4 +70,4 @@ def _judge(inputs: Inputs, settings: TimeToLimit) -> Verdict:
     return Verdict(level, reason, "minutes", seen.minutes, near, "min", less_is_worse=True)
 
 
-TIME_TO_LIMIT = Rule("time_to_limit", TimeToLimit, _judge, on_delay_s=20.0, off_delay_s=60.0, history_s=300.0)
+TIME_TO_LIMIT = Rule("time_to_limit", TimeToLimit, _judge, on_delay_s=60.0, off_delay_s=60.0, history_s=300.0)
