@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from crowdwatch.core.outcomes import AlertEvent
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.site import Phase, Site, ZoneLimits
 
-__all__ = ["PhaseByHand", "phase_at", "phase_in_force"]
+__all__ = ["PhaseByHand", "chosen_by_hand", "phase_at", "phase_in_force"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,16 @@ def phase_in_force(site: Site, t_ns: int, by_hand: PhaseByHand | None = None) ->
     chosen = ids.index(by_hand.phase_id)
     due = [phase for phase in site.phases[chosen + 1 :] if by_hand.t_ns < phase.start_ns <= t_ns]
     return by_clock if due else site.phases[chosen]
+
+
+def chosen_by_hand(events: Iterable[AlertEvent], t_ns: int) -> PhaseByHand | None:
+    """The phase that was in force by hand at a time, from what happened; None where the clock decided."""
+    changes = [event for event in events if event.transition == "phase" and event.t_ns <= t_ns]
+    if not changes:
+        return None
+    last = max(changes, key=lambda event: (event.t_ns, event.seq))
+    phases = [str(dict(reason.values)["phase"]) for reason in last.reasons if reason.code is Code.PHASE_BY_HAND]
+    return PhaseByHand(phases[0], last.t_ns) if phases else None
 
 
 def phase_at(site: Site, t_ns: int, by_hand: PhaseByHand | None = None) -> dict[str, ZoneLimits]:

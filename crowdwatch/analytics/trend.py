@@ -100,7 +100,7 @@ def forecast(times_s: ArrayLike, values: ArrayLike, limit: float) -> Forecast:
         limit: in the same unit.
 
     >>> forecast(range(0, 180, 10), [2 + 0.005 * t for t in range(0, 180, 10)], 4.0)
-    Forecast(minutes=3.8, low=3.8, high=3.8)
+    Forecast(minutes=3.833333, low=3.833333, high=3.833333)
     >>> forecast(range(0, 180, 10), [2.0] * 18, 4.0).minutes
     nan
     """

@@ -80,6 +80,11 @@ TRANSITIONS = (
 """What can happen to an alarm: by what a rule says, by time, by people."""
 
 
+_UNACKNOWLEDGED = frozenset(
+    {AlarmState.UNACKNOWLEDGED, AlarmState.CLEARED_UNACKNOWLEDGED, AlarmState.LATCHED_UNACKNOWLEDGED}
+)
+
+
 def kind_of(alarm: str) -> str:
     """The kind of an alarm: its rule, or ``report`` for what a person reported.
 
@@ -272,6 +277,11 @@ class Alarm:
     waits_for_second: str = ""
     kind: str = ""
     text: str = ""
+
+    @property
+    def unacknowledged(self) -> bool:
+        """Whether it waits for somebody to acknowledge it. One that is silenced does not."""
+        return self.state in _UNACKNOWLEDGED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import math
 import streamlit as st
 
 from crowdwatch.analytics.alarm_load import Group, grouped
-from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, Level, kind_of
+from crowdwatch.core.outcomes import Alarm, AlertEvent, Level, kind_of
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Command, CommandKind
 from crowdwatch.core.site import Quantity
@@ -24,9 +24,6 @@ __all__ = ["alert_rows", "send", "show_alerts", "show_recent"]
 
 RECENT, REFUSED = 8, 3
 """How many of the newest transitions and of the newest refused commands are shown."""
-
-OPEN = (AlarmState.UNACKNOWLEDGED, AlarmState.CLEARED_UNACKNOWLEDGED, AlarmState.LATCHED_UNACKNOWLEDGED)
-"""States that wait for an acknowledgement."""
 
 FIT, LIST_PX = 2, 300
 """More open alarms than fit scroll in a list of so many pixels, so that the picture below stays in sight."""
@@ -73,7 +70,7 @@ def _now(alarm: Alarm, language: str) -> str:
 def _card(moment: Moment, alarm: Alarm, language: str) -> str:
     name = _zone_name(moment, alarm.zone_id, language)
     colour = LEVEL_STYLES[alarm.level].colour
-    calm = alarm.state not in OPEN
+    calm = not alarm.unacknowledged
     state = t(language, f"state.{alarm.state.value}")
     age = duration((moment.t_ns - alarm.since_ns) / 1e9)
     since = t(language, "alerts.since", time=f"{clock(alarm.since_ns)} UTC", age=age)
@@ -126,7 +123,7 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     elif not moment.alarms:
         st.html(f'<div class="cw-alarm">{t(language, "alerts.none")}</div>')
     why_not = _why_not(moment, language)
-    if why_not and any(alarm.state in OPEN for alarm in moment.alarms):
+    if why_not and any(alarm.unacknowledged for alarm in moment.alarms):
         st.html(f'<div class="cw-note">{safe(why_not)}</div>')
     if not moment.hidden:
         st.html(load_line(moment, language))
@@ -139,7 +136,7 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
 def _cards(store: Store, moment: Moment, language: str, *, may_acknowledge: bool) -> None:
     """One card per alarm. The key A belongs to the alarm that is open longest, so that one which comes in at that very
     moment is not acknowledged unseen."""
-    open_ = [alarm for alarm in moment.alarms if alarm.state in OPEN]
+    open_ = [alarm for alarm in moment.alarms if alarm.unacknowledged]
     oldest = min(open_, key=lambda alarm: (alarm.since_ns, alarm.zone_id, alarm.alarm), default=None)
     shown = 0
     for group in grouped(moment.alarms):
@@ -147,7 +144,7 @@ def _cards(store: Store, moment: Moment, language: str, *, may_acknowledge: bool
             st.html(_cause(moment, group, language))
         for alarm in group.alarms:
             st.html(_card(moment, alarm, language))
-            if may_acknowledge and alarm.state in OPEN:
+            if may_acknowledge and alarm.unacknowledged:
                 _acknowledge_button(store, moment, alarm, language, by_key=alarm is oldest)
             if may_acknowledge and shown < MOST_FORMS:
                 show_silence(store, moment, alarm, language)

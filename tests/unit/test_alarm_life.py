@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import T0, S
 
+from crowdwatch.analytics.phases import PhaseByHand, chosen_by_hand
 from crowdwatch.core.outcomes import AlarmState, Level
 from crowdwatch.core.site import AlarmSettings, Phase, RuleSetting, ZoneLimits
 
@@ -207,8 +208,11 @@ def test_phases_change_by_hand_until_a_later_one_is_due():
     assert done.seen()[0] == (7, "raised", "WATCH")
     assert done.seen("phase") == [(5, "phase", "NORMAL")]
     assert done.seen()[-1][0] > 40, "the clock went on to the next phase"
+    assert chosen_by_hand(done.events, T0 + 30 * S) == PhaseByHand("strict", T0 + 5 * S)
+    assert chosen_by_hand(done.events, T0 + 4 * S) is None
     given_back = night([1.5] * 30, [early, did(10, "phase", alarm="", zone_id="", subject="")], where)
     assert [each[1] for each in given_back.seen("phase")] == ["phase", "phase"]
+    assert chosen_by_hand(given_back.events, T0 + 30 * S) is None
     assert [each[1] for each in given_back.seen()][:2] == ["raised", "cleared"]
     assert night([0.0] * 9, [did(5, "phase", subject="nope")], where).codes() == ["refused_phase"]
 
