@@ -20,6 +20,7 @@
     │   └── RunNotFound (LookupError)         no such run in the store
     ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
     ├── AuditRefused (ValueError)             a hand count cannot be one, or belongs to no analysed picture
+    ├── CommandRefused (ValueError)           what was asked of a run cannot be carried out
     ├── NotTold (OSError)                     a notice or a notification could not be delivered
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
@@ -38,6 +39,7 @@ __all__ = [
     "AuditRefused",
     "CalibrationError",
     "ClusterUnavailable",
+    "CommandRefused",
     "ConfigError",
     "CrowdWatchError",
     "LogCorrupt",
@@ -137,6 +139,10 @@ class RunNotFound(StoreError, LookupError):
 
 class ClusterUnavailable(CrowdWatchError, OSError):
     """A Dask cluster cannot be reached, or none of its workers can run the job."""
+
+
+class CommandRefused(CrowdWatchError, ValueError):
+    """What was asked of a run cannot be carried out: see :mod:`crowdwatch.core.commands`."""
 
 
 class AuditRefused(CrowdWatchError, ValueError):

@@ -29,7 +29,7 @@ from crowdwatch.analytics.zone_now import Doubts
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import CameraFault, FloatArray, LogEvent, Observation, ObservationId, OperatorAction, Tick
-from crowdwatch.core.response_commands import RESPONSE
+from crowdwatch.core.runs import ON_ALARMS
 from crowdwatch.core.site import Camera
 from crowdwatch.errors import LogCorrupt
 
@@ -294,16 +294,16 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     readings = tuple(_with_faults(view, reading, state.faults, views) for reading in readings)
     found = [(o.t_ns, o.flow) for o in included if o.flow is not None and o.stamp.camera_id in healthy]
     movement, moved, flow = step_movement(view, state.movement, found, rho, mean_field, readings, t_ns)
+    gates, gate_readings = step_gates(state.gates, view, assignment, included, mass, t_ns)
+    ledger, occupancy = step_occupancy(state.ledger, view, gates, readings, state.actions, t_ns)
     never_seen = {reading.zone_id for reading in readings} - seen_ns.keys()
     starting = never_seen if t_ns - started_ns <= START_GRACE_S * 1e9 else frozenset[str]()
-    bridges = _bridges(view, coverage)
-    to_alarms = tuple(action for action in state.actions if action.kind not in RESPONSE)
-    book, events = alerts.step(state.book, view.site, readings, to_alarms, t_ns, bridges, starting)
+    around = alerts.Around(_cameras_of(view, coverage), {each.zone_id: each for each in moved}, gate_readings, starting)
+    to_alarms = tuple(action for action in state.actions if action.kind in ON_ALARMS)
+    book, events = alerts.step(state.book, view.site, readings, to_alarms, t_ns, _bridges(view, coverage), around)
     standing = {(alarm.zone_id, alarm.alarm) for alarm in book.alarms()}
     roster, dispatched = dispatch.step(state.roster, state.actions, standing, t_ns)
     readings = tuple(_with_level(reading, book) for reading in readings)
-    gates, gate_readings = step_gates(state.gates, view, assignment, included, mass, t_ns)
-    ledger, occupancy = step_occupancy(state.ledger, view, gates, readings, state.actions, t_ns)
     health = tuple(CameraHealth(c, t_ns, camera.health, camera.age_s, camera.saturated) for c, camera in now.items())
     grid = DensityGrid(t_ns, view.grid.origin_m, view.grid.cell_m, rho, view.site.bandwidth_m)
     new = State(
@@ -312,7 +312,7 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     )  # fmt: skip
     return new, Outcome(
         t_ns, readings, grid, events, book.alarms(), health, movement=moved, flow=flow, gates=gate_readings,
-        occupancy=occupancy, dispatched=dispatched,
+        occupancy=occupancy, dispatched=dispatched, refused=book.refused,
     )  # fmt: skip
 
 
@@ -368,6 +368,20 @@ def _bridges(view: SiteView, coverage: Coverage) -> dict[str, float]:
             zone_id = view.zones.zones[index].zone_id
             bridges[zone_id] = max(bridges[zone_id], limit_s)
     return bridges
+
+
+def _cameras_of(view: SiteView, coverage: Coverage) -> dict[str, tuple[Camera, ...]]:
+    """Per zone with rules, the cameras that look at it."""
+    ruled = {limits.zone_id for phase in view.site.phases for limits in phase.zone_limits if limits.rules}
+    if not ruled:
+        return {}
+    cameras: dict[str, list[Camera]] = {zone_id: [] for zone_id in ruled}
+    for camera in coverage.views.values():
+        for index in np.flatnonzero(camera.zones_seen):
+            zone_id = view.zones.zones[index].zone_id
+            if zone_id in cameras:
+                cameras[zone_id].append(camera.camera)
+    return {zone_id: tuple(found) for zone_id, found in cameras.items()}
 
 
 def _with_faults(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crowdwatch.commands import (
+    alerts_commands,
     audit_commands,
     backtest_command,
     batch_command,
@@ -66,6 +67,7 @@ app = typer.Typer(
 )
 samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
+app.add_typer(alerts_commands.app, name="alerts")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
 app.add_typer(run_lists.app, name="alerts")

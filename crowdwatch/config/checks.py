@@ -23,6 +23,8 @@ from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, l
 from crowdwatch.config.maps import map_fault
 from crowdwatch.config.playbook_keys import PlaybookSettings, playbook_faults
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
+from crowdwatch.config.rule_keys import ExpectedFile, RuleFile
+from crowdwatch.config.rules import expected_faults, rule_faults
 from crowdwatch.config.schema import (
     TICK_S,
     CameraFile,
@@ -99,12 +101,26 @@ def check(document: Document) -> None:
     _counter_times(document, parts)
     _phases(document, parts)
     _limits(document, parts)
+    _rules(document)
     _playbook(document, parts)
     _voice(document, parts)
     if parts.readings is not None and parts.readings.window_s < (parts.readings.tick_s or TICK_S):
         window, tick = parts.readings.window_s, parts.readings.tick_s or TICK_S
         text = f"got {window:g} s, need >= tick_s {tick:g} s. Lengthen the window or shorten the tick."
         document.fault(("readings", "window_s"), text)
+
+
+def _rules(document: Document) -> None:
+    """Rules and planned numbers of people must name what the event has."""
+    raw = document.raw
+    zones, phases = (
+        [str(item["id"]) for _, item in _mappings(raw.get(key)) if isinstance(item.get("id"), str)]
+        for key in ("zones", "phases")
+    )
+    for path, text in rule_faults(_list(RuleFile, raw.get("rules")), zones, phases or ["event"]):
+        document.fault(path, text)
+    for path, text in expected_faults(_list(ExpectedFile, raw.get("expected")), zones):
+        document.fault(path, text)
 
 
 def _part(model: type[M], raw: Any) -> M | None:

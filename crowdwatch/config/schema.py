@@ -36,6 +36,7 @@ from crowdwatch.config.notify_keys import NotifySettings
 from crowdwatch.config.playbook_keys import PlaybookSettings
 from crowdwatch.config.programs import BiasSettings, CameraCounter, CounterSettings, DetectorSettings, Model
 from crowdwatch.config.references import ReferenceNumbers
+from crowdwatch.config.rule_keys import AlarmKeys, ExpectedFile, RuleFile
 from crowdwatch.config.source_file import SourceFile
 from crowdwatch.config.times import parse_time
 from crowdwatch.config.unit_keys import UnitFile
@@ -138,7 +139,8 @@ class SiteFrame(Model):
 
 
 class ZoneFile(Model):
-    """A polygon on the ground for which density is read and alarms are raised."""
+    """A polygon on the ground for which density is read and alarms are raised. With ``hazard`` nobody should be there
+    (a water's edge, a roof, a closed street): whoever is raises an alarm."""
 
     id: Ident
     """Short name without spaces. Commands and logs use it."""
@@ -154,6 +156,8 @@ class ZoneFile(Model):
     """How many people may be there. Occupancy is a share of it."""
     watch_blindness: Truth = True
     """Whether an alarm is raised when nobody can see the zone."""
+    hazard: Truth = Field(default=False, json_schema_extra={"source": "people may be there"})
+    """Whether nobody should be there: a water's edge, a roof, a closed street."""
     limits: Limits | None = None
     """Limits of this zone alone."""
 
@@ -319,6 +323,12 @@ class EventFile(Model):
     """Parts of the event with limits of their own, in the order of their start."""
     limits_by_kind: LimitsByKind = Field(default_factory=LimitsByKind)
     """Limits of all zones of a kind."""
+    rules: Annotated[list[RuleFile], Field(max_length=500)] = Field(default_factory=list)
+    """Rules beside the limits, and where they hold."""
+    expected: Annotated[list[ExpectedFile], Field(max_length=500)] = Field(default_factory=list)
+    """How many people are planned at what time, by zone."""
+    alarms: AlarmKeys = Field(default_factory=AlarmKeys)
+    """What becomes of alarms that nobody acknowledges."""
     detector: DetectorSettings = Field(default_factory=DetectorSettings)
     """The program that finds people in a picture."""
     counter: CounterSettings = Field(default_factory=CounterSettings)

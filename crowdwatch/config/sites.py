@@ -14,6 +14,7 @@ from crowdwatch.config.input_sizes import chosen_px
 from crowdwatch.config.limits import event_limit_steps, to_limit
 from crowdwatch.config.programs import BiasSettings, CounterSettings
 from crowdwatch.config.references import ReferenceNumbers
+from crowdwatch.config.rules import alarm_settings, expected, rules_of
 from crowdwatch.config.schema import CameraFile, EventFile, Text
 from crowdwatch.config.unit_keys import unit_of
 from crowdwatch.core.intervals import UNMEASURED
@@ -48,6 +49,7 @@ def to_site(event: EventFile) -> Site:
             zone.kind,
             zone.usable_area_m2 or float(polygon(zone.polygon_m).intersection(area).area),
             zone.capacity_persons,
+            zone.hazard,
         )
         for zone in event.zones
     )
@@ -73,6 +75,8 @@ def to_site(event: EventFile) -> Site:
         gates=gates,
         cameras=tuple(_camera(camera, event, watched) for camera in event.cameras),
         phases=_phases(event),
+        alarms=alarm_settings(event.alarms),
+        expected=expected(event),
         tick_s=event.tick_s,
         window_s=event.readings.window_s,
         cell_m=event.readings.cell_m,
@@ -143,7 +147,12 @@ def _phases(event: EventFile) -> tuple[Phase, ...]:
             phase_id,
             start_ns,
             tuple(
-                ZoneLimits(zone.id, tuple(limits.get((phase_id, zone.id), ())), zone.watch_blindness)
+                ZoneLimits(
+                    zone.id,
+                    tuple(limits.get((phase_id, zone.id), ())),
+                    zone.watch_blindness,
+                    rules_of(event, zone, phase_id),
+                )
                 for zone in event.zones
             ),
         )

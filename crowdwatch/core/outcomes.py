@@ -5,6 +5,7 @@ As in :mod:`crowdwatch.core.records`, everything is frozen, units stand in the n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -15,6 +16,7 @@ from crowdwatch.core.reasons import TOO_FEW, Reason
 from crowdwatch.core.records import FloatArray, readonly
 
 __all__ = [
+    "TRANSITIONS",
     "Alarm",
     "AlarmState",
     "AlertEvent",
@@ -24,7 +26,9 @@ __all__ = [
     "Level",
     "Outcome",
     "Quality",
+    "RefusedAction",
     "ZoneReading",
+    "kind_of",
 ]
 
 
@@ -55,12 +59,40 @@ class Health(StrEnum):
 
 
 class AlarmState(StrEnum):
-    """Alarm states after ISA-18.2 (shelving and suppression are not built yet)."""
+    """Alarm states after ISA-18.2 and IEC 62682. A latched alarm stays after its condition is over, until a person
+    closes it. A shelved alarm, and one that is out of service, is evaluated and logged as ever, and asks nobody."""
 
     NORMAL = "normal"
     UNACKNOWLEDGED = "unacknowledged"
     ACKNOWLEDGED = "acknowledged"
     CLEARED_UNACKNOWLEDGED = "cleared_unacknowledged"
+    LATCHED_UNACKNOWLEDGED = "latched_unacknowledged"
+    LATCHED = "latched"
+    SHELVED = "shelved"
+    OUT_OF_SERVICE = "out_of_service"
+
+
+TRANSITIONS = (
+    "raised", "level_up", "level_down", "cleared", "latched",
+    "realarmed", "escalated", "level_over",
+    "acknowledged", "shelve_asked", "shelved", "unshelved", "out_of_service", "in_service",
+    "level_set", "reported", "closed", "noted", "phase",
+)  # fmt: skip
+"""What can happen to an alarm: by what a rule says, by time, by people."""
+
+
+_UNACKNOWLEDGED = frozenset(
+    {AlarmState.UNACKNOWLEDGED, AlarmState.CLEARED_UNACKNOWLEDGED, AlarmState.LATCHED_UNACKNOWLEDGED}
+)
+
+
+def kind_of(alarm: str) -> str:
+    """The kind of an alarm: its rule, or ``report`` for what a person reported.
+
+    >>> kind_of("crowding"), kind_of("report:12")
+    ('crowding', 'report')
+    """
+    return alarm.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,19 +180,30 @@ class CameraHealth:
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
     """One transition of one alarm. ``event_id`` is a hash of alarm, zone, tick and transition: writing it twice is
-    writing it once.
+    writing it once. An alert, from its first raise until it is NORMAL again, is named by ``zone_id``, ``alarm`` and
+    ``first_raised_ns``.
 
     Args:
-        alarm: ``crowding`` or ``blindness``.
-        zone_id: the zone.
+        alarm: the name of a rule, ``report:<command id>`` for what a person reported; ``phase`` and ``note`` are no
+            alarms, and stand in the log of what happened.
+        zone_id: the zone; of a report the place in free words, where it is about no zone.
         t_ns: the tick of the transition.
-        transition: ``raised``, ``level_up``, ``level_down``, ``cleared`` or ``acknowledged``.
+        transition: one of :data:`TRANSITIONS`.
         from_state, to_state: states of the alarm.
         level: the level after the transition.
-        quantity: what was compared: ``density``, ``peak``, ``count``, ``occupancy`` or ``visible_frac``.
+        quantity: what was compared: ``density``, ``peak``, ``count``, ``occupancy``, ``visible_frac``, or what the rule
+            says.
         value, limit, unit: the measurement, the limit that decided, and their unit; NaN where none applies.
         reasons: why.
-        cause: who or what caused it: a rule or an operator.
+        cause: who or what caused it: a rule, a phase, time or an operator.
+        cause_key: alarms with the same one have one cause: ``camera:a,b`` or ``zone:x``.
+        first_raised_ns: when the alert was first raised; 0 where it never was.
+        actor, role, text: who did it, in which role, and the reason or the report in that person's words; empty where
+            no person did.
+        seen_level: the level that the person saw.
+        until_ns: until when it holds (shelved, out of service, a level set by hand); 0 for no end.
+        command_id: the command that asked for it; 0 for none.
+        seq: of one tick and alarm, which came first.
     """
 
     event_id: str
@@ -177,11 +220,40 @@ class AlertEvent:
     unit: str
     reasons: tuple[Reason, ...]
     cause: str
+    cause_key: str = ""
+    first_raised_ns: int = 0
+    actor: str = ""
+    role: str = ""
+    text: str = ""
+    seen_level: int = 0
+    until_ns: int = 0
+    command_id: int = 0
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm as it stands after a tick: a zone has at most one for crowding and one for blindness."""
+    """One alarm as it stands after a tick: a zone has at most one for every rule, and one for every report.
+
+    Args:
+        alarm, zone_id: its name and place, as in :class:`AlertEvent`.
+        state: SHELVED and OUT_OF_SERVICE stand before what it is besides.
+        level: now.
+        since_ns: since when it has been active without a break, whatever its level; once it is over, since when.
+        reasons: why it is at its level.
+        first_raised_ns: when this alert was first raised: it may have been over in between, unacknowledged.
+        level_ns: (level, time) whenever its level changed, oldest first; the newest 32 of them.
+        worst_level: the highest level so far.
+        quantity, value, limit, unit: what decides its level, its value now, and the limit; NaN where unknown.
+        worst_value: the highest value so far of the quantity that decides.
+        cause_key: as in :class:`AlertEvent`.
+        acknowledged_by: who acknowledged it at this level; empty for nobody.
+        role: who is asked now: an alarm that nobody acknowledges goes to the next role.
+        shelved_until_ns, shelved_by, shelved_text: until when (0: no end), by whom and why it is shelved or out of
+            service.
+        waits_for_second: who asked to shelve it and needs a second person to confirm; empty otherwise.
+        kind, text: of a report: what it is, and its words.
+    """
 
     alarm: str
     zone_id: str
@@ -189,6 +261,36 @@ class Alarm:
     level: Level
     since_ns: int
     reasons: tuple[Reason, ...]
+    first_raised_ns: int = 0
+    level_ns: tuple[tuple[Level, int], ...] = ()
+    worst_level: Level = Level.NORMAL
+    quantity: str = ""
+    value: float = math.nan
+    limit: float = math.nan
+    unit: str = ""
+    worst_value: float = math.nan
+    cause_key: str = ""
+    acknowledged_by: str = ""
+    role: str = ""
+    shelved_until_ns: int = 0
+    shelved_by: str = ""
+    shelved_text: str = ""
+    waits_for_second: str = ""
+    kind: str = ""
+    text: str = ""
+
+    @property
+    def unacknowledged(self) -> bool:
+        """Whether it waits for somebody to acknowledge it. One that is silenced does not."""
+        return self.state in _UNACKNOWLEDGED
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAction:
+    """An action that could not be carried out when its tick came, and why."""
+
+    command_id: int
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,3 +311,4 @@ class Outcome:
     flow: FlowGrid | None = None
     occupancy: SiteOccupancy | None = None
     dispatched: tuple[DispatchEvent, ...] = ()
+    refused: tuple[RefusedAction, ...] = ()

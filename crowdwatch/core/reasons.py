@@ -90,6 +90,41 @@ class Code(StrEnum):
     PHASE_CHANGED = "phase_changed"
     OFTEN_NOT_COUNTED = "often_not_counted"
     ACKNOWLEDGED = "acknowledged"
+    # alarms: what rules say
+    BUILDS_UP = "builds_up"
+    NO_BUILD_UP = "no_build_up"
+    REACHES_LIMIT = "reaches_limit"
+    REACHES_NO_LIMIT = "reaches_no_limit"
+    REACHED = "reached"
+    EARLIER = "earlier"
+    ABOVE_PLAN = "above_plan"
+    AS_PLANNED = "as_planned"
+    UNAUDITED = "unaudited"
+    ILL_CALIBRATED = "ill_calibrated"
+    CALIBRATED = "calibrated"
+    PRESENT = "present"
+    NOBODY_PRESENT = "nobody_present"
+    RULE_UNKNOWN = "rule_unknown"
+    RULE_ENDED = "rule_ended"
+    # alarms: what people and time do to them
+    SHELVE_ASKED = "shelve_asked"
+    SHELVED = "shelved"
+    SHELF_OVER = "shelf_over"
+    UNSHELVED = "unshelved"
+    BROKE_THROUGH = "broke_through"
+    OUT_OF_SERVICE = "out_of_service"
+    IN_SERVICE = "in_service"
+    NOT_ACKNOWLEDGED = "not_acknowledged"
+    ESCALATED = "escalated"
+    SET_BY_HAND = "set_by_hand"
+    HAND_OVER = "hand_over"
+    HAND_OVERRULED = "hand_overruled"
+    LATCHED = "latched"
+    REPORTED = "reported"
+    CLOSED = "closed"
+    NOTED = "noted"
+    PHASE_BY_HAND = "phase_by_hand"
+    PHASE_BY_CLOCK = "phase_by_clock"
     # commands that are not carried out
     REFUSED_KIND = "refused_kind"
     REFUSED_VALUE = "refused_value"
@@ -107,11 +142,26 @@ class Code(StrEnum):
     MEASURE_SENDS = "measure_sends"
     MEASURE_NO_WAY = "measure_no_way"
     REFUSED_GATE = "refused_gate"
+    REFUSED_ALARM = "refused_alarm"
+    REFUSED_NAME = "refused_name"
+    REFUSED_ROLE = "refused_role"
+    REFUSED_LENGTH = "refused_length"
+    REFUSED_REASON = "refused_reason"
+    REFUSED_TIME = "refused_time"
+    REFUSED_PHASE = "refused_phase"
+    REFUSED_OVER = "refused_over"
+    REFUSED_RISEN = "refused_risen"
+    REFUSED_DONE = "refused_done"
+    REFUSED_SECOND = "refused_second"
+    REFUSED_STANDS = "refused_stands"
+    REFUSED_LOWER = "refused_lower"
+    REFUSED_MANY = "refused_many"
     # a sentence that was written before reasons had codes
     TEXT = "text"
 
 
 _LIMIT = {"quantity": str, "limit": float, "unit": str, "delay_s": float}
+_SAID: dict[str, type[str] | type[int] | type[float]] = {"actor": str, "text": str}
 
 VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} for code in Code} | {
     Code.UNHEALTHY: {"health": str},
@@ -136,6 +186,36 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.PHASE_CHANGED: {"phase": str},
     Code.OFTEN_NOT_COUNTED: {"share": float, "window_s": float},
     Code.ACKNOWLEDGED: {"actor": str},
+    Code.BUILDS_UP: {"value": float, "low": float, "limit": float, "window_s": float},
+    Code.NO_BUILD_UP: {"value": float, "window_s": float},
+    Code.REACHES_LIMIT: {"quantity": str, "limit": float, "unit": str, "minutes": float, "low": float, "high": float},
+    Code.EARLIER: {"minutes": float, "count": float, "planned": float},
+    Code.ABOVE_PLAN: {"count": float, "planned": float},
+    Code.UNAUDITED: {"cameras": str},
+    Code.ILL_CALIBRATED: {"cameras": str},
+    Code.PRESENT: {"count": float, "limit": float},
+    Code.SHELVE_ASKED: _SAID,
+    Code.SHELVED: _SAID | {"seconds": float},
+    Code.UNSHELVED: {"actor": str},
+    Code.OUT_OF_SERVICE: _SAID,
+    Code.IN_SERVICE: {"actor": str},
+    Code.NOT_ACKNOWLEDGED: {"seconds": float},
+    Code.ESCALATED: {"seconds": float, "role": str},
+    Code.SET_BY_HAND: _SAID,
+    Code.REPORTED: _SAID | {"kind": str},
+    Code.CLOSED: _SAID,
+    Code.NOTED: _SAID,
+    Code.PHASE_BY_HAND: _SAID | {"phase": str},
+    Code.PHASE_BY_CLOCK: {"actor": str},
+    Code.REFUSED_ALARM: {"alarm": str},
+    Code.REFUSED_ROLE: {"role": str},
+    Code.REFUSED_LENGTH: {"length": int, "most": int},
+    Code.REFUSED_TIME: {"seconds": float, "most": float},
+    Code.REFUSED_PHASE: {"phase": str},
+    Code.REFUSED_RISEN: {"level": str, "seen": str},
+    Code.REFUSED_DONE: {"state": str},
+    Code.REFUSED_SECOND: {"actor": str},
+    Code.REFUSED_MANY: {"most": int},
     Code.REFUSED_VALUE: {"value": float},
     Code.REFUSED_ZONE: {"zone_id": str},
     Code.REFUSED_LEVEL: {"value": float},

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from crowdwatch.core.reasons import Reason
 
-__all__ = ["STEERING", "Audit", "Command", "CommandKind", "Lease", "Mode", "Run", "RunState"]
+__all__ = ["ON_ALARMS", "STEERING", "Audit", "Command", "CommandKind", "Lease", "Mode", "Run", "RunState"]
 
 
 class Mode(StrEnum):
@@ -41,6 +41,15 @@ class CommandKind(StrEnum):
     UNIT = "unit"
     CONFIRM = "confirm"
     SILENCE = "silence"
+    SHELVE = "shelve"
+    UNSHELVE = "unshelve"
+    OUT_OF_SERVICE = "out_of_service"
+    IN_SERVICE = "in_service"
+    SET_LEVEL = "set_level"
+    REPORT = "report"
+    CLOSE = "close"
+    NOTE = "note"
+    PHASE = "phase"
     PAUSE = "pause"
     RESUME = "resume"
     SPEED = "speed"
@@ -48,6 +57,22 @@ class CommandKind(StrEnum):
     GATE_COUNT = "gate_count"
     UNKNOWN = "unknown"
 
+
+ON_ALARMS = frozenset(
+    {
+        CommandKind.ACKNOWLEDGE,
+        CommandKind.SHELVE,
+        CommandKind.UNSHELVE,
+        CommandKind.OUT_OF_SERVICE,
+        CommandKind.IN_SERVICE,
+        CommandKind.SET_LEVEL,
+        CommandKind.REPORT,
+        CommandKind.CLOSE,
+        CommandKind.NOTE,
+        CommandKind.PHASE,
+    }
+)
+"""What is done to alarms, levels and phases (:mod:`crowdwatch.analytics.alarm_actions`)."""
 
 STEERING = frozenset({CommandKind.PAUSE, CommandKind.RESUME, CommandKind.SPEED, CommandKind.STOP})
 """Commands to the driver. What they do is not an event of the log."""

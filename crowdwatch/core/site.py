@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
+from typing import TypeAlias
 
 from crowdwatch.core.blocks import BlockEvidence
 from crowdwatch.core.dispatch import Unit
@@ -18,13 +20,17 @@ __all__ = [
     "LEAST_RECALL",
     "LEAST_TALL_PX",
     "MOST_P_M2",
+    "AlarmSettings",
     "Bias",
     "Camera",
+    "Expected",
     "Gate",
     "HandOver",
     "Limit",
     "Phase",
     "Quantity",
+    "RuleSetting",
+    "RuleValue",
     "Site",
     "Zone",
     "ZoneKind",
@@ -65,6 +71,9 @@ MOST_P_M2 = 10.0
 """Means over 10 m2 do not exceed it: about 9 in the densest crowd that was measured, at Mina in 2006 (Helbing,
 Johansson and Al-Abideen 2007, PRE 75:046109). A limit or a band above it would never be reached."""
 
+RuleValue: TypeAlias = float | bool | str | tuple[tuple[str, float], ...]
+"""A value of a rule's parameter; a ladder is (step, value) pairs."""
+
 UNITS = {Quantity.DENSITY: "p/m2", Quantity.PEAK: "p/m2", Quantity.COUNT: "persons", Quantity.OCCUPANCY: "of capacity"}
 
 
@@ -88,12 +97,64 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleSetting:
+    """A rule that is in force in one zone in one phase (:mod:`crowdwatch.analytics.rules` has the rules).
+
+    Args:
+        rule: its name.
+        parameters: (name, value) of those that differ from the rule's own; a ladder's values are (step, value) pairs.
+        on_delay_s, off_delay_s: how long what it says must last before its alarm rises, and before it falls.
+        latch: whether its alarm stays, when it is over, until a person closes it.
+    """
+
+    rule: str
+    parameters: tuple[tuple[str, RuleValue], ...] = ()
+    on_delay_s: float = 10.0
+    off_delay_s: float = 30.0
+    latch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSettings:
+    """What becomes of alarms that nobody acknowledges, and how long a second person has. An event file has defaults of
+    its own (:class:`crowdwatch.config.schema.AlarmKeys`).
+
+    Args:
+        realarm_s: an active alarm that is not acknowledged is said again so often; 0 for never.
+        escalate_s: it goes to the next role after this time, and to the one after that after as long again; 0 for
+            never.
+        escalate_from: the lowest level that does.
+        second_s: how long a wish to shelve a critical alarm waits for a second person.
+    """
+
+    realarm_s: float = 0.0
+    escalate_s: float = 0.0
+    escalate_from: Level = Level.ALERT
+    second_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How many people are planned in a zone: (time, people), in the order of time, straight lines between."""
+
+    zone_id: str
+    t_ns: tuple[int, ...]
+    count: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        rising = all(before < after for before, after in pairwise(self.t_ns))
+        if len(self.t_ns) != len(self.count) or len(self.t_ns) < 2 or not rising or min(self.count) < 0:
+            raise RecordError(f"expected people of {self.zone_id!r}: need two times and more, rising, and people >= 0.")
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneLimits:
-    """All limits of one zone in one phase, and whether being blind there raises an alarm."""
+    """All limits of one zone in one phase, whether being blind there raises an alarm, and its other rules."""
 
     zone_id: str
     limits: tuple[Limit, ...]
     watch_blindness: bool = True
+    rules: tuple[RuleSetting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +171,7 @@ class Zone:
     """A polygon on the ground for which readings are made.
 
     ``usable_area_m2`` is the area people can stand on; by default that of the polygon within the walkable area.
+    ``hazard`` says that nobody should be there: a water's edge, a roof, a closed street.
     """
 
     zone_id: str
@@ -118,6 +180,7 @@ class Zone:
     kind: ZoneKind
     usable_area_m2: float
     capacity: float | None = None
+    hazard: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "polygon_m", readonly("polygon_m", self.polygon_m, (None, 2)))
@@ -269,6 +332,8 @@ class Site:
     hand_over: HandOver = HandOver()
     alert_chance: float | None = None
     units: tuple[Unit, ...] = ()
+    alarms: AlarmSettings = AlarmSettings()
+    expected: tuple[Expected, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "walkable_m", readonly("walkable_m", self.walkable_m, (None, 2)))

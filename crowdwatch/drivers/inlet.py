@@ -146,7 +146,7 @@ class CommandInlet:
 
 def _action(command: Command, t_ns: int) -> OperatorAction:
     return OperatorAction(
-        command.command_id, t_ns, command.kind.value, command.zone_id, command.alarm, plain(command.actor),
+        command.command_id, t_ns, command.kind.value, plain(command.zone_id), command.alarm, plain(command.actor),
         round(command.value), plain(command.role), plain(command.subject), plain(command.text), command.value,
         command.duration_s,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from crowdwatch.core.outcomes import Health, Outcome, Quality
+from crowdwatch.core.outcomes import Health, Outcome, Quality, kind_of
 from crowdwatch.core.records import LogEvent, Observation
 from crowdwatch.core.site import Site
 
@@ -80,7 +80,7 @@ class RunTotals:
         self.ticks += 1
         self.last_tick_ns = outcome.t_ns
         for alert in outcome.alerts:
-            key = f"{alert.alarm} {alert.transition}"
+            key = f"{kind_of(alert.alarm)} {alert.transition}"
             self.alerts[key] = self.alerts.get(key, 0) + 1
             if alert.transition in ("raised", "level_up") and len(self.raised) < MOST_RAISED:
                 level = alert.level.name.lower()

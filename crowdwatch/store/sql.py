@@ -99,7 +99,9 @@ class SqlStore(GateReads):
         """
         if not outcomes:
             return
-        by_hand = any(alert.transition == "acknowledged" for outcome in outcomes for alert in outcome.alerts)
+        by_hand = any(alert.actor for outcome in outcomes for alert in outcome.alerts) or any(
+            outcome.refused for outcome in outcomes
+        )
         engine = self._durable if by_hand else self._writes
         with explained(self._where, "write"), engine.begin() as connection:
             self._must_exist(connection, run_id)
@@ -125,6 +127,10 @@ class SqlStore(GateReads):
         connection.execute(sa.delete(tables.alarms).where(of_tick))
         standing = [alarm for alarm in outcome.alarms if alarm.state is not AlarmState.NORMAL]
         self._put(connection, tables.alarms, [run | {"t_ns": outcome.t_ns} | _row(alarm) for alarm in standing])
+        for each in outcome.refused:
+            of_command = (tables.commands.c.run_id == run_id) & (tables.commands.c.command_id == each.command_id)
+            statement = sa.update(tables.commands).where(of_command)
+            connection.execute(statement.values(refused=(each.reason,), sequenced_t_ns=outcome.t_ns))
 
     def beat(self, run_id: str, *, state: RunState, t_ns: int, wall_ns: int, speed: float, message: str = "") -> None:
         """Say that the engine lives; see :meth:`crowdwatch.core.ports.Store.beat`. Raises RunNotFound."""
@@ -182,11 +188,11 @@ class SqlStore(GateReads):
         return None if row is None else dict(row)
 
     def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:
-        """Transitions up to ``to_ns``, newest first; within a tick by zone, then alarm."""
+        """Transitions up to ``to_ns``, newest first; within a tick by zone, then alarm, of one alarm the last first."""
         column = tables.alerts.c
         wanted = [column.run_id == run_id] + ([] if to_ns is None else [column.t_ns <= to_ns])
         found = self._read(AlertEvent, tables.alerts, *wanted)
-        return sorted(found, key=lambda alert: (-alert.t_ns, alert.zone_id, alert.alarm, alert.event_id))
+        return sorted(found, key=lambda alert: (-alert.t_ns, alert.zone_id, alert.alarm, -alert.seq, alert.event_id))
 
     def alarms(self, run_id: str, at_ns: int) -> list[Alarm]:
         """The alarms that were not NORMAL after the newest tick at or before ``at_ns``, by zone, then alarm."""
@@ -244,7 +250,9 @@ class SqlStore(GateReads):
             StoreError: no such one.
         """
         statement = sa.update(tables.commands).where(tables.commands.c.command_id == command_id)
-        values = {"sequenced_t_ns": t_ns, "refused": None if refused is None else (refused,)}
+        values: Row = {"sequenced_t_ns": t_ns}
+        if refused is not None:  # the fold may have refused it meanwhile: that stays
+            values["refused"] = (refused,)
         with explained(self._where, "sequenced"), self._durable.begin() as connection:
             if not connection.execute(statement.values(values)).rowcount:
                 raise StoreError(f"command {command_id}: the store {self._where} has none of that id.")

@@ -11,6 +11,7 @@ against that shape at every reading, so that they cannot hold anything else. Not
 
 from __future__ import annotations
 
+import json
 import math
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -142,6 +143,21 @@ class Signs(TypeDecorator[tuple[Precursor, ...]]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Precursor, ...]:
         """JSON -> signs."""
         return () if value is None else signs_from_json(value)
+
+
+class LevelTimes(TypeDecorator[tuple[tuple[Level, int], ...]]):
+    """When an alarm reached which level, kept as JSON: pairs of a level's number and a time."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[tuple[Level, int], ...] | None, dialect: Dialect) -> str:
+        """Pairs -> JSON."""
+        return json.dumps([[int(level), int(t_ns)] for level, t_ns in value or ()], separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[tuple[Level, int], ...]:
+        """JSON -> pairs."""
+        return tuple((Level(level), t_ns) for level, t_ns in json.loads(value or "[]"))
 
 
 def _run_id() -> sa.Column[str]:
@@ -314,6 +330,15 @@ alerts = sa.Table(
     _must("unit", sa.String),
     _must("reasons", Reasons),
     _must("cause", sa.Text),
+    _must("cause_key", sa.Text),
+    _must("first_raised_ns", Whole),
+    _must("actor", sa.Text),
+    _must("role", sa.Text),
+    _must("text", sa.Text),
+    _must("seen_level", sa.Integer),
+    _must("until_ns", Whole),
+    _must("command_id", Whole),
+    _must("seq", sa.Integer),
     sa.Index("alerts_by_time", "run_id", "t_ns"),
 )
 
@@ -328,6 +353,23 @@ alarms = sa.Table(
     _must("level", LevelNumber),
     _must("since_ns", Whole),
     _must("reasons", Reasons),
+    _must("first_raised_ns", Whole),
+    _must("level_ns", LevelTimes),
+    _must("worst_level", LevelNumber),
+    _must("quantity", sa.Text),
+    _number("value"),
+    _number("limit"),
+    _must("unit", sa.Text),
+    _number("worst_value"),
+    _must("cause_key", sa.Text),
+    _must("acknowledged_by", sa.Text),
+    _must("role", sa.Text),
+    _must("shelved_until_ns", Whole),
+    _must("shelved_by", sa.Text),
+    _must("shelved_text", sa.Text),
+    _must("waits_for_second", sa.Text),
+    _must("kind", sa.Text),
+    _must("text", sa.Text),
     sqlite_with_rowid=False,
 )
 

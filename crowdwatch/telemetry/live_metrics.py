@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from crowdwatch.core.live import StreamPhase, StreamStatus
-from crowdwatch.core.outcomes import Health, Level, Outcome
+from crowdwatch.core.outcomes import Health, Level, Outcome, kind_of
 from crowdwatch.core.version import __version__
 
 __all__ = ["STALE_S", "LiveMetrics"]
@@ -149,7 +149,7 @@ class LiveMetrics(Collector):
         if late:
             self._ticks_late.inc()
         for alert in outcome.alerts:
-            self._alerts.labels(alert.alarm, alert.transition).inc()
+            self._alerts.labels(kind_of(alert.alarm), alert.transition).inc()
         with self._lock:
             self._outcome = outcome
             self._unstored.append((outcome.t_ns, tuple(exposed_ns)))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-import time
 
 import streamlit as st
 
-from crowdwatch.core.commands import judge
-from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent
+from crowdwatch.analytics.alarm_load import Group, grouped
+from crowdwatch.core.outcomes import Alarm, AlertEvent, Level, kind_of
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Command, CommandKind
+from crowdwatch.core.site import Quantity
 from crowdwatch.core.text import plain
-from crowdwatch.errors import CrowdWatchError
 from crowdwatch.rendering.palette import LEVEL_STYLES
+from crowdwatch.ui.alarm_forms import load_line, shelf_text, show_report, show_silence
+from crowdwatch.ui.sending import FAULT, send
 from crowdwatch.ui.style import badge, notice
 from crowdwatch.ui.view import Moment, Pulse
 from crowdwatch.ui.writing import clock, duration, markdown, name_of, number, safe, service_text, short
-from crowdwatch.words import LANGUAGES, joined, reason_text, t, term
+from crowdwatch.words import joined, reason_text, t, term
 
 __all__ = ["alert_rows", "send", "show_alerts", "show_recent"]
 
@@ -26,23 +27,9 @@ RECENT, REFUSED = 8, 3
 
 FIT, LIST_PX = 2, 300
 """More open alarms than fit scroll in a list of so many pixels, so that the picture below stays in sight."""
-FAULT = "command_fault"
 
-
-def send(store: Store, run_id: str, kind: CommandKind, **more: str | float) -> None:
-    """Queue a command under the operator's name. A fault is kept and shown with the next drawing."""
-    actor = plain(str(st.session_state.get("operator") or "")) or "operator"
-    command = Command(run_id, kind, actor[:64], time.time_ns(), **more)  # type: ignore[arg-type]
-    refused = judge(command)
-    if refused is not None:
-        language = str(st.session_state.get("lang"))
-        st.session_state[FAULT] = reason_text(language if language in LANGUAGES else "en", (refused,))
-        return
-    try:
-        store.submit(command)
-        st.session_state.pop(FAULT, None)
-    except CrowdWatchError as error:
-        st.session_state[FAULT] = str(error)
+MOST_FORMS = 12
+"""Of so many alarms, the most urgent, can be silenced here; of the others when they come up."""
 
 
 def _zone_name(moment: Moment, zone_id: str, language: str) -> str:
@@ -64,19 +51,45 @@ def _why(moment: Moment, alarm: Alarm, language: str) -> str:
     return joined(language, [reason_text(language, alarm.reasons), *letters])
 
 
+def _name(language: str, alarm: str) -> str:
+    """The name of an alarm."""
+    return t(language, f"alarm.{kind_of(alarm)}")
+
+
+def _now(alarm: Alarm, language: str) -> str:
+    """The value now and the worst one: what the reasons say is of the moment at which the level was reached."""
+    if alarm.level == Level.NORMAL or not alarm.unit:
+        return ""
+    unit = term(language, "unit", alarm.unit)
+    values = (alarm.value, alarm.worst_value)
+    now, worst = (f"{number(value, 2)}{unit if math.isfinite(value) else ''}" for value in values)
+    what = term(language, "quantity", alarm.quantity) if alarm.quantity in set(Quantity) else ""
+    return t(language, "alerts.now", what=what, now=now, worst=worst).strip()
+
+
 def _card(moment: Moment, alarm: Alarm, language: str) -> str:
     name = _zone_name(moment, alarm.zone_id, language)
     colour = LEVEL_STYLES[alarm.level].colour
-    acked = alarm.state == AlarmState.ACKNOWLEDGED
+    calm = not alarm.unacknowledged
     state = t(language, f"state.{alarm.state.value}")
     age = duration((moment.t_ns - alarm.since_ns) / 1e9)
     since = t(language, "alerts.since", time=f"{clock(alarm.since_ns)} UTC", age=age)
+    said = [_why(moment, alarm, language), _now(alarm, language), shelf_text(alarm, language), since]
+    if alarm.level_ns and alarm.level_ns[-1][1] > alarm.since_ns and alarm.level > Level.NORMAL:
+        said.append(t(language, "alerts.level_since", time=f"{clock(alarm.level_ns[-1][1])} UTC"))
     return (
-        f'<div class="cw-alarm{"" if acked else " cw-open"}" style="border-left-color:{colour}" role="listitem">'
+        f'<div class="cw-alarm{"" if calm else " cw-open"}" style="border-left-color:{colour}" role="listitem">'
         f'{badge(language, alarm.level)} <span class="z" title="{safe(name)}">{safe(short(name, 24))}</span> '
-        f"<b>{t(language, f'alarm.{alarm.alarm}')}: {state}</b>"
-        f'<div class="r">{safe(_why(moment, alarm, language))}; {safe(since)}</div></div>'
+        f"<b>{_name(language, alarm.alarm)}: {state}</b>"
+        f'<div class="r">{safe("; ".join(filter(None, said)))}</div></div>'
     )
+
+
+def _cause(moment: Moment, group: Group, language: str) -> str:
+    """What several alarms have in common: a heading over their cards."""
+    cameras = group.cause_key.partition(":")[2]
+    names = ", ".join(short(_zone_name(moment, zone_id, language), 24) for zone_id in group.zone_ids)
+    return notice(t(language, "alerts.cause", cameras=cameras, n=len(group.zone_ids)), names, loud=False)
 
 
 def _refusal(moment: Moment, command: Command, language: str) -> str:
@@ -110,21 +123,32 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     elif not moment.alarms:
         st.html(f'<div class="cw-alarm">{t(language, "alerts.none")}</div>')
     why_not = _why_not(moment, language)
-    if why_not and any(alarm.state != AlarmState.ACKNOWLEDGED for alarm in moment.alarms):
+    if why_not and any(alarm.unacknowledged for alarm in moment.alarms):
         st.html(f'<div class="cw-note">{safe(why_not)}</div>')
+    if not moment.hidden:
+        st.html(load_line(moment, language))
     with st.container(height=LIST_PX if len(moment.alarms) > FIT else "content", border=False):
         _cards(store, moment, language, may_acknowledge=not why_not)
+    if not why_not:
+        show_report(store, moment, language)
 
 
 def _cards(store: Store, moment: Moment, language: str, *, may_acknowledge: bool) -> None:
     """One card per alarm. The key A belongs to the alarm that is open longest, so that one which comes in at that very
     moment is not acknowledged unseen."""
-    open_ = [alarm for alarm in moment.alarms if alarm.state != AlarmState.ACKNOWLEDGED]
+    open_ = [alarm for alarm in moment.alarms if alarm.unacknowledged]
     oldest = min(open_, key=lambda alarm: (alarm.since_ns, alarm.zone_id, alarm.alarm), default=None)
-    for alarm in moment.alarms:
-        st.html(_card(moment, alarm, language))
-        if may_acknowledge and alarm.state != AlarmState.ACKNOWLEDGED:
-            _acknowledge_button(store, moment, alarm, language, by_key=alarm is oldest)
+    shown = 0
+    for group in grouped(moment.alarms):
+        if len(group.alarms) > 1:
+            st.html(_cause(moment, group, language))
+        for alarm in group.alarms:
+            st.html(_card(moment, alarm, language))
+            if may_acknowledge and alarm.unacknowledged:
+                _acknowledge_button(store, moment, alarm, language, by_key=alarm is oldest)
+            if may_acknowledge and shown < MOST_FORMS:
+                show_silence(store, moment, alarm, language)
+            shown += 1
 
 
 def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: str, *, by_key: bool) -> None:
@@ -134,7 +158,7 @@ def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: st
         return
     name = markdown(short(_zone_name(moment, alarm.zone_id, language), 24))
     st.button(
-        t(language, "ack", zone=name, alarm=t(language, f"alarm.{alarm.alarm}")),
+        t(language, "ack", zone=name, alarm=_name(language, alarm.alarm)),
         key=f"ack-{moment.run.run_id}-{alarm.zone_id}-{alarm.alarm}",
         type="primary",
         width="stretch",
@@ -146,10 +170,10 @@ def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: st
 
 
 def _happened(moment: Moment, alert: AlertEvent, language: str) -> str:
-    what = f"{t(language, f'alarm.{alert.alarm}')} {t(language, f'transition.{alert.transition}')}"
+    what = f"{_name(language, alert.alarm)} {t(language, f'transition.{alert.transition}')}"
     sign = "✓" if alert.transition == "acknowledged" else LEVEL_STYLES[alert.level].sign
     name = short(_zone_name(moment, alert.zone_id, language), 22)
-    by = f" ({safe(alert.cause)})" if alert.transition == "acknowledged" else ""
+    by = f" ({safe(alert.cause)})" if alert.actor else ""
     word = t(language, f"level.{alert.level.name.lower()}")
     return f"<tr><td>{clock(alert.t_ns)}</td><td>{sign} {word}</td><td>{safe(name)}: {what}{by}</td></tr>"
 
@@ -174,7 +198,7 @@ def alert_rows(moment: Moment, language: str) -> list[dict[str, str]]:
             f"{clock(alert.t_ns, date=True)} UTC",
             _zone_name(moment, alert.zone_id, language),
             f"{LEVEL_STYLES[alert.level].sign} {t(language, f'level.{alert.level.name.lower()}')}",
-            f"{t(language, f'alarm.{alert.alarm}')} {t(language, f'transition.{alert.transition}')}",
+            f"{_name(language, alert.alarm)} {t(language, f'transition.{alert.transition}')}",
             f"{number(alert.value, 2)}{unit} {letter}".strip() if math.isfinite(alert.value) else "",
             f"{alert.limit:g}{unit}" if math.isfinite(alert.limit) else "",
             plain(reason_text(language, alert.reasons)),

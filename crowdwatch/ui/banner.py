@@ -6,7 +6,7 @@ import math
 
 import streamlit as st
 
-from crowdwatch.core.outcomes import AlarmState, Health, Level
+from crowdwatch.core.outcomes import Health, Level
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.style import badge, box, notice
 from crowdwatch.ui.view import Moment, Pulse, people_seen, worst_zone
@@ -123,7 +123,7 @@ def _worst(moment: Moment, language: str) -> str:
 
 
 def _alarms(moment: Moment, language: str) -> str:
-    unacked = [alarm for alarm in moment.alarms if alarm.state != AlarmState.ACKNOWLEDGED]
+    unacked = [alarm for alarm in moment.alarms if alarm.unacknowledged]
     if not moment.alarms:
         note, colour = t(language, "alarms_none"), ""
     else:

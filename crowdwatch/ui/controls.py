@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from crowdwatch.core.ports import Store
-from crowdwatch.core.runs import CommandKind, Mode, Run
+from crowdwatch.core.runs import STEERING, CommandKind, Mode, Run
 from crowdwatch.core.text import plain
-from crowdwatch.ui.alertlist import send
 from crowdwatch.ui.launch import Started, start_replay
 from crowdwatch.ui.run_choice import choose
+from crowdwatch.ui.sending import send
 from crowdwatch.ui.view import Glance, Pulse
 from crowdwatch.ui.writing import markdown, safe, short
 from crowdwatch.words import LANGUAGES, t
@@ -144,7 +144,7 @@ def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
             args=(store, run_id, CommandKind.STOP),
         )  # fmt: skip
     for command in glance.pending:
-        if command.kind != CommandKind.ACKNOWLEDGE:
+        if command.kind in STEERING:
             what = t(chosen_language, f"command.{command.kind.value}")
             st.html(f'<div role="status">{t(chosen_language, "command.sent", what=what)}</div>')
 

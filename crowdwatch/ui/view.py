@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from crowdwatch import config
-from crowdwatch.analytics.alerts import phase_at
+from crowdwatch.analytics.phases import chosen_by_hand, phase_at
 from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
 from crowdwatch.core.outcomes import (
     Alarm,
@@ -238,9 +238,10 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     )
 
 
-def _urgency(alarm: Alarm) -> tuple[bool, int, int]:
-    """Not acknowledged first, then the highest level, then the newest."""
-    return (alarm.state == AlarmState.ACKNOWLEDGED, -alarm.level, -alarm.since_ns)
+def _urgency(alarm: Alarm) -> tuple[bool, bool, int, int]:
+    """Not acknowledged first, silenced last, then the highest level, then the newest."""
+    silent = alarm.state in (AlarmState.SHELVED, AlarmState.OUT_OF_SERVICE)
+    return (not alarm.unacknowledged, silent, -alarm.level, -alarm.since_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +290,10 @@ def worst_zone(readings: Sequence[ZoneReading]) -> ZoneReading | None:
     return max(known, key=lambda reading: (reading.level, reading.density_p_m2), default=None)
 
 
-def limits_at(site: Site, zone_id: str, t_ns: int, quantity: Quantity) -> tuple[Limit, ...]:
-    """The limits of a zone that are in force at a time."""
-    zone_limits = phase_at(site, t_ns).get(zone_id) if site.phases else None
+def limits_at(
+    site: Site, zone_id: str, t_ns: int, quantity: Quantity, alerts: Sequence[AlertEvent] = ()
+) -> tuple[Limit, ...]:
+    """The limits of a zone that are in force at a time; a phase that was chosen by hand stands among the events."""
+    zone_limits = phase_at(site, t_ns, chosen_by_hand(alerts, t_ns)).get(zone_id) if site.phases else None
     found = () if zone_limits is None else zone_limits.limits
     return tuple(sorted((limit for limit in found if limit.quantity is quantity), key=lambda limit: limit.level))

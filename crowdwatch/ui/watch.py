@@ -223,7 +223,7 @@ def _history(store: Store, run_id: str, at_ns: int | None, language: str) -> Non
     if not curve.t_ns or zone is None:
         st.html(f'<div class="cw-note">{t(language, "chart.none")}</div>')
         return
-    limits = {kind: limits_at(site, zone_id, moment.t_ns, kind) for kind in Quantity}
+    limits = {kind: limits_at(site, zone_id, moment.t_ns, kind, moment.alerts) for kind in Quantity}
     figure = chart.chart_figure(
         curve, zone, density_limits=limits[Quantity.DENSITY], peak_limits=limits[Quantity.PEAK],
         count_limits=limits[Quantity.COUNT], occupancy_limits=limits[Quantity.OCCUPANCY],

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from crowdwatch import config
-from crowdwatch.analytics import alerts
-from crowdwatch.core.outcomes import AlarmState, Health, Level, Quality, ZoneReading
+from crowdwatch.analytics.rules import REGISTRY, RULE_UNITS
+from crowdwatch.core.commands import ROLES
+from crowdwatch.core.outcomes import TRANSITIONS, AlarmState, Health, Level, Quality, ZoneReading
 from crowdwatch.core.reasons import NESTING, OF_CAMERA, VALUES, Code, Reason
 from crowdwatch.core.runs import CommandKind, Mode, Run, RunState
 from crowdwatch.core.site import UNITS, Quantity
@@ -66,7 +67,9 @@ def test_every_code_has_a_text_in_every_language_that_says_all_its_values() -> N
 
 def test_words_among_the_values_are_translated() -> None:
     partly = (Health.DARK, Health.OVEREXPOSED, Health.COVERED, Health.BLURRED, Health.DAMAGED)
-    words = {"health": Health, "loss": partly, "quantity": Quantity, "unit": UNITS.values()}
+    levels = [level.name for level in Level if level is not Level.UNKNOWN]
+    words = {"health": Health, "loss": partly, "quantity": Quantity, "unit": [*UNITS.values(), *RULE_UNITS]}
+    words |= {"role": ROLES, "level": levels, "seen": levels, "state": AlarmState}
     for language, module in MODULES.items():
         for kind, members in words.items():
             assert module.TERMS[kind].keys() == {str(each) for each in members}, (language, kind)
@@ -84,9 +87,9 @@ def test_every_state_has_words() -> None:
     wanted = [f"level.{level.name.lower()}" for level in Level] + [f"pulse.{pulse.value}" for pulse in Pulse]
     wanted += [f"state.{state.value}" for state in AlarmState] + [f"health.{health.value}" for health in Health]
     wanted += [f"quality.{quality.value}" for quality in Quality] + [f"mode.{mode.value}" for mode in Mode]
-    wanted += [f"alarm.{alarm}" for alarm in (alerts.CROWDING, alerts.BLINDNESS)]
+    wanted += [f"alarm.{alarm}" for alarm in (*REGISTRY, "report", "phase", "note")]
     wanted += [f"command.{kind.value}" for kind in CommandKind if kind is not CommandKind.ACKNOWLEDGE]
-    wanted += [f"transition.{name}" for name in ("raised", "level_up", "level_down", "cleared", "acknowledged")]
+    wanted += [f"transition.{name}" for name in TRANSITIONS]
     assert [key for key in wanted if key not in TEXTS] == []
 
 

@@ -126,7 +126,7 @@ def test_a_long_gap_is_unknown_at_once(event, seen, t0, tmp_path, first, store):
     readings = store.readings(first.run.run_id, from_ns=t0 + 640 * S, to_ns=t0 + 640 * S)
     assert {(r.quality, r.level) for r in readings} == {(Quality.STALE, Level.UNKNOWN)}
     assert all(np.isnan(r.density_p_m2) for r in readings)
-    raised = [a for a in store.alerts(first.run.run_id) if a.t_ns == t0 + 640 * S]
+    raised = [a for a in store.alerts(first.run.run_id) if a.t_ns == t0 + 640 * S and a.transition == "raised"]
     assert {a.alarm for a in raised} == {"blindness"}
 
 

@@ -17,6 +17,7 @@ import pickle
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import pyarrow as pa
@@ -55,10 +56,17 @@ def program() -> str:
     """Names the code of the fold: a state is read only by the code that wrote it."""
     digest = hashlib.sha256(__version__.encode())
     for room in ("core", "ground", "analytics"):
-        for path in sorted(files(f"crowdwatch.{room}").iterdir(), key=lambda each: each.name):
-            if path.name.endswith(".py"):
-                digest.update(path.name.encode() + path.read_bytes())
+        _digest(digest, files(f"crowdwatch.{room}"))
     return digest.hexdigest()
+
+
+def _digest(digest: hashlib._Hash, folder: Traversable) -> None:
+    """Take in every module of a room, those of its packages too."""
+    for path in sorted(folder.iterdir(), key=lambda each: each.name):
+        if path.is_dir() and path.name != "__pycache__":
+            _digest(digest, path)
+        elif path.name.endswith(".py"):
+            digest.update(path.name.encode() + path.read_bytes())
 
 
 def state_bytes(state: State) -> bytes:
