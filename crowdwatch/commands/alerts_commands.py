@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crowdwatch.commands.run_lists import ListByDefault, list_alerts
 from crowdwatch.commands.terminal import cell, clock, out, tell
 from crowdwatch.errors import CommandRefused, RunNotFound
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Acknowledge, shelve, report: what people do to alarms.", no_args_is_help=True)
+app = typer.Typer(
+    cls=ListByDefault, help="Alarms of a run: list them, acknowledge, shelve, report.", no_args_is_help=True
+)
+app.command("list")(list_alerts)
 
 ZoneArgument = Annotated[str, typer.Argument(help="The zone's id.", metavar="ZONE")]
 AlarmArgument = Annotated[

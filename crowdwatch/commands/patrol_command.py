@@ -60,9 +60,9 @@ def patrol(
     for each in found.proposals:
         pose = each.pose
         out.print(
-            f"{each.drone_id}: hover {pose.up_m:g} m above {pose.east_m:.1f} m east, {pose.north_m:.1f} m north, heading "
-            f"{pose.yaw_deg:.0f}, gimbal {pose.pitch_deg:g}: sees {each.area_m2:.0f} m2 and {100 * each.risk_frac:.0f} % "
-            f"of the risk; {each.flight_s:.0f} s to get there, then {each.hover_s:.0f} s.",
+            f"{each.drone_id}: hover {pose.up_m:g} m above {pose.east_m:.1f} m east, {pose.north_m:.1f} m north, "
+            f"heading {pose.yaw_deg:.0f}, gimbal {pose.pitch_deg:g}: sees {each.area_m2:.0f} m2 and "
+            f"{100 * each.risk_frac:.0f} % of the risk; {each.flight_s:.0f} s to get there, then {each.hover_s:.0f} s.",
             markup=False,
         )
     if not rows:

@@ -16,7 +16,7 @@ from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, StoreUrl, cell,
 if TYPE_CHECKING:
     from crowdwatch.core.outcomes import AlertEvent
 
-__all__ = ["ListByDefault", "app", "list_alerts", "runs"]
+__all__ = ["ListByDefault", "list_alerts", "runs"]
 
 
 class ListByDefault(TyperGroup):
@@ -27,14 +27,6 @@ class ListByDefault(TyperGroup):
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             args = ["list", *args]
         return super().parse_args(ctx, args)
-
-
-app = typer.Typer(cls=ListByDefault, help="Alerts of a run.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Alerts of a run."""
 
 
 def runs(
@@ -75,7 +67,6 @@ def _raised(alerts: list[AlertEvent]) -> int:
     return sum(alert.transition == "raised" for alert in alerts)
 
 
-@app.command("list")
 def list_alerts(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run, as `crowdwatch runs` names it.")],
     as_csv: Annotated[

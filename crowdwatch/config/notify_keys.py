@@ -50,30 +50,48 @@ class QuietFile(Model):
     """Hours of the day in which a target hears only of levels from ``level`` on."""
 
     from_time: Clock
+    """Beginning, as "22:30", in the time zone of the event."""
     to_time: Clock
+    """End; it may be on the next day."""
     level: Step = "critical"
+    """From which level on it is heard all the same."""
 
 
 class TargetFile(Model):
     """Somebody or something that is told. Exactly one of ``address`` and ``secret_file``."""
 
     id: Ident
+    """Short name."""
     kind: TargetKind
+    """The way: `apprise` (e-mail, SMS, chat), `webhook`, `mqtt` or `file`."""
     form: Form | None = None
+    """What is sent: words, JSON, a CAP message or a line for the radio."""
     address: Plain | None = None
+    """Where to; `${NAME}` is put in from the environment."""
     secret_file: Plain | None = None
+    """File with mode 600 whose first line is the address."""
     key: Secret | None = None
+    """Of a webhook: `${NAME}` of the key that signs what is sent."""
     languages: Annotated[list[Literal["en", "zh"]], Field(min_length=1, max_length=2)] = Field(
         default_factory=lambda: list[Literal["en", "zh"]](["en"])
     )
+    """Languages of the words."""
     role: Role | None = None
+    """The role of who reads it."""
     level: Step = "alert"
+    """From which level on it hears of an alarm."""
     alarms: list[Ident] = Field(default_factory=list)
+    """Names of the alarms that it hears of; none named: all."""
     cleared: Truth = True
+    """Whether it hears that an alarm is over."""
     acknowledged: Truth = False
+    """Whether it hears that an alarm was acknowledged."""
     quiet: list[QuietFile] = Field(default_factory=list)
+    """Hours of the day in which it hears only of high levels."""
     topic: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] = "crowdwatch"
+    """Of MQTT: the beginning of its topics."""
     discovery: Truth = False
+    """Of MQTT: whether Home Assistant is told of the zones."""
 
     @model_validator(mode="after")
     def _address(self) -> TargetFile:
@@ -90,20 +108,18 @@ class TargetFile(Model):
 
 
 class NotifySettings(Model):
-    """Who is told, and in whose name.
-
-    Args:
-        sender: who sends, in CAP messages.
-        sender_name: the same for people.
-        scope: of CAP messages.
-        restriction: for whom they are, where the scope is ``Restricted``.
-    """
+    """Who is told, and in whose name."""
 
     sender: SenderName = "crowdwatch"
+    """Who sends, in CAP messages."""
     sender_name: Plain | None = None
+    """The same for people."""
     scope: Literal["Public", "Restricted"] = "Restricted"
+    """Of CAP messages."""
     restriction: Plain = "staff of the event"
+    """For whom they are, where the scope is `Restricted`."""
     targets: Annotated[list[TargetFile], Field(max_length=200)] = Field(default_factory=list)
+    """Who is told."""
 
     @model_validator(mode="after")
     def _once(self) -> NotifySettings:

@@ -24,7 +24,9 @@ class BothTexts(Model):
     """A text that people act on: in both languages, always."""
 
     en: Texted
+    """English."""
     zh: Texted
+    """Chinese."""
 
     def both(self) -> dict[str, str]:
         """Both languages."""
@@ -35,29 +37,46 @@ class MeasureFile(Model):
     """What to do about an alarm at some levels: see :class:`~crowdwatch.core.playbook.Measure`."""
 
     zones: list[Ident] = Field(default_factory=list)
+    """Zones for which it holds; with neither zones nor kinds, all."""
     kinds: list[ZoneKind] = Field(default_factory=list)
+    """Kinds of zones for which it holds."""
     alarms: Annotated[list[Ident], Field(min_length=1)] = Field(default_factory=lambda: ["crowding"])
+    """Names of the alarms that it answers."""
     levels: Annotated[list[Step], Field(min_length=1)]
+    """Levels at which it holds."""
     do: BothTexts
+    """What to do. Slots in braces, as `{zone}`, `{hold}`, `{minutes}`, are filled in."""
     call: list[Plain] = Field(default_factory=list)
+    """Whom to call, in this order."""
     hold_gates: list[Ident] = Field(default_factory=list)
+    """Gates at which people are held."""
     close_gates: list[Ident] = Field(default_factory=list)
+    """Gates to close."""
     open_gates: list[Ident] = Field(default_factory=list)
+    """Gates to open."""
     send_to: Ident | None = None
+    """Zone to which people are sent."""
     route: BothTexts | None = None
+    """The way there, in words."""
     minutes: Positive | None = None
+    """How long it takes, or how long people wait."""
     message: BothTexts | None = None
+    """What loudspeakers say; slots as in `do`."""
     approved: Truth = False
+    """Whether the message may be spoken before a person confirms it."""
 
 
 class PlaybookSettings(Model):
     """All measures, and for which alarms and levels every zone must have one. Blindness has one level, ``alert``."""
 
     alarms: list[Ident] = Field(default_factory=lambda: ["crowding", BLINDNESS])
+    """Alarms for which every zone must have a measure."""
     levels: list[Step] = Field(default_factory=lambda: list[Literal["watch", "caution", "alert", "critical"]](
         ["alert", "critical"]
     ))  # fmt: skip
+    """Levels at which every zone must have one."""
     measures: Annotated[list[MeasureFile], Field(max_length=1000)] = Field(default_factory=list)
+    """What to do, where and when."""
 
 
 def playbook_of(settings: PlaybookSettings | None) -> Playbook:

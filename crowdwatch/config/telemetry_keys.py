@@ -30,22 +30,32 @@ class GimbalFile(Model):
     """Where the camera of a drone that hovered looked, where its telemetry does not say: a person measured it."""
 
     yaw_deg: Annotated[Number, Field(ge=-360, le=360)] | None = None
+    """Direction of the view, clockwise from north."""
     pitch_deg: Annotated[Number, Field(ge=-120, le=30)] | None = None
+    """Of the view: 0 is the horizon, -90 straight down."""
     roll_deg: Annotated[Number, Field(ge=-45, le=45)] | None = None
+    """Of the view."""
     sigma_deg: Annotated[Positive, Field(le=30)] = Field(
         default=3.0, json_schema_extra={"source": "a direction read from a map by eye"}
     )
+    """Standard error of what stands here."""
 
 
 class TelemetrySigmas(Model):
     """Standard errors of telemetry; absent: as makers state them."""
 
     position_m: Positive | None = None
+    """Of the position, east and north each."""
     height_m: Positive | None = None
+    """Of the height."""
     yaw_deg: Positive | None = None
+    """Of the direction."""
     pitch_deg: Positive | None = None
+    """Of the pitch."""
     roll_deg: Positive | None = None
+    """Of the roll."""
     focal_frac: Annotated[Positive, Field(le=0.5)] | None = None
+    """Of the focal length, as a share of it."""
 
 
 class GroundReferenceFile(Model):
@@ -56,9 +66,13 @@ class GroundReferenceFile(Model):
     """
 
     orthophoto: Plain | None = None
+    """A GeoTIFF, or a picture with a world file, in the site's map."""
     picture: Plain | None = None
+    """Any picture of the scene."""
     points_file: Plain | None = None
+    """Control points of that picture."""
     sigma_m: Positive = Field(default=0.15, json_schema_extra={"source": "an orthophoto with surveyed ground points"})
+    """Standard error of its own positions."""
 
 
 class TelemetryFile(Model):

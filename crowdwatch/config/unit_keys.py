@@ -13,16 +13,22 @@ class UnitName(Model):
     """A unit's name. Without ``zh`` the English text stands for both."""
 
     en: Plain
+    """English."""
     zh: Plain | None = None
+    """Chinese; the English text stands for both without it."""
 
 
 class UnitFile(Model):
     """A patrol, medics, or the dock of a drone, and where it begins."""
 
     id: Ident
+    """Short name."""
     name: UnitName | None = None
+    """Name for people."""
     kind: UnitKind
+    """What it is: a patrol, medics, a drone dock."""
     at_m: PointM
+    """Where it stands at first: east and north."""
 
 
 def unit_of(given: UnitFile) -> Unit:
