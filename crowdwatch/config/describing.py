@@ -92,7 +92,8 @@ def _accepts(of: dict[str, Any], parts: dict[str, Any]) -> str:
             return f"list of {_accepts(of.get('items', {}), parts)}"
         case "object":
             steps = of.get("propertyNames", {}).get("enum")
-            inner = _accepts(of.get("additionalProperties", {}), parts)
+            of_values = of.get("additionalProperties")
+            inner = _accepts(of_values, parts) if isinstance(of_values, dict) else "anything"
             return f"by {', '.join(f'`{step}`' for step in steps)}: {inner}" if steps else f"by name: {inner}"
         case "boolean":
             return "`true` or `false`"
