@@ -92,13 +92,13 @@ def list_(run: RunOption = None, runs: RunsPath = DEFAULT_RUNS, store: StoreUrl 
 
 
 def _order(kind: str, run: str | None, actor: str, role: str, within_s: float, runs: Path, url: str | None,
-    zone_id: str, subject: str) -> None:  # fmt: skip
+    zone_id: str, subject: str, alarm: str = "") -> None:  # fmt: skip
     from crowdwatch.core.runs import Command, CommandKind
     from crowdwatch.words import reason_text
 
     with opened(runs, url, run) as (store, chosen):
         command = Command(
-            chosen.run_id, CommandKind(kind), actor or getpass.getuser(), time.time_ns(), zone_id, role=role,
+            chosen.run_id, CommandKind(kind), actor or getpass.getuser(), time.time_ns(), zone_id, alarm, role=role,
             subject=subject,
         )  # fmt: skip
         _, refused = ask(store, command, within_s)
@@ -127,7 +127,7 @@ def confirm(
         raise ConfigError(f"message {message!r}: there is none. `crowdwatch voice list` shows them.")
     if one.state is SpeechState.OVER:
         raise ConfigError(f"message {message!r}: its alert has moved on, so that it is not said any more.")
-    _order("confirm", run, actor, role, within, runs, store, one.zone_id, message)
+    _order("confirm", run, actor, role, within, runs, store, one.zone_id, message, one.alarm)
 
 
 @app.command()
