@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from crowdwatch.commands.dispatch_commands import Actor, Role, RunOption, Within, ask, opened
 from crowdwatch.commands.terminal import (
@@ -17,10 +16,8 @@ from crowdwatch.commands.terminal import (
     EventPath,
     RunsPath,
     StoreUrl,
-    cell,
     clock,
     err,
-    out,
     stopping,
     tell,
 )
@@ -72,20 +69,10 @@ def list_(run: RunOption = None, runs: RunsPath = DEFAULT_RUNS, store: StoreUrl 
     with opened(runs, store, run) as (opened_store, chosen):
         speech = Speech(config.from_json(chosen.config_json))
         alerts, acted = opened_store.alerts(chosen.run_id), opened_store.acted(chosen.run_id)
-    table = Table(title=cell(f"messages of run {chosen.run_id}"))
-    for column in ("id", "time", "zone", "level", "state", "by", "text"):
-        table.add_column(column)
     for one in speech.announcements(alerts, acted, chosen.t_ns):
-        row = (
-            one.announcement_id,
-            clock(one.proposed_ns),
-            one.zone_id,
-            one.level.name.lower(),
-            one.state.value,
-            one.by,
-        )
-        table.add_row(*map(cell, (*row, " | ".join(one.texts.values()))))
-    out.print(table)
+        by = f" by {one.by}" if one.by else ""
+        head = f"{one.announcement_id}: {clock(one.proposed_ns)} {one.zone_id} {one.level.name.lower()}: "
+        tell(f"{head}{one.state.value}{by}: {' | '.join(one.texts.values())}")
     for reminder in speech.rules.reminders:
         said, quiet = reminders(alerts, acted, reminder, chosen.t_ns, speech.context.minute)
         tell(f"reminder {reminder.reminder_id}: due {len(said)} times, {quiet} times not said in quiet hours")
