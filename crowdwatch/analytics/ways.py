@@ -131,7 +131,7 @@ def doubts_of(ways: Ways, zone_id: str, measure: Measure, levels: Mapping[str, L
     if measure.send_to:
         level = levels.get(measure.send_to, Level.NORMAL)
         if level != Level.NORMAL:
-            doubts.append(Reason.of(Code.MEASURE_SENDS, zone_id=measure.send_to, level=level.name.lower()))
+            doubts.append(Reason.of(Code.MEASURE_SENDS, zone_id=measure.send_to, level=level.name))
         if own and not after & ways.zones.get(measure.send_to, frozenset()):
             doubts.append(Reason.of(Code.MEASURE_NO_WAY, zone_id=measure.send_to))
     return tuple(doubts)

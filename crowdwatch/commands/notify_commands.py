@@ -132,7 +132,7 @@ def status(
     else:
         table = Table(title=cell(f"run {chosen.run_id}: {len(rows)} notifications"))
         for column in ("event time", "target", "zone", "alarm", "transition", "level", "state", "key"):
-            table.add_column(column)
+            table.add_column(column, overflow="fold", no_wrap=column == "key")
         for row in rows:
             shown = (clock(row.t_ns), row.target_id, row.zone_id, row.alarm, row.transition, row.level.name.lower())
             table.add_row(*map(cell, (*shown, _said(row), row.key)))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from crowdwatch.commands.dispatch_commands import Actor, Role, RunOption, Within, ask, opened
 from crowdwatch.commands.terminal import (
@@ -17,10 +16,8 @@ from crowdwatch.commands.terminal import (
     EventPath,
     RunsPath,
     StoreUrl,
-    cell,
     clock,
     err,
-    out,
     stopping,
     tell,
 )
@@ -72,33 +69,23 @@ def list_(run: RunOption = None, runs: RunsPath = DEFAULT_RUNS, store: StoreUrl 
     with opened(runs, store, run) as (opened_store, chosen):
         speech = Speech(config.from_json(chosen.config_json))
         alerts, acted = opened_store.alerts(chosen.run_id), opened_store.acted(chosen.run_id)
-    table = Table(title=cell(f"messages of run {chosen.run_id}"))
-    for column in ("id", "time", "zone", "level", "state", "by", "text"):
-        table.add_column(column)
     for one in speech.announcements(alerts, acted, chosen.t_ns):
-        row = (
-            one.announcement_id,
-            clock(one.proposed_ns),
-            one.zone_id,
-            one.level.name.lower(),
-            one.state.value,
-            one.by,
-        )
-        table.add_row(*map(cell, (*row, " | ".join(one.texts.values()))))
-    out.print(table)
+        by = f" by {one.by}" if one.by else ""
+        head = f"{one.announcement_id}: {clock(one.proposed_ns)} {one.zone_id} {one.level.name.lower()}: "
+        tell(f"{head}{one.state.value}{by}: {' | '.join(one.texts.values())}")
     for reminder in speech.rules.reminders:
         said, quiet = reminders(alerts, acted, reminder, chosen.t_ns, speech.context.minute)
         tell(f"reminder {reminder.reminder_id}: due {len(said)} times, {quiet} times not said in quiet hours")
 
 
 def _order(kind: str, run: str | None, actor: str, role: str, within_s: float, runs: Path, url: str | None,
-    zone_id: str, subject: str) -> None:  # fmt: skip
+    zone_id: str, subject: str, alarm: str = "") -> None:  # fmt: skip
     from crowdwatch.core.runs import Command, CommandKind
     from crowdwatch.words import reason_text
 
     with opened(runs, url, run) as (store, chosen):
         command = Command(
-            chosen.run_id, CommandKind(kind), actor or getpass.getuser(), time.time_ns(), zone_id, role=role,
+            chosen.run_id, CommandKind(kind), actor or getpass.getuser(), time.time_ns(), zone_id, alarm, role=role,
             subject=subject,
         )  # fmt: skip
         _, refused = ask(store, command, within_s)
@@ -127,7 +114,7 @@ def confirm(
         raise ConfigError(f"message {message!r}: there is none. `crowdwatch voice list` shows them.")
     if one.state is SpeechState.OVER:
         raise ConfigError(f"message {message!r}: its alert has moved on, so that it is not said any more.")
-    _order("confirm", run, actor, role, within, runs, store, one.zone_id, message)
+    _order("confirm", run, actor, role, within, runs, store, one.zone_id, message, one.alarm)
 
 
 @app.command()

@@ -70,6 +70,8 @@ def test_words_among_the_values_are_translated() -> None:
     levels = [level.name for level in Level if level is not Level.UNKNOWN]
     words = {"health": Health, "loss": partly, "quantity": Quantity, "unit": [*UNITS.values(), *RULE_UNITS]}
     words |= {"role": ROLES, "level": levels, "seen": levels, "state": AlarmState}
+    rules = ("crowding", "blindness", "build_up", "time_to_limit", "early", "uncalibrated", "presence", "report")
+    words |= {"alarm": rules}
     for language, module in MODULES.items():
         for kind, members in words.items():
             assert module.TERMS[kind].keys() == {str(each) for each in members}, (language, kind)
@@ -94,10 +96,11 @@ def test_every_state_has_words() -> None:
 
 
 def test_every_text_is_used() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "crowdwatch" / "ui").glob("*.py"))
+    rooms = ("ui", "notify", "drivers")  # pages, messages, and what is spoken
+    code = "".join(path.read_text() for room in rooms for path in (ROOT / "crowdwatch" / room).glob("*.py"))
     code = code.replace("'", '"')
     dynamic = ("level.", "pulse.", "state.", "health.", "quality.", "mode.", "alarm.", "command.", "transition.",
-               "col.", "label.", "chart.window.", "dead.", "paused.", "stopped.")  # fmt: skip
+               "col.", "label.", "chart.window.", "dead.", "paused.", "stopped.", "suppressed.", "unit.")  # fmt: skip
     steering = {kind.value for kind in CommandKind}
     unused = [k for k in TEXTS if f'"{k}"' not in code and not k.startswith(dynamic) and k not in steering]
     assert unused == []

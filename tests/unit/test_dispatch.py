@@ -25,6 +25,7 @@ from crowdwatch.core.records import OperatorAction
 from crowdwatch.core.runs import Command, CommandKind
 from crowdwatch.drivers.clock import PacedClock
 from crowdwatch.drivers.inlet import CommandInlet
+from crowdwatch.drivers.live.memory import read_state, state_bytes
 from crowdwatch.store.sql import SqlStore
 
 UNITS = tuple(
@@ -119,12 +120,15 @@ def test_dispatch_goes_through_the_fold_and_acknowledges_nothing():
     crowd = np.array([[x, 3.0] for x in np.linspace(-3, 3, 12)])
     events = every_second(lambda second: crowd, 12)
     action = OperatorAction(1, events[-1].t_ns, "assign", "z", "crowding", "ana", 4, subject="p1")
-    _, outcomes = fold(started(site), [*events[:-1], action, events[-1]])
+    state, outcomes = fold(started(site), [*events[:-1], action, events[-1]])
     last = outcomes[-1]
     assert [(event.transition, event.zone_id) for event in last.dispatched] == [("assigned", "z")]
     assert [alarm.state for alarm in last.alarms] == [AlarmState.UNACKNOWLEDGED]
     again = fold(started(site), [*events[:-1], action, events[-1]])[1]
     assert again[-1].dispatched == last.dispatched
+    kept = read_state(state_bytes(state), state.view).roster
+    assert kept.units == state.roster.units, "an engine that was killed knows its units"
+    assert kept.units["p1"].state is UnitState.ASSIGNED
 
 
 # --------------------------------------------------------------------------------------------------- walking distance

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from corridor import corridor
 from notices import LIVE, T0, S, alert, outcome
+from typer.testing import CliRunner
 
 from crowdwatch import config
 from crowdwatch.analytics.advice import Adviser
 from crowdwatch.analytics.voice import announcements, plays, reminders
 from crowdwatch.assets.examples import example
+from crowdwatch.commands.cli import app
 from crowdwatch.core.notices import Quiet
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.playbook import Measure, Playbook
@@ -295,7 +297,7 @@ def test_the_process_says_what_becomes_due_and_nothing_of_before(tmp_path, monke
     path.write_text(example("synthetic").read_text(encoding="utf-8") + EVENT.replace("ENGINE", words), encoding="utf-8")
     event, url = config.load(path), f"sqlite:///{tmp_path}/s.sqlite"
     store = SqlStore(url)
-    run = replace(LIVE, event_id=event.id, t_ns=T0 + 10 * S)
+    run = replace(LIVE, event_id=event.id, t_ns=T0 + 10 * S, config_json=event.model_dump_json())
     store.begin(run)
     store.write(run.run_id, [outcome(alert(0, zone_id="stage"))])
     results, stop, heard = [], threading.Event(), threading.Event()
@@ -327,6 +329,10 @@ def test_the_process_says_what_becomes_due_and_nothing_of_before(tmp_path, monke
     ((one, why),) = results
     assert (one.t_ns, why) == (T0 + 40 * S, "")
     assert one.texts["en"].startswith("This is event control. In front of the stage is full. The time is ")
+    listed = CliRunner().invoke(app, ["voice", "list", "--run", run.run_id, "--store", url])
+    assert f"{later.event_id}: " in listed.output
+    gone = CliRunner().invoke(app, ["voice", "confirm", alert(0, zone_id="stage").event_id, "--store", url])
+    assert "its alert has moved on" in str(gone.exception)
     store.begin(replace(run, run_id="again", mode=Mode.REPLAY))
     with pytest.raises(ConfigError, match="nothing is said aloud"):
         speak(event, Options(url, tmp_path / "s", aloud=True, run_id="again"))
