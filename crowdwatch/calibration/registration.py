@@ -224,7 +224,7 @@ def _matches(
     if corners is None or len(corners) < LEAST_MATCHES:
         return "too few corners on the ground"
     reach_px = min(MOST_REACH_PX, round(REACH_SIGMAS * max(plane.rmse_m, 0.5) / raster.step_m))
-    found = [_alike(own, own_mask, its, corner, reach_px) for corner in np.asarray(corners).reshape(-1, 2)]
+    found = [_alike(own, own_mask, its, corner, reach_px) for corner in np.asarray(corners, np.float32).reshape(-1, 2)]
     pairs = [pair for pair in found if pair is not None]
     if len(pairs) < LEAST_MATCHES:
         return f"only {len(pairs)} patches of {len(found)} look alike"

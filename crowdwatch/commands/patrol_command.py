@@ -59,12 +59,11 @@ def patrol(
         out.print(f"Most at risk: {found.worst_m[0]:.1f} m east, {found.worst_m[1]:.1f} m north.")
     for each in found.proposals:
         pose = each.pose
-        out.print(
-            f"{each.drone_id}: hover {pose.up_m:g} m above {pose.east_m:.1f} m east, {pose.north_m:.1f} m north, "
-            f"heading {pose.yaw_deg:.0f}, gimbal {pose.pitch_deg:g}: sees {each.area_m2:.0f} m2 and "
-            f"{100 * each.risk_frac:.0f} % of the risk; {each.flight_s:.0f} s to get there, then {each.hover_s:.0f} s.",
-            markup=False,
-        )
+        where = f"{pose.up_m:g} m above {pose.east_m:.1f} m east, {pose.north_m:.1f} m north"
+        look = f"heading {pose.yaw_deg:.0f}, gimbal {pose.pitch_deg:g}"
+        sees = f"{each.area_m2:.0f} m2 and {100 * each.risk_frac:.0f} % of the risk"
+        times = f"{each.flight_s:.0f} s to get there, then {each.hover_s:.0f} s"
+        out.print(f"{each.drone_id}: hover {where}, {look}: sees {sees}; {times}.", markup=False)
     if not rows:
         out.print("No drone is needed, or none can see ground at risk and come home.")
 

@@ -57,8 +57,8 @@ def drawn_picture(
     warp = np.linalg.inv(plane.image_to_ground) @ ground.image_to_ground
     gray = cv2.warpPerspective(ground.gray, warp, (width, height), flags=cv2.INTER_LINEAR, borderValue=120)
     rng = np.random.default_rng((seed, 17))
-    noisy = np.asarray(gray, np.float32) * light + rng.normal(0.0, 4.0, gray.shape).astype(np.float32)
-    image = np.repeat(np.clip(noisy, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    noisy = np.asarray(gray, np.float32) * light + np.asarray(rng.normal(0.0, 4.0, (height, width)), np.float32)
+    image = np.repeat(np.asarray(np.clip(noisy, 0, 255), np.uint8)[:, :, None], 3, axis=2)
     feet, heads = to_image(plane, people_m), to_image(plane, people_m, STATURE_M)
     near = np.isfinite(feet).all(axis=1) & np.isfinite(heads).all(axis=1)
     near &= (np.abs(feet - [width / 2, height / 2]) < [width, height]).all(axis=1)

@@ -49,7 +49,7 @@ class Look:
 
 def zone_grid(west: float, south: float, east: float, north: float, side_m: float = 10.0) -> tuple[Zone, ...]:
     """Square zones that fill a rectangle."""
-    zones = []
+    zones: list[Zone] = []
     for x in np.arange(west, east - side_m / 2, side_m):
         for y in np.arange(south, north - side_m / 2, side_m):
             name = f"z{len(zones)}"

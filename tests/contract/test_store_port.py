@@ -821,7 +821,7 @@ store.close()
 
 def child(code: str, *arguments: str) -> subprocess.Popen[str]:
     root = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": str(root), "PYTHONWARNINGS": "error"}
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "PYTHONWARNINGS": "error"}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 

@@ -1,13 +1,18 @@
 """What drones write beside their films is read whatever its layout, and what cannot be true is left out or refused."""
 
 import struct
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
 from crowdwatch.calibration.drone_lenses import DRONES, focal_px
+from crowdwatch.core.reasons import Code
+from crowdwatch.core.records import GroundPlane
 from crowdwatch.errors import SourceUnavailable
 from crowdwatch.sources.flight.csv_log import read_csv
+from crowdwatch.sources.flight.film import FlightView
 from crowdwatch.sources.flight.flight import Altitude, FlightSettings, flight_of
 from crowdwatch.sources.flight.gps_order import decided, positions_of
 from crowdwatch.sources.flight.joining import Film, joined
@@ -324,3 +329,38 @@ def test_packets_alone_follow_their_own_clock(tmp_path):
     assert log.t_s.tolist() == [0.0, 0.5, 1.0, 1.5]
     assert log.get(Field.GIMBAL_YAW)[0] == pytest.approx(10.0, abs=0.01)  # through north
     assert log.get(Field.GIMBAL_PITCH)[0] == pytest.approx(-60.0, abs=0.01)
+
+
+def test_packets_in_a_transport_stream_have_its_time(tmp_path):
+    values = {"lat": 39.9, "lon": 116.4, "altitude": 160.0, "heading": 350.0, "pitch": 0.0, "roll": 0.0,
+              "azimuth": 20.0, "elevation": -60.0, "turn": 0.0}  # fmt: skip
+    with av.open(str(tmp_path / "film.ts"), "w", format="mpegts") as container:
+        video = container.add_stream("mpeg4", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        data = container.add_data_stream("klv")
+        for number in range(20):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), number, np.uint8), format="bgr24")
+            container.mux(video.encode(picture))
+            if number % 5 == 0:
+                packet = av.Packet(pack(1_000_000 + 100_000 * number, values))
+                packet.stream, packet.time_base = data, Fraction(1, 90_000)
+                packet.pts = packet.dts = 9000 * number
+                container.mux(packet)
+        container.mux(video.encode())
+    log = read_klv(tmp_path / "film.ts")
+    assert log.t_s.tolist() == pytest.approx([0.0, 0.5, 1.0, 1.5])
+    assert log.get(Field.LAT)[0] == pytest.approx(39.9, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("pitch_deg", "up_m", "most_m", "code"),
+    [(-60.0, 60.0, 5.0, None), (5.0, 60.0, 5.0, Code.NO_GROUND), (-60.0, 1.0, 5.0, Code.NO_GROUND),
+     (-60.0, 60.0, 1.0, Code.NO_GROUND)],
+)  # fmt: skip
+def test_a_picture_without_certain_ground_has_a_reason(tmp_path, pitch_deg, up_m, most_m, code):
+    """The horizon, a drone on the ground, and errors larger than what is asked for."""
+    path = srt(tmp_path, spoiled(gb_pitch=lambda _: f"{pitch_deg}", rel_alt=lambda _: f"{up_m:.3f}"))
+    view = FlightView(flight_of(read_srt(path), film(), BEIJING, settings()), (1080, 1920), max_sigma_m=most_m)
+    assert (view.at(5.0) is code) or code is None
+    assert code is not None or isinstance(view.at(5.0), GroundPlane)
+    assert view.at(60.0) is Code.NO_TELEMETRY
