@@ -88,11 +88,23 @@ def alerts_command(
 
 
 def _ordinary_facts(found: list[FootageAlarms]) -> dict[str, Any]:
-    hours = sum(each.hours for each in found)
-    alarms = [f"{each.recording}: {alarm}" for each in found for alarm in each.alarms]
-    recordings = [f"{each.recording}{'' if each.calibrated else ' (nominal mast)'}" for each in found]
-    rate = len(alarms) / hours
-    return {"hours": round(hours, 3), "recordings": recordings, "alarms": alarms, "false_per_camera_hour": rate}
+    """The rate is of cameras that stand still; what those that are held by hand raise is listed apart."""
+    still = [each for each in found if not each.held]
+    hours = sum(each.hours for each in still)
+    alarms, held = (
+        [f"{each.recording}: {alarm}" for each in found if each.held is by for alarm in each.alarms]
+        for by in (False, True)
+    )
+    recordings = [f"{each.recording}{'' if each.calibrated else ' (nominal mast)'}" for each in still]
+    rate = len(alarms) / hours if hours else math.nan
+    return {
+        "hours": round(hours, 3),
+        "recordings": recordings,
+        "alarms": alarms,
+        "false_per_camera_hour": rate,
+        "held_by_hand": [each.recording for each in found if each.held],
+        "alarms_held_by_hand": held,
+    }
 
 
 def _show(result: dict[str, Any]) -> None:

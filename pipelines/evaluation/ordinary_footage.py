@@ -7,6 +7,7 @@ looked at from a nominal mast, so its densities are of the right order and no mo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,9 @@ from crowdwatch.drivers.backtest.alarm_load import announces
 from crowdwatch.drivers.replay import Options, replay_recording
 from crowdwatch.errors import SourceUnavailable
 from crowdwatch.store.log import LogReader
+from crowdwatch.words import reason_text
+from pipelines.evaluation.camera_drift import drift_frac
+from pipelines.evaluation.health_score import HELD_FRAC, recordings
 
 __all__ = ["FootageAlarms", "looped", "ordinary_alarms"]
 
@@ -43,12 +47,21 @@ CALIBRATED = "vtest.avi"
 
 @dataclass(frozen=True, slots=True)
 class FootageAlarms:
-    """What was raised on one recording: its name, the hours that were folded, and the alarms by name and zone."""
+    """What was raised on one recording.
+
+    Args:
+        recording: its name.
+        hours: that were folded.
+        alarms: by name, zone, level and why.
+        calibrated: whether its camera was; else a nominal mast stands in.
+        held: the camera is held by hand: that it moves is true, and its alarms are not false.
+    """
 
     recording: str
     hours: float
     alarms: tuple[str, ...]
     calibrated: bool
+    held: bool
 
 
 def ordinary_alarms(
@@ -68,6 +81,8 @@ def ordinary_alarms(
     if not paths:
         raise SourceUnavailable(f"{folder}: holds no recording (.avi, .mp4). Name the folder with vtest.avi.")
     each_s = hours * 3600 / len(paths) / len(OFFSETS)
+    shown(0, "looking which cameras stand still")
+    moves = {each.name: drift_frac([*each.lead, *each.rest], each.hz) >= HELD_FRAC for each in recordings(folder)}
     found = []
     for number, path in enumerate(paths):
         with TemporaryDirectory() as scratch:
@@ -78,9 +93,10 @@ def ordinary_alarms(
         for copy, offset in enumerate(OFFSETS):
             shown(number * len(OFFSETS) + copy, f"folding {path.name}")
             events = looped(seen, round(offset * len(seen)), each_s, site.tick_s)
-            alarms += [f"{alert.alarm} {alert.zone_id} {alert.level.name.lower()}" for alert in _raised(site, events)]
+            alarms += [_told(alert) for alert in _raised(site, events)]
         calibrated = path.name == CALIBRATED
-        found.append(FootageAlarms(path.name, each_s * len(OFFSETS) / 3600, tuple(alarms), calibrated))
+        lasts_h = each_s * len(OFFSETS) / 3600
+        found.append(FootageAlarms(path.name, lasts_h, tuple(alarms), calibrated, moves[path.name]))
     shown(len(paths) * len(OFFSETS), "done")
     return found
 
@@ -111,6 +127,10 @@ def _at(seen: Observation, stamp: Stamp) -> Observation:
     mass = None if seen.mass is None else replace(seen.mass, stamp=stamp)
     detections, positions = replace(seen.detections, stamp=stamp), replace(seen.positions, stamp=stamp)
     return replace(seen, detections=detections, positions=positions, mass=mass)
+
+
+def _told(alert: AlertEvent) -> str:
+    return f"{alert.alarm} {alert.zone_id} {alert.level.name.lower()}: {reason_text('en', alert.reasons)}"
 
 
 def _raised(site: Site, events: Iterator[LogEvent]) -> list[AlertEvent]:
@@ -163,7 +183,7 @@ def _nominal(path: Path, scratch: Path) -> EventFile:
         "zones": [zone], "cameras": [camera],
     }  # fmt: skip
     event_file = scratch / "event.yaml"
-    event_file.write_text(config.EventFile.model_validate(content).model_dump_json(exclude_none=True))
+    event_file.write_text(json.dumps(content), encoding="utf-8")  # of which YAML is more
     return config.load(event_file)
 
 

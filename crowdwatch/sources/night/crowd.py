@@ -38,8 +38,8 @@ AGAINST = 1.0
 """Each share of people who come the other way adds this share to the density that one walks in: a half adds a half.
 [design value]"""
 
-AHEAD_M = 2.0
-"""Where the density is looked at."""
+AHEAD_M, MOST_STEP_S = 2.0, 1.5
+"""Where the density is looked at, and the longest step: nobody walks past where he looked."""
 
 PROFILE_P_M2 = ((2.0, 14.0, 0.25), (16.0, 39.0, 2.1), (39.0, 65.0, 1.8), (65.0, 86.0, 1.25))
 """South edge, north edge and wanted density of where people stand, for 22,000 of them; see :meth:`Crowd._places`."""
@@ -51,6 +51,7 @@ MARGIN_M = 0.3
 STREET_EDGE_M, MOUTH_M = 86.0, 78.0
 """Where streets begin, and where people who leave turn into them: they come from three sides."""
 
+LEAVING_SPREAD_M = 12.0
 STROLLERS_PER_S = 0.25
 MEETING_S = 300.0
 """For so long people come from both sides."""
@@ -113,10 +114,21 @@ class Crowd:
         self.stays = np.arange(n) < stay
         self.place_m: FloatArray = np.full((n, 2), np.nan)
         self.place_m[:stay] = self._places(stay)
-        leaves = EGRESS_S + np.clip(rng.gamma(2.2, 330, stay), 0, DURATION_S)
+        leaves = self._leaving_times(EGRESS_S + np.clip(rng.gamma(2.2, 330, stay), 0, DURATION_S))
         self.leaves_s: FloatArray = np.concatenate([leaves, np.full(n - stay, np.inf)])
         self._order = np.argsort(self.arrives_s, kind="stable")
         self._came = 0
+
+    def _leaving_times(self, times_s: FloatArray) -> FloatArray:
+        """(stay,) when each leaves: who stands near a street roughly first, so that nobody walks through a crowd that
+        stands."""
+        place, count = self.place_m[: len(times_s)], len(times_s)
+        mouths = np.array([[(low[0] + high[0]) / 2, MOUTH_M] for low, high in self._streets])
+        near_m = np.hypot(*(place[:, None] - mouths).transpose(2, 0, 1)).min(axis=1)
+        order = np.argsort(near_m + self._rng.normal(0, LEAVING_SPREAD_M, count), kind="stable")
+        leaves = np.empty(count)
+        leaves[order] = np.sort(times_s)
+        return leaves
 
     def _places(self, count: int) -> FloatArray:
         """(count, 2) places to stand, drawn without replacement from a lattice by the profile, each a little off it."""
@@ -138,8 +150,10 @@ class Crowd:
         for incident in self._plan.of(IncidentKind.BUILD_UP):
             self._gather(incident, t_s, dt_s)
         self._leave(t_s)
-        self._rho = None
-        self._walk(t_s, dt_s)
+        parts = math.ceil(dt_s / MOST_STEP_S - 1e-9)
+        for _ in range(parts):
+            self._rho = None
+            self._walk(t_s, dt_s / parts)
         self._rho = None
 
     def standing(self) -> FloatArray:
@@ -272,9 +286,12 @@ class Crowd:
         counts = np.bincount(here, ahead[:, 0] > 0.5, size), np.bincount(here, ahead[:, 0] < -0.5, size)
         east, west = (uniform_filter(each.reshape(self.shape), 5, mode="nearest").ravel() for each in counts)
         against = np.where(ahead[:, 0] > 0.5, west[there], np.where(ahead[:, 0] < -0.5, east[there], 0.0))
-        felt = rho[there] * (1 + AGAINST * against / np.maximum(east + west, 1e-9)[there])
+        passing = ~self.stays[who]  # who leaves by a street comes to it from both sides, and goes the same way
+        felt = rho[there] * (1 + AGAINST * passing * against / np.maximum(east + west, 1e-9)[there])
         out = self.leaving[who] & ~np.isfinite(self.next_m[who, 0]) & (left_m <= 2 * AHEAD_M) & ~stuck
         felt = np.where(out, np.minimum(felt, OUT_P_M2), felt)
-        full = ~out & (rho[there] >= FULL_P_M2) & ((rho[there] >= rho[here]) | (rho[there] >= FULL_P_M2 + 0.7))
+        # those who press on, or pass each other, get into ground that is fuller than theirs up to a little more
+        waits = (self.leaving[who] & ~passing) | (rho[there] >= rho[here]) | (rho[there] >= FULL_P_M2 + 0.7)
+        full = ~out & (rho[there] >= FULL_P_M2) & waits
         speed: FloatArray = np.where(full, 0.0, walking_speed_m_s(felt))
         return speed
