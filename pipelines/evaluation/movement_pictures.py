@@ -1,7 +1,7 @@
 """Pictures of drawn crowds whose walking speed is known: what velocities from pictures are measured against.
 
 People are drawn to a sixteenth of a pixel, far ones first: legs, a body and shoulders in an own colour with an own
-pattern, a head with hair. They sway as they walk. The ground has slabs and a grain that stay where they are.
+pattern, a head with hair. They sway and bob as they walk. The ground has slabs and a grain that stay where they are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Crowd", "boxes_of", "draw", "pair_of", "walking_crowd"]
 PARTS = 4
 """cv2 draws to 1 / 2**PARTS of a pixel."""
 
-SWAY_M, STEP_HZ = 0.02, 0.9
+SWAY_M, BOB_M, STEP_HZ = 0.02, 0.02, 0.9
 EAST = np.array([0.25, 0.0])
 Picture: TypeAlias = NDArray[np.uint8]
 
@@ -35,12 +35,14 @@ class Crowd:
 
     Args:
         place: seconds -> (N, 2) where each is.
+        lift_m: seconds -> (N,) how far the upper bodies are above their mean: walking heads bob.
         tall_m: (N,) how tall each is.
         colour: (N, 3, 3) of trousers, coat and hair, BGR.
         spot: (N, 3) where on the coat its pattern is, and how large.
     """
 
     place: Callable[[float], FloatArray]
+    lift_m: Callable[[float], FloatArray]
     tall_m: FloatArray
     colour: NDArray[np.int64]
     spot: FloatArray
@@ -83,10 +85,16 @@ def walking_crowd(
         where: FloatArray = low + (at + own * t_s) % size + sway
         return where
 
+    bob = BOB_M * np.minimum(1.0, np.hypot(*own.T) / 1.3)
+
+    def lift(t_s: float) -> FloatArray:
+        risen: FloatArray = bob * np.sin(4 * math.pi * STEP_HZ * t_s + 2 * phase)
+        return risen
+
     colour = rng.integers(20, 200, (n, 3, 3))
     colour[:, 2] //= 3
     spot = rng.uniform((-0.5, 0.2, 0.3), (0.5, 0.8, 0.7), (n, 3))
-    return Crowd(place, rng.normal(1.70, 0.08, n), colour, spot)
+    return Crowd(place, lift, rng.normal(1.70, 0.08, n), colour, spot)
 
 
 def draw(crowd: Crowd, plane: GroundPlane, t_s: float, seed: int = 0) -> Picture:
@@ -97,7 +105,8 @@ def draw(crowd: Crowd, plane: GroundPlane, t_s: float, seed: int = 0) -> Picture
     order = np.argsort(-np.hypot(*(xy - plane.camera_centre_m[:2]).T), kind="stable")
     xy, tall = xy[order], crowd.tall_m[order]
     heights = np.array([0.0, 0.45, 0.62, 0.82, 0.93])
-    marks = [to_image(plane, xy, tall * share) for share in heights]
+    lift = crowd.lift_m(t_s)[order]
+    marks = [to_image(plane, xy, tall * share + (lift if share else 0.0)) for share in heights.tolist()]
     height, width = plane.image_hw
     shown = np.isfinite(np.concatenate(marks, axis=1)).all(axis=1)
     shown &= (np.abs(marks[3] - (width / 2, height / 2)) < (0.6 * width, 0.6 * height)).all(axis=1)

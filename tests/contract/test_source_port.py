@@ -61,6 +61,8 @@ def test_a_chunk_has_the_same_pictures_and_predecessors(make):
         same = whole[pair.current.stamp.seq]
         assert np.array_equal(pair.current.image_bgr, same.current.image_bgr)
         assert np.array_equal(pair.previous.image_bgr, same.previous.image_bgr)
+        assert pair.earlier.stamp == same.earlier.stamp
+        assert np.array_equal(pair.earlier.image_bgr, same.earlier.image_bgr)
 
 
 def test_sampling_takes_the_first_frame_at_or_after_each_instant(make):

@@ -79,7 +79,7 @@ def log_bytes(folder):
 def stored(folder, run_id):
     """Readings and alerts of a run, as text: NaN equals NaN there."""
     store = build.open_store(url(folder))
-    found = repr(store.readings(run_id)), repr(store.alerts(run_id))
+    found = repr(store.readings(run_id)), repr(store.alerts(run_id)), repr(store.movement(run_id))
     store.close()
     return found
 

@@ -57,10 +57,11 @@ def rows(folder, summary):
     store = build.open_store(f"sqlite:///{folder}/store.sqlite")
     run_id = summary.run.run_id
     at_ns = summary.run.to_ns + 10**10
-    grid = store.grid(run_id, at_ns)
+    grid, flow = store.grid(run_id, at_ns), store.flow_grid(run_id, at_ns)
     found = (
         repr(store.readings(run_id)), repr(store.alerts(run_id)), repr(store.alarms(run_id, at_ns)),
         repr(store.health(run_id, at_ns)), grid.rho_p_m2.tobytes(),
+        repr(store.movement(run_id)), flow and flow.v_m_s.tobytes(),
     )  # fmt: skip
     store.close()
     return found
