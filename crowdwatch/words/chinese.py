@@ -307,6 +307,7 @@ PAGE: dict[str, str] = {
     "command.stop": "停止",
     "command.speed": "速度",
     "command.acknowledge": "确认",
+    "command.gate_count": "闸口清点",
     "command.unknown": "未知指令",
     "command.sent": "{what}：已发送，等待引擎",
     "command.dead": "引擎无响应，无法接收命令。",

@@ -335,6 +335,7 @@ PAGE: dict[str, str] = {
     "command.stop": "stop",
     "command.speed": "speed",
     "command.acknowledge": "acknowledge",
+    "command.gate_count": "count at a gate",
     "command.unknown": "unknown command",
     "command.sent": "{what}: sent, waiting for the engine",
     "command.dead": "The engine is silent: it will not hear commands.",
