@@ -11,12 +11,12 @@ from scipy.spatial import KDTree
 from crowdwatch.analytics.counting import Assignment
 from crowdwatch.analytics.coverage import SiteView
 from crowdwatch.analytics.crossings import Followed
-from crowdwatch.analytics.gate_lines import GateLine
+from crowdwatch.analytics.gate_lines import GateLine, Watch
 from crowdwatch.core.intervals import Z
 from crowdwatch.core.records import FloatArray
 from crowdwatch.ground import IntArray
 
-__all__ = ["WAITING_M_S", "Moving", "Sampled", "VelocityField"]
+__all__ = ["WAITING_M_S", "Moving", "Sampled", "VelocityField", "shown_mass", "weights_on"]
 
 NEAR_SAMPLE_M = 0.7
 """Samples within so much of a place say how people move there."""
@@ -78,12 +78,12 @@ class Moving:
     def __init__(
         self,
         view: SiteView,
-        assignment: Assignment,
         cameras: Mapping[str, Followed],
         velocity: VelocityField | None,
+        people: FloatArray,
     ) -> None:
         self._view, self._velocity = view, velocity
-        self._people = assignment.people
+        self._people = people.ravel()
         sure = [(each.tracks, each.tracks.sure) for each in cameras.values()]
         nobody = [np.empty((0, 2))]
         self._xy_m = np.concatenate(nobody + [tracks.xy_m[those] for tracks, those in sure])
@@ -113,9 +113,9 @@ class Moving:
         ways = per_s[clear]
         return np.array([ways[ways > 0].sum() + max(rest, 0.0), -ways[ways < 0].sum() + max(-rest, 0.0)])
 
-    def queue(self, line: GateLine, mass: FloatArray) -> float:
+    def queue(self, line: GateLine) -> float:
         """People who wait in front of a gate; NaN where nobody knows how they move."""
-        people = self._people(mass).ravel()[line.queue] * line.queue_share
+        people = self._people[line.queue] * line.queue_share
         here = np.flatnonzero(people > 0)
         if not len(here):
             return 0.0
@@ -139,3 +139,29 @@ class Moving:
             close = far[np.arange(len(lacks)), nearest] <= NEAR_TRACK_M
             v[lacks[close]], sigma[lacks[close]] = self._v_m_s[nearest[close]], 0.0
         return v, sigma
+
+
+def weights_on(view: SiteView, assignment: Assignment, line: GateLine, watch: Watch) -> FloatArray:
+    """(K,) the hand-over's weight on each piece of a gate, of the camera that watches it."""
+    weights = np.zeros(len(line.places))
+    row, col = np.divmod(line.cells[1], view.grid.shape[1])
+    for number in np.unique(watch.watcher[watch.watcher >= 0]):
+        camera_id = watch.camera_ids[number]
+        heads = assignment.cameras[camera_id].window[-1].heads
+        if heads is not None:
+            window = assignment.coverage.views[camera_id].window
+            here = np.flatnonzero(watch.watcher == number)
+            weights[here] = heads.weight[row[here] - window.row, col[here] - window.col]
+    return weights
+
+
+def shown_mass(view: SiteView, assignment: Assignment) -> FloatArray:
+    """(rows, cols) everybody whom density maps show, each on the ground that its camera counts."""
+    mass = np.zeros(view.grid.shape)
+    coverage = assignment.coverage
+    for camera_id in sorted(coverage.healthy):
+        entry = assignment.cameras[camera_id].window[-1]
+        if entry.heads is not None:
+            here = entry.factor * entry.heads.mass * coverage.owned_shares[camera_id]
+            mass[coverage.views[camera_id].window.slices] += here
+    return mass

@@ -25,7 +25,7 @@ from scipy.special import gammaincinv
 from crowdwatch.analytics.counting import Assignment, Entry
 from crowdwatch.analytics.coverage import Coverage, SiteView
 from crowdwatch.analytics.crossings import Crossing, Followed, Walkers, crossed
-from crowdwatch.analytics.gate_flow import Moving, Sampled, VelocityField
+from crowdwatch.analytics.gate_flow import Moving, Sampled, VelocityField, shown_mass, weights_on
 from crowdwatch.analytics.gate_lines import GateGround, GateLine, Watch, gate_ground, near, watch_of
 from crowdwatch.analytics.readings import BLIND_BELOW_FRAC, DEGRADED_BELOW_FRAC
 from crowdwatch.analytics.tracks import LOW_SCORE
@@ -147,13 +147,13 @@ def step_gates(
     hits, waiting, counted = _once(memory, watches, ground, events, t_ns)
     span_s = 0.0 if memory.t_ns is None else (t_ns - memory.t_ns) / 1e9
     crossings = np.zeros((len(ground), 4))
-    weights = [_weights(view, assignment, line, watch) for line, watch in zip(ground.gates, watches, strict=True)]
+    weights = [weights_on(view, assignment, line, watch) for line, watch in zip(ground.gates, watches, strict=True)]
     for _, hit in hits:
         at = int(np.abs(ground.gates[hit.gate].places - hit.place_m).argmin())
         crossings[hit.gate, 0 if hit.inward else 1] += 1.0 - weights[hit.gate][at]
     samples = _samples(memory, assignment, included, t_ns)
-    moving = Moving(view, assignment, cameras, velocity or _sampled(samples))
-    everybody = _mass(view, assignment)
+    moving = Moving(view, cameras, velocity or _sampled(samples), assignment.people(mass))
+    everybody = shown_mass(view, assignment)
     for number, line in enumerate(ground.gates):
         crossings[number, 2:] = moving.flow(line, everybody, weights[number]) * span_s
         if watches[number].watched_frac < BLIND_BELOW_FRAC or not 0 < span_s <= GAP_S:
@@ -173,7 +173,7 @@ def step_gates(
         memory.totals + np.nan_to_num(both),
         samples,
     )
-    return new, tuple(_reading(view, new, assignment, moving, mass, number) for number in range(len(ground)))
+    return new, tuple(_reading(view, new, assignment, moving, number) for number in range(len(ground)))
 
 
 def capacity_p_min(gate: Gate) -> float:
@@ -318,35 +318,7 @@ def _same(one: tuple[str, Crossing], other: tuple[str, Crossing]) -> bool:
     )
 
 
-def _weights(view: SiteView, assignment: Assignment, line: GateLine, watch: Watch) -> FloatArray:
-    """(K,) the hand-over's weight on each piece of a gate, of the camera that watches it."""
-    weights = np.zeros(len(line.places))
-    row, col = np.divmod(line.cells[1], view.grid.shape[1])
-    for number in np.unique(watch.watcher[watch.watcher >= 0]):
-        camera_id = watch.camera_ids[number]
-        heads = assignment.cameras[camera_id].window[-1].heads
-        if heads is not None:
-            window = assignment.coverage.views[camera_id].window
-            here = np.flatnonzero(watch.watcher == number)
-            weights[here] = heads.weight[row[here] - window.row, col[here] - window.col]
-    return weights
-
-
-def _mass(view: SiteView, assignment: Assignment) -> FloatArray:
-    """(rows, cols) everybody whom density maps show, each on the ground that its camera counts."""
-    mass = np.zeros(view.grid.shape)
-    coverage = assignment.coverage
-    for camera_id in sorted(coverage.healthy):
-        entry = assignment.cameras[camera_id].window[-1]
-        if entry.heads is not None:
-            here = entry.factor * entry.heads.mass * coverage.owned_shares[camera_id]
-            mass[coverage.views[camera_id].window.slices] += here
-    return mass
-
-
-def _reading(
-    view: SiteView, memory: GateMemory, assignment: Assignment, moving: Moving, mass: FloatArray, number: int
-) -> GateReading:
+def _reading(view: SiteView, memory: GateMemory, assignment: Assignment, moving: Moving, number: int) -> GateReading:
     """Read one gate."""
     line, watch, t_ns = memory.ground.gates[number], memory.watches[number], memory.t_ns or 0
     came, went = (float(each) for each in memory.totals[number])
@@ -368,7 +340,7 @@ def _reading(
     )
     return GateReading(
         line.gate.gate_id, t_ns, window_s, into, into_low, into_high, out, out_low, out_high, came, went,
-        (into + out) / capacity_p_min(line.gate), moving.queue(line, mass), watch.watched_frac, quality, reasons,
+        (into + out) / capacity_p_min(line.gate), moving.queue(line), watch.watched_frac, quality, reasons,
     )  # fmt: skip
 
 

@@ -459,6 +459,7 @@ PAGE: dict[str, str] = {
     "command.close": "关闭",
     "command.note": "备注",
     "command.phase": "切换阶段",
+    "command.gate_count": "闸口清点",
     "command.unknown": "未知指令",
     "command.sent": "{what}：已发送，等待引擎",
     "command.dead": "引擎无响应，无法接收命令。",

@@ -508,6 +508,7 @@ PAGE: dict[str, str] = {
     "command.close": "close",
     "command.note": "note",
     "command.phase": "change phase",
+    "command.gate_count": "count at a gate",
     "command.unknown": "unknown command",
     "command.sent": "{what}: sent, waiting for the engine",
     "command.dead": "The engine is silent: it will not hear commands.",
