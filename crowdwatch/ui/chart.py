@@ -123,8 +123,10 @@ def _mark_limits(marks: Marks, axis: str, limits: Sequence[Limit], language: str
 
 
 def _mark_alerts(marks: Marks, axis: str, alerts: Sequence[AlertEvent]) -> None:
-    """A line with a sign per transition; acknowledgements get a tick."""
+    """A line with a sign per transition; acknowledgements get a tick. What is said again is not drawn again."""
     for alert in alerts:
+        if alert.transition in ("realarmed", "escalated", "noted"):
+            continue
         style = LEVEL_STYLES[alert.level]
         sign = "✓" if alert.transition == "acknowledged" else style.sign
         colour = ALERT_ON_DARK if alert.level == Level.ALERT else style.colour

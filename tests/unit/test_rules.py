@@ -8,7 +8,7 @@ import pytest
 from alarm_nights import NAN, night, reading, site
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import T0, S, camera, ladder, square
+from scenes import T0, S, camera, every_second, fold, ladder, square, started
 
 from crowdwatch.analytics.alerts import Around
 from crowdwatch.analytics.rules import REGISTRY, Inputs, Sample
@@ -232,3 +232,14 @@ BAD = [
 @pytest.mark.parametrize(("name", "given_", "text"), BAD)
 def test_parameters_that_cannot_be_are_told(name, given_, text):
     assert any(text in said for _, said in faults(REGISTRY[name].parameters, given_)), given_
+
+
+def test_the_fold_gives_rules_what_they_need_and_zones_their_level():
+    rules = [RuleSetting("uncalibrated", (), 2.0, 5.0), RuleSetting("presence", (), 2.0, 5.0)]
+    where = site(limits=(), rules=rules)
+    _, outcomes = fold(started(where), every_second(lambda _: np.array([[0.0, 3.0]]), 12))
+    raised = {alert.alarm: alert for outcome in outcomes for alert in outcome.alerts}
+    assert set(raised) == {"uncalibrated", "presence"}
+    assert raised["uncalibrated"].cause_key == "calibration:c"
+    assert outcomes[-1].readings[0].level is Level.ALERT
+    assert {alarm.alarm for alarm in outcomes[-1].alarms} == {"uncalibrated", "presence"}
