@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from crowdwatch.analytics.coverage import SiteView
 from crowdwatch.analytics.gates import GateMemory, capacity_p_min
@@ -110,7 +111,7 @@ def first_ledger(view: SiteView) -> Ledger:
     """The ledger before anything happened."""
     area = polygon(view.site.walkable_m, view.site.obstacles_m)
     chosen: list[int] = []
-    ground = shapely.Polygon()
+    ground: BaseGeometry = shapely.Polygon()
     for number, zone in enumerate(view.site.zones):
         here = polygon(zone.polygon_m).intersection(area)
         if here.area > 0 and here.intersection(ground).area <= SAME_GROUND * here.area:

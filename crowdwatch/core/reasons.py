@@ -102,6 +102,8 @@ class Code(StrEnum):
     UNAUDITED = "unaudited"
     ILL_CALIBRATED = "ill_calibrated"
     CALIBRATED = "calibrated"
+    SIGN = "sign"
+    NO_SIGN = "no_sign"
     PRESENT = "present"
     NOBODY_PRESENT = "nobody_present"
     RULE_UNKNOWN = "rule_unknown"
@@ -193,6 +195,14 @@ VALUES: dict[Code, dict[str, type[str] | type[int] | type[float]]] = {code: {} f
     Code.ABOVE_PLAN: {"count": float, "planned": float},
     Code.UNAUDITED: {"cameras": str},
     Code.ILL_CALIBRATED: {"cameras": str},
+    Code.SIGN: {
+        "sign": str,
+        "value": float,
+        "limit": float,
+        "unit": str,
+        "held_s": float,
+        "more": float,
+    },
     Code.PRESENT: {"count": float, "limit": float},
     Code.SHELVE_ASKED: _SAID,
     Code.SHELVED: _SAID | {"seconds": float},

@@ -70,6 +70,7 @@ RESPONSE_TERMS: dict[str, dict[str, str]] = {
         "early": "早于计划",
         "uncalibrated": "摄像机未标定",
         "presence": "危险区域有人",
+        "movement": "人群运动征兆",
         "report": "现场人员报告",
     },
 }

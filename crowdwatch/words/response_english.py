@@ -70,6 +70,7 @@ RESPONSE_TERMS: dict[str, dict[str, str]] = {
         "early": "earlier than planned",
         "uncalibrated": "camera not calibrated",
         "presence": "people in a hazard zone",
+        "movement": "signs in movement",
         "report": "report by staff",
     },
 }

@@ -15,6 +15,7 @@ import pytest
 from crowdwatch import config
 from crowdwatch.analytics.rules import REGISTRY, RULE_UNITS
 from crowdwatch.core.commands import ROLES
+from crowdwatch.core.movement import PrecursorKind
 from crowdwatch.core.outcomes import TRANSITIONS, AlarmState, Health, Level, Quality, ZoneReading
 from crowdwatch.core.reasons import NESTING, OF_CAMERA, VALUES, Code, Reason
 from crowdwatch.core.runs import CommandKind, Mode, Run, RunState
@@ -70,8 +71,18 @@ def test_words_among_the_values_are_translated() -> None:
     levels = [level.name for level in Level if level is not Level.UNKNOWN]
     words = {"health": Health, "loss": partly, "quantity": Quantity, "unit": [*UNITS.values(), *RULE_UNITS]}
     words |= {"role": ROLES, "level": levels, "seen": levels, "state": AlarmState}
-    rules = ("crowding", "blindness", "build_up", "time_to_limit", "early", "uncalibrated", "presence", "report")
-    words |= {"alarm": rules}
+    rules = (
+        "crowding",
+        "blindness",
+        "build_up",
+        "time_to_limit",
+        "early",
+        "uncalibrated",
+        "presence",
+        "movement",
+        "report",
+    )
+    words |= {"alarm": rules, "sign": PrecursorKind}
     for language, module in MODULES.items():
         for kind, members in words.items():
             assert module.TERMS[kind].keys() == {str(each) for each in members}, (language, kind)

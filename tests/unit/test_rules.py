@@ -15,6 +15,7 @@ from crowdwatch.analytics.rules import REGISTRY, Inputs, Sample
 from crowdwatch.analytics.rules.early import minutes_ahead
 from crowdwatch.analytics.rules.parameters import faults, read
 from crowdwatch.analytics.trend import forecast, theil_sen
+from crowdwatch.core.movement import Precursor, PrecursorKind, ZoneMovement
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.site import Bias, Expected, Quantity, RuleSetting
@@ -36,6 +37,25 @@ def says(rule, inputs, **parameters):
 
 def inputs(density=1.0, past=(), **more):
     return Inputs(ZONE, reading(T0, density), ladder(1.0, 2.0, 3.0, 4.0), history(past) if past else (), **more)
+
+
+def signs(**held_s):
+    """Movement in which signs have been there for so long; 0 is looked for and not there."""
+    found = tuple(Precursor(PrecursorKind(kind), 0.5, 0.2, "share", seconds) for kind, seconds in held_s.items())
+    return ZoneMovement("z", T0, 10.0, *[0.5] * 12, precursors=found)
+
+
+def test_a_sign_in_movement_is_worth_a_look_and_two_are_worth_more():
+    assert says("movement", inputs()).level is Level.UNKNOWN, "nobody measures movement"
+    assert says("movement", inputs(movement=signs())).level is Level.UNKNOWN, "no sign could be looked for"
+    assert says("movement", inputs(movement=signs(counter_flow=0.0))).level is Level.NORMAL
+    one = says("movement", inputs(movement=signs(counter_flow=12.0, pressure=0.0)))
+    assert (one.level, one.reason.code) == (Level.WATCH, Code.SIGN)
+    assert dict(one.reason.values)["sign"] == "counter_flow"
+    two = inputs(movement=signs(counter_flow=12.0, slowing=30.0))
+    assert says("movement", two).level is Level.CAUTION
+    assert says("movement", two, slowing=False).level is Level.WATCH
+    assert says("movement", two, level="alert").level is Level.ALERT, "never CRITICAL by signs alone"
 
 
 def test_theil_sen_is_the_median_of_slopes_and_agrees_with_scipy():

@@ -17,6 +17,7 @@ from crowdwatch.analytics.rules.calibration import UNCALIBRATED
 from crowdwatch.analytics.rules.crowding import CROWDING
 from crowdwatch.analytics.rules.crowding import RULE as _CROWDING
 from crowdwatch.analytics.rules.early import EARLY
+from crowdwatch.analytics.rules.movement import MOVEMENT
 from crowdwatch.analytics.rules.presence import PRESENCE
 from crowdwatch.analytics.rules.time_to_limit import TIME_TO_LIMIT
 
@@ -35,9 +36,10 @@ __all__ = [
 ]
 
 REGISTRY: dict[str, Rule] = {
-    rule.name: rule for rule in (_CROWDING, _BLINDNESS, BUILD_UP, TIME_TO_LIMIT, EARLY, UNCALIBRATED, PRESENCE)
+    rule.name: rule
+    for rule in (_CROWDING, _BLINDNESS, BUILD_UP, TIME_TO_LIMIT, EARLY, UNCALIBRATED, PRESENCE, MOVEMENT)
 }
 """Every rule by its name."""
 
-RULE_UNITS = ("p/m2/min", "min", "m")
+RULE_UNITS = ("p/m2/min", "min", "m", "cycles", "share", "p/min/m2", "m/s", "rad", "1/s2")
 """Units of what rules compare, beside those of limits: they have words in every language."""
