@@ -193,7 +193,7 @@ def interval(by_tracks: float, by_flow: float, flow_frac: tuple[float, float] = 
         flow_frac: shares by which those by flow may be too high, and too low.
 
     >>> tuple(round(each, 1) for each in interval(0.0, 0.0)), tuple(round(each, 1) for each in interval(20.0, 0.0))
-    ((0.0, 2.3), (13.2, 28.2))
+    ((0.0, 2.3), (13.1, 29.1))
     """
     n = by_tracks + by_flow
     low = float(gammaincinv(n, 0.05)) if n > 0 else 0.0
