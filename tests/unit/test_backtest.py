@@ -153,7 +153,7 @@ def call(monkeypatch, capsys, *words):
 def test_a_log_under_other_limits(log, tmp_path, monkeypatch, capsys):
     (tmp_path / "new.yaml").write_text(LOW)
     labels, picture = tmp_path / INCIDENTS, tmp_path / "night.png"
-    zones = '{id: x, kind: x, from_time: "2026-12-31T12:00:00Z", to_time: "2026-12-31T12:01:00Z", zones: [exit-west]}'
+    zones = '{id: x, kind: x, from_time: "2026-12-31T12:00:00Z", to_time: "2026-12-31T12:01:00Z", zones: [promenade]}'
     labels.write_text(f"version: 1\nincidents: [{zones}]\n")
     words = ["--rules", tmp_path / "new.yaml", "--incidents", labels, "--sweep", "density.watch:0.0001..5.0001:5"]
     code, out, err = call(monkeypatch, capsys, "backtest", log, *words, "--picture", picture, "--json")
@@ -161,9 +161,9 @@ def test_a_log_under_other_limits(log, tmp_path, monkeypatch, capsys):
     found = json.loads(out)
     appeared = {change["zone_id"] for change in found["changes"]}
     assert {change["kind"] for change in found["changes"]} == {"appears"}
-    assert "exit-west" in appeared
+    assert "promenade" in appeared
     assert (found["old"]["alarm_load"]["alarms"], found["new"]["alarm_load"]["alarms"]) == (0, len(found["changes"]))
-    assert found["new"]["minutes_at_level"]["exit-west"]["watch"] > 0
+    assert found["new"]["minutes_at_level"]["promenade"]["watch"] > 0
     first, *rest = found["sweep"]["points"]
     assert first["alarms"] > 0
     assert [point["alarms"] for point in rest] == [0]
