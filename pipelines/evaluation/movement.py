@@ -35,7 +35,7 @@ from crowdwatch.drivers import build
 from crowdwatch.errors import ConfigError
 from crowdwatch.ground import to_ground
 from pipelines.command_line import print_json, progress
-from pipelines.evaluation import evening, laboratory
+from pipelines.evaluation import evening, laboratory, movement_fields
 from pipelines.evaluation.interval_boxes import CHOICES
 from pipelines.evaluation.scoring import read_boxes
 
@@ -55,7 +55,11 @@ MUST = {
     "crossings_frac": (0.95, "at least"), "crossings_frac_recall_0.7": (0.90, "at least"),
     "speed_error_m_s": (0.15, "at most"), "density_error_frac": (0.10, "at most"),
     "lab_speed_error_frac": (0.10, "at most"), "flow_error_frac": (0.10, "at most"), "n_t_error": (2.0, "at most"),
-    "occupancy_error_frac": (0.03, "at most"),
+    "occupancy_error_frac": (0.03, "at most"), "drawn_velocity_worst_m_s": (0.10, "at most"),
+    "drawn_direction_worst_deg": (10.0, "at most"), "counter_flow_found_frac": (1.0, "at least"),
+    "counter_flow_one_way_called": (0.0, "at most"), "waves_found_frac": (0.95, "at least"),
+    "waves_called_in_steady_hours": (0.0, "at most"), "pressure_worst_error_frac": (0.15, "at most"),
+    "false_signs_per_hour": (0.05, "at most"),
 }  # fmt: skip
 
 
@@ -73,15 +77,18 @@ def movement_command(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder of the data: pets2009, pedpy and tracks in it.")
     ],
-    only: Annotated[str, typer.Option(help="pets, laboratory or occupancy alone.")] = "",
+    only: Annotated[str, typer.Option(help="pets, laboratory, occupancy or fields alone.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Crossings, speeds, density and flow against annotated people and laboratory experiments, and the ledger of the
-    whole site against drawn evenings."""
+    """Crossings, speeds, density and flow against annotated people and laboratory experiments, the ledger of the whole
+    site against drawn evenings, and velocities and signs of movement against what was drawn and walked."""
     parts = {
         "pets": lambda: pets_figures(folder / "pets2009"),
         "laboratory": lambda: laboratory.figures(folder),
         "occupancy": evening.figures,
+        "fields": lambda: movement_fields.field_figures(
+            folder, lambda what: typer.echo(f"measuring: {what}", err=True)
+        ),
     }
     if only and only not in parts:
         raise ConfigError(f"--only: got {only!r}, need one of {', '.join(parts)}. Leave it out for all.")

@@ -339,10 +339,3 @@ def _streets(data: Path) -> Iterator[Tracks]:
     for path in sorted((data / "madras").glob("*.csv")):
         rows = np.loadtxt(path, delimiter=",", skiprows=1, usecols=(0, 1, 3, 4))
         yield Tracks.of(path.stem, rows[:, 0], rows[:, 1] / 30, rows[:, 2:4])
-
-
-if __name__ == "__main__":
-    import json
-    import sys
-
-    print(json.dumps(field_figures(Path(sys.argv[1]), lambda what: print(what, file=sys.stderr, flush=True)), indent=2))

@@ -71,18 +71,7 @@ def test_words_among_the_values_are_translated() -> None:
     levels = [level.name for level in Level if level is not Level.UNKNOWN]
     words = {"health": Health, "loss": partly, "quantity": Quantity, "unit": [*UNITS.values(), *RULE_UNITS]}
     words |= {"role": ROLES, "level": levels, "seen": levels, "state": AlarmState}
-    rules = (
-        "crowding",
-        "blindness",
-        "build_up",
-        "time_to_limit",
-        "early",
-        "uncalibrated",
-        "presence",
-        "movement",
-        "report",
-    )
-    words |= {"alarm": rules, "sign": PrecursorKind}
+    words |= {"alarm": [*REGISTRY, "report"], "sign": PrecursorKind}
     for language, module in MODULES.items():
         for kind, members in words.items():
             assert module.TERMS[kind].keys() == {str(each) for each in members}, (language, kind)
