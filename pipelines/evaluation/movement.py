@@ -9,7 +9,7 @@ camera sees both sides count.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,7 +82,7 @@ def movement_command(
 ) -> None:
     """Crossings, speeds, density and flow against annotated people and laboratory experiments, the ledger of the whole
     site against drawn evenings, and velocities and signs of movement against what was drawn and walked."""
-    parts = {
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
         "pets": lambda: pets_figures(folder / "pets2009"),
         "laboratory": lambda: laboratory.figures(folder),
         "occupancy": evening.figures,
@@ -104,6 +104,10 @@ def movement_command(
         limit = "{1} {0:g}".format(*MUST[key]) if key in MUST else ""
         table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value), limit)
     Console().print(table)
+
+
+def _say(what: str) -> None:
+    typer.echo(f"measuring: {what}", err=True)
 
 
 def pets_figures(folder: Path, recall: float = RECALL, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
