@@ -47,15 +47,20 @@ def test_the_playbook_of_the_alert_is_shown_and_what_speaks_against_it(seed: Any
     assert "Nobody has been told" in page.html
 
 
+def _senders(page: Any) -> list[Any]:
+    """The buttons that send a unit."""
+    return [button for button in page.test.button if button.label.startswith("Send ") and "report" not in button.label]
+
+
 def test_the_nearest_unit_comes_first_and_is_sent_by_a_command(seed: Any, open_page: Any) -> None:
     seed.run(density=surge, **EVENT)
     page = open_page()
-    buttons = [button for button in page.test.button if button.label.startswith("Send")]
+    buttons = _senders(page)
     assert [button.label for button in buttons] == ["Send Patrol 2 (2 m)", "Send Patrol 1 (10 m)"]
     buttons[0].click().run()
     (command,) = seed.store.pending("r1")
     assert (command.kind, command.subject, command.zone_id) == (CommandKind.ASSIGN, "p2", "front")
-    assert all(button.disabled for button in page.test.button if button.label.startswith("Send"))
+    assert all(button.disabled for button in _senders(page))
 
 
 def test_a_unit_that_is_away_is_said_and_not_offered(seed: Any, open_page: Any) -> None:
@@ -72,7 +77,7 @@ def test_a_unit_that_is_away_is_said_and_not_offered(seed: Any, open_page: Any) 
     page = open_page()
     assert "Patrol 2: assigned, Stage front" in page.html
     assert "Not done: p2: unit p2 is assigned to front (crowding) already" in page.html
-    assert [button.label for button in page.test.button if button.label.startswith("Send")] == ["Send Patrol 1 (10 m)"]
+    assert [button.label for button in _senders(page)] == ["Send Patrol 1 (10 m)"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -101,7 +106,7 @@ def test_who_was_told_is_listed_with_its_fault_or_reason(seed: Any, open_page: A
 def test_a_run_that_is_over_sends_nobody_and_a_calm_one_shows_nothing(seed: Any, open_page: Any) -> None:
     seed.run(density=surge, state=RunState.FINISHED, **EVENT)
     page = open_page()
-    assert all(button.disabled for button in page.test.button if button.label.startswith("Send"))
+    assert all(button.disabled for button in _senders(page))
     seed.run("r2")
     assert not [each for each in open_page().test.selectbox if each.key == "respond"]
     assert Level.NORMAL == 0

@@ -89,6 +89,9 @@ def test_help(run, command):
     assert "Usage" in out
 
 
+GROUPS = ("alerts", "audit", "cameras", "dispatch", "gate", "notify", "samples", "voice")
+
+
 def test_the_commands_of_the_readme_exist(run):
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
@@ -101,7 +104,7 @@ def test_the_commands_of_the_readme_exist(run):
         if line.startswith("python -m pipelines."):
             assert (ROOT / "pipelines" / f"{line.split()[2].split('.')[1]}.py").is_file(), line
     for words in called:
-        depth = 2 if words[0] in ("samples", "audit") else 1
+        depth = 2 if words[0] in GROUPS else 1
         code, out, _ = run(*words[:depth], "--help")
         assert code == 0, words
         for option in (word for word in words if word.startswith("--")):
