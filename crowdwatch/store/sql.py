@@ -9,7 +9,6 @@ ms a commit, 0.3 ms a heartbeat, 18 ms to read 2 400 readings, 14 kB a tick of w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
@@ -21,10 +20,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.movement import FlowGrid, ZoneMovement
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
-from crowdwatch.core.reasons import Code, Reason, reasons_from_json
-from crowdwatch.core.runs import STEERING, Audit, Command, CommandKind, Lease, Run, RunState
+from crowdwatch.core.reasons import Reason
+from crowdwatch.core.runs import STEERING, Audit, Command, Lease, Run, RunState
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
+from crowdwatch.store.command_reads import CommandReads
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
 from crowdwatch.store.flow_rows import flow_grid_of, flow_grid_row
 from crowdwatch.store.gate_reads import GateReads
@@ -38,7 +38,7 @@ OfZone = TypeVar("OfZone", ZoneReading, ZoneMovement)
 Row = dict[str, Any]
 
 
-class SqlStore(GateReads):
+class SqlStore(GateReads, CommandReads):
     """Readings, alerts, runs and commands in a database. Fills the port :class:`crowdwatch.core.ports.Store`.
 
     Grids are kept as 32 bit floats (relative error at most 6e-8, a thousandth of the counting error at its best);
@@ -211,10 +211,6 @@ class SqlStore(GateReads):
         found = self._read(DispatchEvent, tables.dispatches, *wanted)
         return sorted(found, key=lambda each: (each.t_ns, each.command_id))
 
-    def acted(self, run_id: str) -> list[Command]:
-        """The commands that were carried out, oldest first."""
-        return self._commands(run_id, "sequenced_t_ns IS NOT NULL AND refused IS NULL")
-
     def submit(self, command: Command) -> int:
         """Queue what an operator did and return its id. Raises RunNotFound."""
         row = _row(command) | {"sequenced_t_ns": None, "refused": None}
@@ -223,25 +219,6 @@ class SqlStore(GateReads):
         with explained(self._where, "submit"), self._durable.begin() as connection:
             self._must_exist(connection, command.run_id)
             return int(connection.execute(statement).scalar_one())
-
-    def pending(self, run_id: str) -> list[Command]:
-        """Commands that the engine has not sequenced yet, oldest first; see
-        :meth:`crowdwatch.core.ports.Store.pending`."""
-        return self._commands(run_id, "sequenced_t_ns IS NULL")
-
-    def refused(self, run_id: str) -> list[Command]:
-        """The commands that the engine refused, newest first."""
-        return self._commands(run_id, "refused IS NOT NULL")[::-1]
-
-    def _commands(self, run_id: str, wanted: str) -> list[Command]:
-        """Rows as they are, whatever stands in them: no type of a column is relied on."""
-        # SQLite's driver refuses a whole answer with a text in it that is not UTF-8
-        text = "CAST({} AS BLOB)" if self._reads.dialect.name == "sqlite" else "{}"
-        columns = ", ".join(text.format(name) if name in READ_AS_TEXT else name for name in COMMAND_COLUMNS)
-        query = sa.text(f"SELECT {columns} FROM commands WHERE run_id = :run_id AND {wanted} ORDER BY command_id")
-        with explained(self._where, "read"), self._reads.connect() as connection:
-            rows = connection.execute(query, {"run_id": run_id}).all()
-        return [_command(run_id, dict(zip(COMMAND_COLUMNS, row, strict=True))) for row in rows]
 
     def sequenced(self, command_id: int, t_ns: int, refused: Reason | None = None) -> None:
         """Mark a command as taken into the order of events at event time ``t_ns``, or as refused there.
@@ -366,39 +343,6 @@ def _not_this_one(audit: Audit, standing: int) -> str:
     )
 
 
-COMMAND_COLUMNS = (
-    "command_id", "kind", "actor", "wall_ns", "zone_id", "alarm", "value", "sequenced_t_ns", "refused",
-    "role", "subject", "text", "duration_s",
-)  # fmt: skip
-READ_AS_TEXT = ("kind", "actor", "zone_id", "alarm", "refused", "role", "subject", "text")
-
-
-def _command(run_id: str, row: Row) -> Command:
-    """A command as far as its row can be read: of kind UNKNOWN, with NaN or 0, with empty texts where it cannot."""
-    text = {name: _text(row[name]) for name in READ_AS_TEXT}
-    kind = CommandKind(text["kind"]) if text["kind"] in set(CommandKind) else CommandKind.UNKNOWN
-    value = _float(row["value"])
-    duration_s = 0.0 if row["duration_s"] is None else _float(row["duration_s"])
-    wall_ns, sequenced_ns = (
-        each if isinstance(each, int) else None for each in (row["wall_ns"], row["sequenced_t_ns"])
-    )
-    try:
-        refused = reasons_from_json(text["refused"]) if text["refused"] else ()
-    except RecordError:
-        refused = (Reason.of(Code.TEXT, text=text["refused"]),)
-    return Command(
-        run_id, kind, text["actor"], wall_ns or 0, text["zone_id"], text["alarm"], value, row["command_id"],
-        sequenced_ns, refused, text["role"], text["subject"], text["text"], duration_s,
-    )  # fmt: skip
-
-
-def _float(value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return math.nan
-
-
 @lru_cache(maxsize=64)
 def insert_of(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool) -> sqlite.Insert | postgresql.Insert:
     """An insert that may meet its key: both dialects have the same clause, each in a class of its own. Built once: to
@@ -409,10 +353,6 @@ def insert_of(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool)
     if keep or not rest:
         return insert.on_conflict_do_nothing(index_elements=key)
     return insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in rest})
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
 
 
 def _row(noun: Any) -> Row:
