@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, replace
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.movement import FlowGrid, ZoneMovement
@@ -27,8 +25,9 @@ from crowdwatch.store import tables
 from crowdwatch.store.command_reads import CommandReads
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
 from crowdwatch.store.flow_rows import flow_grid_of, flow_grid_row
-from crowdwatch.store.gate_reads import GateReads
+from crowdwatch.store.gate_reads import GateReads, within
 from crowdwatch.store.grid_rows import grid_of, grid_row
+from crowdwatch.store.inserts import insert_of, row_of
 from crowdwatch.store.migrate import migrate
 
 __all__ = ["SqlStore", "insert_of"]
@@ -76,7 +75,7 @@ class SqlStore(GateReads, CommandReads):
             StoreError: the id belongs to a run of another event.
         """
         running = {"state": RunState.RUNNING, "message": "", "folder": run.folder}
-        row = _row(replace(run, state=RunState.RUNNING))
+        row = row_of(replace(run, state=RunState.RUNNING))
         with explained(self._where, "begin"), self._writes.begin() as connection:
             if new:
                 statement = insert_of(connection.dialect.name, tables.runs, tuple(row), keep=True)
@@ -111,22 +110,22 @@ class SqlStore(GateReads, CommandReads):
     def _write_one(self, connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
         run = {"run_id": run_id}
         self._put(connection, tables.ticks, [run | {"t_ns": outcome.t_ns}], keep=True)
-        self._put(connection, tables.readings, [run | _row(reading) for reading in outcome.readings])
-        self._put(connection, tables.alerts, [run | _row(alert) for alert in outcome.alerts])
-        self._put(connection, tables.dispatches, [run | _row(each) for each in outcome.dispatched])
-        self._put(connection, tables.health, [run | _row(camera) for camera in outcome.health])
-        self._put(connection, tables.gate_readings, [run | _row(gate) for gate in outcome.gates])
+        self._put(connection, tables.readings, [run | row_of(reading) for reading in outcome.readings])
+        self._put(connection, tables.alerts, [run | row_of(alert) for alert in outcome.alerts])
+        self._put(connection, tables.dispatches, [run | row_of(each) for each in outcome.dispatched])
+        self._put(connection, tables.health, [run | row_of(camera) for camera in outcome.health])
+        self._put(connection, tables.gate_readings, [run | row_of(gate) for gate in outcome.gates])
         if outcome.occupancy is not None:
-            self._put(connection, tables.occupancy, [run | _row(outcome.occupancy)])
+            self._put(connection, tables.occupancy, [run | row_of(outcome.occupancy)])
         if outcome.grid is not None:
             self._put(connection, tables.grids, [run | grid_row(outcome.grid)])
-        self._put(connection, tables.movement, [run | _row(moved) for moved in outcome.movement])
+        self._put(connection, tables.movement, [run | row_of(moved) for moved in outcome.movement])
         if outcome.flow is not None:
             self._put(connection, tables.flow_grids, [run | flow_grid_row(outcome.flow)])
         of_tick = (tables.alarms.c.run_id == run_id) & (tables.alarms.c.t_ns == outcome.t_ns)
         connection.execute(sa.delete(tables.alarms).where(of_tick))
         standing = [alarm for alarm in outcome.alarms if alarm.state is not AlarmState.NORMAL]
-        self._put(connection, tables.alarms, [run | {"t_ns": outcome.t_ns} | _row(alarm) for alarm in standing])
+        self._put(connection, tables.alarms, [run | {"t_ns": outcome.t_ns} | row_of(alarm) for alarm in standing])
         for each in outcome.refused:
             of_command = (tables.commands.c.run_id == run_id) & (tables.commands.c.command_id == each.command_id)
             statement = sa.update(tables.commands).where(of_command)
@@ -176,10 +175,8 @@ class SqlStore(GateReads, CommandReads):
     def _between(
         self, kind: type[OfZone], table: sa.Table, run_id: str, from_ns: int | None, to_ns: int | None, *more: Any
     ) -> list[OfZone]:
-        wanted = [table.c.run_id == run_id, *more]
-        wanted += [] if from_ns is None else [table.c.t_ns >= from_ns]
-        wanted += [] if to_ns is None else [table.c.t_ns <= to_ns]
-        return sorted(self._read(kind, table, *wanted), key=lambda each: (each.t_ns, each.zone_id))
+        wanted = within(table, run_id, from_ns, to_ns)
+        return sorted(self._read(kind, table, *wanted, *more), key=lambda each: (each.t_ns, each.zone_id))
 
     def _newest(self, table: sa.Table, run_id: str, at_ns: int) -> Row | None:
         newest = sa.select(table).where(table.c.run_id == run_id, table.c.t_ns <= at_ns)
@@ -189,9 +186,7 @@ class SqlStore(GateReads, CommandReads):
 
     def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:
         """Transitions up to ``to_ns``, newest first; within a tick by zone, then alarm, of one alarm the last first."""
-        column = tables.alerts.c
-        wanted = [column.run_id == run_id] + ([] if to_ns is None else [column.t_ns <= to_ns])
-        found = self._read(AlertEvent, tables.alerts, *wanted)
+        found = self._read(AlertEvent, tables.alerts, *within(tables.alerts, run_id, None, to_ns))
         return sorted(found, key=lambda alert: (-alert.t_ns, alert.zone_id, alert.alarm, -alert.seq, alert.event_id))
 
     def alarms(self, run_id: str, at_ns: int) -> list[Alarm]:
@@ -206,14 +201,12 @@ class SqlStore(GateReads, CommandReads):
 
     def dispatches(self, run_id: str, *, to_ns: int | None = None) -> list[DispatchEvent]:
         """What happened to units up to ``to_ns``, oldest first."""
-        column = tables.dispatches.c
-        wanted = [column.run_id == run_id] + ([] if to_ns is None else [column.t_ns <= to_ns])
-        found = self._read(DispatchEvent, tables.dispatches, *wanted)
+        found = self._read(DispatchEvent, tables.dispatches, *within(tables.dispatches, run_id, None, to_ns))
         return sorted(found, key=lambda each: (each.t_ns, each.command_id))
 
     def submit(self, command: Command) -> int:
         """Queue what an operator did and return its id. Raises RunNotFound."""
-        row = _row(command) | {"sequenced_t_ns": None, "refused": None}
+        row = row_of(command) | {"sequenced_t_ns": None, "refused": None}
         del row["command_id"]
         statement = sa.insert(tables.commands).values(row).returning(tables.commands.c.command_id)
         with explained(self._where, "submit"), self._durable.begin() as connection:
@@ -240,7 +233,7 @@ class SqlStore(GateReads, CommandReads):
         Raises:
             RunNotFound, AuditRefused, StoreUnavailable.
         """
-        row = _row(audit)
+        row = row_of(audit)
         del row["audit_id"]
         statement = sa.insert(tables.audits).values(row).returning(tables.audits.c.audit_id)
         column = tables.audits.c
@@ -294,14 +287,14 @@ class SqlStore(GateReads, CommandReads):
         column = tables.leases.c
         with explained(self._where, "lease"), self._writes.begin() as connection:
             if old is not None:
-                stands = sa.and_(*(column[name] == value for name, value in _row(old).items()))
+                stands = sa.and_(*(column[name] == value for name, value in row_of(old).items()))
                 if new is None:
                     return connection.execute(sa.delete(tables.leases).where(stands)).rowcount == 1
-                return connection.execute(sa.update(tables.leases).where(stands).values(_row(new))).rowcount == 1
+                return connection.execute(sa.update(tables.leases).where(stands).values(row_of(new))).rowcount == 1
             if new is None:
                 return True
-            statement = insert_of(connection.dialect.name, tables.leases, tuple(_row(new)), keep=True)
-            done = connection.execute(statement.values(_row(new)).returning(column.event_id))
+            statement = insert_of(connection.dialect.name, tables.leases, tuple(row_of(new)), keep=True)
+            done = connection.execute(statement.values(row_of(new)).returning(column.event_id))
             return done.first() is not None
 
     def close(self) -> None:
@@ -341,22 +334,6 @@ def _not_this_one(audit: Audit, standing: int) -> str:
         f"{what}: corrects entry {audit.corrects}, which does not stand for this picture: {has}. "
         "Name the entry that stands, or none."
     )
-
-
-@lru_cache(maxsize=64)
-def insert_of(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool) -> sqlite.Insert | postgresql.Insert:
-    """An insert that may meet its key: both dialects have the same clause, each in a class of its own. Built once: to
-    build one takes longer than to write a tick's rows."""
-    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-    key = [column.name for column in table.primary_key]
-    rest = [name for name in names if name not in key]
-    if keep or not rest:
-        return insert.on_conflict_do_nothing(index_elements=key)
-    return insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in rest})
-
-
-def _row(noun: Any) -> Row:
-    return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
 def _at_newest_tick(table: sa.Table, run_id: str, at_ns: int) -> Iterable[sa.ColumnElement[bool]]:
