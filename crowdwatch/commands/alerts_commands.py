@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from crowdwatch.commands.run_lists import ListByDefault, list_alerts
 from crowdwatch.commands.stored import RunOption, opened
 from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, StoreUrl, cell, clock, out, tell
+from crowdwatch.core.plain_json import to_json
 from crowdwatch.errors import CommandRefused
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def load(
     with opened(runs, store, run) as (kept, chosen):
         found = alarm_load(kept.alerts(chosen.run_id), chosen.from_ns, chosen.t_ns or chosen.from_ns)
     if as_json:
-        tell(json.dumps({"run": chosen.run_id, **asdict(found), "beyond": found.beyond()}, indent=2))
+        tell(to_json({"run": chosen.run_id, **asdict(found), "beyond": found.beyond()}))
         return
     _print_load(chosen.run_id, found)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import math
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from crowdwatch.commands.stored import RunOption, opened
 from crowdwatch.commands.terminal import DEFAULT_RUNS, EXIT_ERROR, RunsPath, StoreUrl, cell, out, tell
+from crowdwatch.core.plain_json import to_json
 from crowdwatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def rate(
             opened_store.alerts(chosen.run_id), opened_store.dispatches(chosen.run_id), chosen.t_ns or chosen.to_ns
         )
     if as_json:
-        print(json.dumps(_finite(asdict(found))))
+        tell(to_json(asdict(found)))
         return
     if not found.alerts:
         tell(f"run {chosen.run_id}: no actionable alert is judged yet ({found.open} younger than a minute).")
@@ -236,13 +236,3 @@ def rate(
 
 def _waited(waits: Waits) -> str:
     return f"P50 {waits.p50_s:.0f} s, P90 {waits.p90_s:.0f} s, n = {waits.n}" if waits.n else "never"
-
-
-def _finite(values: dict[str, object]) -> dict[str, object]:
-    plain: dict[str, object] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            plain[name] = _finite(value)
-        else:
-            plain[name] = None if isinstance(value, float) and not math.isfinite(value) else value
-    return plain

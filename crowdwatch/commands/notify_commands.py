@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +24,7 @@ from crowdwatch.commands.terminal import (
     stopping,
     tell,
 )
+from crowdwatch.core.plain_json import to_json
 
 if TYPE_CHECKING:
     from crowdwatch.core.notices import Notification
@@ -125,7 +125,7 @@ def status(
         chosen = chosen_run(opened, run)
         rows = outgoing.notifications(chosen.run_id, target)
     if as_json:
-        print(json.dumps([_plain(row) for row in rows], ensure_ascii=False))
+        tell(to_json([_plain(row) for row in rows]))
     else:
         table = Table(title=cell(f"run {chosen.run_id}: {len(rows)} notifications"))
         for column in ("event time", "target", "zone", "alarm", "transition", "level", "state", "key"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 
 from crowdwatch.commands.stored import opened_store
 from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, StoreUrl, cell, clock, err, out, tell
+from crowdwatch.core.plain_json import to_json
 
 if TYPE_CHECKING:
     from crowdwatch.core.outcomes import AlertEvent
@@ -50,7 +50,7 @@ def runs(
             }
             for run, raised in found
         ]  # fmt: skip
-        tell(json.dumps(rows, indent=2, ensure_ascii=False))
+        tell(to_json(rows))
         return
     if not found:
         err.print("The store holds no run. Replay an event first: crowdwatch replay EVENT.YAML")
