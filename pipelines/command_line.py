@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from crowdwatch.core.plain_json import defined, to_json
 from crowdwatch.core.text import visible
 from crowdwatch.errors import CrowdWatchError
 
@@ -74,18 +73,5 @@ def progress(items: Iterable[Item], description: str, total: int | None = None) 
 
 
 def print_json(answer: Any) -> None:
-    """Print an answer for programs; what is not defined (NaN) is ``null``."""
-    typer.echo(json.dumps(defined(answer), indent=2, allow_nan=False))
-
-
-def defined(value: Any) -> Any:
-    """A value that JSON knows: NaN becomes None, inside lists and mappings too.
-
-    >>> defined({"mae": float("nan"), "bias": [0.1, float("nan")]})
-    {'mae': None, 'bias': [0.1, None]}
-    """
-    if isinstance(value, dict):
-        return {key: defined(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [defined(one) for one in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    """Print an answer for programs; what is not defined (NaN, an infinity) is ``null``."""
+    typer.echo(to_json(answer))

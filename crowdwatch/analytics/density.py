@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from crowdwatch.core.records import FloatArray
 from crowdwatch.ground import EVERY_PART, SIDE, Covered, Grid, IntArray, Window, cells_of
 
-__all__ = ["MIN_SHARE", "REACH", "area_share", "kernel_share", "reach_cells", "smooth", "smooth_mass"]
+__all__ = ["MIN_SHARE", "REACH", "area_share", "kernel_share", "mean_known", "reach_cells", "smooth", "smooth_mass"]
 
 MIN_SHARE = 0.05
 """Where less of the kernel than this lies over seen ground, dividing by it would multiply noise by 20: unknown."""
@@ -222,3 +222,19 @@ def smooth_mass(grid: Grid, mass: FloatArray, share: FloatArray, bandwidth_m: fl
     """
     (tap,) = _taps(grid.cell_m, bandwidth_m, 1)
     return _filtered(mass, tap, tap) / grid.cell_m**2 / share
+
+
+def mean_known(fields: list[FloatArray]) -> FloatArray:
+    """Mean over the known values of each cell; NaN where there is none."""
+    mean: FloatArray = fields[0].copy()
+    for field_p_m2 in fields[1:]:
+        mean += field_p_m2
+    mean /= len(fields)
+    partly = np.flatnonzero(np.isnan(mean))  # unknown in one of them at least
+    values = np.array([field_p_m2.ravel()[partly] for field_p_m2 in fields])
+    known = np.isfinite(values)
+    times = known.sum(axis=0)
+    of_known = np.full(len(partly), np.nan)
+    np.divide(np.where(known, values, 0.0).sum(axis=0), times, out=of_known, where=times > 0)
+    mean.ravel()[partly] = of_known
+    return mean

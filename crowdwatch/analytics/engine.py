@@ -14,6 +14,7 @@ import numpy as np
 from crowdwatch.analytics import alerts, dispatch
 from crowdwatch.analytics.counting import Assignment, CameraNow, Entry, assign, entry_of
 from crowdwatch.analytics.coverage import CameraView, Coverage, SiteView, cover, first_cover, view_camera
+from crowdwatch.analytics.density import mean_known
 from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesses_of
 from crowdwatch.analytics.gates import GateMemory, step_gates
 from crowdwatch.analytics.handover import Heads, heads_of
@@ -24,7 +25,8 @@ from crowdwatch.analytics.occupancy import Ledger, step_occupancy
 from crowdwatch.analytics.readings import read_zones
 from crowdwatch.analytics.reference import KEPT_FRAC, Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
-from crowdwatch.analytics.sudden_fall import Fall, Falls, falls_of
+from crowdwatch.analytics.sudden_fall import Fall, falls_of, without_spoiled
+from crowdwatch.analytics.zone_cameras import bridges_of, cameras_of
 from crowdwatch.analytics.zone_now import Doubts
 from crowdwatch.core.outcomes import CameraHealth, DensityGrid, Health, Level, Outcome, Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
@@ -275,9 +277,9 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     counts = (*(c for c in state.counts if c[0] > oldest_ns), (t_ns, assignment.newest(view)))
     falls = falls_of(view, state.falls, assignment, counts, fields, t_ns)
     if falls.kept:
-        assignment, fields = _without(view, assignment, fields, falls)
+        assignment, fields = without_spoiled(view, assignment, fields, falls)
     cameras = {c: _counted(camera, c, assignment) for c, camera in cameras.items()}
-    mean_field = np.where(np.isfinite(coverage.kernel), _nanmean([f[1] for f in fields]), np.nan)
+    mean_field = np.where(np.isfinite(coverage.kernel), mean_known([f[1] for f in fields]), np.nan)
 
     memory = state.memory or first_memory(view, t_ns)
     people = assignment.people(mass)
@@ -298,9 +300,9 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     ledger, occupancy = step_occupancy(state.ledger, view, gates, readings, state.actions, t_ns)
     never_seen = {reading.zone_id for reading in readings} - seen_ns.keys()
     starting = never_seen if t_ns - started_ns <= START_GRACE_S * 1e9 else frozenset[str]()
-    around = alerts.Around(_cameras_of(view, coverage), {each.zone_id: each for each in moved}, gate_readings, starting)
+    around = alerts.Around(cameras_of(view, coverage), {each.zone_id: each for each in moved}, gate_readings, starting)
     to_alarms = tuple(action for action in state.actions if action.kind in ON_ALARMS)
-    book, events = alerts.step(state.book, view.site, readings, to_alarms, t_ns, _bridges(view, coverage), around)
+    book, events = alerts.step(state.book, view.site, readings, to_alarms, t_ns, bridges_of(view, coverage), around)
     standing = {(alarm.zone_id, alarm.alarm) for alarm in book.alarms()}
     roster, dispatched = dispatch.step(state.roster, state.actions, standing, t_ns)
     readings = tuple(_with_level(reading, book) for reading in readings)
@@ -321,67 +323,6 @@ def _counted(camera: _CameraState, camera_id: str, assignment: Assignment) -> _C
     people = assignment.counts.get(camera_id)
     clear = camera.clear if people is None or camera.watch.clarity.kept < KEPT_FRAC else people.mean(axis=0)
     return replace(camera, window=assignment.cameras[camera_id].window, clear=clear)
-
-
-def _without(
-    view: SiteView, assignment: Assignment, fields: tuple[tuple[int, FloatArray], ...], falls: Falls
-) -> tuple[Assignment, tuple[tuple[int, FloatArray], ...]]:
-    """The window without the pictures that turned out to be spoiled, and the density fields without what was read from
-    them."""
-    coverage, cameras = assignment.coverage, dict(assignment.cameras)
-    for camera_id, kept in falls.kept.items():
-        window = cameras[camera_id].window
-        window = tuple(entry for entry, keep in zip(window, kept, strict=True) if keep)
-        cameras[camera_id] = replace(cameras[camera_id], window=window)
-    known = []
-    for at_ns, field_p_m2 in fields:
-        spoiled = [c for c, (first_ns, end_ns) in falls.spoiled_ns.items() if first_ns <= at_ns < end_ns]
-        here = field_p_m2.copy() if spoiled else field_p_m2
-        for camera_id in spoiled:
-            here[coverage.views[camera_id].window.slices][coverage.owned[camera_id] != 0] = np.nan
-        known.append((at_ns, here))
-    return assign(view, coverage, cameras), tuple(known)
-
-
-def _nanmean(fields: list[FloatArray]) -> FloatArray:
-    """Mean over the known values of each cell; NaN where there is none."""
-    mean: FloatArray = fields[0].copy()
-    for field_p_m2 in fields[1:]:
-        mean += field_p_m2
-    mean /= len(fields)
-    partly = np.flatnonzero(np.isnan(mean))  # unknown in one of them at least
-    values = np.array([field_p_m2.ravel()[partly] for field_p_m2 in fields])
-    known = np.isfinite(values)
-    times = known.sum(axis=0)
-    of_known = np.full(len(partly), np.nan)
-    np.divide(np.where(known, values, 0.0).sum(axis=0), times, out=of_known, where=times > 0)
-    mean.ravel()[partly] = of_known
-    return mean
-
-
-def _bridges(view: SiteView, coverage: Coverage) -> dict[str, float]:
-    """Per zone, the longest stale limit of the cameras that see it: the gap an on-delay may bridge."""
-    bridges = {zone.zone_id: stale_limit_s(0.0) for zone in view.zones.zones}
-    for camera in coverage.views.values():
-        limit_s = stale_limit_s(camera.camera.sample_interval_s)
-        for index in np.flatnonzero(camera.zones_seen):
-            zone_id = view.zones.zones[index].zone_id
-            bridges[zone_id] = max(bridges[zone_id], limit_s)
-    return bridges
-
-
-def _cameras_of(view: SiteView, coverage: Coverage) -> dict[str, tuple[Camera, ...]]:
-    """Per zone with rules, the cameras that look at it."""
-    ruled = {limits.zone_id for phase in view.site.phases for limits in phase.zone_limits if limits.rules}
-    if not ruled:
-        return {}
-    cameras: dict[str, list[Camera]] = {zone_id: [] for zone_id in ruled}
-    for camera in coverage.views.values():
-        for index in np.flatnonzero(camera.zones_seen):
-            zone_id = view.zones.zones[index].zone_id
-            if zone_id in cameras:
-                cameras[zone_id].append(camera.camera)
-    return {zone_id: tuple(found) for zone_id, found in cameras.items()}
 
 
 def _with_faults(

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from crowdwatch.analytics.counting import Assignment
+from crowdwatch.analytics.counting import Assignment, assign
 from crowdwatch.analytics.coverage import Coverage, SiteView
 from crowdwatch.core.records import FloatArray
 from crowdwatch.ground import IntArray, share_of
 
-__all__ = ["EVERYBODY", "Fall", "Falls", "falls_of", "walking_m_s"]
+__all__ = ["EVERYBODY", "Fall", "Falls", "falls_of", "walking_m_s", "without_spoiled"]
 
 LEFT_FRAC = 0.6
 """A fall is sudden where less than this of those who cannot have left is still counted. Detections of one crowd differ
@@ -264,3 +264,23 @@ def _stay(
     density = np.nan_to_num(field_p_m2.ravel()[cell])
     stays = depth_m > FASTER * walking_m_s(density) * seconds + view.site.bandwidth_m  # the field is smoothed
     return float((density * share)[stays].sum() * view.grid.cell_m**2)
+
+
+def without_spoiled(
+    view: SiteView, assignment: Assignment, fields: tuple[tuple[int, FloatArray], ...], falls: Falls
+) -> tuple[Assignment, tuple[tuple[int, FloatArray], ...]]:
+    """The window without the pictures that turned out to be spoiled, and the density fields without what was read from
+    them."""
+    coverage, cameras = assignment.coverage, dict(assignment.cameras)
+    for camera_id, kept in falls.kept.items():
+        window = cameras[camera_id].window
+        window = tuple(entry for entry, keep in zip(window, kept, strict=True) if keep)
+        cameras[camera_id] = replace(cameras[camera_id], window=window)
+    known = []
+    for at_ns, field_p_m2 in fields:
+        spoiled = [c for c, (first_ns, end_ns) in falls.spoiled_ns.items() if first_ns <= at_ns < end_ns]
+        here = field_p_m2.copy() if spoiled else field_p_m2
+        for camera_id in spoiled:
+            here[coverage.views[camera_id].window.slices][coverage.owned[camera_id] != 0] = np.nan
+        known.append((at_ns, here))
+    return assign(view, coverage, cameras), tuple(known)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crowdwatch.commands.run_lists import ListByDefault, list_alerts
-from crowdwatch.commands.terminal import cell, clock, out, tell
-from crowdwatch.errors import CommandRefused, RunNotFound
+from crowdwatch.commands.stored import RunOption, opened
+from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, StoreUrl, cell, clock, out, tell
+from crowdwatch.core.plain_json import to_json
+from crowdwatch.errors import CommandRefused
 
 if TYPE_CHECKING:
     from crowdwatch.analytics.alarm_load import AlarmLoad
@@ -38,28 +36,6 @@ SeenOption = Annotated[
     str | None, typer.Option("--seen", help="The level that was seen: watch ... critical. [default: the newest]")
 ]
 WhyOption = Annotated[str, typer.Option("--reason", help="Why.")]
-RunOption = Annotated[str | None, typer.Option("--run", help="The run. [default: the newest]")]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the runs.")]
-StoreOption = Annotated[str | None, typer.Option("--store", help="Store as a URL. [default: SQLite in --runs]")]
-HERE = Path("runs")
-
-
-@contextmanager
-def _opened(runs: Path, url: str | None, run_id: str | None) -> Iterator[tuple[Store, Run]]:
-    """The store and the run that is meant."""
-    from crowdwatch.drivers import build
-
-    store = build.open_store(build.store_url(runs, url), create=False)
-    try:
-        if run_id is not None:
-            yield store, store.run(run_id)
-            return
-        known = store.runs()
-        if not known:
-            raise RunNotFound("the store holds no run. Start one, for example with `crowdwatch replay`.")
-        yield store, known[0]
-    finally:
-        store.close()
 
 
 def _level(text: str) -> int:
@@ -109,15 +85,15 @@ def ack(
     actor: ActorOption = "operator",
     role: RoleOption = "operator",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Acknowledge an alarm: somebody has seen it and deals with it."""
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
-        level = _seen(opened, chosen, zone, alarm, seen)
-        _queue(opened, chosen, CommandKind.ACKNOWLEDGE, actor, zone_id=zone, alarm=alarm, value=level, role=role)
+    with opened(runs, store, run) as (kept, chosen):
+        level = _seen(kept, chosen, zone, alarm, seen)
+        _queue(kept, chosen, CommandKind.ACKNOWLEDGE, actor, zone_id=zone, alarm=alarm, value=level, role=role)
 
 
 @app.command()
@@ -130,16 +106,16 @@ def shelve(
     actor: ActorOption = "operator",
     role: RoleOption = "operator",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Silence an alarm for a while. A critical one needs a second person, who does the same under another name."""
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
-        level = _seen(opened, chosen, zone, alarm, seen)
+    with opened(runs, store, run) as (kept, chosen):
+        level = _seen(kept, chosen, zone, alarm, seen)
         _queue(
-            opened, chosen, CommandKind.SHELVE, actor, zone_id=zone, alarm=alarm, value=level, role=role, text=reason,
+            kept, chosen, CommandKind.SHELVE, actor, zone_id=zone, alarm=alarm, value=level, role=role, text=reason,
             duration_s=minutes * 60,
         )  # fmt: skip
 
@@ -151,14 +127,14 @@ def unshelve(
     actor: ActorOption = "operator",
     role: RoleOption = "operator",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """End the silence of an alarm before its time."""
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
-        _queue(opened, chosen, CommandKind.UNSHELVE, actor, zone_id=zone, alarm=alarm, role=role)
+    with opened(runs, store, run) as (kept, chosen):
+        _queue(kept, chosen, CommandKind.UNSHELVE, actor, zone_id=zone, alarm=alarm, role=role)
 
 
 @app.command("out-of-service")
@@ -172,18 +148,18 @@ def out_of_service(
     actor: ActorOption = "operator",
     role: RoleOption = "commander",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Take an alarm out of service while something is mended, or put it into service again."""
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
+    with opened(runs, store, run) as (kept, chosen):
         if back:
-            _queue(opened, chosen, CommandKind.IN_SERVICE, actor, zone_id=zone, alarm=alarm, role=role)
+            _queue(kept, chosen, CommandKind.IN_SERVICE, actor, zone_id=zone, alarm=alarm, role=role)
             return
         _queue(
-            opened, chosen, CommandKind.OUT_OF_SERVICE, actor, zone_id=zone, alarm=alarm, value=float(_level(level)),
+            kept, chosen, CommandKind.OUT_OF_SERVICE, actor, zone_id=zone, alarm=alarm, value=float(_level(level)),
             role=role, text=reason, duration_s=minutes * 60,
         )  # fmt: skip
 
@@ -197,15 +173,15 @@ def report(
     actor: ActorOption = "operator",
     role: RoleOption = "operator",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Raise an alert that a person reports, by radio or telephone."""
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
+    with opened(runs, store, run) as (kept, chosen):
         _queue(
-            opened, chosen, CommandKind.REPORT, actor, zone_id=place, subject=kind, text=text, role=role,
+            kept, chosen, CommandKind.REPORT, actor, zone_id=place, subject=kind, text=text, role=role,
             value=float(_level(level)),
         )  # fmt: skip
 
@@ -219,16 +195,16 @@ def close(
     actor: ActorOption = "operator",
     role: RoleOption = "operator",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Close a report, or an alarm that stays until a person closes it."""
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
-        level = _seen(opened, chosen, zone, alarm, seen)
+    with opened(runs, store, run) as (kept, chosen):
+        level = _seen(kept, chosen, zone, alarm, seen)
         more = {"zone_id": zone, "alarm": alarm, "text": reason, "role": role}
-        _queue(opened, chosen, CommandKind.CLOSE, actor, value=level, **more)
+        _queue(kept, chosen, CommandKind.CLOSE, actor, value=level, **more)
 
 
 @app.command()
@@ -240,15 +216,15 @@ def level(
     actor: ActorOption = "operator",
     role: RoleOption = "commander",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Set a zone's level by hand: upwards at once, downwards with a reason and for a time."""
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
+    with opened(runs, store, run) as (kept, chosen):
         _queue(
-            opened, chosen, CommandKind.SET_LEVEL, actor, zone_id=zone, alarm="crowding", value=float(_level(to)),
+            kept, chosen, CommandKind.SET_LEVEL, actor, zone_id=zone, alarm="crowding", value=float(_level(to)),
             text=reason, role=role, duration_s=minutes * 60,
         )  # fmt: skip
 
@@ -261,14 +237,14 @@ def note(
     actor: ActorOption = "operator",
     role: RoleOption = "operator",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Write a note into the log of what happened."""
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
-        _queue(opened, chosen, CommandKind.NOTE, actor, zone_id=zone, alarm=alarm, text=text, role=role)
+    with opened(runs, store, run) as (kept, chosen):
+        _queue(kept, chosen, CommandKind.NOTE, actor, zone_id=zone, alarm=alarm, text=text, role=role)
 
 
 @app.command()
@@ -280,14 +256,14 @@ def phase(
     actor: ActorOption = "operator",
     role: RoleOption = "commander",
     run: RunOption = None,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Change the phase by hand; without one, print the run sheet."""
     from crowdwatch import config
     from crowdwatch.core.runs import CommandKind
 
-    with _opened(runs, store, run) as (opened, chosen):
+    with opened(runs, store, run) as (kept, chosen):
         event = config.from_json(chosen.config_json)
         known = {each.id: event.phase_start_ns(each) for each in event.phases}
         if to is None:
@@ -298,23 +274,23 @@ def phase(
         if to != "clock" and to not in known:
             raise CommandRefused(f"phase {to!r}: the event has {', '.join(known) or 'none'}.")
         subject = "" if to == "clock" else to
-        _queue(opened, chosen, CommandKind.PHASE, actor, subject=subject, text=reason, role=role)
+        _queue(kept, chosen, CommandKind.PHASE, actor, subject=subject, text=reason, role=role)
 
 
 @app.command()
 def load(
     run: Annotated[str | None, typer.Argument(help="The run. [default: the newest]", metavar="RUN")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Print how much alarms asked of the control room, against the figures of EEMUA 191."""
     from crowdwatch.analytics.alarm_load import alarm_load
 
-    with _opened(runs, store, run) as (opened, chosen):
-        found = alarm_load(opened.alerts(chosen.run_id), chosen.from_ns, chosen.t_ns or chosen.from_ns)
+    with opened(runs, store, run) as (kept, chosen):
+        found = alarm_load(kept.alerts(chosen.run_id), chosen.from_ns, chosen.t_ns or chosen.from_ns)
     if as_json:
-        tell(json.dumps({"run": chosen.run_id, **asdict(found), "beyond": found.beyond()}, indent=2))
+        tell(to_json({"run": chosen.run_id, **asdict(found), "beyond": found.beyond()}))
         return
     _print_load(chosen.run_id, found)
 

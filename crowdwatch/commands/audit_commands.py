@@ -7,14 +7,14 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crowdwatch.commands.terminal import cell, literal, out, tell
+from crowdwatch.commands.stored import RunOption, chosen_run, opened_store
+from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, StoreUrl, cell, literal, out, tell
 from crowdwatch.errors import AuditRefused, RunNotFound
 
 if TYPE_CHECKING:
@@ -25,30 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["app", "to_csv"]
 
 app = typer.Typer(help="Hand counts beside the program's: how far a camera's counts are off.", no_args_is_help=True)
-RunOption = Annotated[str | None, typer.Option("--run", help="The run. [default: the newest]")]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the runs.")]
-StoreOption = Annotated[str | None, typer.Option("--store", help="Store as a URL. [default: SQLite in --runs]")]
-HERE = Path("runs")
-
-
-@contextmanager
-def _store(runs: Path, url: str | None) -> Iterator[Store]:
-    from crowdwatch.drivers import build
-
-    store = build.open_store(build.store_url(runs, url), create=False)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def _run(store: Store, run_id: str | None) -> Run:
-    if run_id is not None:
-        return store.run(run_id)
-    runs = store.runs()
-    if not runs:
-        raise RunNotFound("the store holds no run. Start one, for example with `crowdwatch replay`.")
-    return runs[0]
 
 
 def _camera_ids(run: Run) -> list[str]:
@@ -66,8 +42,8 @@ def add(
     run: RunOption = None,
     actor: Annotated[str, typer.Option("--actor", help="Who counted.")] = "operator",
     corrects: Annotated[int, typer.Option("--corrects", min=0, help="The entry that this one replaces.")] = 0,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Enter the people counted by hand in one analysed picture; the log says what the program found in it."""
     from crowdwatch.analytics.audit import of_program, program_of
@@ -77,8 +53,8 @@ def add(
     counted = _count(count)
     if not actor.strip():
         raise AuditRefused("--actor: got nothing, need a name. Leave the option out to count as operator.")
-    with _store(runs, store) as opened:
-        chosen = _run(opened, run)
+    with opened_store(runs, store) as opened:
+        chosen = chosen_run(opened, run)
         picture = hand_count.analysed(opened, chosen.run_id, camera, _time(chosen, at))
         entry = hand_count.add(opened, picture, counted, wall_ns=time.time_ns(), actor=actor, corrects=corrects)
         entries = opened.audits(event_id=chosen.event_id)
@@ -124,16 +100,16 @@ def report(
     ] = None,
     save: Annotated[Path | None, typer.Option("--csv", help="Write the table into this file too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """List for every camera its hand counts, its factor and its offset, and the cameras that nobody ever audited."""
     from crowdwatch.analytics.audit import table
 
     if run is not None and event is not None:
         raise AuditRefused("audit report: --run is part of an event, so --event does not go with it. Leave one out.")
-    with _store(runs, store) as opened:
-        chosen = _run(opened, run) if event is None else _newest(opened, event)
+    with opened_store(runs, store) as opened:
+        chosen = chosen_run(opened, run) if event is None else _newest(opened, event)
         entries: Sequence[Audit] = (
             opened.audits(run_id=run) if run is not None else opened.audits(event_id=chosen.event_id)
         )

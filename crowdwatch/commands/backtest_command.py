@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crowdwatch.commands.terminal import EXIT_STOPPED, cell, clock, err, out, progress_bars, stopping, tell
+from crowdwatch.core.plain_json import to_json
 from crowdwatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def backtest(
     if picture is not None:
         _draw(found, picture)
     if as_json:
-        tell(json.dumps(found.facts(), indent=2, ensure_ascii=False, default=str).replace("NaN", "null"))
+        tell(to_json(found.facts()))
         return
     _show(found)
     if picture is not None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import getpass
-import json
 import math
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from crowdwatch.commands.stored import RunOption, opened
 from crowdwatch.commands.terminal import DEFAULT_RUNS, EXIT_ERROR, RunsPath, StoreUrl, cell, out, tell
-from crowdwatch.errors import ConfigError, RunNotFound
+from crowdwatch.core.plain_json import to_json
+from crowdwatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from crowdwatch.analytics.dispatch import Waits
@@ -23,27 +22,14 @@ if TYPE_CHECKING:
     from crowdwatch.core.runs import Command, CommandKind, Run
     from crowdwatch.core.site import Site
 
-__all__ = ["app", "ask", "opened", "site_of"]
+__all__ = ["app", "ask", "site_of"]
 
 app = typer.Typer(help="Units on the ground: assign them to alerts, and see how fast that was.", no_args_is_help=True)
 
-RunOption = Annotated[str | None, typer.Option("--run", help="The run. [default: the newest]")]
 Actor = Annotated[str, typer.Option("--actor", help="Who asks. [default: the user of this system]")]
 Role = Annotated[str, typer.Option("--role", help="In which role.")]
 UnitId = Annotated[str, typer.Argument(help="Id of the unit.", metavar="UNIT")]
 Within = Annotated[float, typer.Option("--within", min=0, help="Seconds to wait for the engine's answer.")]
-
-
-@contextmanager
-def opened(runs: RunsPath, url: str | None, run: str | None) -> Iterator[tuple[Store, Run]]:
-    """The store, and the run that is meant."""
-    from crowdwatch.drivers import build
-
-    with closing(build.open_store(build.store_url(runs, url), create=False)) as store:
-        known = store.runs()
-        if not known:
-            raise RunNotFound("the store holds no run. Start one, for example with `crowdwatch replay`.")
-        yield store, store.run(run) if run is not None else known[0]
 
 
 def site_of(run: Run) -> Site:
@@ -235,7 +221,7 @@ def rate(
             opened_store.alerts(chosen.run_id), opened_store.dispatches(chosen.run_id), chosen.t_ns or chosen.to_ns
         )
     if as_json:
-        print(json.dumps(_finite(asdict(found))))
+        tell(to_json(asdict(found)))
         return
     if not found.alerts:
         tell(f"run {chosen.run_id}: no actionable alert is judged yet ({found.open} younger than a minute).")
@@ -250,13 +236,3 @@ def rate(
 
 def _waited(waits: Waits) -> str:
     return f"P50 {waits.p50_s:.0f} s, P90 {waits.p90_s:.0f} s, n = {waits.n}" if waits.n else "never"
-
-
-def _finite(values: dict[str, object]) -> dict[str, object]:
-    plain: dict[str, object] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            plain[name] = _finite(value)
-        else:
-            plain[name] = None if isinstance(value, float) and not math.isfinite(value) else value
-    return plain

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crowdwatch.commands.audit_commands import HERE, RunsFolder, StoreOption
-from crowdwatch.commands.terminal import tell
+from crowdwatch.commands.stored import opened_store
+from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, StoreUrl, tell
 from crowdwatch.core.gate_counts import count_fault, count_text
 from crowdwatch.errors import AuditRefused
 
@@ -50,17 +50,12 @@ def count(
         float, typer.Option("--minutes", help="Over how long they were counted. [default: since the last such count]")
     ] = 0.0,
     actor: Annotated[str, typer.Option("--actor", help="Who counted.")] = "operator",
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Enter what somebody with a clicker counted up to now: it takes the place of what the cameras counted there."""
-    from crowdwatch.drivers import build
-
-    opened = build.open_store(build.store_url(runs, store), create=False)
-    try:
+    with opened_store(runs, store) as opened:
         _queue(opened, run, [Counted(gate, into, out, minutes * 60)], actor)
-    finally:
-        opened.close()
     tell(f"gate {gate}: {into} in and {out} out are queued. The run takes them in at its next tick.")
 
 
@@ -69,18 +64,13 @@ def import_counts(
     run: Annotated[str, typer.Argument(help="The run.", metavar="RUN")],
     file: Annotated[Path, typer.Argument(help="CSV with the columns " + ", ".join(COLUMNS) + ".", metavar="FILE")],
     actor: Annotated[str, typer.Option("--actor", help="Which system counted.")] = "import",
-    runs: RunsFolder = HERE,
-    store: StoreOption = None,
+    runs: RunsPath = DEFAULT_RUNS,
+    store: StoreUrl = None,
 ) -> None:
     """Enter what turnstiles or ticket scans counted, all of a table or nothing of it."""
-    from crowdwatch.drivers import build
-
     rows = read_counts(file)
-    opened = build.open_store(build.store_url(runs, store), create=False)
-    try:
+    with opened_store(runs, store) as opened:
         _queue(opened, run, rows, actor)
-    finally:
-        opened.close()
     tell(f"{len(rows)} rows of {file.name} are queued. The run takes them in at its next tick.")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from crowdwatch.commands.stored import chosen_run, opened_store
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
     EXIT_ERROR,
@@ -24,7 +24,7 @@ from crowdwatch.commands.terminal import (
     stopping,
     tell,
 )
-from crowdwatch.errors import RunNotFound
+from crowdwatch.core.plain_json import to_json
 
 if TYPE_CHECKING:
     from crowdwatch.core.notices import Notification
@@ -121,14 +121,11 @@ def status(
     from crowdwatch.drivers import build
 
     url = build.store_url(runs, store)
-    with closing(build.open_store(url, create=False)) as opened, closing(build.open_outgoing(url)) as outgoing:
-        known = opened.runs()
-        if not known:
-            raise RunNotFound("the store holds no run. Start one, for example with `crowdwatch replay`.")
-        chosen = opened.run(run) if run is not None else known[0]
+    with opened_store(runs, store) as opened, closing(build.open_outgoing(url)) as outgoing:
+        chosen = chosen_run(opened, run)
         rows = outgoing.notifications(chosen.run_id, target)
     if as_json:
-        print(json.dumps([_plain(row) for row in rows], ensure_ascii=False))
+        tell(to_json([_plain(row) for row in rows]))
     else:
         table = Table(title=cell(f"run {chosen.run_id}: {len(rows)} notifications"))
         for column in ("event time", "target", "zone", "alarm", "transition", "level", "state", "key"):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from crowdwatch.commands.terminal import out
+from crowdwatch.commands.terminal import out, tell
+from crowdwatch.core.plain_json import to_json
 
 __all__ = ["patrol"]
 
@@ -45,13 +45,13 @@ def patrol(
         for each in found.proposals
     ]
     facts = {
-        "fresh_frac": _defined(found.fresh_frac),
-        "oldest_s": _defined(found.oldest_s),
+        "fresh_frac": found.fresh_frac,
+        "oldest_s": found.oldest_s,
         "worst_m": found.worst_m,
         "proposals": rows,
     }
     if as_json:
-        typer.echo(json.dumps(facts, indent=2, allow_nan=False))
+        tell(to_json(facts))
         return
     oldest = "some was never seen" if math.isinf(found.oldest_s) else f"the oldest sight is {found.oldest_s:.0f} s old"
     out.print(f"Fresh: {100 * found.fresh_frac:.0f} % of the watched ground; {oldest}.")
@@ -66,7 +66,3 @@ def patrol(
         out.print(f"{each.drone_id}: hover {where}, {look}: sees {sees}; {times}.", markup=False)
     if not rows:
         out.print("No drone is needed, or none can see ground at risk and come home.")
-
-
-def _defined(value: float) -> float | None:
-    return value if math.isfinite(value) else None

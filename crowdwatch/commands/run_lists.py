@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from crowdwatch.commands.stored import opened_store
 from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, StoreUrl, cell, clock, err, out, tell
+from crowdwatch.core.plain_json import to_json
 
 if TYPE_CHECKING:
     from crowdwatch.core.outcomes import AlertEvent
@@ -37,10 +37,9 @@ def runs(
     """List the runs of the store, newest first: event, mode, state, span, and how many alarms were raised."""
     from rich.table import Table
 
-    from crowdwatch.drivers import build
     from crowdwatch.rendering.provenance import Provenance
 
-    with closing(build.open_store(build.store_url(folder, store), create=False)) as opened:
+    with opened_store(folder, store) as opened:
         found = [(run, _raised(opened.alerts(run.run_id))) for run in opened.runs()]
     if as_json:
         rows = [
@@ -51,7 +50,7 @@ def runs(
             }
             for run, raised in found
         ]  # fmt: skip
-        tell(json.dumps(rows, indent=2, ensure_ascii=False))
+        tell(to_json(rows))
         return
     if not found:
         err.print("The store holds no run. Replay an event first: crowdwatch replay EVENT.YAML")
@@ -80,12 +79,11 @@ def list_alerts(
     from rich.table import Table
 
     from crowdwatch import config
-    from crowdwatch.drivers import build
     from crowdwatch.rendering.alert_table import write_alerts
     from crowdwatch.rendering.provenance import Provenance
     from crowdwatch.words import reason_text
 
-    with closing(build.open_store(build.store_url(folder, store), create=False)) as opened:
+    with opened_store(folder, store) as opened:
         run = opened.run(run_id)
         found = sorted(opened.alerts(run_id), key=lambda each: (each.t_ns, each.zone_id, each.alarm))
     site, whose = config.to_site(config.from_json(run.config_json)), Provenance.of(run)

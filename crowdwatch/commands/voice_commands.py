@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from crowdwatch.commands.dispatch_commands import Actor, Role, RunOption, Within, ask, opened
+from crowdwatch.commands.dispatch_commands import Actor, Role, Within, ask
+from crowdwatch.commands.stored import RunOption, opened
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
     EXIT_ERROR,

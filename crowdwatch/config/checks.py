@@ -5,22 +5,17 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
-import shapely
 from pydantic import ValidationError
-from shapely.geometry.base import BaseGeometry
 
 from crowdwatch.assets.document import Document, KeyPath
 from crowdwatch.config.calibrations import ground_plane
 from crowdwatch.config.camera_keys import check_keys, check_streams
-from crowdwatch.config.footage import check_footage, no_file
+from crowdwatch.config.ground_checks import check_camera, check_gate, check_zone, walkable
 from crowdwatch.config.limits import LADDER_KEYS, LimitStep, limit_step_fault, limit_steps
-from crowdwatch.config.maps import map_fault
 from crowdwatch.config.playbook_keys import PlaybookSettings, playbook_faults
 from crowdwatch.config.programs import CounterSettings, DetectorSettings, Model
 from crowdwatch.config.rule_keys import ExpectedFile, RuleFile
@@ -36,19 +31,13 @@ from crowdwatch.config.schema import (
     SiteFrame,
     ZoneFile,
 )
-from crowdwatch.config.sites import counts_heads
 from crowdwatch.config.times import parse_time
 from crowdwatch.config.voice_keys import VoiceSettings
 from crowdwatch.core.site import Quantity
 from crowdwatch.errors import CalibrationError, RecordError
-from crowdwatch.ground import ground_seen, heads_fault, polygon
+from crowdwatch.ground import heads_fault
 
 __all__ = ["check"]
-
-ROUNDING = 1.01
-"""A declared area or width may exceed the drawn one by 1 %: people round to whole metres."""
-LEAST_GATE_M = 0.3
-"""Narrower than a person (0.45 m between the shoulders): two clicks on one spot, not a gate."""
 
 DECISIVE = {"image_size_px", "capacity_persons", "calibration", "moves"}
 """Optional keys whose absence would be a fault of another kind."""
@@ -88,13 +77,13 @@ def check(document: Document) -> None:
     _exclusive(document)
     for key in ("zones", "gates", "cameras", "phases", "units"):
         _unique(document, key)
-    area = _walkable(document, parts.site)
+    area = walkable(document, parts.site)
     for number, zone in parts.zones.items():
-        _zone(document, ("zones", number), zone, area)
+        check_zone(document, ("zones", number), zone, area)
     for number, gate in parts.gates.items():
-        _gate(document, ("gates", number), gate, area)
+        check_gate(document, ("gates", number), gate, area)
     for number, camera in parts.cameras.items():
-        _camera(document, ("cameras", number), camera, area, parts.counter or CounterSettings())
+        check_camera(document, ("cameras", number), camera, area, parts.counter or CounterSettings())
     check_streams(document, parts.cameras)
     _scores(document, parts)
     _heads(document, parts)
@@ -175,93 +164,6 @@ def _unique(document: Document, key: str) -> None:
             document.fault((key, number, "id"), text)
         elif isinstance(name, str):
             first[name] = number
-
-
-def _walkable(document: Document, site: SiteFrame | None) -> BaseGeometry | None:
-    if site is None:
-        return None
-    if site.crs != "local" and site.origin_m is not None:
-        fault = map_fault(site.crs, (site.origin_m[0], site.origin_m[1]))
-        if fault is not None:
-            document.fault(("site", "crs"), fault)
-    outer = polygon(site.walkable_area_m)
-    for number, ring in enumerate(site.obstacles_m):
-        if not outer.intersects(polygon(ring)):
-            document.fault(("site", "obstacles_m", number), "lies outside the walkable area. Move or remove it.")
-    try:
-        return polygon(site.walkable_area_m, site.obstacles_m)
-    except RecordError:
-        document.fault(("site", "obstacles_m"), "the obstacles leave no walkable area. Make them smaller.")
-        return None
-
-
-def _zone(document: Document, path: KeyPath, zone: ZoneFile, area: BaseGeometry | None) -> None:
-    if area is None:
-        return
-    usable = polygon(zone.polygon_m).intersection(area).area
-    if usable < 0.01:
-        west, south, east, north = area.bounds
-        where = f"east {west:g} to {east:g} m, north {south:g} to {north:g} m"
-        text = f"lies outside the walkable area ({where}) or on obstacles. Move the zone or widen site.walkable_area_m."
-        document.fault((*path, "polygon_m"), text)
-    elif zone.usable_area_m2 is not None and zone.usable_area_m2 > usable * ROUNDING:
-        text = (
-            f"got {zone.usable_area_m2:g} m2, need <= {usable:.2f} m2, the polygon within the walkable area: a larger "
-            "area would read too low a density. Correct it, or leave it out to have it calculated."
-        )
-        document.fault((*path, "usable_area_m2"), text)
-
-
-def _gate(document: Document, path: KeyPath, gate: GateFile, area: BaseGeometry | None) -> None:
-    length = math.dist(*gate.line_m)
-    if length < LEAST_GATE_M:
-        document.fault((*path, "line_m"), f"is {length:.2f} m long, need >= {LEAST_GATE_M} m. Give both ends.")
-        return
-    if area is not None and not shapely.LineString(gate.line_m).intersects(area):
-        document.fault((*path, "line_m"), "lies outside the walkable area: nobody can cross it. Move the gate.")
-    if gate.usable_width_m is not None and gate.usable_width_m > length * ROUNDING:
-        text = f"got {gate.usable_width_m:g} m, need <= {length:.2f} m, the length of line_m. Correct one of them."
-        document.fault((*path, "usable_width_m"), text)
-
-
-def _camera(
-    document: Document, path: KeyPath, camera: CameraFile, area: BaseGeometry | None, counter: CounterSettings
-) -> None:
-    source = camera.source
-    if source.file is not None and not Path(source.file).is_file():
-        document.fault((*path, "source", "file"), no_file(source.file))
-    check_footage(document, (*path, "source"), source.model_dump())
-    if source.capture_rate_hz and camera.sample_hz and camera.sample_hz > source.capture_rate_hz:
-        text = f"got {camera.sample_hz:g} per second, need <= capture_rate_hz {source.capture_rate_hz:g}. Lower it."
-        document.fault((*path, "sample_hz"), text)
-    calibration = camera.calibration
-    if calibration is None or camera.moves:
-        return
-    if calibration.tsai is None and calibration.pose is None and calibration.points is None:
-        return  # no calibration, or one whose file could not be read: both have been listed
-    use_heads = counts_heads(camera, counter)
-    try:
-        plane = ground_plane(camera)
-        if area is None:
-            return
-        counted, _ = ground_seen(plane, camera.anchor, use_heads, area)
-        if not counted.is_empty:
-            return
-        alone, _ = ground_seen(plane, camera.anchor, False, area)
-    except (CalibrationError, RecordError) as error:
-        document.fault((*path, "calibration"), str(error))
-        return
-    if alone.is_empty:
-        text = (
-            "the camera validly sees none of the walkable area. Check the calibration, the site's origin and the units."
-        )
-        document.fault((*path, "calibration"), text)
-    else:
-        text = (
-            "the camera sees no piece of the walkable area together with the heads of people who stand there, so a "
-            "counter cannot count them. Tilt the camera up, or leave it to boxes with counter: {use: false}."
-        )
-        document.fault((*path, "calibration"), text)
 
 
 def _scores(document: Document, parts: _Parts) -> None:

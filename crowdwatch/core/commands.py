@@ -118,9 +118,9 @@ def judge(
     if live and command.kind in (CommandKind.PAUSE, CommandKind.RESUME, CommandKind.SPEED):
         return Reason.of(Code.REFUSED_LIVE)
     if command.kind in RESPONSE:
-        return judge_response(command, zone_ids)
+        return _person(command) or judge_response(command, zone_ids) or _lengths(command)
     if command.kind is CommandKind.GATE_COUNT:
-        return _gate_count(command, gate_ids)
+        return _person(command) or _gate_count(command, gate_ids) or _lengths(command)
     if command.kind not in ON_ALARMS:
         return None
     return _place(command, zone_ids) or _level(command) or _person(command) or _words(command) or _time(command)
@@ -169,12 +169,19 @@ def _person(command: Command) -> Reason | None:
     return None
 
 
-def _words(command: Command) -> Reason | None:
+def _lengths(command: Command) -> Reason | None:
     if len(command.text) > MOST_TEXT:
         return Reason.of(Code.REFUSED_LENGTH, length=len(command.text), most=MOST_TEXT)
     for name in (command.subject, command.zone_id, command.alarm, command.actor, command.role):
         if len(name) > MOST_NAME:
             return Reason.of(Code.REFUSED_LENGTH, length=len(name), most=MOST_NAME)
+    return None
+
+
+def _words(command: Command) -> Reason | None:
+    too_long = _lengths(command)
+    if too_long is not None:
+        return too_long
     if command.kind in _SAYS_WHY and not plain(command.text):
         return Reason.of(Code.REFUSED_REASON)
     return None

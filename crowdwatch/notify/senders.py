@@ -14,20 +14,17 @@ import time
 import warnings
 from pathlib import Path
 from typing import Protocol, runtime_checkable
-from urllib.parse import urlsplit
-
-import requests
 
 from crowdwatch.core.notices import Form, Notification, Target, TargetKind
-from crowdwatch.core.version import __version__
 from crowdwatch.errors import ConfigError, NotTold
 from crowdwatch.notify.addresses import address_of, key_of_signature, shown_url
 from crowdwatch.notify.context import Context
 from crowdwatch.notify.forms import MEDIA_TYPES, body_of
+from crowdwatch.notify.posting import is_address, post
 
 __all__ = ["SIGNATURE", "AppriseSender", "FileSender", "Sender", "WebhookSender", "open_sender", "signature_of"]
 
-CONNECT_S, ANSWER_S = 3.0, 8.0
+ANSWER_S = 8.0
 
 SIGNATURE = "X-CrowdWatch-Signature"
 
@@ -115,38 +112,16 @@ class WebhookSender:
     def __init__(self, target: Target, context: Context) -> None:
         self._target, self._context = target, context
         self._url, self._key = address_of(target), key_of_signature(target)
-        wrong = ConfigError(f"notify target {target.target_id!r}: not an address. Give https://HOST/PATH.")
-        try:
-            parts = urlsplit(self._url)
-            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            raise wrong from None  # the error's text would show the address
-        if not sound:
-            raise wrong
+        if not is_address(self._url):
+            raise ConfigError(f"notify target {target.target_id!r}: not an address. Give https://HOST/PATH.")
         self._name = f"{target.target_id} ({shown_url(self._url)})"
 
     def send(self, notification: Notification) -> None:
         """As of :class:`Sender`; an answer other than 2xx is a failure."""
         body = body_of(notification, self._context, self._target)[1].encode()
-        headers = {
-            "Content-Type": MEDIA_TYPES[self._target.form],
-            "Idempotency-Key": notification.key,
-            "User-Agent": f"crowdwatch/{__version__}",
-        }
-        if self._key:
-            headers[SIGNATURE] = signature_of(self._key, int(time.time()), body)
-        try:
-            answer = requests.post(
-                self._url, data=body, headers=headers, timeout=(CONNECT_S, ANSWER_S), allow_redirects=False,
-                stream=True,
-            )  # fmt: skip
-            answer.close()
-        except (requests.RequestException, OSError, ValueError) as error:  # its text shows the address
-            what = {requests.Timeout: "did not answer in time", requests.ConnectionError: "cannot be reached"}
-            said = next((text for kind, text in what.items() if isinstance(error, kind)), type(error).__name__)
-            raise NotTold(f"{self._name}: {said}. Check the address, the network and the certificate.") from None
-        if not 200 <= answer.status_code < 300:
-            raise NotTold(f"{self._name}: answered {answer.status_code}.")
+        signed = {SIGNATURE: signature_of(self._key, int(time.time()), body)} if self._key else {}
+        media_type = MEDIA_TYPES[self._target.form]
+        post(self._url, body, notification.key, media_type, name=self._name, answer_s=ANSWER_S, more=signed)
 
     def close(self) -> None:
         """As of :class:`Sender`."""

@@ -18,6 +18,7 @@ from crowdwatch.core.outcomes import Outcome
 from crowdwatch.core.reasons import reasons_to_json
 from crowdwatch.core.text import plain
 from crowdwatch.rendering.zone_table import utc
+from crowdwatch.store.dictionary import described
 
 __all__ = ["FlowProduct"]
 
@@ -40,6 +41,8 @@ FLOW = pa.schema(
 NUMBERS = tuple(
     each.name for each in fields(ZoneMovement) if each.name not in ("zone_id", "t_ns", "reasons", "precursors")
 )
+COLUMNS = ("zone_id", "t_utc", *NUMBERS, "signs", "reasons")
+"""Of ``movement.csv``."""
 
 
 @dataclass(slots=True)
@@ -61,10 +64,10 @@ class FlowProduct:
     def add(self, outcome: Outcome) -> None:
         """Take in one tick."""
         if self._file is None:
-            self._parquet = pq.ParquetWriter(self._scratch("flow.parquet"), FLOW)
+            self._parquet = pq.ParquetWriter(self._scratch("flow.parquet"), FLOW.with_metadata(described(FLOW.names)))
             self._file = self._scratch("movement.csv").open("w", newline="", encoding="utf-8")
             self._csv = csv.writer(self._file, lineterminator="\n")
-            self._csv.writerow(["zone_id", "t_utc", *NUMBERS, "signs", "reasons"])
+            self._csv.writerow(COLUMNS)
         for moved in outcome.movement:
             self._csv.writerow(_row(moved))
         if outcome.flow is not None:

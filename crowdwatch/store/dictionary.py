@@ -37,6 +37,7 @@ _WHEN = {
 }
 _MASS = "of the density map on the ground; null where no density estimator ran"
 _PLANE = "plane of a moving camera; null for one that stands, whose plane is in the configuration"
+_FLOW = "one for each square metre with people in it whose velocity was measured; null where none was"
 _BOX = "pixels of the box, from the upper left corner of the picture; one for each box"
 
 TABLES: dict[str, dict[str, str]] = {
@@ -100,6 +101,12 @@ TABLES: dict[str, dict[str, str]] = {
         "block_profiles": "gradient profiles of four tiles, likewise coded; null in most pictures",
         "mass_fewer_frac": "share by which fewer people may be there for the picture's state; NaN where not measured",
         "mass_more_frac": "share by which more people may be there for the picture's state; NaN where not measured",
+        "flow_span_s": "seconds between the two pictures that velocities are measured from; null where none were",
+        "flow_east_m": f"metres east of the site's own (0, 0), {_FLOW}",
+        "flow_north_m": f"metres north of the site's own (0, 0), {_FLOW}",
+        "flow_v_east_m_s": f"velocity to the east, metres a second, {_FLOW}",
+        "flow_v_north_m_s": f"velocity to the north, metres a second, {_FLOW}",
+        "flow_sigma_m_s": f"standard error of both, metres a second, {_FLOW}",
     },
     "timeline": {
         "log_seq": "place in the order of events",
@@ -115,6 +122,11 @@ TABLES: dict[str, dict[str, str]] = {
         "alarm": "of an action: the alarm",
         "actor": "of an action: who; free text",
         "seen_level": "of an action: the level that the operator saw, -1 unknown to 4 critical",
+        "role": "of an action: the role in which it was done",
+        "subject": "of an action: what else it is about: a unit, a gate, a message, a phase, a kind of report",
+        "text": "of an action: why, or what was reported; free text",
+        "value": "of an action: a number, as its kind says: a level, people who were counted; 0 where it needs none",
+        "duration_s": "of an action: for how long, seconds; 0 where it needs none",
     },
     "heatmap_minutes": {
         "t_ns": f"beginning of the minute: {_NS}",
@@ -152,6 +164,62 @@ TABLES: dict[str, dict[str, str]] = {
         "limit_*": "one column for each limit of the event: where it is raised in the phase in force; p_m2, persons "
         "or a share",
         "reasons": "why the quality is not good, and what else is worth saying, in English",
+    },
+    "gates": {
+        **_WHOSE,
+        "gate_id": "the gate, by its id in the event file",
+        "name_en": "its name in English",
+        "name_zh": "its name in Chinese",
+        "usable_width_m": "width that people can walk through, metres",
+        "stairs": "true or false: stairs have a lower capacity",
+        **_WHEN,
+        "window_s": "seconds that the rates are over, up to the time",
+        "ingress_p_min": "people who come in, a minute; empty where unknown",
+        "ingress_low": "lower end of its 90 % interval",
+        "ingress_high": "upper end of its 90 % interval",
+        "egress_p_min": "people who go out, a minute; empty where unknown",
+        "egress_low": "lower end of its 90 % interval",
+        "egress_high": "upper end of its 90 % interval",
+        "ingress_total": "people who came in since the run began, gaps not among them",
+        "egress_total": "people who went out since the run began, gaps not among them",
+        "capacity_frac": "flow both ways as a share of what the usable width carries",
+        "queue": "people who wait in front of it",
+        "watched_frac": "share of the gate that healthy cameras see",
+        "quality": "good, degraded, stale or blind",
+        "reasons": "why the quality is not good, in English",
+    },
+    "movement": {
+        "zone_id": "the zone, by its id in the event file",
+        "t_utc": _WHEN["t_utc"],
+        "window_s": "seconds that the means are over, up to the time",
+        "speed_m_s": "mean speed of the people, metres a second; empty where unknown",
+        "speed_low": "lower end of its 90 % interval",
+        "speed_high": "upper end of its 90 % interval",
+        "direction_rad": "direction of the mean velocity, radians from the east towards the north",
+        "moving_frac": "share of the people who walk, 0.15 m/s or more",
+        "specific_flow_p_m_s": "density times speed, people a metre and second",
+        "inflow_p_s": "people who come in over the zone's edge, a second",
+        "outflow_p_s": "people who go out over the zone's edge, a second",
+        "counter_flow_frac": "share of those who walk against the main direction, 0 to 0.5",
+        "pressure_s2": "density times the variance of the velocity at the worst place, 1/s2",
+        "measured_frac": "share of the zone's people whose velocities are known",
+        "signs": "JSON: the signs that are there, and for how many seconds",
+        "reasons": "JSON: codes of why something is unknown or doubtful, with their values",
+    },
+    "flow": {
+        "t_ns": f"the time: {_NS}",
+        "t_utc": _WHEN["t_utc"],
+        "west_m": "west edge of the south-west cell, metres on the site's map",
+        "south_m": "south edge of the south-west cell, metres on the site's map",
+        "cell_m": "side of a cell, metres",
+        "rows": "rows, from south to north",
+        "cols": "columns, from west to east",
+        "v_east_m_s": "mean velocity to the east of each cell, metres a second, row by row from the south-west; NaN "
+        "where nothing is known",
+        "v_north_m_s": "mean velocity to the north of each cell, likewise",
+        "variance_m2_s2": "variance of both components of each cell together, less that of its measurement",
+        "n": "velocities of each cell",
+        "age_s": "seconds since the newest velocity of each cell; inf where there was none",
     },
     "alerts": {
         **_WHOSE,

@@ -18,6 +18,7 @@ from crowdwatch.core.notices import Notification, NotificationState, order_of
 from crowdwatch.core.outcomes import AlertEvent
 from crowdwatch.store import tables
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, explained, parse, without_credentials, writes
+from crowdwatch.store.inserts import insert_of, row_of
 from crowdwatch.store.migrate import migrate
 
 __all__ = ["SqlOutgoing"]
@@ -64,9 +65,7 @@ class SqlOutgoing:
         """As of :meth:`crowdwatch.core.ports.Outgoing.put`."""
         if not notifications:
             return
-        from crowdwatch.store.sql import insert_of
-
-        rows = [{field.name: getattr(each, field.name) for field in fields(each)} for each in notifications]
+        rows = [row_of(each) for each in notifications]
         with explained(self._where, "put"), self._writes.begin() as connection:
             statement = insert_of(connection.dialect.name, tables.notifications, tuple(rows[0]), True)
             connection.execute(statement, rows)

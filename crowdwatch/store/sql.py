@@ -9,26 +9,25 @@ ms a commit, 0.3 ms a heartbeat, 18 ms to read 2 400 readings, 14 kB a tick of w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields, replace
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.movement import FlowGrid, ZoneMovement
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
-from crowdwatch.core.reasons import Code, Reason, reasons_from_json
-from crowdwatch.core.runs import STEERING, Audit, Command, CommandKind, Lease, Run, RunState
+from crowdwatch.core.reasons import Reason
+from crowdwatch.core.runs import STEERING, Audit, Command, Lease, Run, RunState
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
+from crowdwatch.store.command_reads import CommandReads
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
 from crowdwatch.store.flow_rows import flow_grid_of, flow_grid_row
-from crowdwatch.store.gate_reads import GateReads
+from crowdwatch.store.gate_reads import GateReads, within
 from crowdwatch.store.grid_rows import grid_of, grid_row
+from crowdwatch.store.inserts import insert_of, row_of
 from crowdwatch.store.migrate import migrate
 
 __all__ = ["SqlStore", "insert_of"]
@@ -38,7 +37,7 @@ OfZone = TypeVar("OfZone", ZoneReading, ZoneMovement)
 Row = dict[str, Any]
 
 
-class SqlStore(GateReads):
+class SqlStore(GateReads, CommandReads):
     """Readings, alerts, runs and commands in a database. Fills the port :class:`crowdwatch.core.ports.Store`.
 
     Grids are kept as 32 bit floats (relative error at most 6e-8, a thousandth of the counting error at its best);
@@ -76,7 +75,7 @@ class SqlStore(GateReads):
             StoreError: the id belongs to a run of another event.
         """
         running = {"state": RunState.RUNNING, "message": "", "folder": run.folder}
-        row = _row(replace(run, state=RunState.RUNNING))
+        row = row_of(replace(run, state=RunState.RUNNING))
         with explained(self._where, "begin"), self._writes.begin() as connection:
             if new:
                 statement = insert_of(connection.dialect.name, tables.runs, tuple(row), keep=True)
@@ -111,22 +110,22 @@ class SqlStore(GateReads):
     def _write_one(self, connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
         run = {"run_id": run_id}
         self._put(connection, tables.ticks, [run | {"t_ns": outcome.t_ns}], keep=True)
-        self._put(connection, tables.readings, [run | _row(reading) for reading in outcome.readings])
-        self._put(connection, tables.alerts, [run | _row(alert) for alert in outcome.alerts])
-        self._put(connection, tables.dispatches, [run | _row(each) for each in outcome.dispatched])
-        self._put(connection, tables.health, [run | _row(camera) for camera in outcome.health])
-        self._put(connection, tables.gate_readings, [run | _row(gate) for gate in outcome.gates])
+        self._put(connection, tables.readings, [run | row_of(reading) for reading in outcome.readings])
+        self._put(connection, tables.alerts, [run | row_of(alert) for alert in outcome.alerts])
+        self._put(connection, tables.dispatches, [run | row_of(each) for each in outcome.dispatched])
+        self._put(connection, tables.health, [run | row_of(camera) for camera in outcome.health])
+        self._put(connection, tables.gate_readings, [run | row_of(gate) for gate in outcome.gates])
         if outcome.occupancy is not None:
-            self._put(connection, tables.occupancy, [run | _row(outcome.occupancy)])
+            self._put(connection, tables.occupancy, [run | row_of(outcome.occupancy)])
         if outcome.grid is not None:
             self._put(connection, tables.grids, [run | grid_row(outcome.grid)])
-        self._put(connection, tables.movement, [run | _row(moved) for moved in outcome.movement])
+        self._put(connection, tables.movement, [run | row_of(moved) for moved in outcome.movement])
         if outcome.flow is not None:
             self._put(connection, tables.flow_grids, [run | flow_grid_row(outcome.flow)])
         of_tick = (tables.alarms.c.run_id == run_id) & (tables.alarms.c.t_ns == outcome.t_ns)
         connection.execute(sa.delete(tables.alarms).where(of_tick))
         standing = [alarm for alarm in outcome.alarms if alarm.state is not AlarmState.NORMAL]
-        self._put(connection, tables.alarms, [run | {"t_ns": outcome.t_ns} | _row(alarm) for alarm in standing])
+        self._put(connection, tables.alarms, [run | {"t_ns": outcome.t_ns} | row_of(alarm) for alarm in standing])
         for each in outcome.refused:
             of_command = (tables.commands.c.run_id == run_id) & (tables.commands.c.command_id == each.command_id)
             statement = sa.update(tables.commands).where(of_command)
@@ -176,10 +175,8 @@ class SqlStore(GateReads):
     def _between(
         self, kind: type[OfZone], table: sa.Table, run_id: str, from_ns: int | None, to_ns: int | None, *more: Any
     ) -> list[OfZone]:
-        wanted = [table.c.run_id == run_id, *more]
-        wanted += [] if from_ns is None else [table.c.t_ns >= from_ns]
-        wanted += [] if to_ns is None else [table.c.t_ns <= to_ns]
-        return sorted(self._read(kind, table, *wanted), key=lambda each: (each.t_ns, each.zone_id))
+        wanted = within(table, run_id, from_ns, to_ns)
+        return sorted(self._read(kind, table, *wanted, *more), key=lambda each: (each.t_ns, each.zone_id))
 
     def _newest(self, table: sa.Table, run_id: str, at_ns: int) -> Row | None:
         newest = sa.select(table).where(table.c.run_id == run_id, table.c.t_ns <= at_ns)
@@ -189,9 +186,7 @@ class SqlStore(GateReads):
 
     def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:
         """Transitions up to ``to_ns``, newest first; within a tick by zone, then alarm, of one alarm the last first."""
-        column = tables.alerts.c
-        wanted = [column.run_id == run_id] + ([] if to_ns is None else [column.t_ns <= to_ns])
-        found = self._read(AlertEvent, tables.alerts, *wanted)
+        found = self._read(AlertEvent, tables.alerts, *within(tables.alerts, run_id, None, to_ns))
         return sorted(found, key=lambda alert: (-alert.t_ns, alert.zone_id, alert.alarm, -alert.seq, alert.event_id))
 
     def alarms(self, run_id: str, at_ns: int) -> list[Alarm]:
@@ -206,42 +201,17 @@ class SqlStore(GateReads):
 
     def dispatches(self, run_id: str, *, to_ns: int | None = None) -> list[DispatchEvent]:
         """What happened to units up to ``to_ns``, oldest first."""
-        column = tables.dispatches.c
-        wanted = [column.run_id == run_id] + ([] if to_ns is None else [column.t_ns <= to_ns])
-        found = self._read(DispatchEvent, tables.dispatches, *wanted)
+        found = self._read(DispatchEvent, tables.dispatches, *within(tables.dispatches, run_id, None, to_ns))
         return sorted(found, key=lambda each: (each.t_ns, each.command_id))
-
-    def acted(self, run_id: str) -> list[Command]:
-        """The commands that were carried out, oldest first."""
-        return self._commands(run_id, "sequenced_t_ns IS NOT NULL AND refused IS NULL")
 
     def submit(self, command: Command) -> int:
         """Queue what an operator did and return its id. Raises RunNotFound."""
-        row = _row(command) | {"sequenced_t_ns": None, "refused": None}
+        row = row_of(command) | {"sequenced_t_ns": None, "refused": None}
         del row["command_id"]
         statement = sa.insert(tables.commands).values(row).returning(tables.commands.c.command_id)
         with explained(self._where, "submit"), self._durable.begin() as connection:
             self._must_exist(connection, command.run_id)
             return int(connection.execute(statement).scalar_one())
-
-    def pending(self, run_id: str) -> list[Command]:
-        """Commands that the engine has not sequenced yet, oldest first; see
-        :meth:`crowdwatch.core.ports.Store.pending`."""
-        return self._commands(run_id, "sequenced_t_ns IS NULL")
-
-    def refused(self, run_id: str) -> list[Command]:
-        """The commands that the engine refused, newest first."""
-        return self._commands(run_id, "refused IS NOT NULL")[::-1]
-
-    def _commands(self, run_id: str, wanted: str) -> list[Command]:
-        """Rows as they are, whatever stands in them: no type of a column is relied on."""
-        # SQLite's driver refuses a whole answer with a text in it that is not UTF-8
-        text = "CAST({} AS BLOB)" if self._reads.dialect.name == "sqlite" else "{}"
-        columns = ", ".join(text.format(name) if name in READ_AS_TEXT else name for name in COMMAND_COLUMNS)
-        query = sa.text(f"SELECT {columns} FROM commands WHERE run_id = :run_id AND {wanted} ORDER BY command_id")
-        with explained(self._where, "read"), self._reads.connect() as connection:
-            rows = connection.execute(query, {"run_id": run_id}).all()
-        return [_command(run_id, dict(zip(COMMAND_COLUMNS, row, strict=True))) for row in rows]
 
     def sequenced(self, command_id: int, t_ns: int, refused: Reason | None = None) -> None:
         """Mark a command as taken into the order of events at event time ``t_ns``, or as refused there.
@@ -263,7 +233,7 @@ class SqlStore(GateReads):
         Raises:
             RunNotFound, AuditRefused, StoreUnavailable.
         """
-        row = _row(audit)
+        row = row_of(audit)
         del row["audit_id"]
         statement = sa.insert(tables.audits).values(row).returning(tables.audits.c.audit_id)
         column = tables.audits.c
@@ -317,14 +287,14 @@ class SqlStore(GateReads):
         column = tables.leases.c
         with explained(self._where, "lease"), self._writes.begin() as connection:
             if old is not None:
-                stands = sa.and_(*(column[name] == value for name, value in _row(old).items()))
+                stands = sa.and_(*(column[name] == value for name, value in row_of(old).items()))
                 if new is None:
                     return connection.execute(sa.delete(tables.leases).where(stands)).rowcount == 1
-                return connection.execute(sa.update(tables.leases).where(stands).values(_row(new))).rowcount == 1
+                return connection.execute(sa.update(tables.leases).where(stands).values(row_of(new))).rowcount == 1
             if new is None:
                 return True
-            statement = insert_of(connection.dialect.name, tables.leases, tuple(_row(new)), keep=True)
-            done = connection.execute(statement.values(_row(new)).returning(column.event_id))
+            statement = insert_of(connection.dialect.name, tables.leases, tuple(row_of(new)), keep=True)
+            done = connection.execute(statement.values(row_of(new)).returning(column.event_id))
             return done.first() is not None
 
     def close(self) -> None:
@@ -364,59 +334,6 @@ def _not_this_one(audit: Audit, standing: int) -> str:
         f"{what}: corrects entry {audit.corrects}, which does not stand for this picture: {has}. "
         "Name the entry that stands, or none."
     )
-
-
-COMMAND_COLUMNS = (
-    "command_id", "kind", "actor", "wall_ns", "zone_id", "alarm", "value", "sequenced_t_ns", "refused",
-    "role", "subject", "text", "duration_s",
-)  # fmt: skip
-READ_AS_TEXT = ("kind", "actor", "zone_id", "alarm", "refused", "role", "subject", "text")
-
-
-def _command(run_id: str, row: Row) -> Command:
-    """A command as far as its row can be read: of kind UNKNOWN, with NaN or 0, with empty texts where it cannot."""
-    text = {name: _text(row[name]) for name in READ_AS_TEXT}
-    kind = CommandKind(text["kind"]) if text["kind"] in set(CommandKind) else CommandKind.UNKNOWN
-    value = _float(row["value"])
-    duration_s = 0.0 if row["duration_s"] is None else _float(row["duration_s"])
-    wall_ns, sequenced_ns = (
-        each if isinstance(each, int) else None for each in (row["wall_ns"], row["sequenced_t_ns"])
-    )
-    try:
-        refused = reasons_from_json(text["refused"]) if text["refused"] else ()
-    except RecordError:
-        refused = (Reason.of(Code.TEXT, text=text["refused"]),)
-    return Command(
-        run_id, kind, text["actor"], wall_ns or 0, text["zone_id"], text["alarm"], value, row["command_id"],
-        sequenced_ns, refused, text["role"], text["subject"], text["text"], duration_s,
-    )  # fmt: skip
-
-
-def _float(value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return math.nan
-
-
-@lru_cache(maxsize=64)
-def insert_of(dialect: str, table: sa.Table, names: tuple[str, ...], keep: bool) -> sqlite.Insert | postgresql.Insert:
-    """An insert that may meet its key: both dialects have the same clause, each in a class of its own. Built once: to
-    build one takes longer than to write a tick's rows."""
-    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-    key = [column.name for column in table.primary_key]
-    rest = [name for name in names if name not in key]
-    if keep or not rest:
-        return insert.on_conflict_do_nothing(index_elements=key)
-    return insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in rest})
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
-
-
-def _row(noun: Any) -> Row:
-    return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
 def _at_newest_tick(table: sa.Table, run_id: str, at_ns: int) -> Iterable[sa.ColumnElement[bool]]:

@@ -1,4 +1,5 @@
-"""What do we say, and in which language? One module per language holds every text of the page and of reasons.
+"""What do we say, and in which language? One module per language holds every text of the page, and joins those of
+reasons and of what follows an alert.
 
 A language has ``PAGE`` (texts of the page by key), ``REASONS`` (a text per code), ``TERMS`` (words among the values of
 reasons) and ``SEPARATOR``. A test holds the languages against each other and against the codes. The command line,

@@ -122,7 +122,7 @@ def test_what_the_fold_refuses_stands_beside_its_command(store):
     assert command.refused[0].code is Code.REFUSED_OVER
 
 
-def test_every_command_of_alarms_is_judged():
+def test_every_command_needs_a_name_and_a_role():
     for kind in CommandKind:
         if kind in (CommandKind.UNKNOWN, CommandKind.PAUSE, CommandKind.RESUME, CommandKind.STOP, CommandKind.SPEED):
             continue

@@ -23,15 +23,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol
-from urllib.parse import urlsplit
 
-import requests
 import tenacity
 
-from crowdwatch.core.version import __version__
 from crowdwatch.drivers.watchdog.dead_man import Notice
 from crowdwatch.errors import ConfigError, NotTold
 from crowdwatch.notify.addresses import shown_url
+from crowdwatch.notify.posting import is_address, post
 
 __all__ = ["Command", "Letter", "Teller", "Telling", "Webhook", "shown_url"]
 
@@ -40,7 +38,7 @@ _log = logging.getLogger(__name__)
 COMMAND_S = 30.0
 """How long a command may take; then it and what it started are ended."""
 
-CONNECT_S, ANSWER_S = 3.0, 5.0
+ANSWER_S = 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 
 LEAVE_S = 5.0
@@ -150,35 +148,14 @@ class Webhook:
     """
 
     def __init__(self, url: str) -> None:
-        wrong = ConfigError("--webhook: not an address. Give https://HOST/PATH.")
-        try:
-            parts = urlsplit(url)
-            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            raise wrong from None  # the error's text would show the address
-        if not sound:
-            raise wrong
+        if not is_address(url):
+            raise ConfigError("--webhook: not an address. Give https://HOST/PATH.")
         self._url, self.name = url, f"webhook {shown_url(url)}"
 
     def tell(self, letter: Letter) -> None:
         """As of :class:`Teller`; an answer other than 2xx is a failure."""
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "Idempotency-Key": letter.letter_id,
-            "User-Agent": f"crowdwatch/{__version__}",
-        }
-        try:
-            answer = requests.post(
-                self._url, data=letter.as_json().encode(), headers=headers, timeout=(CONNECT_S, ANSWER_S),
-                allow_redirects=False, stream=True,
-            )  # fmt: skip
-            answer.close()
-        except (requests.RequestException, OSError, ValueError) as error:  # its text shows the address
-            what = {requests.Timeout: "did not answer in time", requests.ConnectionError: "cannot be reached"}
-            said = next((text for kind, text in what.items() if isinstance(error, kind)), type(error).__name__)
-            raise NotTold(f"{self.name}: {said}. Check the address, the network and the certificate.") from None
-        if not 200 <= answer.status_code < 300:
-            raise NotTold(f"{self.name}: answered {answer.status_code}. Check the address and its secret.")
+        media_type = "application/json; charset=utf-8"
+        post(self._url, letter.as_json().encode(), letter.letter_id, media_type, name=self.name, answer_s=ANSWER_S)
 
 
 class Telling:

@@ -1,0 +1,211 @@
+"""Why a reading or an alarm is as it is, in Chinese: a text per code, and the words among its values."""
+
+from __future__ import annotations
+
+from crowdwatch.core.reasons import Code
+
+__all__ = ["REASONS", "TERMS"]
+
+REASONS: dict[Code, str] = {
+    # readings: nothing is known
+    Code.NO_CAMERA: "没有摄像机能看到此区域",
+    Code.NO_PICTURE: "尚无画面",
+    Code.UNHEALTHY: "摄像机 {camera_id}：{health}",
+    Code.NO_ESTIMATE_IN_CROWD: "摄像机 {camera_id}：人群密集处近期没有密度估计结果",
+    Code.CROWD_UNSEEN: "约 {people:.0f} 人最后一次被看到时所在的地面，现在没有摄像机能看到（{age_s:.0f} 秒前）",
+    Code.NO_READING: "此时刻没有读数",
+    Code.NO_ENGINE: "引擎无响应",
+    # readings: doubts
+    Code.PARTLY_SEEN: "仅可见该区域的 {visible_frac:.0%}",
+    Code.GROUND_LOST: "该区域 {area_frac:.0%} 的地面已 {age_s:.0f} 秒不可见；最后看到那里有 {people:.0f} 人",
+    Code.SUDDEN_FALL: "人数下降快于人的步行速度：{people:.0f} 人不可能离开，现仅统计到 {count:.0f} 人",
+    Code.COUNT_CAME_BACK: "摄像机 {camera_id}：人数下降后又恢复，快于人的步行速度；其间的画面不计数",
+    Code.FINDS_MORE: "摄像机 {camera_id} 在其他摄像机计数的区域内多发现 {people:.0f} 人",
+    Code.PARTLY_UNCLEAR: "摄像机 {camera_id}：画面的一部分{loss}",
+    Code.PERHAPS_FROZEN: "摄像机 {camera_id}：画面中没有任何变化，无法判断是否冻结",
+    Code.UNCLEAR: "摄像机 {camera_id}：画面仅有平时 {kept:.0%} 的细节，可能漏计",
+    Code.UNPROVEN: "摄像机 {camera_id}：启动以来未发现任何人，且没有参考画面：无法判断画面是否正常",
+    Code.BLANK_GROUND: "摄像机 {camera_id}：区域的 {area_frac:.0%} 从未看到任何内容：地面无纹理，或被遮挡",
+    Code.UNLIKE_LEARNED: (
+        "摄像机 {camera_id}：密度估计对此类画面把握不足，实际人数可能多 {more:.0%}，或少 {fewer:.0%}"
+    ),
+    Code.DETECTOR_LIMIT: "摄像机 {camera_id}：检测数量达到上限，可能漏计",
+    Code.ESTIMATOR_FAILED: "摄像机 {camera_id}：密度估计失败",
+    Code.HEADS_NOT_PROJECTED: "摄像机 {camera_id}：其标定无法将头部投影到地面",
+    Code.NO_ESTIMATE: "摄像机 {camera_id}：近期没有密度估计结果",
+    Code.TOO_CLOSE: "摄像机 {camera_id}：人群过密，仅靠目标检测无法准确计数",
+    Code.BOXES_ALONE: ("摄像机 {camera_id}：至少有这么多人；没有密度估计，密集人群也可能显示同样的人数"),
+    Code.FACTOR_OUT_OF_RANGE: "摄像机 {camera_id}：人工清点与程序计数相差过大",
+    Code.NOT_OBSERVED: "摄像机 {camera_id}：有画面未能分析",
+    Code.FOOTAGE_BROKEN: "摄像机 {camera_id}：视频无法继续读取",
+    Code.CONNECTION_LOST: "摄像机 {camera_id}：连接中断",
+    Code.PICTURE_SIZE: "摄像机 {camera_id}：画面尺寸与标定不符",
+    Code.NO_TELEMETRY: "无人机 {camera_id}：遥测数据未给出其位置",
+    Code.NO_GROUND: "无人机 {camera_id}：画面中没有足够可靠的地面位置",
+    Code.CALIBRATION_ERROR_UNKNOWN: "摄像机 {camera_id}：标定误差未知",
+    # readings: worth saying, no doubt
+    Code.SCALED: "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}",
+    Code.CORRECTED: (
+        "摄像机 {camera_id}：计数已按 {audits} 次人工清点乘以 {factor:.2f}，并在每个画面中增减 {offset:+.1f} 人"
+    ),
+    Code.NOT_LOWERED: "摄像机 {camera_id}：{audits} 次人工清点少于程序计数，但当时场景较稀疏：计数未调低",
+    Code.LEVEL_HELD: "等级保持不变：可见条件不足已 {seconds:.0f} 秒，不能降级",
+    # gates and the whole site
+    Code.GATE_UNSEEN: "没有摄像机能同时看到闸口两侧",
+    Code.GATE_PARTLY_SEEN: "闸口仅有 {visible_frac:.0%} 两侧均可见",
+    Code.GATE_FLOW_UNKNOWN: "人群过密无法逐人跟踪，且移动速度未知",
+    Code.GATE_UNCOUNTED: "闸口 {gate_id} 没有计数",
+    Code.NOT_ANCHORED: "尚无人清点过初始人数",
+    # movement
+    Code.NO_VELOCITIES: "移动情况未知：此处未测得速度",
+    Code.VELOCITIES_PARTLY: "仅测得 {measured_frac:.0%} 人员的移动情况",
+    Code.SPEED_IMPLAUSIBLE: "速度 {speed:.2f} 米/秒，高于该密度下的通常步速 {usual:.2f} 米/秒：密度或速度有误",
+    # alarms
+    Code.BELOW_LIMITS: "低于所有限值",
+    Code.LIMIT_REACHED: "{quantity} {value:.2f}{unit}，限值 {limit:g}{unit}，持续 {delay_s:g} 秒",
+    Code.LIMIT_LIKELY: (
+        "{quantity}有 {chance:g} 的概率不低于 {value:.2f}{unit}，限值 {limit:g}{unit}，持续 {delay_s:g} 秒"
+    ),
+    Code.LIMIT_UNKNOWN: "{quantity}未知，限值 {limit:g}{unit}，持续 {delay_s:g} 秒",
+    Code.NOT_COUNTED: "此处人数未统计：{because}",
+    Code.SEEN_AGAIN: "区域恢复可见",
+    Code.PHASE_CHANGED: "阶段 {phase} 的限值不同",
+    Code.OFTEN_NOT_COUNTED: "最近 {window_s:.0f} 秒内有 {share:.0%} 的时间无法统计：{because}",
+    Code.ACKNOWLEDGED: "由 {actor} 确认",
+    # alarms: what rules say
+    Code.BUILDS_UP: "密度每分钟上升 {value:.2f} 人/m²（至少 {low:.2f}），限值 {limit:g}，统计 {window_s:.0f} 秒",
+    Code.NO_BUILD_UP: "密度不再快速上升（{window_s:.0f} 秒内每分钟 {value:.2f} 人/m²）",
+    Code.REACHES_LIMIT: "{quantity}约 {minutes:.0f} 分钟后达到 {limit:g}{unit}（{low:.0f} 至 {high:.0f} 分钟）",
+    Code.REACHES_NO_LIMIT: "短时间内不会达到限值",
+    Code.REACHED: "已达到限值：见拥挤告警",
+    Code.EARLIER: "现有 {count:.0f} 人，比计划提前 {minutes:.0f} 分钟（此时计划 {planned:.0f} 人）",
+    Code.ABOVE_PLAN: "现有 {count:.0f} 人，超过整个活动的计划人数（最多 {planned:.0f} 人）",
+    Code.AS_PLANNED: "人数与计划相符",
+    Code.UNAUDITED: "{cameras} 的画面从未人工清点：计数偏差未知",
+    Code.ILL_CALIBRATED: "{cameras} 的标定不可靠：位置和密度可能有误",
+    Code.CALIBRATED: "摄像机已核对并已标定",
+    Code.SIGN: (
+        "运动征兆：{sign}（{value:.2g}{unit}，起点 {limit:g}），已持续 {held_s:.0f} 秒；"
+        "同时出现的其他征兆：{more:.0f} 个"
+    ),
+    Code.NO_SIGN: "运动中无征兆",
+    Code.PRESENT: "禁入区域内有 {count:.1f} 人，限值 {limit:g}",
+    Code.NOBODY_PRESENT: "区域内无人",
+    Code.RULE_UNKNOWN: "可见条件不足，无法判断",
+    Code.RULE_ENDED: "本阶段不启用该规则",
+    # alarms: what people and time do to them
+    Code.SHELVE_ASKED: "{actor} 申请搁置（{text}），须由第二人确认",
+    Code.SHELVED: "由 {actor} 搁置 {seconds:.0f} 秒：{text}",
+    Code.SHELF_OVER: "时限已到",
+    Code.UNSHELVED: "由 {actor} 取消搁置",
+    Code.BROKE_THROUGH: "高于已静默的等级",
+    Code.OUT_OF_SERVICE: "由 {actor} 停用：{text}",
+    Code.IN_SERVICE: "由 {actor} 恢复启用",
+    Code.NOT_ACKNOWLEDGED: "已 {seconds:.0f} 秒未确认",
+    Code.ESCALATED: "已 {seconds:.0f} 秒未确认：同时通知{role}",
+    Code.SET_BY_HAND: "{actor} 人工设定等级：{text}",
+    Code.HAND_OVER: "人工设定的等级已到期",
+    Code.HAND_OVERRULED: "人工设定等级后，实测情况又有上升",
+    Code.LATCHED: "须由人工关闭",
+    Code.REPORTED: "{kind}，{actor} 报告：{text}",
+    Code.CLOSED: "由 {actor} 关闭：{text}",
+    Code.NOTED: "{actor}：{text}",
+    Code.PHASE_BY_HAND: "{actor} 切换到阶段 {phase}：{text}",
+    Code.PHASE_BY_CLOCK: "阶段恢复按时间切换（{actor}）",
+    # commands that are not carried out
+    Code.REFUSED_KIND: "本版本不认识该指令",
+    Code.REFUSED_VALUE: "数值 {value:g} 无法使用",
+    Code.REFUSED_ZONE: "本活动没有区域 {zone_id}",
+    Code.REFUSED_GATE: "本活动没有闸口 {gate_id}",
+    Code.REFUSED_LEVEL: "{value:g} 不是警报级别",
+    Code.REFUSED_LIVE: "实时运行不能暂停，也不能改变速度",
+    Code.REFUSED_UNIT: "本活动没有力量单元 {unit}",
+    Code.UNIT_BUSY: "{unit} 已派往 {zone_id}（{alarm}），请先解除",
+    Code.UNIT_FREE: "{unit} 当前没有任务",
+    Code.UNIT_OFF: "{unit} 不在岗",
+    Code.REFUSED_PLACE: "位置无法识别：请填写东、北方向的米数，如 12.5,-3.0，或 off、on",
+    Code.NO_ALARM: "{zone_id} 没有正在持续的 {alarm} 告警",
+    Code.REFUSED_ALARM: "没有告警 {alarm}",
+    Code.REFUSED_NAME: "未填写姓名",
+    Code.REFUSED_ROLE: "需要{role}权限",
+    Code.REFUSED_LENGTH: "文字共 {length} 个字符，最多 {most} 个",
+    Code.REFUSED_REASON: "须填写原因",
+    Code.REFUSED_TIME: "时长 {seconds:g} 秒无法使用，应为 1 至 {most:g} 秒",
+    Code.REFUSED_PHASE: "本活动没有阶段 {phase}",
+    Code.REFUSED_OVER: "该告警已结束",
+    Code.REFUSED_RISEN: "该告警现为{level}，当时看到的是{seen}",
+    Code.REFUSED_DONE: "该告警当前已是：{state}",
+    Code.REFUSED_SECOND: "{actor} 已申请：须由另一人确认",
+    Code.REFUSED_STANDS: "实测情况仍在：须待实测恢复，不能人工关闭",
+    Code.REFUSED_LOWER: "人工降级须填写原因和截止时间",
+    Code.REFUSED_MANY: "未关闭的报告已超过 {most} 条：请先关闭部分报告",
+    # what speaks against a measure
+    Code.MEASURE_SEALS: "此措施使 {zone_id} 内的人员没有出口：请改为在上游拦截",
+    Code.MEASURE_SENDS: "此措施把人员引向 {zone_id}，该区域并非绿色（{level}）",
+    Code.MEASURE_NO_WAY: "在这些口关闭时无法步行到达 {zone_id}",
+    # a sentence that was written before reasons had codes
+    Code.TEXT: "{text}",
+}
+
+_LEVELS = {"NORMAL": "正常", "WATCH": "关注", "CAUTION": "注意", "ALERT": "警戒", "CRITICAL": "危急"}
+
+TERMS: dict[str, dict[str, str]] = {
+    "health": {
+        "ok": "画面正常",
+        "dark": "画面过暗",
+        "overexposed": "画面过曝",
+        "covered": "镜头被遮挡",
+        "blurred": "画面模糊",
+        "noisy": "画面只有噪声",
+        "damaged": "画面损坏",
+        "moved": "摄像机朝向已改变",
+        "frozen": "画面冻结",
+        "silent": "近期无画面",
+    },
+    "role": {"viewer": "查看员", "operator": "操作员", "commander": "指挥员", "administrator": "管理员"},
+    "level": _LEVELS,
+    "seen": _LEVELS,
+    "state": {
+        "normal": "已结束",
+        "unacknowledged": "未确认",
+        "acknowledged": "已确认",
+        "cleared_unacknowledged": "已解除，未确认",
+        "latched_unacknowledged": "已锁存，未确认",
+        "latched": "已锁存，待关闭",
+        "shelved": "已搁置",
+        "out_of_service": "已停用",
+    },
+    "sign": {
+        "pressure": "人群压力",
+        "stop_and_go": "走走停停波动",
+        "counter_flow": "对向人流",
+        "convergence": "只进不出",
+        "sudden_stop": "突然停滞",
+        "reversal": "人流反向",
+        "oscillation": "人群摆动",
+        "slowing": "密度上升且速度下降",
+    },
+    "quantity": {"density": "密度", "peak": "最密处", "count": "人数", "occupancy": "容量占比"},
+    "loss": {
+        "dark": "过暗",
+        "overexposed": "过曝",
+        "covered": "被遮挡",
+        "blurred": "模糊不清",
+        "damaged": "损坏",
+    },
+    "unit": {
+        "p/m2": " 人/m²",
+        "persons": " 人",
+        "of capacity": "",
+        "p/m2/min": " 人/m²/分钟",
+        "cycles": " 次波动",
+        "share": "（比例）",
+        "p/min/m2": " 人/分钟/m²",
+        "m/s": " m/s",
+        "rad": " rad",
+        "1/s2": " 1/s²",
+        "min": " 分钟",
+        "m": " 米",
+    },
+}
+"""Values of reasons that are words themselves. Units stand right behind their number."""
