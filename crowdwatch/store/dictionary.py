@@ -37,6 +37,7 @@ _WHEN = {
 }
 _MASS = "of the density map on the ground; null where no density estimator ran"
 _PLANE = "plane of a moving camera; null for one that stands, whose plane is in the configuration"
+_FLOW = "one for each place where velocity was measured; null where none was"
 _BOX = "pixels of the box, from the upper left corner of the picture; one for each box"
 
 TABLES: dict[str, dict[str, str]] = {
@@ -100,6 +101,12 @@ TABLES: dict[str, dict[str, str]] = {
         "block_profiles": "gradient profiles of four tiles, likewise coded; null in most pictures",
         "mass_fewer_frac": "share by which fewer people may be there for the picture's state; NaN where not measured",
         "mass_more_frac": "share by which more people may be there for the picture's state; NaN where not measured",
+        "flow_span_s": "time between the two pictures that velocities come from, seconds; null where none were measured",
+        "flow_east_m": f"metres east of the site's own (0, 0), {_FLOW}",
+        "flow_north_m": f"metres north of the site's own (0, 0), {_FLOW}",
+        "flow_v_east_m_s": f"velocity to the east, m/s; 0 is measured standing still; {_FLOW}",
+        "flow_v_north_m_s": f"velocity to the north, m/s; {_FLOW}",
+        "flow_sigma_m_s": f"standard error of either component, m/s; {_FLOW}",
     },
     "timeline": {
         "log_seq": "place in the order of events",
@@ -115,6 +122,11 @@ TABLES: dict[str, dict[str, str]] = {
         "alarm": "of an action: the alarm",
         "actor": "of an action: who; free text",
         "seen_level": "of an action: the level that the operator saw, -1 unknown to 4 critical",
+        "role": "of an action: in which role; null for other events, and in logs before schema 6, as in the four below",
+        "subject": "of an action: what else it is about: a unit, a gate, a message, a phase, a kind of report",
+        "text": "of an action: why, or what was reported; free text",
+        "value": "of an action: a number as its kind says: a level, people who were counted; 0 where it needs none",
+        "duration_s": "of an action: for how long, seconds; 0 where its kind needs none",
     },
     "heatmap_minutes": {
         "t_ns": f"beginning of the minute: {_NS}",
@@ -152,6 +164,62 @@ TABLES: dict[str, dict[str, str]] = {
         "limit_*": "one column for each limit of the event: where it is raised in the phase in force; p_m2, persons "
         "or a share",
         "reasons": "why the quality is not good, and what else is worth saying, in English",
+    },
+    "gates": {
+        **_WHOSE,
+        "gate_id": "the gate, by its id in the event file",
+        "name_en": _ZONE["name_en"],
+        "name_zh": _ZONE["name_zh"],
+        "usable_width_m": "width through which people can walk, metres",
+        "stairs": "whether people cross it on steps: true or false",
+        **_WHEN,
+        "window_s": "seconds that rates are over, up to the time",
+        "ingress_p_min": "crossings in, a minute; empty where unknown",
+        "ingress_low": "lower end of its 90 % interval",
+        "ingress_high": "upper end of its 90 % interval",
+        "egress_p_min": "crossings out, a minute; empty where unknown",
+        "egress_low": "lower end of its 90 % interval",
+        "egress_high": "upper end of its 90 % interval",
+        "ingress_total": "crossings in since the run began, those in gaps not among them",
+        "egress_total": "crossings out since the run began, likewise",
+        "capacity_frac": "flow in both directions as a share of what the usable width carries",
+        "queue": "people who wait in front of it",
+        "watched_frac": "share of the line that healthy cameras see",
+        "quality": "good, degraded, stale or blind",
+        "reasons": "why the quality is not good, in English",
+    },
+    "movement": {
+        "zone_id": _ZONE["zone_id"],
+        "t_utc": _WHEN["t_utc"],
+        "window_s": "seconds that means are over, up to the time",
+        "speed_m_s": "mean walking speed, m/s; empty where unknown, as every number here",
+        "speed_low": "lower end of its 90 % interval, m/s",
+        "speed_high": "upper end of its 90 % interval, m/s",
+        "direction_rad": "direction of the mean velocity, radians from east, counter-clockwise; empty where nobody moves",
+        "moving_frac": "share of people who walk, at 0.15 m/s or more",
+        "specific_flow_p_m_s": "density times speed, people a metre and second",
+        "inflow_p_s": "people who come in over the zone's edge, a second",
+        "outflow_p_s": "people who go out over the zone's edge, a second",
+        "counter_flow_frac": "share of those who walk against the main direction, 0 to 0.5",
+        "pressure_s2": "density times the variance of velocity at the worst patch, 1/s2",
+        "measured_frac": "share of the zone's people of whom velocities are known",
+        "signs": "signs that are there, and for how many seconds each has been: JSON",
+        "reasons": "why something is unknown or doubtful: JSON, by code",
+    },
+    "flow": {
+        "t_ns": f"the tick: {_NS}",
+        "t_utc": _WHEN["t_utc"],
+        "west_m": "west edge of the south-west cell, metres on the map",
+        "south_m": "south edge of the south-west cell, metres on the map",
+        "cell_m": "side of a cell, metres",
+        "rows": "rows, from south to north",
+        "cols": "columns, from west to east",
+        "v_east_m_s": "mean velocity to the east of each cell, m/s, row by row from the south-west; NaN where unknown",
+        "v_north_m_s": "mean velocity to the north of each cell, m/s, likewise",
+        "variance_m2_s2": "mean squared deviation of the velocity of each cell, both components together, less what its "
+        "measurement adds",
+        "n": "samples behind each cell",
+        "age_s": "seconds since the newest sample of each cell; inf where there was none",
     },
     "alerts": {
         **_WHOSE,

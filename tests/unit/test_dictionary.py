@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from crowdwatch.rendering.alert_table import ALERT_COLUMNS
+from crowdwatch.rendering.flow_product import FLOW, MOVEMENT
+from crowdwatch.rendering.gate_table import GATE_COLUMNS
 from crowdwatch.rendering.products import MAPS, MINUTES
 from crowdwatch.store.columns import OBSERVATIONS, TIMELINE, timeline_table, write_parquet
 from crowdwatch.store.dictionary import KEY, TABLES, described, markdown
@@ -28,6 +30,9 @@ def test_the_document_has_the_same_text(table):
         ("heatmap_minutes", MINUTES.names),
         ("heatmap_maps", MAPS.names),
         ("alerts", list(ALERT_COLUMNS)),
+        ("gates", list(GATE_COLUMNS)),
+        ("movement", list(MOVEMENT)),
+        ("flow", FLOW.names),
     ],
 )
 def test_every_column_is_described_and_no_other(table, names):
