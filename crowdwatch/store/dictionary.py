@@ -101,7 +101,7 @@ TABLES: dict[str, dict[str, str]] = {
         "block_profiles": "gradient profiles of four tiles, likewise coded; null in most pictures",
         "mass_fewer_frac": "share by which fewer people may be there for the picture's state; NaN where not measured",
         "mass_more_frac": "share by which more people may be there for the picture's state; NaN where not measured",
-        "flow_span_s": "time between the two pictures that velocities come from, seconds; null where none were measured",
+        "flow_span_s": "seconds between the two pictures that velocities come from; null where none were measured",
         "flow_east_m": f"metres east of the site's own (0, 0), {_FLOW}",
         "flow_north_m": f"metres north of the site's own (0, 0), {_FLOW}",
         "flow_v_east_m_s": f"velocity to the east, m/s; 0 is measured standing still; {_FLOW}",
@@ -195,7 +195,7 @@ TABLES: dict[str, dict[str, str]] = {
         "speed_m_s": "mean walking speed, m/s; empty where unknown, as every number here",
         "speed_low": "lower end of its 90 % interval, m/s",
         "speed_high": "upper end of its 90 % interval, m/s",
-        "direction_rad": "direction of the mean velocity, radians from east, counter-clockwise; empty where nobody moves",
+        "direction_rad": "of the mean velocity, radians from east, counter-clockwise; empty where nobody moves",
         "moving_frac": "share of people who walk, at 0.15 m/s or more",
         "specific_flow_p_m_s": "density times speed, people a metre and second",
         "inflow_p_s": "people who come in over the zone's edge, a second",
@@ -216,8 +216,8 @@ TABLES: dict[str, dict[str, str]] = {
         "cols": "columns, from west to east",
         "v_east_m_s": "mean velocity to the east of each cell, m/s, row by row from the south-west; NaN where unknown",
         "v_north_m_s": "mean velocity to the north of each cell, m/s, likewise",
-        "variance_m2_s2": "mean squared deviation of the velocity of each cell, both components together, less what its "
-        "measurement adds",
+        "variance_m2_s2": "mean squared deviation of the velocity of each cell, both components together, less what "
+        "its measurement adds",
         "n": "samples behind each cell",
         "age_s": "seconds since the newest sample of each cell; inf where there was none",
     },
