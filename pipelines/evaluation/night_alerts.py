@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,22 +17,16 @@ from crowdwatch.analytics.dispatch import Figures, figures, wilson
 from crowdwatch.analytics.engine import advance, start
 from crowdwatch.config import EventFile, IncidentFile
 from crowdwatch.core.dispatch import DispatchEvent
-from crowdwatch.core.outcomes import AlertEvent, Level, Outcome
+from crowdwatch.core.outcomes import AlertEvent, Outcome
 from crowdwatch.core.records import FloatArray, Tick
-from crowdwatch.core.site import Quantity, Site
+from crowdwatch.core.site import Site
 from crowdwatch.drivers.backtest.alarm_load import AlarmLoad, alarm_load, announces
 from crowdwatch.drivers.backtest.scoring import Score, quiet_alarms, quiet_hours, score
 from crowdwatch.drivers.configuration import measured
 from crowdwatch.drivers.night import Truth, open_night
 from crowdwatch.errors import ConfigError
-from pipelines.evaluation.forecast_score import (
-    EVERY_S,
-    Forecast,
-    ForecastScore,
-    joined,
-    score_forecasts,
-    trend_forecasts,
-)
+from pipelines.evaluation.forecast_score import ForecastScore, joined, score_forecasts, trend_forecasts
+from pipelines.evaluation.rule_forecasts import RULE, RuleForecasts, alert_limit
 from pipelines.evaluation.scripted_operator import ScriptedOperator
 
 __all__ = ["CHOICES", "FIGURES", "NightAlerts", "fold_night", "summary"]
@@ -41,7 +35,6 @@ CHOICES, FIGURES = 1, (11, 12, 13)
 """Seeds: of the night that limits were chosen on, and of those that figures are of."""
 
 NS = 1_000_000_000
-FORECAST_ALARM = "time_to_limit"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +46,8 @@ class NightAlerts:
         score: its alerts against its incidents.
         load: alarms by ten minutes.
         quiet_h, quiet_alarms: hours in which nothing happens, and the alarms in them.
-        trend, rule: what a plain trend and the rule ``time_to_limit`` foretold; the rule's is None where it said
-            nothing or does not exist.
+        trend, rule: what a plain trend and the rule ``time_to_limit`` foretold; the rule's is None where it is in
+            force nowhere. Its skill is of its trend, its warnings are its alarms.
         alerts: every transition.
         dispatch: how fast a scripted operator answered them.
         people: who came to stay.
@@ -96,7 +89,7 @@ def fold_night(
     state = start(view_site(site))
     alerts: list[AlertEvent] = []
     read: list[list[float]] = []
-    said = _Forecasts(site, event.start_ns)
+    said = RuleForecasts(site)
     for beat in night.beats():
         events = [*beat.events[:-1], *operator.acts(beat.t_ns), beat.events[-1]]
         outcome: Outcome | None = None
@@ -111,8 +104,7 @@ def fold_night(
         read.append([reading.density_p_m2 for reading in outcome.readings])
         shown(len(read), night.ticks)
     found = _Told(
-        site, event.start_ns, truth, np.array(read), tuple(alerts), tuple(operator.dispatched), truth.incidents(night),
-        tuple(said.found),
+        site, truth, np.array(read), tuple(alerts), tuple(operator.dispatched), truth.incidents(night), said,
     )  # fmt: skip
     return found.judged(seed, night.plan.people)
 
@@ -122,13 +114,12 @@ class _Told:
     """What a night said, before it is judged."""
 
     site: Site
-    start_ns: int
     truth: Truth
     read_p_m2: FloatArray
     alerts: tuple[AlertEvent, ...]
     dispatched: tuple[DispatchEvent, ...]
     incidents: tuple[IncidentFile, ...]
-    forecasts: tuple[Forecast, ...]
+    foretold: RuleForecasts
 
     def judged(self, seed: int, people: int) -> NightAlerts:
         """Hold it against the truth."""
@@ -149,42 +140,17 @@ class _Told:
 
     def _forecasts(self, density: FloatArray) -> tuple[ForecastScore, ForecastScore | None]:
         zone_ids = [zone.zone_id for zone in self.site.zones]
-        limits = [_limit(self.site, zone_id) for zone_id in zone_ids]
-        t_s = (np.array(self.truth.t_ns) - self.truth.t_ns[0]) / NS
-        trend = score_forecasts(trend_forecasts(t_s, self.read_p_m2, zone_ids, limits), t_s, density, zone_ids)
-        begin_s = (self.truth.t_ns[0] - self.start_ns) / NS
-        said = [replace(each, t_s=each.t_s - begin_s) for each in self.forecasts]
-        return trend, score_forecasts(said, t_s, density, zone_ids) if said else None
-
-
-@dataclass(slots=True)
-class _Forecasts:
-    """What the rule ``time_to_limit`` says, every half minute: an alarm's value now is the minutes that are left."""
-
-    site: Site
-    start_ns: int
-    found: list[Forecast] = field(default_factory=list)
-    _next_ns: int = 0
-
-    def see(self, outcome: Outcome) -> None:
-        """Look at what a tick says."""
-        if outcome.t_ns < self._next_ns:
-            return
-        self._next_ns = outcome.t_ns + round(EVERY_S * NS)
-        read = {reading.zone_id: reading.density_p_m2 for reading in outcome.readings}
-        for alarm in outcome.alarms:
-            minutes = alarm.value
-            known = alarm.alarm == FORECAST_ALARM and alarm.level > Level.NORMAL and math.isfinite(minutes)
-            if known and math.isfinite(read.get(alarm.zone_id, math.nan)):
-                at_s, limit = (outcome.t_ns - self.start_ns) / NS, _limit(self.site, alarm.zone_id)
-                self.found.append(Forecast(at_s, alarm.zone_id, minutes, limit, read[alarm.zone_id]))
-
-
-def _limit(site: Site, zone_id: str) -> float:
-    """The density at which a zone is on alert in the first phase; infinite without one."""
-    limits = next(each.limits for each in site.phases[0].zone_limits if each.zone_id == zone_id)
-    at = [each.raise_at for each in limits if each.quantity is Quantity.DENSITY and each.level is Level.ALERT]
-    return min(at, default=math.inf)
+        of = {each.zone_id: alert_limit(each) for each in self.site.phases[0].zone_limits}
+        t_s = np.array(self.truth.t_ns) / NS
+        plain = trend_forecasts(t_s, self.read_p_m2, zone_ids, [of[zone_id] for zone_id in zone_ids])
+        trend = score_forecasts(plain, t_s, density, zone_ids)
+        if not any(
+            each.rule == RULE for phase in self.site.phases for zone in phase.zone_limits for each in zone.rules
+        ):
+            return trend, None
+        held = score_forecasts(self.foretold.found, t_s, density, zone_ids)
+        warned = score_forecasts(self.foretold.warnings(self.alerts), t_s, density, zone_ids)
+        return trend, replace(held, warnings=warned.warnings, wrong=warned.wrong)
 
 
 def summary(nights: Sequence[NightAlerts]) -> dict[str, Any]:
