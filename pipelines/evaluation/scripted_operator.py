@@ -32,7 +32,7 @@ WALKS_M_S, FLIES_M_S = 1.0, 8.0
 """Through a crowd, and above it. [design values]"""
 
 FIRST_NUMBER = 1000
-"""Of the operator's actions; smaller ones are of those who report by radio."""
+"""Of the operator's actions: those who report by radio have theirs from a million on."""
 
 ACTOR, ROLE = "scripted operator", "operator"
 OPEN = (AlarmState.UNACKNOWLEDGED, AlarmState.CLEARED_UNACKNOWLEDGED)

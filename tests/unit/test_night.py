@@ -107,7 +107,7 @@ def test_a_lost_child_is_reported_and_found(site):
             (alert.transition, alert.zone_id, alert.alarm) for alert in outcome.alerts if alert.alarm != "blindness"
         ]
         assert not outcome.refused
-    assert said == [("reported", "front-west", "report:1"), ("closed", "front-west", "report:1")]
+    assert said == [("reported", "front-west", "report:1000001"), ("closed", "front-west", "report:1000001")]
     beats = list(Night(site, NightPlan(5, 10, (CHILD,)), 0, 0.0, 951.0).beats())
     in_log = [each for beat in beats for each in beat.events if isinstance(each, OperatorAction)]
     assert [each.kind for each in in_log] == ["report", "close"]

@@ -12,6 +12,9 @@ __all__ = ["radioed"]
 REPORTED_S, FOUND_S = 40.0, 720.0
 """After a child is lost: a steward reports it, and its parents are found. [design values]"""
 
+FIRST_NUMBER = 1_000_001
+"""Of these actions: beyond the numbers that a store gives to the commands of those who exercise on the night's log."""
+
 STEWARD = "steward"
 
 
@@ -21,14 +24,14 @@ def radioed(plan: NightPlan, from_s: float, to_s: float) -> list[tuple[float, Op
 
     >>> from crowdwatch.sources.night.plan import plan_night
     >>> [(said.kind, said.alarm) for _, said in radioed(plan_night(1), 0.0, 17_100.0)]
-    [('report', ''), ('close', 'report:1')]
+    [('report', ''), ('close', 'report:1000001')]
     """
     found: list[tuple[float, OperatorAction]] = []
     level = Level.ALERT
     for each in plan.of(IncidentKind.CHILD_LOST):
         if not (from_s <= each.from_s and each.to_s <= to_s):
             continue
-        number, zone_id = len(found) + 1, each.zones[0]
+        number, zone_id = FIRST_NUMBER + len(found), each.zones[0]
         report = OperatorAction(
             number, 0, CommandKind.REPORT.value, zone_id, "", STEWARD, level, "operator", "lost child",
             "A child cannot find its parents. It waits with a steward.", float(level),
