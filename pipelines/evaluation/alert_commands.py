@@ -34,7 +34,10 @@ ROWS: Shown = (
     ("alarms_per_10min_most", "alarms in ten minutes, most"),
     ("alarms_per_10min_mean", "alarms in ten minutes, mean"),
     ("windows_above_10_frac", "ten minutes with more than ten alarms, share"),
-    ("one_minute_dispatch", "dispatched within a minute, share"),
+    ("actionable_alerts", "alerts of level alert or above"),
+    ("one_minute_dispatch", "a unit assigned within a minute, share of them"),
+    ("one_minute_dispatch_low", "lower end of its Wilson 95 % interval"),
+    ("one_minute_dispatch_high", "upper end of its Wilson 95 % interval"),
     ("density_read_error", "density read over true, less 1, mean"),
 )
 

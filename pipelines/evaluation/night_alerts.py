@@ -7,30 +7,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from crowdwatch.analytics.coverage import view_site
+from crowdwatch.analytics.dispatch import Figures, figures, wilson
 from crowdwatch.analytics.engine import advance, start
 from crowdwatch.config import EventFile, IncidentFile
-from crowdwatch.core.outcomes import AlertEvent, Level, Outcome
+from crowdwatch.core.dispatch import DispatchEvent
+from crowdwatch.core.outcomes import AlertEvent, Outcome
 from crowdwatch.core.records import FloatArray, Tick
-from crowdwatch.core.site import Quantity, Site
+from crowdwatch.core.site import Site
 from crowdwatch.drivers.backtest.alarm_load import AlarmLoad, alarm_load, announces
 from crowdwatch.drivers.backtest.scoring import Score, quiet_alarms, quiet_hours, score
 from crowdwatch.drivers.configuration import measured
 from crowdwatch.drivers.night import Truth, open_night
 from crowdwatch.errors import ConfigError
-from pipelines.evaluation.forecast_score import (
-    EVERY_S,
-    Forecast,
-    ForecastScore,
-    joined,
-    score_forecasts,
-    trend_forecasts,
-)
+from pipelines.evaluation.forecast_score import ForecastScore, joined, score_forecasts, trend_forecasts
+from pipelines.evaluation.rule_forecasts import RULE, RuleForecasts, alert_limit
 from pipelines.evaluation.scripted_operator import ScriptedOperator
 
 __all__ = ["CHOICES", "FIGURES", "NightAlerts", "fold_night", "summary"]
@@ -39,7 +35,6 @@ CHOICES, FIGURES = 1, (11, 12, 13)
 """Seeds: of the night that limits were chosen on, and of those that figures are of."""
 
 NS = 1_000_000_000
-FORECAST_ALARM = "time_to_limit"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +46,10 @@ class NightAlerts:
         score: its alerts against its incidents.
         load: alarms by ten minutes.
         quiet_h, quiet_alarms: hours in which nothing happens, and the alarms in them.
-        trend, rule: what a plain trend and the rule ``time_to_limit`` foretold; the rule's is None where it said
-            nothing or does not exist.
+        trend, rule: what a plain trend and the rule ``time_to_limit`` foretold; the rule's is None where it is in
+            force nowhere. Its skill is of its trend, its warnings are its alarms.
         alerts: every transition.
+        dispatch: how fast a scripted operator answered them.
         people: who came to stay.
         read_error: mean of density read / true - 1, where the true one is 1 p/m2 or more.
     """
@@ -66,6 +62,7 @@ class NightAlerts:
     trend: ForecastScore
     rule: ForecastScore | None
     alerts: tuple[AlertEvent, ...]
+    dispatch: Figures
     people: int
     read_error: float
 
@@ -88,11 +85,11 @@ def fold_night(
     """
     event = measured(event)
     night = open_night(event, seed, from_ns, to_ns)
-    site, truth, operator = night.site, Truth(night.site), ScriptedOperator(seed)
+    site, truth, operator = night.site, Truth(night.site), ScriptedOperator(night.site, seed)
     state = start(view_site(site))
     alerts: list[AlertEvent] = []
     read: list[list[float]] = []
-    said = _Forecasts(site, event.start_ns)
+    said = RuleForecasts(site)
     for beat in night.beats():
         events = [*beat.events[:-1], *operator.acts(beat.t_ns), beat.events[-1]]
         outcome: Outcome | None = None
@@ -106,7 +103,9 @@ def fold_night(
         alerts += outcome.alerts
         read.append([reading.density_p_m2 for reading in outcome.readings])
         shown(len(read), night.ticks)
-    found = _Told(site, event.start_ns, truth, np.array(read), tuple(alerts), truth.incidents(night), tuple(said.found))
+    found = _Told(
+        site, truth, np.array(read), tuple(alerts), tuple(operator.dispatched), truth.incidents(night), said,
+    )  # fmt: skip
     return found.judged(seed, night.plan.people)
 
 
@@ -115,12 +114,12 @@ class _Told:
     """What a night said, before it is judged."""
 
     site: Site
-    start_ns: int
     truth: Truth
     read_p_m2: FloatArray
     alerts: tuple[AlertEvent, ...]
+    dispatched: tuple[DispatchEvent, ...]
     incidents: tuple[IncidentFile, ...]
-    forecasts: tuple[Forecast, ...]
+    foretold: RuleForecasts
 
     def judged(self, seed: int, people: int) -> NightAlerts:
         """Hold it against the truth."""
@@ -135,58 +134,33 @@ class _Told:
         error = float(np.nanmean(self.read_p_m2[dense] / density[dense] - 1)) if dense.any() else math.nan
         trend, rule = self._forecasts(density)
         return NightAlerts(
-            seed, scored, load, quiet_hours(self.incidents, t_ns[0], t_ns[-1]), quiet, trend, rule, self.alerts, people,
-            error,
+            seed, scored, load, quiet_hours(self.incidents, t_ns[0], t_ns[-1]), quiet, trend, rule, self.alerts,
+            figures(self.alerts, self.dispatched, t_ns[-1]), people, error,
         )  # fmt: skip
 
     def _forecasts(self, density: FloatArray) -> tuple[ForecastScore, ForecastScore | None]:
         zone_ids = [zone.zone_id for zone in self.site.zones]
-        limits = [_limit(self.site, zone_id) for zone_id in zone_ids]
-        t_s = (np.array(self.truth.t_ns) - self.truth.t_ns[0]) / NS
-        trend = score_forecasts(trend_forecasts(t_s, self.read_p_m2, zone_ids, limits), t_s, density, zone_ids)
-        begin_s = (self.truth.t_ns[0] - self.start_ns) / NS
-        said = [replace(each, t_s=each.t_s - begin_s) for each in self.forecasts]
-        return trend, score_forecasts(said, t_s, density, zone_ids) if said else None
-
-
-@dataclass(slots=True)
-class _Forecasts:
-    """What the rule ``time_to_limit`` says, every half minute: an alarm's value now is the minutes that are left."""
-
-    site: Site
-    start_ns: int
-    found: list[Forecast] = field(default_factory=list)
-    _next_ns: int = 0
-
-    def see(self, outcome: Outcome) -> None:
-        """Look at what a tick says."""
-        if outcome.t_ns < self._next_ns:
-            return
-        self._next_ns = outcome.t_ns + round(EVERY_S * NS)
-        read = {reading.zone_id: reading.density_p_m2 for reading in outcome.readings}
-        for alarm in outcome.alarms:
-            # alarms of before the rule have no value of now
-            minutes = getattr(alarm, "value", math.nan)
-            known = alarm.alarm == FORECAST_ALARM and alarm.level > Level.NORMAL and math.isfinite(minutes)
-            if known and math.isfinite(read.get(alarm.zone_id, math.nan)):
-                at_s, limit = (outcome.t_ns - self.start_ns) / NS, _limit(self.site, alarm.zone_id)
-                self.found.append(Forecast(at_s, alarm.zone_id, minutes, limit, read[alarm.zone_id]))
-
-
-def _limit(site: Site, zone_id: str) -> float:
-    """The density at which a zone is on alert in the first phase; infinite without one."""
-    limits = next(each.limits for each in site.phases[0].zone_limits if each.zone_id == zone_id)
-    at = [each.raise_at for each in limits if each.quantity is Quantity.DENSITY and each.level is Level.ALERT]
-    return min(at, default=math.inf)
+        of = {each.zone_id: alert_limit(each) for each in self.site.phases[0].zone_limits}
+        t_s = np.array(self.truth.t_ns) / NS
+        plain = trend_forecasts(t_s, self.read_p_m2, zone_ids, [of[zone_id] for zone_id in zone_ids])
+        trend = score_forecasts(plain, t_s, density, zone_ids)
+        if not any(
+            each.rule == RULE for phase in self.site.phases for zone in phase.zone_limits for each in zone.rules
+        ):
+            return trend, None
+        held = score_forecasts(self.foretold.found, t_s, density, zone_ids)
+        warned = score_forecasts(self.foretold.warnings(self.alerts), t_s, density, zone_ids)
+        return trend, replace(held, warnings=warned.warnings, wrong=warned.wrong)
 
 
 def summary(nights: Sequence[NightAlerts]) -> dict[str, Any]:
     """The figures of some nights, for programs."""
     hours = sum(night.score.hours for night in nights)
     cameras = nights[0].score.cameras
-    expected = sum(night.score.expected for night in nights)
     false = sum(len(night.score.false_ids) for night in nights)
     incidents = [each for night in nights for each in night.score.incidents]
+    expected = [each for each in incidents if each.expects != "none"]  # by a rule, or reported by a person
+    judged, within = (sum(getattr(night.dispatch, name) for night in nights) for name in ("alerts", "within"))
     leads = [each.lead_s for each in incidents if not math.isnan(each.lead_s)]
     delays = [each.delay_s for each in incidents if each.expects == "alert" and each.raised]
     held_back = [each for each in incidents if each.expects == "none"]
@@ -196,8 +170,8 @@ def summary(nights: Sequence[NightAlerts]) -> dict[str, Any]:
         "seeds": [night.seed for night in nights],
         "hours": round(hours, 3),
         "cameras": cameras,
-        "recall": sum(night.score.raised for night in nights) / expected if expected else math.nan,
-        "incidents": expected,
+        "recall": sum(each.raised for each in expected) / len(expected) if expected else math.nan,
+        "incidents": len(expected),
         "lead_time_s": float(np.median(leads)) if leads else math.nan,
         "lead_time_least_s": min(leads, default=math.nan),
         "delay_s": float(np.median(delays)) if delays else math.nan,
@@ -211,10 +185,20 @@ def summary(nights: Sequence[NightAlerts]) -> dict[str, Any]:
         "alarms_per_10min_most": max(night.load.most for night in nights),
         "alarms_per_10min_mean": float(np.mean([night.load.mean for night in nights])),
         "windows_above_10_frac": float(np.mean([night.load.above_frac for night in nights])),
-        "one_minute_dispatch": None,
+        "one_minute_dispatch": within / judged if judged else math.nan,
+        "one_minute_dispatch_low": wilson(within, judged)[0],
+        "one_minute_dispatch_high": wilson(within, judged)[1],
+        "actionable_alerts": judged,
+        "dispatch_by_night": [{"seed": night.seed, **asdict(night.dispatch)} for night in nights],
         "time_to_limit": _forecast_facts(joined(rules)) if rules else None,
         "trend_for_comparison": _forecast_facts(trend),
         "density_read_error": float(np.mean([night.read_error for night in nights])),
+        "false": [
+            _false_facts(night, each)
+            for night in nights
+            for each in night.alerts
+            if each.event_id in night.score.false_ids
+        ],
         "by_incident": [_incident_facts(night.seed, each) for night in nights for each in night.score.incidents],
     }
 
@@ -226,6 +210,13 @@ def _forecast_facts(found: ForecastScore) -> dict[str, Any]:
         "warnings": found.warnings,
         "forecasts": found.forecasts,
     }
+
+
+def _false_facts(night: NightAlerts, each: AlertEvent) -> dict[str, Any]:
+    return {
+        "seed": night.seed, "t_ns": each.t_ns, "zone_id": each.zone_id, "alarm": each.alarm,
+        "level": each.level.name.lower(), "transition": each.transition,
+    }  # fmt: skip
 
 
 def _incident_facts(seed: int, each: Any) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """The scripted night: its crowd, what cameras report of it, and that a seed is a night."""
 
+from dataclasses import replace
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -7,14 +10,18 @@ from crowdwatch import config
 from crowdwatch.analytics.coverage import view_site
 from crowdwatch.analytics.engine import advance, start
 from crowdwatch.assets.examples import example
-from crowdwatch.core.records import CameraFault, Observation
+from crowdwatch.core.records import CameraFault, Observation, OperatorAction, Tick
 from crowdwatch.errors import ConfigError
 from crowdwatch.sources.night import Incident, IncidentKind, Night, NightPlan, plan_night
 from crowdwatch.sources.night.crowd import Crowd
+from crowdwatch.sources.night.plan import PIERS, SHORE
+from crowdwatch.sources.night.reports import radioed
 
 LOST = Incident(
     "lost", IncidentKind.CAMERAS_LOST, 45.0, 120.0, ("front-west", "mid-west"), cameras=("pier-west", "roof-west")
 )
+FLASH = Incident("flash", IncidentKind.FLASH, 0.0, 60.0, SHORE, cameras=PIERS)
+CHILD = Incident("child", IncidentKind.CHILD_LOST, 30.0, 930.0, ("front-west",))
 GLARE = Incident("flare", IncidentKind.FALSE_FLARE, 0.0, 600.0, ("front-west",), size=3.0)
 
 
@@ -75,6 +82,39 @@ def test_a_flare_is_in_the_density_map_alone(site):
     assert with_glare >= without
 
 
+def test_a_shell_clips_all_cameras_that_look_at_it_and_blinds_nobody_for_long(site):
+    state, clipped, visible, raised = start(view_site(site)), [], [], []
+    for beat in Night(site, NightPlan(7, 6_000, (FLASH,)), 0, 0.0, 27.0).beats():
+        for each in beat.events:
+            state, outcome = advance(state, each)
+        seen = [each for each in beat.events if isinstance(each, Observation) and each.evidence.luma > 247]
+        clipped += [each.stamp for each in seen]
+        visible += [reading.visible_frac for reading in outcome.readings if reading.zone_id == "promenade"]
+        raised += [alert for alert in outcome.alerts if alert.alarm == "blindness"]
+    assert {stamp.camera_id for stamp in clipped} == set(PIERS)
+    times_s = [stamp.t_ns / 1e9 for stamp in clipped]
+    assert max(times_s) - min(times_s) < 1
+    assert sum(frac < 0.2 for frac in visible) == 1, "a clipped picture is no sight"
+    assert not raised, "for a second: blindness waits for three"
+
+
+def test_a_lost_child_is_reported_and_found(site):
+    state, said = start(view_site(site)), []
+    for at_s, action in radioed(NightPlan(5, 6_000, (CHILD,)), 0.0, 1_000.0):
+        t_ns = round(at_s * 1e9)
+        state, _ = advance(state, replace(action, t_ns=t_ns))
+        state, outcome = advance(state, Tick(t_ns, ()))
+        said += [
+            (alert.transition, alert.zone_id, alert.alarm) for alert in outcome.alerts if alert.alarm != "blindness"
+        ]
+        assert not outcome.refused
+    assert said == [("reported", "front-west", "report:1000001"), ("closed", "front-west", "report:1000001")]
+    beats = islice(Night(site, NightPlan(5, 10, (CHILD,)), 0, 0.0, 951.0).beats(), 25)
+    in_log = [each for beat in beats for each in beat.events if isinstance(each, OperatorAction)]
+    assert [(each.kind, each.t_ns) for each in in_log] == [("report", 72 * 10**9)], "at the tick after 70 s"
+    assert radioed(NightPlan(5, 6_000, (CHILD,)), 60.0, 1_000.0) == [], "told as a whole, or not at all"
+
+
 def test_people_stay_on_the_walkable_ground_and_leave_by_the_streets(site):
     crowd = Crowd(site, NightPlan(2, 300, ()))
     for t_s in (*range(14_000, 14_300, 3), *range(15_120, 17_100, 3)):  # whoever should be there comes at once
@@ -89,8 +129,6 @@ def test_people_stay_on_the_walkable_ground_and_leave_by_the_streets(site):
 
 
 def test_another_site_is_refused(site):
-    from dataclasses import replace
-
     with pytest.raises(ConfigError, match="exit-centre"):
         Night(replace(site, zones=site.zones[:3]), plan_night(1), 0)
     with pytest.raises(ConfigError, match="need a part"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from crowdwatch.errors import ConfigError
 from crowdwatch.ground import inside, polygon
 from crowdwatch.sources.night.crowd import Crowd
 from crowdwatch.sources.night.plan import DURATION_S, EXITS, FRONT, TOLD_S, NightPlan
+from crowdwatch.sources.night.reports import radioed
 from crowdwatch.sources.night.watching import Watcher
 
 __all__ = ["Beat", "Night"]
@@ -73,6 +74,7 @@ class Night:
     def beats(self) -> Iterator[Beat]:
         """Play the night; once."""
         first = round(self.from_s / self._tick_s)
+        told = radioed(self.plan, self.from_s, self.to_s)
         for number in range(1, first + 1):
             self._crowd.step(number * self._tick_s, self._tick_s)
         for number in range(first + 1, first + self.ticks + 1):
@@ -82,11 +84,12 @@ class Night:
             t_ns = self.start_ns + round(t_s * NS)
             included = tuple(each.stamp.id for each in seen if isinstance(each, Observation))
             zone = self._zone_of[self._crowd.cells(self._crowd.standing())]
+            spoken = [replace(said, t_ns=t_ns) for at_s, said in told if t_s - self._tick_s < at_s <= t_s]
             people = np.bincount(zone[zone >= 0], minlength=len(self.site.zones)).astype(np.float64)
             worst_p_m2 = np.zeros(len(self.site.zones))
             here = self._zone_of >= 0
             np.maximum.at(worst_p_m2, self._zone_of[here], self._crowd.rho_p_m2()[here])
-            yield Beat(t_ns, (*seen, Tick(t_ns, included)), people, worst_p_m2)
+            yield Beat(t_ns, (*seen, *spoken, Tick(t_ns, included)), people, worst_p_m2)
 
 
 def _zone_of(site: Site, crowd: Crowd) -> np.ndarray:

@@ -49,8 +49,9 @@ FINE = Evidence("", luma=70.0, contrast=38.0, sharpness=90.0, change=2.5)
 FLASH = replace(FINE, luma=252.0, contrast=5.0, sharpness=4.0, change=60.0)
 SMOKE = replace(FINE, luma=120.0, contrast=2.5, sharpness=1.0, change=0.8)
 
-FLASH_SHARE = 0.02
-"""Of the pictures while fireworks burn that a flash clips: a shell a minute that lasts for a second. [design value]"""
+FLASHES_EVERY_S, FLASH_S = 60.0, 1.0
+"""While fireworks burn, one shell in every minute, at a time of its own, clips the pictures of all cameras that look at
+it for a second. [design values]"""
 
 
 def recall_at(rho_p_m2: FloatArray) -> FloatArray:
@@ -94,6 +95,7 @@ class Watcher:
         self._drift_ns: int | None = None
         self._lost: set[str] = set()
         self._seq = [0] * len(self._views)
+        self._flashes_s = _flashes(plan)
         low_high = {zone.zone_id: (zone.polygon_m.min(axis=0), zone.polygon_m.max(axis=0)) for zone in site.zones}
         self._glare = {
             each.incident_id: self._cells_of(*low_high[each.zones[0]]) for each in plan.of(IncidentKind.FALSE_FLARE)
@@ -109,7 +111,8 @@ class Watcher:
         active = [each for each in self._plan.incidents if each.from_s <= t_s < each.to_s]
         for index, view in enumerate(self._views):
             offset_s = period_s * (index + 1) / (len(self._views) + 1)
-            t_ns = start_ns + round((t_s - period_s + offset_s) * 1e9)
+            at_s = t_s - period_s + offset_s
+            t_ns = start_ns + round(at_s * 1e9)
             self._seq[index] += 1
             camera_id = view.camera.camera_id
             if _befalls(active, IncidentKind.CAMERAS_LOST, camera_id):
@@ -119,7 +122,8 @@ class Watcher:
                 continue
             self._lost.discard(camera_id)
             stamp = Stamp(camera_id, self._seq[index], t_ns, "arrival")
-            found.append(self._observe(index, stamp, xy_m, cell, rho, active))
+            flash = bool(((self._flashes_s <= at_s) & (at_s < self._flashes_s + FLASH_S)).any())
+            found.append(self._observe(index, stamp, xy_m, cell, rho, active, flash))
         return sorted(found, key=lambda one: one.t_ns)
 
     def _let_drift(self, period_s: float) -> None:
@@ -129,7 +133,7 @@ class Watcher:
 
     def _observe(
         self, index: int, stamp: Stamp, xy_m: FloatArray, cell: NDArray[np.int64], rho: FloatArray,
-        active: list[Incident],
+        active: list[Incident], flash: bool,
     ) -> Observation:  # fmt: skip
         view = self._views[index]
         near = np.flatnonzero(view.feet[cell])
@@ -137,7 +141,7 @@ class Watcher:
         boxes = self._boxes(view, stamp, xy_m[near])
         where_m = xy_m[near] + self._rng.normal(0, POSITION_M, (len(near), 2))
         positions = Positions(stamp, where_m, view.sigma_m[cell[near]], boxes.score)
-        evidence = self._evidence(stamp, active)
+        evidence = self._evidence(stamp, active, flash)
         mass = self._mass(index, stamp, cell, active)
         return Observation(boxes, positions, evidence, view.plane.plane_id, mass)
 
@@ -162,9 +166,9 @@ class Watcher:
         mass = np.round(STEP * noisy) / STEP
         return GroundMass(stamp, origin_m, CELL_M, mass, 0.0, 0.0, "scripted", 0.0, 0.0)
 
-    def _evidence(self, stamp: Stamp, active: list[Incident]) -> Evidence:
+    def _evidence(self, stamp: Stamp, active: list[Incident], flash: bool) -> Evidence:
         evidence = FINE
-        if _befalls(active, IncidentKind.FLASH, stamp.camera_id) and self._rng.random() < FLASH_SHARE:
+        if flash and _befalls(active, IncidentKind.FLASH, stamp.camera_id):
             evidence = FLASH
         if _befalls(active, IncidentKind.SMOKE, stamp.camera_id):
             evidence = SMOKE
@@ -177,6 +181,15 @@ class Watcher:
         )
         inside: NDArray[np.bool_] = ((x > low_m[0]) & (x < high_m[0]) & (y > low_m[1]) & (y < high_m[1])).ravel()
         return inside
+
+
+def _flashes(plan: NightPlan) -> FloatArray:
+    """Seconds after the beginning at which each shell begins to clip pictures."""
+    rng = np.random.default_rng((plan.seed, 4))
+    spans = [np.arange(each.from_s, each.to_s, FLASHES_EVERY_S) for each in plan.of(IncidentKind.FLASH)]
+    minutes = np.concatenate([np.empty(0), *spans])
+    found: FloatArray = minutes + rng.uniform(0, FLASHES_EVERY_S - FLASH_S, len(minutes))
+    return found
 
 
 def _befalls(active: list[Incident], kind: IncidentKind, camera_id: str) -> bool:
