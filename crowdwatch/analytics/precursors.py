@@ -68,9 +68,9 @@ NO_OSCILLATION = Oscillation(math.nan, 0.0, 0.0, math.nan)
 def stop_and_go(t_s: FloatArray, speed_m_s: FloatArray) -> Waves:
     """Find a crowd that stops and goes.
 
-    A start is a speed that comes to :data:`WALKING_M_S` after one below :data:`STANDING_M_S`. The period is the mean time
-    between two starts; there is none with fewer than :data:`LEAST_CYCLES` of them, where the mean speeds of both differ
-    by less than :data:`LEAST_SWING_M_S`, or with a period outside :data:`LEAST_S` to :data:`MOST_S`.
+    A start is a speed that comes to :data:`WALKING_M_S` after one below :data:`STANDING_M_S`. The period is the mean
+    time between two starts; there is none with fewer than :data:`LEAST_CYCLES` of them, where the mean speeds of both
+    differ by less than :data:`LEAST_SWING_M_S`, or with a period outside :data:`LEAST_S` to :data:`MOST_S`.
 
     Args:
         t_s: (N,) rising.
