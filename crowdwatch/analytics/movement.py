@@ -17,7 +17,7 @@ from crowdwatch.analytics.flow_field import (
     pressure,
     remember_flow,
 )
-from crowdwatch.analytics.precursors import weidmann_m_s
+from crowdwatch.analytics.precursors import STANDING_M_S
 from crowdwatch.analytics.signs import DENSE_P_M2, KEPT_S, PRESSED_M_S, Since, ZoneSeries, signs_of
 from crowdwatch.core.flow import FlowSamples
 from crowdwatch.core.intervals import Z
@@ -25,11 +25,12 @@ from crowdwatch.core.movement import FlowGrid, PrecursorKind, ZoneMovement
 from crowdwatch.core.outcomes import Quality, ZoneReading
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import FloatArray
+from crowdwatch.core.walking_speed import walking_m_s
 from crowdwatch.ground import IntArray, parts_at
 
 __all__ = ["Movement", "step_movement"]
 
-WALKS_M_S = 0.15
+WALKS_M_S = STANDING_M_S
 """Slower people stand: they sway and shuffle."""
 
 PICTURE_EVERY_S = 5.0
@@ -308,7 +309,7 @@ def _told(
         reasons.append(Reason.of(Code.VELOCITIES_PARTLY, measured_frac=measured_frac))
     half = Z * mean.error
     low, high = max(0.0, mean.speed - half), mean.speed + half
-    usual = weidmann_m_s(reading.density_low)
+    usual = float(walking_m_s(np.asarray(np.nan_to_num(reading.density_low))))
     if low > IMPLAUSIBLE * usual + 0.2 and reading.density_p_m2 >= 1.0:
         reasons.append(Reason.of(Code.SPEED_IMPLAUSIBLE, speed=mean.speed, usual=usual))
     straight = mean.moving >= 0.1 and math.hypot(mean.east, mean.north) > max(0.05, mean.error)

@@ -22,10 +22,9 @@ __all__ = [
     "slowing_frac",
     "stop_and_go",
     "sudden_stop_m_s",
-    "weidmann_m_s",
 ]
 
-STOP_M_S, GO_M_S = 0.15, 0.30
+STANDING_M_S, WALKING_M_S = 0.15, 0.30
 """People stand below the one and walk above the other. Between them is the deadband that noise of a zone's mean (0.03
 m/s) does not cross."""
 
@@ -66,25 +65,12 @@ class Oscillation:
 NO_OSCILLATION = Oscillation(math.nan, 0.0, 0.0, math.nan)
 
 
-def weidmann_m_s(density_p_m2: float) -> float:
-    """Usual walking speed at a density: v = 1.34 (1 - exp(-1.913 (1 / rho - 1 / 5.4))), 0 from 5.4 p/m2 on.
-
-    Source: Weidmann 1993, Transporttechnik der Fussgaenger.
-
-    >>> [round(weidmann_m_s(rho), 2) for rho in (0.0, 1.0, 3.0, 6.0)]
-    [1.34, 1.06, 0.33, 0.0]
-    """
-    if not density_p_m2 > 0:
-        return 1.34
-    return 1.34 * max(0.0, 1 - math.exp(-1.913 * (1 / density_p_m2 - 1 / 5.4)))
-
-
 def stop_and_go(t_s: FloatArray, speed_m_s: FloatArray) -> Waves:
     """Find a crowd that stops and goes.
 
-    A start is a speed that comes to :data:`GO_M_S` after one below :data:`STOP_M_S`. The period is the mean time
-    between two starts; there is none with fewer than :data:`LEAST_CYCLES` of them, where the mean speeds of both differ
-    by less than :data:`LEAST_SWING_M_S`, or with a period outside :data:`LEAST_S` to :data:`MOST_S`.
+    A start is a speed that comes to :data:`WALKING_M_S` after one below :data:`STANDING_M_S`. The period is the mean
+    time between two starts; there is none with fewer than :data:`LEAST_CYCLES` of them, where the mean speeds of both
+    differ by less than :data:`LEAST_SWING_M_S`, or with a period outside :data:`LEAST_S` to :data:`MOST_S`.
 
     Args:
         t_s: (N,) rising.
@@ -100,8 +86,8 @@ def stop_and_go(t_s: FloatArray, speed_m_s: FloatArray) -> Waves:
     t, speed = t_s[known], speed_m_s[known]
     if len(t) < 2 * LEAST_CYCLES:
         return Waves(math.nan, 0, math.nan)
-    stopped = float((speed < STOP_M_S).mean())
-    state = np.where(speed < STOP_M_S, -1, np.where(speed >= GO_M_S, 1, 0))
+    stopped = float((speed < STANDING_M_S).mean())
+    state = np.where(speed < STANDING_M_S, -1, np.where(speed >= WALKING_M_S, 1, 0))
     decided = np.flatnonzero(state)
     turns = state[decided]
     starts = t[decided[1:][(turns[1:] == 1) & (turns[:-1] == -1)]]
@@ -170,7 +156,7 @@ def sudden_stop_m_s(t_s: FloatArray, speed_m_s: FloatArray, within_s: float = 5.
     last, was = _mean(speed_m_s[now]), _mean(speed_m_s[before])
     if math.isnan(last) or math.isnan(was):
         return math.nan
-    return max(0.0, was - last) if last < STOP_M_S else 0.0
+    return max(0.0, was - last) if last < STANDING_M_S else 0.0
 
 
 def reversal_rad(t_s: FloatArray, v_m_s: FloatArray, within_s: float = 10.0) -> float:
@@ -182,7 +168,7 @@ def reversal_rad(t_s: FloatArray, v_m_s: FloatArray, within_s: float = 10.0) -> 
     """
     after, before = t_s > t_s[-1] - within_s / 2, (t_s <= t_s[-1] - within_s) & (t_s > t_s[-1] - 2.5 * within_s)
     now, was = (np.array([_mean(v_m_s[part, axis]) for axis in (0, 1)]) for part in (after, before))
-    if not (np.hypot(*now) >= GO_M_S and np.hypot(*was) >= GO_M_S):
+    if not (np.hypot(*now) >= WALKING_M_S and np.hypot(*was) >= WALKING_M_S):
         return math.nan
     return abs(math.atan2(float(was[0] * now[1] - was[1] * now[0]), float(was @ now)))
 
@@ -202,7 +188,7 @@ def slowing_frac(t_s: FloatArray, speed_m_s: FloatArray, density_p_m2: FloatArra
     (v0, v1), (rho0, rho1) = ([_mean(each[part]) for part in (first, last)] for each in (speed_m_s, density_p_m2))
     if any(math.isnan(each) for each in (v0, v1, rho0, rho1)) or t[0] > quarter / 2:
         return math.nan
-    return max(0.0, 1 - v1 / v0) if v0 > STOP_M_S and rho1 - rho0 >= 0.3 else 0.0
+    return max(0.0, 1 - v1 / v0) if v0 > STANDING_M_S and rho1 - rho0 >= 0.3 else 0.0
 
 
 def _mean(values: FloatArray) -> float:

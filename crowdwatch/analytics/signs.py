@@ -11,6 +11,8 @@ import numpy as np
 
 from crowdwatch.analytics.precursors import (
     LEAST_CYCLES,
+    STANDING_M_S,
+    WALKING_M_S,
     oscillation,
     reversal_rad,
     slowing_frac,
@@ -123,4 +125,4 @@ def _looked_for(now: ZoneSeries) -> Iterator[tuple[PrecursorKind, float, float, 
 def _still_going(t_s: FloatArray, speed: FloatArray, period_s: float) -> bool:
     """Whether the last two periods saw both standing and walking: waves of five minutes ago are over."""
     recent = speed[(t_s > t_s[-1] - 2.2 * period_s) & np.isfinite(speed)]
-    return bool(len(recent) and recent.min() < 0.15 and recent.max() >= 0.3)
+    return bool(len(recent) and recent.min() < STANDING_M_S and recent.max() >= WALKING_M_S)

@@ -21,9 +21,10 @@ from scipy.ndimage import distance_transform_edt
 from crowdwatch.analytics.counting import Assignment, assign
 from crowdwatch.analytics.coverage import Coverage, SiteView
 from crowdwatch.core.records import FloatArray
+from crowdwatch.core.walking_speed import walking_m_s
 from crowdwatch.ground import IntArray, share_of
 
-__all__ = ["EVERYBODY", "Fall", "Falls", "falls_of", "walking_m_s", "without_spoiled"]
+__all__ = ["EVERYBODY", "Fall", "Falls", "falls_of", "without_spoiled"]
 
 LEFT_FRAC = 0.6
 """A fall is sudden where less than this of those who cannot have left is still counted. Detections of one crowd differ
@@ -82,17 +83,6 @@ class Falls:
     by_zone: Mapping[str, Mapping[str, Fall]]
     kept: Mapping[str, NDArray[np.bool_]]
     spoiled_ns: Mapping[str, tuple[int, int]]
-
-
-def walking_m_s(density_p_m2: FloatArray) -> FloatArray:
-    """Speed of people on foot: v = 1.34 (1 - exp(-1.913 (1 / rho - 1 / 5.4))) m/s, never below 0 (Weidmann 1993).
-
-    >>> [round(float(v), 2) for v in walking_m_s(np.array([1.0, 3.0, 5.0, 6.0]))]
-    [1.06, 0.33, 0.04, 0.0]
-    """
-    rho = np.maximum(density_p_m2, 1e-9)
-    speed: FloatArray = 1.34 * np.maximum(0.0, 1 - np.exp(-1.913 * (1 / rho - 1 / 5.4)))
-    return speed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import typer
 
 from crowdwatch.commands.stored import RunOption, chosen_run, opened_store
 from crowdwatch.commands.terminal import DEFAULT_RUNS, RunsPath, StoreUrl, cell, literal, out, tell
+from crowdwatch.core.plain_json import to_json
 from crowdwatch.errors import AuditRefused, RunNotFound
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def report(
         save.write_text(to_csv(rows), encoding="utf-8")
     if as_json:
         facts = {"event": chosen.event_id, "run": run, "cameras": [_facts(row) for row in rows]}
-        tell(json.dumps(facts, indent=2))
+        tell(to_json(facts))
         return
     _print(rows, f"{chosen.event_id}{f', run {run}' if run else ''}")
 

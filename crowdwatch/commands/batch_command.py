@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +26,7 @@ from crowdwatch.commands.terminal import (
     stopping,
     tell,
 )
+from crowdwatch.core.plain_json import to_json
 from crowdwatch.errors import ConfigError
 from crowdwatch.telemetry.log_output import as_environment_says
 
@@ -102,7 +102,7 @@ def batch(
         err.print(f"Stopped at once. {AGAIN}")
         raise typer.Exit(EXIT_STOPPED) from interrupt
     if as_json and result.facts is not None:
-        tell(json.dumps(result.facts, indent=2))
+        tell(to_json(result.facts))
         if result.facts["failed"] or result.facts["partial"]:
             raise typer.Exit(EXIT_FAULTS)
     elif result.summary is not None:
@@ -133,7 +133,7 @@ def _say_facts(facts: dict[str, Any]) -> None:
 
 def _say_status(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        tell(json.dumps(found, indent=2))
+        tell(to_json(found))
         return
     counts = f"{found['chunks']} chunks: {found['done']} done, {len(found['failed'])} failed, {found['left']} left"
     tell(f"run {found['run_id']} ({found['state']}), {counts}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from crowdwatch.commands.terminal import cell, err, out, tell
+from crowdwatch.core.plain_json import to_json
 
 __all__ = ["app"]
 
@@ -33,7 +33,7 @@ def discover(
 
     found = discovery.discover(network, wait)
     if as_json:
-        tell(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+        tell(to_json([asdict(each) for each in found]))
         return
     if not found:
         err.print("No camera answered. ONVIF may be switched off in the cameras, or multicast in the network's switch.")

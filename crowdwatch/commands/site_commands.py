@@ -3,7 +3,6 @@ calibrate`` control points against a picture."""
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from crowdwatch.commands import live_check
 from crowdwatch.commands.terminal import EXIT_ERROR, EventPath, cell, complain, literal, out, tell
+from crowdwatch.core.plain_json import to_json
 from crowdwatch.errors import ConfigError, CrowdWatchError, SourceError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def check(
         if not as_json:
             raise
         head, *faults = str(error).splitlines()
-        tell(json.dumps({"sound": False, "faults": faults or [head]}, indent=2, ensure_ascii=False))
+        tell(to_json({"sound": False, "faults": faults or [head]}))
         raise typer.Exit(EXIT_ERROR) from error
     faults = _footage_faults(loaded, site)
     left = config.left_out(loaded)
@@ -72,7 +72,7 @@ def check(
         if trial is not None:
             found["live"] = live_check.as_object(trial)
             ready = bool(found["live"]["ready"])
-        tell(json.dumps(found, indent=2, ensure_ascii=False))
+        tell(to_json(found))
     else:
         if explain:
             _say_values(config.explain(loaded))

@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
-EXPLAINED = [ROOT / "ARCHITECTURE.md", ROOT / "docs" / "decisions.md"]
+HELD = [ROOT / "docs" / "safety_rules.md", ROOT / "docs" / "decisions.md"]
+EXPLAINED = [ROOT / "ARCHITECTURE.md", *HELD]
 PATH = re.compile(r"(?:[\w-]+/)+(?:[\w.-]+\.\w+)?|\w+\.py")
 PLACEHOLDERS = {"models/NAME"}
 
@@ -33,7 +34,7 @@ def test_every_path_that_is_named_is_there(document):
 def test_every_test_that_is_named_is_there(document):
     named = set(re.findall(r"`(test_\w+)`", document.read_text("utf-8")))
     tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    assert len(named) > 5
+    assert document not in HELD or len(named) > 5
     assert not sorted(named - set(re.findall(r"^ *def (test_\w+)", tests, re.MULTILINE)))
 
 

@@ -21,12 +21,12 @@ from scipy.ndimage import uniform_filter
 
 from crowdwatch.core.records import FloatArray
 from crowdwatch.core.site import Site
+from crowdwatch.core.walking_speed import walking_m_s
 from crowdwatch.sources.night.plan import DURATION_S, EGRESS_S, Incident, IncidentKind, NightPlan
 
 __all__ = ["CELL_M", "Crowd", "walking_speed_m_s"]
 
 CELL_M = 1.0
-FREE_M_S, JAM_P_M2, SHAPE_P_M2 = 1.34, 5.4, 1.913
 PUSHING_M_S, FULL_P_M2 = 0.15, 6.8
 """Who wants to get on still shuffles in a jam, until it is as close as this."""
 
@@ -66,8 +66,7 @@ def walking_speed_m_s(rho_p_m2: FloatArray) -> FloatArray:
     >>> walking_speed_m_s(np.array([0.1, 2.0, 6.0])).round(2).tolist()
     [1.34, 0.61, 0.15]
     """
-    free = FREE_M_S * (1 - np.exp(-SHAPE_P_M2 * (1 / np.maximum(rho_p_m2, 1e-3) - 1 / JAM_P_M2)))
-    speed: FloatArray = np.maximum(free, PUSHING_M_S)
+    speed: FloatArray = np.maximum(walking_m_s(rho_p_m2), PUSHING_M_S)
     return speed
 
 
