@@ -20,7 +20,7 @@ from crowdwatch.core.text import plain
 from crowdwatch.rendering.zone_table import utc
 from crowdwatch.store.dictionary import described
 
-__all__ = ["FLOW", "MOVEMENT", "FlowProduct"]
+__all__ = ["FlowProduct"]
 
 GROUP = 60
 """Fields in a group of rows: five minutes of them."""
@@ -41,8 +41,8 @@ FLOW = pa.schema(
 NUMBERS = tuple(
     each.name for each in fields(ZoneMovement) if each.name not in ("zone_id", "t_ns", "reasons", "precursors")
 )
-MOVEMENT = ("zone_id", "t_utc", *NUMBERS, "signs", "reasons")
-"""Columns of ``movement.csv``."""
+COLUMNS = ("zone_id", "t_utc", *NUMBERS, "signs", "reasons")
+"""Of ``movement.csv``."""
 
 
 @dataclass(slots=True)
@@ -64,11 +64,10 @@ class FlowProduct:
     def add(self, outcome: Outcome) -> None:
         """Take in one tick."""
         if self._file is None:
-            schema = FLOW.with_metadata(described(FLOW.names))
-            self._parquet = pq.ParquetWriter(self._scratch("flow.parquet"), schema)
+            self._parquet = pq.ParquetWriter(self._scratch("flow.parquet"), FLOW.with_metadata(described(FLOW.names)))
             self._file = self._scratch("movement.csv").open("w", newline="", encoding="utf-8")
             self._csv = csv.writer(self._file, lineterminator="\n")
-            self._csv.writerow(MOVEMENT)
+            self._csv.writerow(COLUMNS)
         for moved in outcome.movement:
             self._csv.writerow(_row(moved))
         if outcome.flow is not None:
@@ -100,7 +99,7 @@ class FlowProduct:
             values += [layer.astype(np.float32).ravel() for layer in layers]
             for name, value in zip(FLOW.names, values, strict=True):
                 columns[name].append(value)
-        self._parquet.write_table(pa.table(columns, schema=self._parquet.schema))
+        self._parquet.write_table(pa.table(columns, schema=FLOW))
         self._held = []
 
 

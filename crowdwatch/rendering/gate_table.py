@@ -24,18 +24,21 @@ from typing import Any, TextIO
 
 from crowdwatch.core.movement import GateReading
 from crowdwatch.core.site import Gate, Site
-from crowdwatch.rendering.provenance import WHOSE, Provenance, named
+from crowdwatch.rendering.provenance import Provenance, named
 from crowdwatch.rendering.zone_table import utc
 from crowdwatch.words import reason_text
 
-__all__ = ["GATE_COLUMNS", "GateTable"]
+__all__ = ["GateTable"]
 
 DIGITS = {
     "window_s": 0, "ingress_p_min": 1, "ingress_low": 1, "ingress_high": 1, "egress_p_min": 1, "egress_low": 1,
     "egress_high": 1, "ingress_total": 1, "egress_total": 1, "capacity_frac": 3, "queue": 1, "watched_frac": 3,
 }  # fmt: skip
-_HEAD = ("gate_id", "name_en", "name_zh", "usable_width_m", "stairs", "t_utc", "t_local", "t_ns")
-GATE_COLUMNS = (*WHOSE, *_HEAD, *DIGITS, "quality", "reasons")
+GATE_COLUMNS = (
+    "gate_id", "name_en", "name_zh", "usable_width_m", "stairs", "t_utc", "t_local", "t_ns", *DIGITS,
+    "quality", "reasons",
+)  # fmt: skip
+"""Behind those of :meth:`~crowdwatch.rendering.provenance.Provenance.facts`."""
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class GateTable:
     def __post_init__(self) -> None:
         self._gates = {gate.gate_id: gate for gate in self.site.gates}
         self._writer = csv.writer(self.file)
-        self._writer.writerow(GATE_COLUMNS)
+        self._writer.writerow([*self.whose.facts(), *GATE_COLUMNS])
 
     def add(self, readings: Iterable[GateReading]) -> None:
         """Write the readings of one tick."""

@@ -13,10 +13,7 @@ from crowdwatch.core.runs import Run
 from crowdwatch.core.site import UNITS, Site
 from crowdwatch.core.text import plain
 
-__all__ = ["WHOSE", "Provenance", "named", "zone_facts"]
-
-WHOSE = ("run_id", "event_id", "config_sha256", "time_zone")
-"""Columns that say whose an export is."""
+__all__ = ["Provenance", "named", "zone_facts"]
 
 DIGITS = 12
 

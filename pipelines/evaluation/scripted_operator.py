@@ -87,11 +87,8 @@ class ScriptedOperator:
     def acts(self, t_ns: int) -> list[OperatorAction]:
         """What is done up to the tick at ``t_ns``, to be folded before it."""
         actions: list[OperatorAction] = []
-        while self._reads():
-            assert self._reading is not None
-            key, done_ns = self._reading
-            if done_ns > t_ns:
-                break
+        while (reading := self._reads()) is not None and reading[1] <= t_ns:
+            key, done_ns = reading
             self._reading, self._free_ns = None, done_ns
             self._waiting.pop(key, None)
             if key in self._open:
@@ -101,13 +98,13 @@ class ScriptedOperator:
                     self._wanted.append(key[:2])
         return actions + self._send(t_ns) + self._units(t_ns)
 
-    def _reads(self) -> bool:
-        """Whether an alarm is being read; the next one is taken up."""
+    def _reads(self) -> tuple[tuple[str, str, int], int] | None:
+        """The alarm that is being read, and until when; the next one is taken up where none is."""
         if self._reading is None and self._waiting:
             key = min(self._waiting, key=lambda each: (-each[2], self._waiting[each], each))
             begin_ns = max(self._free_ns, self._waiting[key])
             self._reading = key, begin_ns + round(float(self._rng.uniform(*HANDLES_S)) * NS)
-        return self._reading is not None
+        return self._reading
 
     def _send(self, t_ns: int) -> list[OperatorAction]:
         """The nearest free unit to every alarm that wants one and has none."""

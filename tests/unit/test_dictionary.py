@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crowdwatch.rendering.alert_table import ALERT_COLUMNS
-from crowdwatch.rendering.flow_product import FLOW, MOVEMENT
+from crowdwatch.rendering.flow_product import COLUMNS, FLOW
 from crowdwatch.rendering.gate_table import GATE_COLUMNS
 from crowdwatch.rendering.products import MAPS, MINUTES
 from crowdwatch.store.columns import OBSERVATIONS, TIMELINE, timeline_table, write_parquet
@@ -30,8 +30,8 @@ def test_the_document_has_the_same_text(table):
         ("heatmap_minutes", MINUTES.names),
         ("heatmap_maps", MAPS.names),
         ("alerts", list(ALERT_COLUMNS)),
-        ("gates", list(GATE_COLUMNS)),
-        ("movement", list(MOVEMENT)),
+        ("gates", ["run_id", "event_id", "config_sha256", "time_zone", *GATE_COLUMNS]),
+        ("movement", list(COLUMNS)),
         ("flow", FLOW.names),
     ],
 )
