@@ -182,7 +182,7 @@ def its_log_gives_the_same_readings_and_alerts(found: Found, tmp_path: Path) -> 
 
 
 def test_whatever_fails_is_shown_and_lowers_nothing(found: Found, tmp_path: Path) -> None:
-    """All checks of one night in one test: of several, each process that tests would live through a night of its own."""
+    """All checks of one night in one test: of several, each process that tests would live through its own night."""
     failed = []
     for check in (
         no_zone_reads_fewer_people_than_there_are,
