@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import shapely
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -27,6 +27,8 @@ def test_order_of_people_is_irrelevant(xy, random):
 
 @given(PEOPLE, st.integers(-40, 40), st.integers(-40, 40))
 def test_moving_everything_changes_nothing(xy, east, north):
+    # who stands within rounding of a cell's edge may be in either cell, and the kernel is cut off a cell further
+    assume(all(each == round(each) or abs(each - round(each)) > 1e-9 for each in np.ravel(xy)))
     shift = np.array([east, north], float)
     moved = make_grid(shapely.box(-6 + east, -6 + north, 6 + east, 6 + north), 1.0)
     assert np.allclose(smooth(GRID, xy, SHARE, 1.0), smooth(moved, xy + shift, SHARE, 1.0), atol=1e-9, equal_nan=True)

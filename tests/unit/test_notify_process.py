@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 from crowdwatch import config
 from crowdwatch.assets.examples import example
+from crowdwatch.commands import terminal
 from crowdwatch.commands.cli import app
 from crowdwatch.core.notices import NotificationState
 from crowdwatch.core.outcomes import Level
@@ -336,7 +337,8 @@ def test_a_test_message_goes_through_the_rule_and_the_status_lists_it(store, tmp
     assert [(row["target"], row["state"], row["test"]) for row in json.loads(said.output)] == [
         ("hook", "sent", True), ("night", "suppressed", True)
     ]  # fmt: skip
-    table = CliRunner().invoke(app, ["notify", "status", "--store", url], env={"COLUMNS": "300"})
+    monkeypatch.setattr(terminal.out, "_width", 300)
+    table = CliRunner().invoke(app, ["notify", "status", "--store", url])
     assert "quiet hours of this target" in table.output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,16 @@ def event(tmp_path: Path, rtsp: RtspServer) -> EventFile:
 def test_a_stream_and_a_recording_are_observed_and_a_lost_stream_is_said(event: EventFile, rtsp: RtspServer) -> None:
     clock = EventClock.start()
     heard: list[LiveMessage] = []
+    came: deque[LiveMessage] = deque()
 
     def until(kind: type, camera_id: str, code: Code | None = None) -> LiveMessage:
         """The next message of a kind about a camera."""
         ends_s = time.monotonic() + PATIENCE_S
         while True:
             assert time.monotonic() < ends_s, f"no {kind.__name__} of {camera_id}: {heard[-3:]}"
-            for each in station.receive(0.2):
+            came.extend(station.receive(0.2))
+            while came:
+                each = came.popleft()
                 heard.append(each)
                 about = each.stamp.camera_id if isinstance(each, Observation | CoarsePicture) else each.camera_id
                 if isinstance(each, kind) and about == camera_id and (code is None or getattr(each, "code", 0) == code):
@@ -70,6 +74,6 @@ def test_a_stream_and_a_recording_are_observed_and_a_lost_stream_is_said(event: 
         rtsp.start()
         until(Observation, GATE)
         assert station.starts == 1
-    told = [each for each in heard if isinstance(each, StreamStatus) and each.camera_id == GATE]
+    told = [each for each in (*heard, *came) if isinstance(each, StreamStatus) and each.camera_id == GATE]
     assert {each.phase for each in told} >= {StreamPhase.STREAMING, StreamPhase.WAITING}
     assert all(isinstance(each, CoarsePicture) is False or each.stamp.camera_id == GATE for each in heard)
