@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeAlias
 
 import cv2
@@ -89,24 +90,43 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Matched:
-    """Flow from the current picture to the earlier one at every :data:`STEP_PX` of the compared pictures.
+class _Lattice:
+    """Where flow is taken: at every :data:`STEP_PX` of the compared pictures.
 
     Args:
         scale: pixels of the frame in one compared pixel.
-        at_px: (N, 2) the places, in pixels of the frame.
-        was_px: (N, 2) where what is seen there was, likewise.
-        off: (N,) how far the way there and back ends from where it began, in compared pixels.
-        texture: (N,) standard deviation of brightness around.
-        shape: rows and columns of the places.
+        size: width and height of the compared pictures.
+        u, v: (rows, cols) the places, in compared pixels.
+        at_px: (N, 2) the same in pixels of the frame.
     """
 
     scale: float
+    size: tuple[int, int]
+    u: NDArray[np.float32]
+    v: NDArray[np.float32]
     at_px: FloatArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the places."""
+        return self.u.shape[0], self.u.shape[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Matched:
+    """Flow from the current picture to the earlier one at the places of a lattice.
+
+    Args:
+        lattice: the places.
+        was_px: (N, 2) where what is seen there was, in pixels of the frame.
+        off: (N,) how far the way there and back ends from where it began, in compared pixels.
+        texture: (N,) standard deviation of brightness around.
+    """
+
+    lattice: _Lattice
     was_px: FloatArray
     off: FloatArray
     texture: FloatArray
-    shape: tuple[int, int]
 
 
 def measure_flow(
@@ -147,23 +167,26 @@ def measure_flow(
     if (pair.current.plane is None) != (earlier.plane is None):
         return None
     span_s = (pair.current.stamp.t_ns - earlier.stamp.t_ns) / 1e9
-    matched = _match(pair.current, earlier)
-    if matched is None:
+    lattice = _lattice(pair.current.image_hw)
+    compared = None if lattice is None else _compared(pair.current, earlier, lattice)
+    if lattice is None or compared is None:
         return None
     height_m = plane.head_plane_m - BELOW_HEADS_M
-    xy_m, _ = valid_ground(plane, matched.at_px, height_m)
+    # of a camera that stands the places are those of the picture before
+    xy_m = _standing_ground(plane, lattice) if earlier.plane is None else _valid_ground(plane, lattice)
     crowded = np.zeros(len(xy_m), dtype=np.bool_) if mass is None else _crowded(mass, xy_m)
-    people = (crowded | _in_boxes(matched, detections)) & np.isfinite(xy_m).all(axis=1)
+    people = (crowded | _in_boxes(lattice, detections)) & np.isfinite(xy_m).all(axis=1)
     if not people.any():
         return FlowSamples(np.empty((0, 2)), np.empty((0, 2)), np.empty(0), span_s)
-    fitted = _background(matched, ~(crowded | _in_boxes(matched, detections, whole=True)), plane, earlier_plane)
-    at_px, xy_m, off = matched.at_px[people], xy_m[people], matched.off[people]
+    matched = _match(*compared, lattice)
+    fitted = _background(matched, ~(crowded | _in_boxes(lattice, detections, whole=True)), plane, earlier_plane)
+    at_px, xy_m, off = lattice.at_px[people], xy_m[people], matched.off[people]
     was_px = _undone(matched.was_px[people], _STILL if fitted is None else fitted)
     velocity = (xy_m - to_ground(earlier_plane, was_px, height_m)) / span_s
     sigma_px = np.hypot(FLOW_SIGMA_PX, off / 2)
     if fitted is None:
         sigma_px = np.hypot(sigma_px, UNHELD_SIGMA_PX)
-    sigma = sigma_px * matched.scale * _metres_per_px(plane, at_px, height_m) / span_s
+    sigma = sigma_px * lattice.scale * _metres_per_px(plane, at_px, height_m) / span_s
     speed = np.hypot(*velocity.T)
     good = (off <= ROUND_TRIP_PX) & np.isfinite(speed + sigma) & (speed <= FASTEST_M_S)
     away_m = np.hypot(*(xy_m - plane.camera_centre_m[:2]).T)
@@ -181,27 +204,51 @@ def _earlier(pair: FramePair) -> Frame | None:
     return None
 
 
-def _match(current: Frame, earlier: Frame) -> _Matched | None:
-    """Flow between two pictures; None where they cannot be compared."""
-    height, width = current.image_hw
+@lru_cache(maxsize=64)
+def _lattice(image_hw: tuple[int, int]) -> _Lattice | None:
+    """The places in pictures of a size; None where they are too small to be compared."""
+    height, width = image_hw
     scale = max(1.0, max(height, width) / WIDTH_PX)
     size = (round(width / scale), round(height / scale))
     if min(size) < 4 * PATCH_PX:
         return None
-    now, before = (_gray(frame, size) for frame in (current, earlier))
+    v, u = np.mgrid[STEP_PX // 2 : size[1] : STEP_PX, STEP_PX // 2 : size[0] : STEP_PX].astype(np.float32)
+    return _Lattice(scale, size, u, v, _in_frame(np.stack([u, v], axis=2).reshape(-1, 2).astype(np.float64), scale))
+
+
+def _in_frame(compared_px: FloatArray, scale: float) -> FloatArray:
+    """Compared pixels as pixels of the frame."""
+    return (compared_px + 0.5) * scale - 0.5
+
+
+def _valid_ground(plane: GroundPlane, lattice: _Lattice) -> FloatArray:
+    """(N, 2) where the places lie on the plane below the heads; NaN where that is not valid."""
+    return valid_ground(plane, lattice.at_px, plane.head_plane_m - BELOW_HEADS_M)[0]
+
+
+_standing_ground = lru_cache(maxsize=64)(_valid_ground)
+"""The same of cameras that stand, 0.3 MB each: it is the costliest map, and never changes."""
+
+
+def _compared(current: Frame, earlier: Frame, lattice: _Lattice) -> tuple[Gray, Gray] | None:
+    """Both pictures as they are compared; None where they are one picture twice, or a flash came between."""
+    now, before = (_gray(frame, lattice.size) for frame in (current, earlier))
     difference = float(cv2.mean(cv2.absdiff(now, before))[0])
     if difference < SAME_LEVELS or abs(cv2.mean(now)[0] - cv2.mean(before)[0]) > FLASH_LEVELS:
         return None
+    return now, before
+
+
+def _match(now: Gray, before: Gray, lattice: _Lattice) -> _Matched:
+    """Flow between two pictures, there and back."""
     there = _flow(now, before, THERE_SCALE)[STEP_PX // 2 :: STEP_PX, STEP_PX // 2 :: STEP_PX]
-    v, u = np.mgrid[STEP_PX // 2 : size[1] : STEP_PX, STEP_PX // 2 : size[0] : STEP_PX].astype(np.float32)
     back = _flow(before, now, BACK_SCALE)
-    returned = cv2.remap(back, u + there[..., 0], v + there[..., 1], cv2.INTER_LINEAR, borderValue=(1e3, 1e3))
+    to_u, to_v = lattice.u + there[..., 0], lattice.v + there[..., 1]
+    returned = cv2.remap(back, to_u, to_v, cv2.INTER_LINEAR, borderValue=(1e3, 1e3))
     off = np.hypot(*np.moveaxis(there + returned, 2, 0))
-    place = np.stack([u, v], axis=2).reshape(-1, 2).astype(np.float64)
-    was = place + there.reshape(-1, 2)
-    texture = _texture(now)[STEP_PX // 2 :: STEP_PX, STEP_PX // 2 :: STEP_PX]
-    at_px, was_px = (((each + 0.5) * scale - 0.5) for each in (place, was))
-    return _Matched(scale, at_px, was_px, off.ravel().astype(np.float64), texture.ravel(), (v.shape[0], v.shape[1]))
+    place = np.stack([lattice.u, lattice.v], axis=2).reshape(-1, 2).astype(np.float64)
+    was_px = _in_frame(place + there.reshape(-1, 2), lattice.scale)
+    return _Matched(lattice, was_px, off.ravel().astype(np.float64), _texture(now).ravel())
 
 
 def _gray(frame: Frame, size: tuple[int, int]) -> Gray:
@@ -219,19 +266,19 @@ def _flow(one: Gray, other: Gray, finest: int) -> NDArray[np.float32]:
     return np.asarray(search.calc(one, other, None), np.float32)  # type: ignore[call-overload]
 
 
-def _in_boxes(matched: _Matched, detections: Detections, *, whole: bool = False) -> Mask:
+def _in_boxes(lattice: _Lattice, detections: Detections, *, whole: bool = False) -> Mask:
     """(N,) where the upper bodies of boxed people are; with ``whole``, all of every box, low scores too, and around."""
-    where = np.zeros(matched.shape, dtype=np.bool_)
-    step = STEP_PX * matched.scale
+    where = np.zeros(lattice.shape, dtype=np.bool_)
+    step = STEP_PX * lattice.scale
     upper = 1.0 if whole or detections.anchor is Anchor.HEAD else UPPER_FRAC
     across = 1.0 if whole else ACROSS_FRAC
-    around = 2 * STEP_PX * matched.scale if whole else 0.0
+    around = 2 * STEP_PX * lattice.scale if whole else 0.0
     boxes = detections.xyxy_px if whole else detections.xyxy_px[detections.score >= SCORE_MIN]
     middle, half = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 2] - boxes[:, 0]) / 2 * across + around
     low = np.stack([middle - half, boxes[:, 1] - around], axis=1)
     high = np.stack([middle + half, boxes[:, 1] + (boxes[:, 3] - boxes[:, 1]) * upper + around], axis=1)
-    first = np.maximum(0, np.ceil((low - matched.at_px[0]) / step)).astype(int)
-    last = np.maximum(0, np.floor((high - matched.at_px[0]) / step) + 1).astype(int)
+    first = np.maximum(0, np.ceil((low - lattice.at_px[0]) / step)).astype(int)
+    last = np.maximum(0, np.floor((high - lattice.at_px[0]) / step) + 1).astype(int)
     for (left, top), (right, bottom) in zip(first.tolist(), last.tolist(), strict=True):
         where[top:bottom, left:right] = True
     return where.ravel()
@@ -257,12 +304,12 @@ _STILL: FloatArray = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 def _background(matched: _Matched, free: Mask, plane: GroundPlane, earlier_plane: GroundPlane) -> FloatArray | None:
     """The map (2, 3) from where the background should have been in the earlier picture to where it was, in pixels of
     the frame; None where there is too little of it to say."""
-    rows, cols = matched.shape
+    rows, cols = matched.lattice.shape
     every = BACKGROUND_STEP_PX // STEP_PX
     thin = np.zeros((rows, cols), dtype=np.bool_)
     thin[::every, ::every] = True
     held = np.flatnonzero(thin.ravel() & free & (matched.off <= ROUND_TRIP_PX / 2) & (matched.texture > LEAST_TEXTURE))
-    expected_px, was_px = matched.at_px[held], matched.was_px[held]
+    expected_px, was_px = matched.lattice.at_px[held], matched.was_px[held]
     if earlier_plane is not plane:
         expected_px = to_image(earlier_plane, to_ground(plane, expected_px))
         seen = np.isfinite(expected_px).all(axis=1)
@@ -270,20 +317,23 @@ def _background(matched: _Matched, free: Mask, plane: GroundPlane, earlier_plane
     if len(was_px) < LEAST_BACKGROUND:
         return None
     away = was_px - expected_px
-    together = np.hypot(*(away - np.median(away, axis=0)).T) <= 3 * matched.scale  # a car is no background
+    together = np.hypot(*(away - np.median(away, axis=0)).T) <= 3 * matched.lattice.scale  # a car is no background
     if together.sum() < LEAST_BACKGROUND:
         return None
     fitted, _ = cv2.estimateAffinePartial2D(
-        expected_px[together], was_px[together], method=cv2.RANSAC, ransacReprojThreshold=0.5 * matched.scale,
+        expected_px[together], was_px[together], method=cv2.RANSAC, ransacReprojThreshold=0.5 * matched.lattice.scale,
         maxIters=200, refineIters=5,
     )  # fmt: skip
     return None if fitted is None else np.asarray(fitted, np.float64)
 
 
 def _texture(gray: Gray) -> FloatArray:
-    """(rows, cols) standard deviation of brightness within a patch."""
+    """(rows, cols) standard deviation of brightness within a patch, at the places of the lattice."""
     values = gray.astype(np.float32)
-    mean, squared = (np.asarray(cv2.blur(each, (PATCH_PX, PATCH_PX)), np.float64) for each in (values, values**2))
+    at = slice(STEP_PX // 2, None, STEP_PX)
+    mean, squared = (
+        np.asarray(cv2.blur(each, (PATCH_PX, PATCH_PX))[at, at], np.float64) for each in (values, values**2)
+    )
     return np.asarray(np.sqrt(np.maximum(0.0, squared - mean**2)), np.float64)
 
 
