@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from crowdwatch.commands.terminal import literal, out, tell
+from crowdwatch.commands.terminal import err, literal, out, tell
 from crowdwatch.errors import ConfigError
 
 __all__ = ["docs", "frame", "init", "schema"]
@@ -114,6 +114,8 @@ def init(
     points.write_text(first_event.points_text(answers), encoding="utf-8")
     write_picture(clear, image, private=True)
     tell(f"Written: {output}, {points.name}, {clear.name} (clear, for you alone: delete it after the calibration).")
+    if answers.untimed:
+        err.print(f"When it was taken is not known: {literal(answers.start_time)} stands for it. Correct start_time.")
     tell(
         "Next:\n"
         f"  crowdwatch check {output}        every fault at once\n"

@@ -131,6 +131,11 @@ class Answers:
         """Whether the camera is live."""
         return not self.start_time
 
+    @property
+    def untimed(self) -> bool:
+        """Whether nobody said when the footage was taken."""
+        return self.start_time == NO_TIME
+
     @classmethod
     def proposed(cls, footage: str, image_hw: tuple[int, int]) -> Answers:
         """What the footage itself says, and usual values: a mast of 6 m, 25 degrees down, a lens of 70 degrees."""
@@ -145,8 +150,12 @@ class Answers:
         return self.image_hw[1] / 2 / math.tan(math.radians(self.view_deg) / 2)
 
 
+NO_TIME = "2026-01-01T00:00:00Z"
+"""Stands for the time of a recording that says none; it is said wherever it is taken."""
+
+
 def _start_of(path: Path) -> str:
-    """UTC of the first frame: in the file's name, else as the container says it, else a date that says nothing."""
+    """UTC of the first frame: in the file's name, else as the container says it, else :data:`NO_TIME`."""
     try:
         return time_in_name(path.stem, "UTC").text
     except ValueError:
@@ -157,7 +166,7 @@ def _start_of(path: Path) -> str:
     except FFmpegError:
         told = ""
     match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)", told)
-    return f"{match[1]}Z" if match else "2026-01-01T00:00:00Z"
+    return f"{match[1]}Z" if match else NO_TIME
 
 
 def number(text: str) -> float:
@@ -227,6 +236,7 @@ def event_text(footage: str, answers: Answers, folder: Path) -> str:
         path = Path(footage).resolve()
         where = path.name if path.parent == folder else str(path)
         source = f"{{file: {_quoted(where)}, start_time: {_quoted(answers.start_time)}}}"
+        source += " # nobody said when it was taken: correct the time" if answers.untimed else " # UTC: check it"
     tilt = math.radians(answers.tilt_deg)
     sine, cosine = math.sin(tilt), math.cos(tilt)
     ring = ", ".join(f"[{east:.1f}, {north:.1f}]" for east, north in _ground(answers))

@@ -52,6 +52,14 @@ def test_an_event_from_one_video_is_sound(video: Path, tmp_path: Path) -> None:
         tmp_path / "grid.png")  # fmt: skip
 
 
+def test_a_time_that_nobody_said_is_no_time(video: Path, tmp_path: Path) -> None:
+    (tmp_path / "walk.mp4").write_bytes(video.read_bytes())
+    assert "is not known" in ran("init", tmp_path / "walk.mp4", "--output", tmp_path / "event.yaml", "--yes")
+    assert "correct the time" in (tmp_path / "event.yaml").read_text(encoding="utf-8")
+    told = ran("init", video, "--output", tmp_path / "told" / "event.yaml", "--yes")
+    assert "is not known" not in told
+
+
 def test_what_is_asked_is_what_stands_there(video: Path, tmp_path: Path) -> None:
     typed = 'eve\nNew "Year"\n跨年夜\n2026-12-31T13:30:00Z\n12\n35\n60\n'
     ran("init", video, "--output", tmp_path / "event.yaml", typed=typed)
