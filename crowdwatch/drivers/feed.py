@@ -44,14 +44,17 @@ def attempt(
     plane: GroundPlane | None,
     heads: HeadCounter | None = None,
     sample_hz: Fraction | None = None,
+    *,
+    velocities: bool = True,
 ) -> list[Attempt]:
     """Observe frames, as :func:`crowdwatch.observation.observe.observe` does; a picture that cannot be analysed is a
     fault of this picture alone, whatever went wrong."""
     try:
-        return [Attempt(each) for each in observe(pairs, detector, plane, heads, sample_hz)]
+        return [Attempt(each) for each in observe(pairs, detector, plane, heads, sample_hz, velocities=velocities)]
     except Exception as error:  # noqa: BLE001  one picture must not end the run of all cameras
         if len(pairs) > 1:
-            return [each for pair in pairs for each in attempt([pair], detector, plane, heads, sample_hz)]
+            rest = detector, plane, heads, sample_hz
+            return [each for pair in pairs for each in attempt([pair], *rest, velocities=velocities)]
         stamp = pairs[0].current.stamp
         known = error if isinstance(error, CrowdWatchError) else ModelError(f"{type(error).__name__}: {error}")
         known.__cause__ = None if known is error else error

@@ -68,6 +68,8 @@ def observe(
     plane: GroundPlane | None,
     heads: HeadCounter | None = None,
     sample_hz: Fraction | None = None,
+    *,
+    velocities: bool = True,
 ) -> list[Observation]:
     """Detect people in the current frames, put them on the ground, and note the evidence of the camera's health.
 
@@ -84,12 +86,16 @@ def observe(
         plane: of a camera that stands still.
         heads: the counter, if there is one.
         sample_hz: frames analysed per second, None for every frame: it decides which frame is the first of a second.
+        velocities: whether they are measured; without, movement is unknown.
 
     Raises:
         ModelError: the detector failed.
     """
     found = detector.detect([pair.current for pair in pairs])
-    return [_observe(pair, detections, plane, heads, sample_hz) for pair, detections in zip(pairs, found, strict=True)]
+    return [
+        _observe(pair, detections, plane, heads, sample_hz, velocities=velocities)
+        for pair, detections in zip(pairs, found, strict=True)
+    ]
 
 
 def _observe(
@@ -98,6 +104,8 @@ def _observe(
     plane: GroundPlane | None,
     heads: HeadCounter | None,
     sample_hz: Fraction | None,
+    *,
+    velocities: bool,
 ) -> Observation:
     profiles = first_of_span(PROFILES_EVERY_S, pair.before_ns, pair.current.stamp.t_ns, sample_hz)
     seen = evidence(pair, profiles=profiles)
@@ -110,8 +118,9 @@ def _observe(
     flow = None
     # with a density estimator as often as it, so that a machine that is too slow for both saves both
     counts = heads is not None and heads.counter is not None
-    if mass is not None or (
-        not counts and first_of_span(FLOW_EVERY_S, pair.before_ns, pair.current.stamp.t_ns, sample_hz)
+    if velocities and (
+        mass is not None
+        or (not counts and first_of_span(FLOW_EVERY_S, pair.before_ns, pair.current.stamp.t_ns, sample_hz))
     ):
         flow = measure_flow(pair, detections, plane, mass)
     return Observation(detections, positions, seen, plane.plane_id, mass, fault, own, flow)

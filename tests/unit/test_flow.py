@@ -9,6 +9,7 @@ from scenes import T0
 
 from crowdwatch.core.records import Frame, FramePair, GroundMass, Stamp
 from crowdwatch.observation.flow import MOST_SAMPLES, measure_flow
+from crowdwatch.observation.observe import observe
 from crowdwatch.sources.sampling import sample
 from crowdwatch.sources.synthetic import looking_down
 from pipelines.evaluation.movement_pictures import boxes_of, draw, pair_of, walking_crowd
@@ -44,6 +45,18 @@ def test_people_who_stand_have_a_velocity_of_nothing():
     crowd = walking_crowd(2, (0.0, 0.0), BOX, 4)
     flow = measured(pair_of(crowd, PLANE, 2.0, 0.2), crowd)
     assert np.median(np.hypot(*flow.v_m_s.T)) < 0.05
+
+
+def test_a_machine_that_is_too_slow_leaves_velocities_out_and_nothing_else(pair):
+    class Boxes:
+        def detect(self, frames):
+            return [boxes_of(MOVED, PLANE, each.stamp, each.stamp.t_ns / 1e9) for each in frames]
+
+    (whole,), (less,) = (observe([pair], Boxes(), PLANE, velocities=asked) for asked in (True, False))
+    assert len(whole.flow) > 50
+    assert less.flow is None
+    assert np.array_equal(less.positions.xy_m, whole.positions.xy_m, equal_nan=True)
+    assert less.evidence.frame_hash == whole.evidence.frame_hash
 
 
 def test_nothing_is_known_without_a_picture_at_the_right_distance(pair):

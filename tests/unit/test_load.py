@@ -45,6 +45,7 @@ def test_the_counter_yields_before_pictures_do_and_both_only_so_far() -> None:
     hold_s = camera().heads_hold_s
     assert 1 < most < hold_s, "a density map would be too old"
     assert all(each.counter_times == most for each in seen[first:])
+    assert not any(each.velocities for each in seen), "they yield first"
     assert [each.counter_times for each in seen[:first]] == sorted({each.counter_times for each in seen[:first]})
     rates = [float(each.sample_hz or 0) for each in seen]
     assert rates == sorted(rates, reverse=True)

@@ -1,8 +1,9 @@
-"""What a station does when the machine is too slow for its cameras: all yield evenly, the counter first.
+"""What a station does when the machine is too slow for its cameras: all yield evenly, velocities and counter first.
 
 Pictures that nobody has time for are replaced by newer ones, so nothing waits. But a picture that is decoded, converted
-and replaced has cost time that another camera needed. So the station asks for fewer: first heads are counted less
-often, as far as a density map holds; then pictures are analysed less often, as far as a camera may be silent.
+and replaced has cost time that another camera needed. So the station asks for fewer: first no velocities are measured,
+and heads are counted less often, as far as a density map holds; then pictures are analysed less often, as far as a
+camera may be silent. Movement is unknown meanwhile, which is said; counts go on.
 """
 
 from __future__ import annotations
@@ -52,10 +53,12 @@ class Pace:
     Args:
         sample_hz: analysed per second; None for every one.
         counter_times: factor on the time between two counts of heads.
+        velocities: whether they are measured.
     """
 
     sample_hz: Fraction | None
     counter_times: float = 1.0
+    velocities: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +154,12 @@ class LoadControl:
         counter = min(counter, self._counter_limit(camera_id))
         wanted = self.wanted_hz[camera_id]
         if sampling == 1:
-            return Pace(wanted, counter)
+            return Pace(wanted, counter, not self.yields)
         base = rate_hz if wanted is None else float(wanted)
         if not base > 0:
-            return Pace(wanted, counter)
+            return Pace(wanted, counter, not self.yields)
         least_hz = min(base, 1 / self._longest_s(camera_id))
-        return Pace(Fraction(max(base / sampling, least_hz)).limit_denominator(1000), counter)
+        return Pace(Fraction(max(base / sampling, least_hz)).limit_denominator(1000), counter, False)
 
     def said(self, status: StreamStatus, pace: Pace, measured_hz: float = math.nan) -> StreamStatus:
         """A camera's status, which says where it is looked at less often than wanted, and what helps.
@@ -169,7 +172,7 @@ class LoadControl:
         if not self.yields:
             return status
         wanted = self.wanted_hz[status.camera_id]
-        what = []
+        what = [] if pace.velocities else ["velocities are not measured"]
         if pace.counter_times > 1:
             what.append(f"heads are counted every {self.every_s[status.camera_id] * pace.counter_times:.1f} s")
         rate_hz = math.inf if pace.sample_hz is None else float(pace.sample_hz)

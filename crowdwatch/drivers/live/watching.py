@@ -62,6 +62,7 @@ class Watching:
         detector: finds people.
         heads: None where boxes count alone.
         dense: people stand close in its newest picture, so that it yields last.
+        velocities: whether they are measured: the machine may be too slow.
     """
 
     camera: Camera
@@ -69,6 +70,7 @@ class Watching:
     heads: HeadCounter | None
     analysed: int = 0
     dense: bool = False
+    velocities: bool = True
     _analysed_ns: int = 0
     _pictured_ns: int = 0
     _wanted: HeadCounter | None = field(init=False)
@@ -80,7 +82,7 @@ class Watching:
     def look(self, pair: FramePair) -> Attempt:
         """Observe a picture; see :func:`crowdwatch.drivers.feed.attempt`."""
         pair = replace(pair, analysed_ns=self._analysed_ns)
-        (made,) = attempt([pair], self.detector, self.camera.plane, self.heads)
+        (made,) = attempt([pair], self.detector, self.camera.plane, self.heads, velocities=self.velocities)
         self._analysed_ns = pair.current.stamp.t_ns
         self.analysed += 1
         if isinstance(made.event, Observation) and self.heads is not None:
@@ -109,7 +111,8 @@ class Watching:
         return self._coarsener
 
     def keep_pace(self, pace: Pace) -> None:
-        """Count heads as often as the load allows."""
+        """Measure velocities and count heads as often as the load allows."""
+        self.velocities = pace.velocities
         if self._wanted is None:
             return
         plan, times = self._wanted.schedule, Fraction(pace.counter_times).limit_denominator(100)
