@@ -42,7 +42,7 @@ def _shelve(store: Store, run_id: str, alarm: Alarm, key: str) -> None:
     text, minutes = str(st.session_state.get(f"why-{key}") or ""), st.session_state.get(f"for-{key}")
     send(
         store, run_id, CommandKind.SHELVE, zone_id=alarm.zone_id, alarm=alarm.alarm, value=float(alarm.level),
-        text=text, duration_s=float(minutes or MINUTES[0]) * 60, role="operator",
+        text=text, duration_s=float(minutes or MINUTES[0]) * 60,
     )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def _close(store: Store, run_id: str, alarm: Alarm, key: str) -> None:
     text = str(st.session_state.get(f"why-{key}") or "")
     send(
         store, run_id, CommandKind.CLOSE, zone_id=alarm.zone_id, alarm=alarm.alarm, value=float(alarm.level),
-        text=text, role="operator",
+        text=text,
     )  # fmt: skip
 
 
@@ -91,7 +91,6 @@ def _report(store: Store, run_id: str) -> None:
     send(
         store, run_id, CommandKind.REPORT, zone_id=place, subject=str(state.get("report-kind") or ""),
         text=str(state.get("report-text") or ""), value=float(state.get("report-level") or Level.CAUTION),
-        role="operator",
     )  # fmt: skip
     if FAULT not in state:
         state["report-text"], state["report-words"] = "", ""

@@ -122,7 +122,7 @@ def _units(store: Store, moment: Moment, alarm: Alarm, language: str) -> None:
             disabled=not acts or moment.waiting(CommandKind.ASSIGN, alarm.zone_id, alarm.alarm),
             on_click=send,
             args=(store, moment.run.run_id, CommandKind.ASSIGN),
-            kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm, "subject": unit.unit_id, "role": "operator"},
+            kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm, "subject": unit.unit_id},
         )
 
 

@@ -9,8 +9,8 @@ import streamlit as st
 from crowdwatch.core.commands import judge
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Command, CommandKind
-from crowdwatch.core.text import plain
 from crowdwatch.errors import CrowdWatchError
+from crowdwatch.ui.session import actor
 from crowdwatch.words import LANGUAGES, reason_text
 
 __all__ = ["FAULT", "send"]
@@ -20,9 +20,9 @@ FAULT = "command_fault"
 
 
 def send(store: Store, run_id: str, kind: CommandKind, **more: str | float) -> None:
-    """Queue a command under the operator's name. A fault is kept and shown with the next drawing."""
-    actor = plain(str(st.session_state.get("operator") or "")) or "operator"
-    command = Command(run_id, kind, actor[:64], time.time_ns(), **more)  # type: ignore[arg-type]
+    """Queue a command under the name and role of who uses the page. A fault is kept and shown with the next drawing."""
+    who = actor()
+    command = Command(run_id, kind, who.name, time.time_ns(), role=who.role, **more)  # type: ignore[arg-type]
     refused = judge(command)
     if refused is not None:
         language = str(st.session_state.get("lang"))
