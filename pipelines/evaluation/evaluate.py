@@ -34,6 +34,7 @@ from pipelines.evaluation import (
     schedule_effect,
     whole_path,
 )
+from pipelines.evaluation.data_folders import PetsFolder
 from pipelines.evaluation.interval_boxes import CHOICES
 from pipelines.evaluation.scoring import FrameScore, Score, read_boxes, score, summarise
 
@@ -80,7 +81,7 @@ def _root() -> None:
 
 @app.command("pets2009")
 def pets2009_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi and annotations_s2l1.xml.")],
+    folder: PetsFolder,
     event_file: EventOption = None,
     detector: Annotated[str | None, typer.Option(help="Another detector than the event file's.")] = None,
     counter: Annotated[str | None, typer.Option(help="Another counter than the event file's; none for none.")] = None,
@@ -163,7 +164,7 @@ def _table(parts: dict[str, Score], detector_id: str, score_min: float) -> Table
 
 @app.command("schedule")
 def schedule_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi.")],
+    folder: PetsFolder,
     event_file: EventOption = None,
     counter: Annotated[str | None, typer.Option(help="Another counter than the event file's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -228,7 +229,7 @@ def health_command(
 
 @app.command("faults")
 def faults_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi.")],
+    folder: PetsFolder,
     only_drawn: Annotated[
         bool, typer.Option("--drawn", help="The drawn crowds alone: no recording, no models.")
     ] = False,

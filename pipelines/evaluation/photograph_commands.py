@@ -17,6 +17,7 @@ from rich.table import Table
 from crowdwatch.errors import ConfigError
 from pipelines.command_line import print_json
 from pipelines.evaluation import condition_counts, empty_pictures, flat_path, photograph_counts, ucf_cc_50
+from pipelines.evaluation.data_folders import PetsFolder, ShanghaiTechFolder, UcfFolder
 
 __all__ = ["Split", "empty", "numbers", "shanghaitech", "ucf_cc_50_command"]
 
@@ -37,7 +38,7 @@ class Split(StrEnum):
 
 
 def shanghaitech(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with part_A and part_B, or part_A_final ...")],
+    folder: ShanghaiTechFolder,
     part: Annotated[str | None, typer.Option(help="A or B; default: one after the other.")] = None,
     split: Annotated[Split, typer.Option(help="validation: of the training photographs, those not learned from.")] = (
         Split.TEST
@@ -121,7 +122,7 @@ def _write_picture(path: Path, image: NDArray[np.uint8]) -> None:
 
 
 def ucf_cc_50_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with N.jpg and N_ann.mat.")],
+    folder: UcfFolder,
     model: ModelOption = None,
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
@@ -139,7 +140,7 @@ def ucf_cc_50_command(
 
 
 def empty(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with vtest.avi and annotations_s2l1.xml.")],
+    folder: PetsFolder,
     model: ModelOption = None,
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,

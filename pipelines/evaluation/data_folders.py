@@ -1,0 +1,47 @@
+"""Where a data set lies: the folder that a command was given, or the one inside of it that has the data set's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["PetsFolder", "ShanghaiTechFolder", "UcfFolder", "data_set"]
+
+
+def data_set(folder: Path, name: str, holds: str) -> Path:
+    """The folder that holds a data set; what was given where neither does, so that the fault is said of that.
+
+    Args:
+        folder: the data set's own folder, or that of all data sets.
+        name: of the data set's folder.
+        holds: a file or folder that every copy has, as a pattern.
+    """
+    return folder / name if not any(folder.glob(holds)) and any((folder / name).glob(holds)) else folder
+
+
+PetsFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="Folder with vtest.avi and annotations_s2l1.xml, or the one that has it as pets2009.",
+        callback=lambda folder: data_set(folder, "pets2009", "vtest.avi"),
+    ),
+]
+ShanghaiTechFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="Folder with part_A and part_B, or part_A_final ..., or the one that has it as shanghaitech.",
+        callback=lambda folder: data_set(folder, "shanghaitech", "part_*"),
+    ),
+]
+UcfFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="Folder with N.jpg and N_ann.mat, or the one that has it as ucf_cc_50.",
+        callback=lambda folder: data_set(folder, "ucf_cc_50", "*_ann.mat"),
+    ),
+]
