@@ -110,6 +110,12 @@ def _listen() -> _Losses:
     return losses
 
 
+def _listen_no_more() -> None:
+    """FFmpeg speaks to nobody again. Where it speaks to Python, each of its threads waits for the interpreter at every
+    word, and who closes a decoder with several threads waits for them and holds it."""
+    av.logging.set_level(None)
+
+
 class Capture:
     """A stream that was opened; for a process of its own, since FFmpeg's log is taken in.
 
@@ -128,11 +134,16 @@ class Capture:
         self.received, self.dropped = 0, 0
         self.packet_mono_ns = time.monotonic_ns()
         self._losses = _listen()
-        self._container = _opened(address, target, image_hw)
+        try:
+            self._container = _opened(address, target, image_hw)
+        except SourceUnavailable:
+            _listen_no_more()
+            raise
         videos = [each for each in self._container.streams.video if each.codec_context is not None]
         if not videos:
             kinds = ", ".join(sorted({each.type for each in self._container.streams})) or "nothing"
             self._container.close()
+            _listen_no_more()
             raise SourceUnavailable(
                 f"stream {address}: sends {kinds}, no video that can be decoded. Name the camera's video stream."
             )
@@ -208,6 +219,7 @@ class Capture:
         waited for a moment, and left to the end of the process where the camera does not answer."""
         self._closing = True
         self._thread.join(CLOSE_S)
+        _listen_no_more()
 
     def _take_in(self) -> None:
         reason = "it ended"
