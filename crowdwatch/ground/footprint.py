@@ -114,8 +114,11 @@ def footprint(plane: GroundPlane, anchor: Anchor, counts_heads: bool, grid: Grid
         nothing = np.zeros(window.shape, dtype=np.uint16)
         return Footprint(window, nothing, nothing, np.zeros(window.shape), np.zeros(window.shape))
     while True:
-        anchors, sigma = _seen(plane, height_m, grid, window)
-        masks = [anchors] if len(heights) == 1 else [anchors, _seen(plane, plane.head_plane_m, grid, window)[0]]
+        anchors, sigma, shown_px = _seen(plane, height_m, grid, window)
+        masks = [anchors]
+        if len(heights) > 1:
+            heads, _, shown_px = _seen(plane, plane.head_plane_m, grid, window)
+            masks.append(heads)
         larger = _grown(masks, grid, window)
         if larger == window:
             break
@@ -124,7 +127,11 @@ def footprint(plane: GroundPlane, anchor: Anchor, counts_heads: bool, grid: Grid
     seen = anchors & heads if with_heads else anchors
     kept = _cropped(seen | heads, window)
     here = kept.within(window)
-    pixels = _px2_m2(plane, grid, kept)
+    if heights[-1] != (plane.head_plane_m if heads_fault(plane) is None else 0.0):
+        around = _around(kept)
+        east, north = grid.centres(around)
+        shown_px, window = image_at(plane, east, north[:, None], plane.head_plane_m), kept
+    pixels = _px2_m2(shown_px, grid.cell_m, kept.within(window))
     sigma = np.where(np.isfinite(sigma), sigma, np.inf)[here]
     return Footprint(kept, seen[here].copy(), heads[here].copy(), sigma, pixels)
 
@@ -162,12 +169,17 @@ def _valid(
     return valid, sigma, (u, v)
 
 
-def _seen(plane: GroundPlane, height_m: float, grid: Grid, window: Window) -> tuple[Masks, FloatArray]:
-    """(rows, cols) masks of the parts that are validly seen at a height, and the position error at the centres of the
-    cells near to what is seen; NaN elsewhere or there, too."""
-    rows, cols = window.shape
-    around = Window(window.row - 1, window.col - 1, rows + 2, cols + 2)
-    east, north = grid.centres(around)
+def _around(window: Window) -> Window:
+    """With one more cell on each side."""
+    return Window(window.row - 1, window.col - 1, window.rows + 2, window.cols + 2)
+
+
+def _seen(
+    plane: GroundPlane, height_m: float, grid: Grid, window: Window
+) -> tuple[Masks, FloatArray, tuple[FloatArray, FloatArray]]:
+    """(rows, cols) masks of the parts that are validly seen at a height; the position error at the centres of the cells
+    near to what is seen, NaN elsewhere or there, too; and the pixels of the centres, one more cell on each side."""
+    east, north = grid.centres(_around(window))
     valid, sigma, (u, v) = _valid(plane, east, north[:, None], height_m)
     good = valid.view(np.uint8)
     three = good[:-2] + good[1:-1] + good[2:]
@@ -182,7 +194,7 @@ def _seen(plane: GroundPlane, height_m: float, grid: Grid, window: Window) -> tu
     sigma = sigma[1:-1, 1:-1]
     row, col = np.nonzero((near > 0) & np.isnan(sigma))  # cells that show in part, not at their centre
     sigma[row, col] = sigma_at(plane, u[row + 1, col + 1], v[row + 1, col + 1], height_m)
-    return masks, sigma
+    return masks, sigma, (u, v)
 
 
 def _grown(masks: list[Masks], grid: Grid, window: Window) -> Window:
@@ -206,14 +218,18 @@ def _cropped(masks: Masks, window: Window) -> Window:
     )  # fmt: skip
 
 
-def _px2_m2(plane: GroundPlane, grid: Grid, window: Window) -> FloatArray:
-    """(rows, cols) pixels that a square metre takes, by the differences to the neighbours' centres."""
-    height_m = plane.head_plane_m if heads_fault(plane) is None else 0.0
-    around = Window(window.row - 1, window.col - 1, window.rows + 2, window.cols + 2)
-    east, north = grid.centres(around)
+def _px2_m2(shown_px: tuple[FloatArray, FloatArray], cell_m: float, here: tuple[slice, slice]) -> FloatArray:
+    """(rows, cols) pixels that a square metre takes, by the differences to the neighbours' centres.
+
+    Args:
+        shown_px: where the centres of cells are shown, with one more on each side.
+        cell_m: a cell's side.
+        here: the cells that are wanted, without those beside them.
+    """
+    rows, cols = (slice(side.start, side.stop + 2) for side in here)
     across, along = [], []
-    for at in image_at(plane, east, north[:, None], height_m):
-        across.append((at[1:-1, 2:] - at[1:-1, :-2]) / (2 * grid.cell_m))
-        along.append((at[2:, 1:-1] - at[:-2, 1:-1]) / (2 * grid.cell_m))
+    for at in (each[rows, cols] for each in shown_px):
+        across.append((at[1:-1, 2:] - at[1:-1, :-2]) / (2 * cell_m))
+        along.append((at[2:, 1:-1] - at[:-2, 1:-1]) / (2 * cell_m))
     pixels: FloatArray = np.abs(across[0] * along[1] - across[1] * along[0])
     return pixels
