@@ -21,6 +21,8 @@
     ├── ClusterUnavailable (OSError)          a Dask cluster cannot be reached, or cannot run the job
     ├── AuditRefused (ValueError)             a hand count cannot be one, or belongs to no analysed picture
     ├── CommandRefused (ValueError)           what was asked of a run cannot be carried out
+    ├── NotAllowed (PermissionError)          nobody is signed in, or the role has not the right
+    │   └── SignInRefused                     name, password, code or identity are not accepted
     ├── NotTold (OSError)                     a notice or a notification could not be delivered
     ├── SampleUnavailable (OSError)           a sample recording can be had from nowhere
     └── MissingPackage (RuntimeError)         a system or Python package is missing
@@ -45,10 +47,12 @@ __all__ = [
     "LogCorrupt",
     "MissingPackage",
     "ModelError",
+    "NotAllowed",
     "NotTold",
     "RecordError",
     "RunNotFound",
     "SampleUnavailable",
+    "SignInRefused",
     "SourceDamaged",
     "SourceError",
     "SourceRefused",
@@ -143,6 +147,15 @@ class ClusterUnavailable(CrowdWatchError, OSError):
 
 class CommandRefused(CrowdWatchError, ValueError):
     """What was asked of a run cannot be carried out: see :mod:`crowdwatch.core.commands`."""
+
+
+class NotAllowed(CrowdWatchError, PermissionError):
+    """Nobody is signed in, or the role of who is has not the right: nothing was done."""
+
+
+class SignInRefused(NotAllowed):
+    """Somebody is not signed in: the name, the password, the code or the identity is not accepted, or too many were
+    tried. The message does not say which of them is wrong."""
 
 
 class AuditRefused(CrowdWatchError, ValueError):

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 if "PYTEST_XDIST_WORKER" in os.environ:  # beside others: threads of torch beyond the cores only wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+os.environ.setdefault(
+    "CROWDWATCH_ACCESS", "demo"
+)  # pages under test are open, on this machine; tests of sign-ins say so
+
 
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable, "")

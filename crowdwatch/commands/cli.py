@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crowdwatch.commands import (
+    accounts_commands,
     alerts_commands,
     audit_commands,
+    audit_log_commands,
     backtest_command,
     batch_command,
     camera_commands,
@@ -67,6 +69,8 @@ app = typer.Typer(
 )
 samples_app = typer.Typer(help="Sample recordings.", no_args_is_help=True)
 app.add_typer(samples_app, name="samples")
+app.add_typer(accounts_commands.app, name="accounts")
+app.add_typer(audit_log_commands.app, name="audit-log")
 app.add_typer(alerts_commands.app, name="alerts")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(camera_commands.app, name="cameras")
@@ -248,6 +252,18 @@ def ui(
             help="Address of `crowdwatch pictures` as browsers reach it, for moving pictures of live cameras.",
         ),
     ] = "",
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Open without a sign-in, on this machine alone: a demonstration.")
+    ] = False,
+    shift_hours: Annotated[
+        float, typer.Option("--shift-hours", min=0.1, max=24, help="How long a sign-in lasts.")
+    ] = 12.0,
+    oidc: Annotated[
+        Path | None,
+        typer.Option(
+            "--oidc", envvar="CROWDWATCH_RIGHTS", help="Which role the people of an identity provider have (TOML)."
+        ),
+    ] = None,
 ) -> None:
     """Serve the page: map, cameras, alerts and charts of every run in the store."""
     from crowdwatch.drivers import build
@@ -255,7 +271,15 @@ def ui(
 
     if pictures and not pictures.startswith(("http://", "https://")):
         raise ConfigError(f"--pictures {pictures}: not an address. Give it as https://HOST.")
-    serve.page(build.store_url(runs, store), address=address, port=port, pictures=pictures)
+    url = build.store_url(runs, store)
+    if demo and oidc is not None:
+        raise ConfigError("--demo: nobody signs in, so --oidc does not go with it.")
+    if not demo:
+        accounts_commands.ready(url, oidc)
+    serve.page(
+        url, address=address, port=port, pictures=pictures, demo=demo, shift_s=shift_hours * 3600,
+        rights="" if oidc is None else str(oidc.absolute()),
+    )  # fmt: skip
 
 
 @app.command()
@@ -282,4 +306,6 @@ def demo(
     finish(summary, again)
     if serve:
         os.environ["CROWDWATCH_STORE"] = options.store_url
-        ui(runs=runs, store=options.store_url, port=port, address="127.0.0.1", pictures="")
+        from crowdwatch.ui import serve as pages
+
+        pages.page(options.store_url, port=port, demo=True)

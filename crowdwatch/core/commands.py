@@ -30,13 +30,11 @@ from crowdwatch.core.gate_counts import count_fault, parse_count
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.response_commands import RESPONSE, judge_response
-from crowdwatch.core.runs import ON_ALARMS, Command, CommandKind
+from crowdwatch.core.rights import COMMANDER_KINDS, ROLES, at_least
+from crowdwatch.core.runs import ON_ALARMS, STEERING, Command, CommandKind
 from crowdwatch.core.text import plain
 
 __all__ = ["MOST_NAME", "MOST_SHELVED_S", "MOST_TEXT", "ROLES", "at_least", "judge"]
-
-ROLES = ("viewer", "operator", "commander", "administrator")
-"""From the least to the most. An empty role is an operator's, as before there were roles."""
 
 MOST_TEXT = 2000
 """Characters of a reason or a report."""
@@ -50,7 +48,6 @@ MOST_SHELVED_S = 900.0
 MOST_HOLD_S = 12 * 3600.0
 """A level that was set by hand, or an alarm that is out of service, has its end within a night."""
 
-_COMMANDERS = frozenset({CommandKind.SET_LEVEL, CommandKind.OUT_OF_SERVICE, CommandKind.IN_SERVICE, CommandKind.PHASE})
 _SAYS_WHY = frozenset(
     {CommandKind.SHELVE, CommandKind.OUT_OF_SERVICE, CommandKind.REPORT, CommandKind.CLOSE, CommandKind.NOTE}
 )
@@ -75,16 +72,6 @@ _LEVELLED = frozenset(
     }
 )
 _REPORT = "report:"
-
-
-def at_least(role: str, least: str) -> bool:
-    """Whether a role may do what ``least`` may.
-
-    >>> at_least("commander", "operator"), at_least("", "commander"), at_least("king", "operator")
-    (True, False, False)
-    """
-    role = role or "operator"
-    return role in ROLES and ROLES.index(role) >= ROLES.index(least)
 
 
 def judge(
@@ -121,6 +108,8 @@ def judge(
         return _person(command) or judge_response(command, zone_ids) or _lengths(command)
     if command.kind is CommandKind.GATE_COUNT:
         return _person(command) or _gate_count(command, gate_ids) or _lengths(command)
+    if command.kind in STEERING:
+        return None if at_least(command.role, "operator") else Reason.of(Code.REFUSED_ROLE, role="operator")
     if command.kind not in ON_ALARMS:
         return None
     return _place(command, zone_ids) or _level(command) or _person(command) or _words(command) or _time(command)
@@ -163,7 +152,7 @@ def _gate_count(command: Command, gate_ids: Collection[str] | None) -> Reason | 
 def _person(command: Command) -> Reason | None:
     if not plain(command.actor):
         return Reason.of(Code.REFUSED_NAME)
-    need = "commander" if command.kind in _COMMANDERS else "operator"
+    need = "commander" if command.kind in COMMANDER_KINDS else "operator"
     if not at_least(command.role, need):
         return Reason.of(Code.REFUSED_ROLE, role=need)
     return None

@@ -3,9 +3,10 @@ has one contract suite in ``tests/contract`` that every adapter and every shippe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
+from crowdwatch.core.accounts import Account, By, Entry, EntryKind, Found, SignIn
 from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
 from crowdwatch.core.notices import Notification
@@ -14,7 +15,7 @@ from crowdwatch.core.reasons import Reason
 from crowdwatch.core.records import Anchor, CameraFault, Detections, Frame, FramePair, HeadMass
 from crowdwatch.core.runs import Audit, Command, Lease, Run, RunState
 
-__all__ = ["Counter", "Detector", "Outgoing", "Source", "Store"]
+__all__ = ["Counter", "Detector", "Outgoing", "People", "Source", "Store"]
 
 
 @runtime_checkable
@@ -232,6 +233,66 @@ class Outgoing(Protocol):
 
     def settle(self, notification: Notification) -> None:
         """Write what became of a try: state, ``why``, ``next_wall_ns`` and ``done_wall_ns``."""
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
+
+
+@runtime_checkable
+class People(Protocol):
+    """Accounts, who is signed in, and the audit log. Every change writes its entry of the log in one transaction with
+    itself, and nothing changes an entry that is written."""
+
+    def accounts(self) -> list[Account]:
+        """All accounts by name, disabled ones too."""
+
+    def known(self, name: str) -> tuple[Account, str] | None:
+        """An account and the hash of its password; None where there is none of that name."""
+
+    def add(self, name: str, role: str, password_hash: str, by: By, now_ns: int) -> None:
+        """Add an account. Raises ConfigError where a name that looks the same is taken."""
+
+    def change(
+        self, name: str, by: By, now_ns: int, *, role: str | None = None, disabled: bool | None = None,
+        password_hash: str | None = None,
+    ) -> None:  # fmt: skip
+        """Change an account and end all its sign-ins. Raises ConfigError: no such one, or no administrator would be
+        left."""
+
+    def begin(self, sign_in: SignIn, by: By, proof: str | None = None) -> bool:
+        """Begin a sign-in. False where ``proof`` (the answer of an identity provider) served for one before."""
+
+    def sign_in(self, token_hash: str, now_ns: int) -> SignIn | None:
+        """The sign-in of a token, where it stands: not ended, not over, its account as it was."""
+
+    def end(self, token_hash: str, by: By, now_ns: int, why: str) -> None:
+        """End a sign-in, in every tab that has it."""
+
+    def attempt(self, free: Mapping[str, int], now_ns: int) -> float:
+        """Count one attempt to sign in before it is judged: 0, or the seconds to wait, and then it does not count.
+
+        Args:
+            free: how many failures in an hour cost nothing, by key (an account, an address).
+            now_ns: clock time.
+        """
+
+    def forgive(self, keys: Sequence[str], forgotten: Sequence[str]) -> None:
+        """An attempt was good: ``keys`` have one failure less, ``forgotten`` none any more."""
+
+    def put_code(self, code_hash: str, ends_wall_ns: int) -> bool:
+        """Keep the code of a first start in the place of earlier ones. False where there is an account."""
+
+    def use_code(self, code_hash: str, name: str, password_hash: str, by: By, now_ns: int) -> bool:
+        """Make the first account, an administrator, by the code, once. False: not this code, over, or not the first."""
+
+    def record(self, kind: EntryKind, by: By, now_ns: int, detail: Mapping[str, Any]) -> Entry:
+        """Add an entry to the audit log. Returns it."""
+
+    def entries(self, last: int | None = None) -> list[Entry]:
+        """The log by number: all, or the last ones."""
+
+    def fault(self, expect: tuple[int, str] | None = None) -> Found | None:
+        """The first entry that does not fit (:func:`crowdwatch.core.accounts.first_fault`); None where all do."""
 
     def close(self) -> None:
         """Release connections; safe to call twice."""

@@ -12,7 +12,7 @@ import cv2
 from crowdwatch import config, counters, detectors
 from crowdwatch.analytics import audit
 from crowdwatch.config import EventFile
-from crowdwatch.core.ports import Counter, Detector, Outgoing, Store
+from crowdwatch.core.ports import Counter, Detector, Outgoing, People, Store
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Anchor, Stamp
 from crowdwatch.core.site import Camera, Site
@@ -42,6 +42,7 @@ __all__ = [
     "open_live",
     "open_log",
     "open_outgoing",
+    "open_people",
     "open_store",
     "store_url",
 ]
@@ -76,6 +77,13 @@ def open_outgoing(url: str) -> Outgoing:
     from crowdwatch.store.outgoing import SqlOutgoing
 
     return SqlOutgoing(url)
+
+
+def open_people(url: str, *, create: bool = False) -> People:
+    """Open the accounts and the audit log of a store. Raises StoreUnavailable."""
+    from crowdwatch.store.people import SqlPeople
+
+    return SqlPeople(url, create=create)
 
 
 def open_log(folder: Path) -> LogReader:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from crowdwatch.core.accounts import By, EntryKind
 from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.movement import FlowGrid, ZoneMovement
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
@@ -22,6 +23,7 @@ from crowdwatch.core.reasons import Reason
 from crowdwatch.core.runs import STEERING, Audit, Command, Lease, Run, RunState
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
+from crowdwatch.store.audit_log import append, asked
 from crowdwatch.store.command_reads import CommandReads
 from crowdwatch.store.connect import BUSY_TIMEOUT_S, connect, durable, explained, parse, without_credentials, writes
 from crowdwatch.store.flow_rows import flow_grid_of, flow_grid_row
@@ -205,13 +207,16 @@ class SqlStore(GateReads, CommandReads):
         return sorted(found, key=lambda each: (each.t_ns, each.command_id))
 
     def submit(self, command: Command) -> int:
-        """Queue what an operator did and return its id. Raises RunNotFound."""
+        """Queue what an operator did, with its entry in the audit log, and return its id. Raises RunNotFound."""
         row = row_of(command) | {"sequenced_t_ns": None, "refused": None}
         del row["command_id"]
         statement = sa.insert(tables.commands).values(row).returning(tables.commands.c.command_id)
         with explained(self._where, "submit"), self._durable.begin() as connection:
             self._must_exist(connection, command.run_id)
-            return int(connection.execute(statement).scalar_one())
+            command_id = int(connection.execute(statement).scalar_one())
+            by = By(command.actor, command.role or "operator")
+            append(connection, EntryKind.COMMAND, by, command.wall_ns, asked(command) | {"command_id": command_id})
+            return command_id
 
     def sequenced(self, command_id: int, t_ns: int, refused: Reason | None = None) -> None:
         """Mark a command as taken into the order of events at event time ``t_ns``, or as refused there.
@@ -246,11 +251,13 @@ class SqlStore(GateReads, CommandReads):
             if standing != audit.corrects:
                 raise AuditRefused(_not_this_one(audit, standing))
             try:
-                return int(connection.execute(statement).scalar_one())
+                audit_id = int(connection.execute(statement).scalar_one())
             except sa.exc.IntegrityError as error:  # another page was faster
                 raise AuditRefused(
                     f"audit of camera {audit.camera_id!r}: somebody else entered this picture just now. Look again."
                 ) from error
+            append(connection, EntryKind.HAND_COUNT, By(audit.actor), audit.wall_ns, row | {"audit_id": audit_id})
+            return audit_id
 
     def audits(self, *, run_id: str | None = None, event_id: str | None = None) -> list[Audit]:
         """Every entry of a run, of all runs of an event, or of all, corrected ones too, oldest entry first."""

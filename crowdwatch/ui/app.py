@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from crowdwatch.ui import session, sign_in
+from crowdwatch.ui.account_page import accounts
 from crowdwatch.ui.controls import language
 from crowdwatch.ui.watch import hand_counts, journal, watch
 from crowdwatch.words import t
@@ -12,14 +14,18 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Set the page up and run the chosen one."""
+    """Set the page up and run the chosen one, for those who are signed in."""
     st.set_page_config(page_title=t("en", "title"), page_icon="◉", layout="wide", initial_sidebar_state=230)
     chosen = language()
+    if not sign_in.admit(chosen):
+        return
     pages = [
         st.Page(watch, title=t(chosen, "page.watch"), icon=":material/visibility:", url_path="watch", default=True),
         st.Page(journal, title=t(chosen, "page.journal"), icon=":material/list_alt:", url_path="journal"),
         st.Page(hand_counts, title=t(chosen, "page.audits"), icon=":material/tag:", url_path="hand-counts"),
     ]
+    if not session.demo():
+        pages.append(st.Page(accounts, title=t(chosen, "page.accounts"), icon=":material/person:", url_path="accounts"))
     st.navigation(pages).run()
 
 

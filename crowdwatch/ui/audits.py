@@ -14,11 +14,13 @@ import streamlit as st
 
 from crowdwatch.analytics.audit import ENOUGH, CameraBias, of_program, program_of, standing, table
 from crowdwatch.core.ports import Store
+from crowdwatch.core.rights import Right
 from crowdwatch.core.runs import Audit
 from crowdwatch.core.text import plain
 from crowdwatch.drivers import hand_count
 from crowdwatch.errors import CrowdWatchError
 from crowdwatch.ui import writing
+from crowdwatch.ui.session import allowed, demo, require
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import NS, Moment
 from crowdwatch.ui.writing import clock, name_of, number, safe, short
@@ -70,7 +72,7 @@ def show_counting(store: Store, moment: Moment, camera_id: str, picture_ns: int 
         picture = _Held(moment.run.run_id, camera_id, picture_ns)
         st.button(
             t(language, "count"), key=f"count-{picture.run_id}-{camera_id}", on_click=_hold, args=(picture,),
-            icon=":material/tag:", help=t(language, "count.help"),
+            icon=":material/tag:", help=t(language, "count.help"), disabled=not allowed(Right.HAND_COUNT),
         )  # fmt: skip
 
 
@@ -97,10 +99,11 @@ def _form(store: Store, picture: _Held, language: str) -> None:
             t(language, "count.people", time=f"{clock(picture.t_ns)} UTC"), min_value=0,
             max_value=hand_count.MOST_COUNTED, value=None, step=1, key=f"count-people-{picture.key}",
         )  # fmt: skip
-        st.text_input(
-            t(language, "count.actor"), value=str(st.session_state.get("operator") or "operator"), max_chars=64,
-            key=f"count-actor-{picture.key}",
-        )  # fmt: skip
+        if demo():  # else it is who is signed in
+            st.text_input(
+                t(language, "count.actor"), value=str(st.session_state.get("operator") or "operator"), max_chars=64,
+                key=f"count-actor-{picture.key}",
+            )  # fmt: skip
         corrects = 0 if before is None else before.audit_id
         st.form_submit_button(
             t(language, "count.save"), type="primary", on_click=_save, args=(store, picture, corrects, language)
@@ -123,11 +126,13 @@ def _counted_before(store: Store, picture: _Held) -> Audit | None:
 def _save(store: Store, picture: _Held, corrects: int, language: str) -> None:
     """Enter the count. A fault keeps the picture and the number, and is shown with the next drawing."""
     counted = st.session_state.get(f"count-people-{picture.key}")
-    actor = str(st.session_state.get(f"count-actor-{picture.key}") or "")
+    typed = str(st.session_state.get(f"count-actor-{picture.key}") or "")
     if counted is None:
         st.session_state[FAULT] = t(language, "count.none")
         return
     try:
+        who = require(Right.HAND_COUNT, run=picture.run_id, camera=picture.camera_id)
+        actor = typed if demo() else who.name
         shown = hand_count.picture_at_tick(store, picture.run_id, picture.camera_id, picture.t_ns)
         entry = hand_count.add(store, shown, int(counted), wall_ns=time.time_ns(), actor=actor, corrects=corrects)
         entries = store.audits(event_id=shown.run.event_id)

@@ -9,11 +9,14 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from crowdwatch.core.ports import Store
+from crowdwatch.core.rights import Right
 from crowdwatch.core.runs import STEERING, CommandKind, Mode, Run
 from crowdwatch.core.text import plain
+from crowdwatch.errors import NotAllowed
 from crowdwatch.ui.launch import Started, start_replay
 from crowdwatch.ui.run_choice import choose
 from crowdwatch.ui.sending import send
+from crowdwatch.ui.session import allowed, demo, require
 from crowdwatch.ui.view import Glance, Pulse
 from crowdwatch.ui.writing import markdown, safe, short
 from crowdwatch.words import LANGUAGES, t
@@ -32,16 +35,17 @@ def language() -> str:
 
 
 def pick_language() -> str:
-    """Language and operator's name. Returns the language."""
+    """Language, and in a demonstration the operator's name. Returns the language."""
     if "lang" not in st.session_state:
         st.session_state["lang"] = language()
     st.segmented_control(
         "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="lang", required=True
     )
     chosen = language()
-    st.text_input(
-        t(chosen, "operator"), value="operator", key="operator", max_chars=64, help=t(chosen, "operator.help")
-    )
+    if demo():
+        st.text_input(
+            t(chosen, "operator"), value="operator", key="operator", max_chars=64, help=t(chosen, "operator.help")
+        )
     return chosen
 
 
@@ -160,7 +164,7 @@ def _again(store_url: str, glance: Glance, chosen_language: str) -> None:
         waiting = started is not None and started.process.poll() is None and run.started_wall_ns < started.after_wall_ns
         st.button(
             t(chosen_language, "again"), icon=":material/replay:", key=f"again-{run.run_id}", width="stretch",
-            disabled=waiting, on_click=_launch, args=(run, float(speed), store_url),
+            disabled=waiting or not allowed(Right.START_REPLAY), on_click=_launch, args=(run, float(speed), store_url),
         )  # fmt: skip
         if waiting:
             st.html(f'<div role="status">{t(chosen_language, "again.started")}</div>')
@@ -173,7 +177,10 @@ def _launch(run: Run, speed: float, store_url: str) -> None:
     """Start a replay and go back to the newest run, so that it is shown when it begins."""
     st.session_state.pop("start_fault", None)
     try:
+        require(Right.START_REPLAY, run=run.run_id, speed=speed)
         st.session_state["started"] = start_replay(run, speed, store_url, time.time_ns())
         st.session_state["run"], st.session_state["shown_run"] = "", None
+    except NotAllowed as error:
+        st.session_state["start_fault"] = str(error)
     except OSError as error:
         st.session_state["start_fault"] = error.strerror or str(error)

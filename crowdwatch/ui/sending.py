@@ -8,10 +8,11 @@ import streamlit as st
 
 from crowdwatch.core.commands import judge
 from crowdwatch.core.ports import Store
-from crowdwatch.core.runs import Command, CommandKind
+from crowdwatch.core.rights import right_of
+from crowdwatch.core.runs import Command, CommandKind, Mode
 from crowdwatch.errors import CrowdWatchError
-from crowdwatch.ui.session import actor
-from crowdwatch.words import LANGUAGES, reason_text
+from crowdwatch.ui.session import chosen_language, require
+from crowdwatch.words import reason_text
 
 __all__ = ["FAULT", "send"]
 
@@ -20,15 +21,16 @@ FAULT = "command_fault"
 
 
 def send(store: Store, run_id: str, kind: CommandKind, **more: str | float) -> None:
-    """Queue a command under the name and role of who uses the page. A fault is kept and shown with the next drawing."""
-    who = actor()
-    command = Command(run_id, kind, who.name, time.time_ns(), role=who.role, **more)  # type: ignore[arg-type]
-    refused = judge(command)
-    if refused is not None:
-        language = str(st.session_state.get("lang"))
-        st.session_state[FAULT] = reason_text(language if language in LANGUAGES else "en", (refused,))
-        return
+    """Queue a command under the name and role of who uses the page, if they have the right. A fault is kept and shown
+    with the next drawing."""
     try:
+        live = kind is CommandKind.STOP and store.run(run_id).mode is Mode.LIVE
+        who = require(right_of(kind, live=live), command=kind.value, run=run_id)
+        command = Command(run_id, kind, who.name, time.time_ns(), role=who.role, **more)  # type: ignore[arg-type]
+        refused = judge(command)
+        if refused is not None:
+            st.session_state[FAULT] = reason_text(chosen_language(), (refused,))
+            return
         store.submit(command)
         st.session_state.pop(FAULT, None)
     except CrowdWatchError as error:

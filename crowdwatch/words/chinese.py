@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crowdwatch.words.people_chinese import PEOPLE
 from crowdwatch.words.reasons_chinese import REASONS
 from crowdwatch.words.reasons_chinese import TERMS as REASON_TERMS
 from crowdwatch.words.response_chinese import RESPONSE, RESPONSE_TERMS
@@ -329,7 +330,7 @@ PAGE: dict[str, str] = {
     "col.run": "运行",
 }
 
-PAGE |= RESPONSE
+PAGE |= RESPONSE | PEOPLE
 
 TERMS = REASON_TERMS | RESPONSE_TERMS
 """Values of reasons that are words themselves."""
