@@ -34,6 +34,7 @@ PAGES: dict[str, str] = {
     "zone.ahead.unknown": "无法判断：该区域状态未知。",
     "zone.ahead.no_limit": "无法判断：没有读数，或没有密度、人数的警报限值。",
     "zone.ahead.none": "{limit}：按最近 3 分钟的趋势，无法得出到达时间。",
+    "zone.ahead.reached": "{limit}：已到达。",
     "zone.ahead.trend": "{limit}：按 3 分钟趋势，约 {minutes} 分钟后到达（{low} 至 {high} 分钟）。",
     "zone.ahead.skill": "趋势在最近一分钟的预测能力：{skill}（1 为准确，0 为不优于“不变”）。",
     "zone.balance.minutes": "按目前进出人数：约 {minutes} 分钟后到达。其误差范围未知。",

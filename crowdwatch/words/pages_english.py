@@ -34,6 +34,7 @@ PAGES: dict[str, str] = {
     "zone.ahead.unknown": "Nothing can be said: the zone is unknown.",
     "zone.ahead.no_limit": "Nothing can be said: no reading, or no ALERT limit on density or persons.",
     "zone.ahead.none": "{limit}: the trend of the last 3 minutes reaches it at no time that can be told.",
+    "zone.ahead.reached": "{limit}: reached.",
     "zone.ahead.trend": "{limit}: in about {minutes} min (between {low} and {high}) by the trend of 3 minutes.",
     "zone.ahead.skill": "Skill of the trend over its last minute: {skill} (1: exact; 0: no better than no change).",
     "zone.balance.minutes": "By who comes and goes now: in about {minutes} min. No interval is known of it.",

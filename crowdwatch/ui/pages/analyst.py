@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -17,7 +16,7 @@ from crowdwatch.ui.pages.backtest import show_backtest
 from crowdwatch.ui.pages.zone_chart import PLOT, zone_name
 from crowdwatch.ui.selection import recall, remember
 from crowdwatch.ui.shared import shared
-from crowdwatch.ui.view import Moment, glance_at
+from crowdwatch.ui.view import Glance, Moment
 from crowdwatch.ui.writing import level_text, name_of, safe, short
 from crowdwatch.words import t
 
@@ -46,7 +45,7 @@ def _engine(store: Store, moment: Moment, language: str) -> None:
     if moment.run.mode is Mode.LIVE:
         st.html(f'<div class="cw-note">{safe(t(language, "controls.live"))}</div>')
         return
-    glance = glance_at(store, moment.run.run_id, now_ns=time.time_ns())
+    glance = Glance(moment.run, moment.pulse, moment.beat_age_s, moment.pending)
     controls.show_playback(store, frame.store_url(), glance, language)
 
 

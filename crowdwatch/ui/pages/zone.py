@@ -25,6 +25,9 @@ from crowdwatch.words import joined, reason_text, t, term
 
 __all__ = ["zone_page"]
 
+SHORT_MIN = 3.0
+"""Shorter times are said to a tenth of a minute."""
+
 
 def zone_page() -> None:
     """One zone of one run."""
@@ -149,16 +152,24 @@ def _ahead(
     what = f"{term(language, 'quantity', found.limit.quantity.value)} {found.limit.raise_at:g}{unit}"
     if math.isnan(found.seen.minutes):
         said = t(language, "zone.ahead.none", limit=what)
+    elif found.seen.minutes == 0:
+        said = t(language, "zone.ahead.reached", limit=what)
     else:
-        ends = {"minutes": number(found.seen.minutes, 0), "low": number(found.seen.low, 0),
-                "high": number(found.seen.high, 0)}  # fmt: skip
-        said = t(language, "zone.ahead.trend", limit=what, **ends)
+        seen = found.seen
+        said = t(
+            language, "zone.ahead.trend", limit=what, minutes=_minutes(seen.minutes), low=_minutes(seen.low),
+            high=_minutes(seen.high),
+        )  # fmt: skip
     skilled = t(language, "zone.ahead.skill", skill=number(found.skill, 2))
     st.html(f"<div><b>{safe(said)}</b></div><div class='cw-note'>{safe(skilled)}</div>")
     minutes = outlook.by_balance_min(zone, reading, moved, found.limit)
     key = "unknown" if math.isnan(minutes) else "never" if math.isinf(minutes) else "minutes"
-    balance = t(language, f"zone.balance.{key}", minutes=number(minutes, 0))
+    balance = t(language, f"zone.balance.{key}", minutes=_minutes(minutes))
     st.html(f'<div class="cw-note">{safe(balance)}</div>')
+
+
+def _minutes(minutes: float) -> str:
+    return number(minutes, 1 if minutes < SHORT_MIN else 0)
 
 
 def _alarms(moment: Moment, zone_id: str, language: str) -> None:
