@@ -9,9 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crowdwatch.core.planes import FloatArray
-
-__all__ = ["LEAST_SKILL", "Forecast", "Trend", "forecast", "theil_sen"]
+__all__ = ["LEAST_SKILL", "Forecast", "Trend", "forecast", "skill", "theil_sen"]
 
 CHANCE = 0.9
 """Of the interval of a slope."""
@@ -111,7 +109,7 @@ def forecast(times_s: ArrayLike, values: ArrayLike, limit: float) -> Forecast:
     line = theil_sen(t, y)
     if line.at_zero >= limit:
         return Forecast(0.0, 0.0, 0.0)
-    if not line.low > 0 or _skill(t, y) < LEAST_SKILL:
+    if not line.low > 0 or skill(t, y) < LEAST_SKILL:
         return SILENT
     late = theil_sen(t[len(t) // 2 :], y[len(t) // 2 :]).slope
     if not late > 0:
@@ -122,8 +120,14 @@ def forecast(times_s: ArrayLike, values: ArrayLike, limit: float) -> Forecast:
     return SILENT if minutes * 60 > -HORIZON_SPANS * t[0] else Forecast(minutes, low, high)
 
 
-def _skill(t: FloatArray, y: FloatArray) -> float:
-    """1 - error of the extended line / error of persistence, over the last third; 0 where nothing changed."""
+def skill(times_s: ArrayLike, values: ArrayLike) -> float:
+    """How much better the trend was just now than saying that nothing changes: 1 - error of the extended line / error
+    of persistence, over the last third; 0 where nothing changed. At least six points.
+
+    >>> round(skill(range(0, 180, 10), [2 + 0.005 * t for t in range(0, 180, 10)]), 2)
+    1.0
+    """
+    t, y = np.asarray(times_s, float), np.asarray(values, float)
     cut = max(len(t) * 2 // 3, 3)
     line = theil_sen(t[:cut], y[:cut])
     ahead = np.abs(line.at_zero + line.slope * t[cut:] - y[cut:]).sum()

@@ -146,7 +146,9 @@ class Store(Protocol):
     def flow_grid(self, run_id: str, at_ns: int) -> FlowGrid | None:
         """The newest velocity field with ``t <= at_ns``."""
 
-    def movement(self, run_id: str, *, from_ns: int | None = None, to_ns: int | None = None) -> list[ZoneMovement]:
+    def movement(
+        self, run_id: str, *, zone_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
+    ) -> list[ZoneMovement]:
         """Movement with ``from_ns <= t <= to_ns`` by time, then zone; of its signs those that were there."""
 
     def alerts(self, run_id: str, *, to_ns: int | None = None) -> list[AlertEvent]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from crowdwatch.core.records import FloatArray
 
-__all__ = ["FREE_M_S", "walking_m_s"]
+__all__ = ["FREE_M_S", "JAM_P_M2", "walking_m_s"]
 
 FREE_M_S, JAM_P_M2, SHAPE_P_M2 = 1.34, 5.4, 1.913
 """Speed where nobody is in the way, the density at which nobody moves, and the shape between them."""

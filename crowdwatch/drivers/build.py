@@ -34,6 +34,7 @@ __all__ = [
     "DEFAULT_RUNS",
     "Models",
     "expire_pictures",
+    "facts_of",
     "newest_picture",
     "open_counter",
     "open_detector",
@@ -84,6 +85,14 @@ def open_people(url: str, *, create: bool = False) -> People:
     from crowdwatch.store.people import SqlPeople
 
     return SqlPeople(url, create=create)
+
+
+def facts_of(url: str) -> tuple[str, str, str, int]:
+    """Where a store lies, its kind, its schema, and its size in bytes. Raises StoreUnavailable."""
+    from crowdwatch.store.facts import store_facts
+
+    found = store_facts(url)
+    return found.where, found.kind, found.schema, found.size_bytes
 
 
 def open_log(folder: Path) -> LogReader:

@@ -214,6 +214,25 @@ class Overlay:
             _draw_boxes(canvas, detections.xyxy_px[detections.score >= score_min])
         return as_jpeg(canvas)
 
+    def relevel(self, jpeg: bytes, levels: Mapping[str, Level]) -> bytes:
+        """A picture that :meth:`render` made, with the outlines of its zones drawn over in other levels: the picture of
+        a run under the limits of another one. What lay upon the old outlines, such as the boxes, lies under the new.
+
+        Args:
+            jpeg: of the same camera and zones.
+            levels: zone id -> level, as of :meth:`render`.
+
+        Returns:
+            A JPEG file; the same one where it cannot be read, or is of another size.
+        """
+        canvas = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_COLOR)
+        if canvas is None or canvas.shape[:2] != self.plane.image_hw:
+            return jpeg
+        drawn: U8 = np.asarray(canvas, dtype=np.uint8)
+        for zone_id, contours in self._outlines.items():
+            _draw_lines(drawn, contours, _bgr(LEVEL_STYLES[levels.get(zone_id, Level.UNKNOWN)].colour))
+        return as_jpeg(drawn)
+
     def _draw_density(self, canvas: U8, grid: DensityGrid) -> None:
         """Blend the colour of each pixel's cell into the canvas; unknown cells are hatched with dark stripes."""
         band = np.append(band_index(grid.rho_p_m2).ravel(), -1)

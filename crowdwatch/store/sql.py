@@ -170,9 +170,12 @@ class SqlStore(GateReads, CommandReads):
         row = self._newest(tables.flow_grids, run_id, at_ns)
         return None if row is None else flow_grid_of(row, self._where)
 
-    def movement(self, run_id: str, *, from_ns: int | None = None, to_ns: int | None = None) -> list[ZoneMovement]:
+    def movement(
+        self, run_id: str, *, zone_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
+    ) -> list[ZoneMovement]:
         """Movement with ``from_ns <= t <= to_ns`` by time, then zone, with the signs that were there."""
-        return self._between(ZoneMovement, tables.movement, run_id, from_ns, to_ns)
+        wanted = [] if zone_id is None else [tables.movement.c.zone_id == zone_id]
+        return self._between(ZoneMovement, tables.movement, run_id, from_ns, to_ns, *wanted)
 
     def _between(
         self, kind: type[OfZone], table: sa.Table, run_id: str, from_ns: int | None, to_ns: int | None, *more: Any

@@ -12,7 +12,7 @@ from crowdwatch.core.runs import CommandKind
 from crowdwatch.core.text import plain
 from crowdwatch.ui.sending import FAULT, send
 from crowdwatch.ui.view import Moment
-from crowdwatch.ui.writing import clock, markdown, name_of, safe, short
+from crowdwatch.ui.writing import markdown, name_of, safe, short
 from crowdwatch.words import t
 
 __all__ = ["load_line", "shelf_text", "show_report", "show_silence"]
@@ -24,13 +24,13 @@ SILENT = (AlarmState.SHELVED, AlarmState.OUT_OF_SERVICE)
 LATCHED = (AlarmState.LATCHED, AlarmState.LATCHED_UNACKNOWLEDGED)
 
 
-def shelf_text(alarm: Alarm, language: str) -> str:
+def shelf_text(moment: Moment, alarm: Alarm, language: str) -> str:
     """By whom, why and until when an alarm is silent, or who asks for it; empty where nobody does."""
     if alarm.waits_for_second:
         return t(language, "shelve.second", actor=plain(alarm.waits_for_second))
     if alarm.state not in SILENT:
         return ""
-    until = f"{clock(alarm.shelved_until_ns)} UTC" if alarm.shelved_until_ns else t(language, "shelve.no_end")
+    until = moment.at(alarm.shelved_until_ns) if alarm.shelved_until_ns else t(language, "shelve.no_end")
     return t(language, "shelve.by", time=until, actor=plain(alarm.shelved_by), text=plain(alarm.shelved_text))
 
 

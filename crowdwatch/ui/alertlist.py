@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -14,13 +15,14 @@ from crowdwatch.core.site import Quantity
 from crowdwatch.core.text import plain
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.alarm_forms import load_line, shelf_text, show_report, show_silence
+from crowdwatch.ui.places import keep_places
 from crowdwatch.ui.sending import FAULT, send
 from crowdwatch.ui.style import badge, notice
 from crowdwatch.ui.view import Moment, Pulse
-from crowdwatch.ui.writing import clock, duration, markdown, name_of, number, safe, service_text, short
+from crowdwatch.ui.writing import duration, markdown, name_of, number, safe, service_text, short
 from crowdwatch.words import joined, reason_text, t, term
 
-__all__ = ["alert_rows", "send", "show_alerts", "show_recent"]
+__all__ = ["alarm_card", "alert_rows", "send", "show_alerts", "show_recent", "why_not"]
 
 RECENT, REFUSED = 8, 3
 """How many of the newest transitions and of the newest refused commands are shown."""
@@ -67,29 +69,32 @@ def _now(alarm: Alarm, language: str) -> str:
     return t(language, "alerts.now", what=what, now=now, worst=worst).strip()
 
 
-def _card(moment: Moment, alarm: Alarm, language: str) -> str:
+def alarm_card(moment: Moment, alarm: Alarm, cause: str, language: str) -> str:
+    """What an alarm is, why, since when: HTML. ``cause`` is what it has in common with others, or empty."""
     name = _zone_name(moment, alarm.zone_id, language)
     colour = LEVEL_STYLES[alarm.level].colour
     calm = not alarm.unacknowledged
     state = t(language, f"state.{alarm.state.value}")
     age = duration((moment.t_ns - alarm.since_ns) / 1e9)
-    since = t(language, "alerts.since", time=f"{clock(alarm.since_ns)} UTC", age=age)
-    said = [_why(moment, alarm, language), _now(alarm, language), shelf_text(alarm, language), since]
+    since = t(language, "alerts.since", time=moment.at(alarm.since_ns), age=age)
+    said = [_why(moment, alarm, language), _now(alarm, language), shelf_text(moment, alarm, language), since]
     if alarm.level_ns and alarm.level_ns[-1][1] > alarm.since_ns and alarm.level > Level.NORMAL:
-        said.append(t(language, "alerts.level_since", time=f"{clock(alarm.level_ns[-1][1])} UTC"))
+        said.append(t(language, "alerts.level_since", time=moment.at(alarm.level_ns[-1][1])))
+    shared = f'<div class="r"><b>{safe(cause)}</b></div>' if cause else ""
     return (
         f'<div class="cw-alarm{"" if calm else " cw-open"}" style="border-left-color:{colour}" role="listitem">'
         f'{badge(language, alarm.level)} <span class="z" title="{safe(name)}">{safe(short(name, 24))}</span> '
-        f"<b>{_name(language, alarm.alarm)}: {state}</b>"
+        f"<b>{_name(language, alarm.alarm)}: {state}</b>{shared}"
         f'<div class="r">{safe("; ".join(filter(None, said)))}</div></div>'
     )
 
 
-def _cause(moment: Moment, group: Group, language: str) -> str:
-    """What several alarms have in common: a heading over their cards."""
+def _cause(group: Group, language: str) -> str:
+    """What several alarms have in common, said in the card of each; empty for one that stands alone."""
+    if len(group.alarms) == 1:
+        return ""
     cameras = group.cause_key.partition(":")[2]
-    names = ", ".join(short(_zone_name(moment, zone_id, language), 24) for zone_id in group.zone_ids)
-    return notice(t(language, "alerts.cause", cameras=cameras, n=len(group.zone_ids)), names, loud=False)
+    return t(language, "alerts.cause", cameras=cameras, n=len(group.zone_ids))
 
 
 def _refusal(moment: Moment, command: Command, language: str) -> str:
@@ -101,7 +106,7 @@ def _refusal(moment: Moment, command: Command, language: str) -> str:
     return t(language, "refused.text", what=what, actor=command.actor, reason=reason)
 
 
-def _why_not(moment: Moment, language: str) -> str:
+def why_not(moment: Moment, language: str) -> str:
     """Why nothing can be acknowledged now; empty when it can."""
     if moment.pulse in (Pulse.STOPPED, Pulse.FINISHED, Pulse.FAILED):
         return t(language, "ack.over")
@@ -118,40 +123,58 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     for command in moment.refused[:REFUSED]:
         st.html(notice(t(language, "refused.title"), _refusal(moment, command, language), loud=False))
     if moment.hidden:
-        shown = f"{clock(moment.t_ns)} UTC"
+        shown = moment.at(moment.t_ns)
         st.html(f'<div class="cw-alarm cw-hatch">{safe(t(language, "alerts.stale", time=shown))}</div>')
     elif not moment.alarms:
         st.html(f'<div class="cw-alarm">{t(language, "alerts.none")}</div>')
-    why_not = _why_not(moment, language)
-    if why_not and any(alarm.unacknowledged for alarm in moment.alarms):
-        st.html(f'<div class="cw-note">{safe(why_not)}</div>')
+    refusal = why_not(moment, language)
+    if refusal and any(alarm.unacknowledged for alarm in moment.alarms):
+        st.html(f'<div class="cw-note">{safe(refusal)}</div>')
     if not moment.hidden:
         st.html(load_line(moment, language))
+    foremost = _foremost(moment, language)
+    if foremost:
+        st.html(foremost)
     with st.container(height=LIST_PX if len(moment.alarms) > FIT else "content", border=False):
-        _cards(store, moment, language, may_acknowledge=not why_not)
-    if not why_not:
+        _cards(store, moment, language, may_acknowledge=not refusal)
+    if not refusal:
         show_report(store, moment, language)
 
 
 def _cards(store: Store, moment: Moment, language: str, *, may_acknowledge: bool) -> None:
-    """One card per alarm. The key A belongs to the alarm that is open longest, so that one which comes in at that very
-    moment is not acknowledged unseen."""
-    open_ = [alarm for alarm in moment.alarms if alarm.unacknowledged]
-    oldest = min(open_, key=lambda alarm: (alarm.since_ns, alarm.zone_id, alarm.alarm), default=None)
-    shown = 0
-    for group in grouped(moment.alarms):
-        if len(group.alarms) > 1:
-            st.html(_cause(moment, group, language))
-        for alarm in group.alarms:
-            st.html(_card(moment, alarm, language))
-            if may_acknowledge and alarm.unacknowledged:
-                _acknowledge_button(store, moment, alarm, language, by_key=alarm is oldest)
-            if may_acknowledge and shown < MOST_FORMS:
-                show_silence(store, moment, alarm, language)
-            shown += 1
+    """One card per alarm. An alarm keeps its place until it is gone, and no key acknowledges one: it might be out of
+    sight."""
+    cards = {
+        (alarm.zone_id, alarm.alarm): (alarm, _cause(group, language))
+        for group in grouped(moment.alarms)
+        for alarm in group.alarms
+    }
+    held = f"places-{moment.run.run_id}"
+    st.session_state[held] = places = keep_places(st.session_state.get(held, []), list(cards))
+    for shown, key in enumerate(places):
+        if key is None:
+            st.html(f'<div class="cw-alarm" style="min-height:9rem;opacity:.6">{t(language, "alerts.gone")}</div>')
+            continue
+        alarm, cause = cards[key]
+        st.html(alarm_card(moment, alarm, cause, language))
+        if may_acknowledge and alarm.unacknowledged:
+            _acknowledge_button(store, moment, alarm, language)
+        if may_acknowledge and shown < MOST_FORMS:
+            show_silence(store, moment, alarm, language)
 
 
-def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: str, *, by_key: bool) -> None:
+def _foremost(moment: Moment, language: str) -> str:
+    """The most urgent alarm in one line over the list, wherever in the list it stands: HTML."""
+    waiting = [alarm for alarm in moment.alarms if alarm.unacknowledged]
+    if not waiting:
+        return ""
+    worst = max(waiting, key=lambda alarm: (alarm.level, alarm.since_ns))
+    name = safe(short(_zone_name(moment, worst.zone_id, language), 24))
+    what = safe(t(language, "alerts.waiting", n=len(waiting)))
+    return f'<div role="status"><b>{what}</b> {badge(language, worst.level)} <b>{name}</b></div>'
+
+
+def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: str) -> None:
     """A native button, reached with Tab and pressed with Enter."""
     if moment.waiting(CommandKind.ACKNOWLEDGE, alarm.zone_id, alarm.alarm):
         st.html(f'<div class="cw-note" role="status">✓ {t(language, "ack.sent")}</div>')
@@ -162,7 +185,6 @@ def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: st
         key=f"ack-{moment.run.run_id}-{alarm.zone_id}-{alarm.alarm}",
         type="primary",
         width="stretch",
-        shortcut="A" if by_key else None,
         on_click=send,
         args=(store, moment.run.run_id, CommandKind.ACKNOWLEDGE),
         kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm, "value": float(alarm.level)},
@@ -175,7 +197,7 @@ def _happened(moment: Moment, alert: AlertEvent, language: str) -> str:
     name = short(_zone_name(moment, alert.zone_id, language), 22)
     by = f" ({safe(alert.cause)})" if alert.actor else ""
     word = t(language, f"level.{alert.level.name.lower()}")
-    return f"<tr><td>{clock(alert.t_ns)}</td><td>{sign} {word}</td><td>{safe(name)}: {what}{by}</td></tr>"
+    return f"<tr><td>{moment.at(alert.t_ns)}</td><td>{sign} {word}</td><td>{safe(name)}: {what}{by}</td></tr>"
 
 
 def show_recent(moment: Moment, language: str) -> None:
@@ -188,14 +210,14 @@ def show_recent(moment: Moment, language: str) -> None:
     st.html(f'{title}<table class="cw-log"><tbody>{rows}</tbody></table>')
 
 
-def alert_rows(moment: Moment, language: str) -> list[dict[str, str]]:
-    """Every transition as a table, newest first."""
+def alert_rows(moment: Moment, language: str, alerts: Sequence[AlertEvent]) -> list[dict[str, str]]:
+    """Transitions as a table, in their order."""
     rows = []
-    for alert in moment.alerts:
+    for alert in alerts:
         unit = term(language, "unit", alert.unit)
         letter = _service(moment, alert.zone_id, alert.value, language) if alert.quantity == "density" else ""
         values = (
-            f"{clock(alert.t_ns, date=True)} UTC",
+            moment.at(alert.t_ns, date=True),
             _zone_name(moment, alert.zone_id, language),
             f"{LEVEL_STYLES[alert.level].sign} {t(language, f'level.{alert.level.name.lower()}')}",
             f"{_name(language, alert.alarm)} {t(language, f'transition.{alert.transition}')}",

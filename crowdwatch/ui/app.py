@@ -7,10 +7,26 @@ import streamlit as st
 from crowdwatch.ui import session, sign_in
 from crowdwatch.ui.account_page import accounts
 from crowdwatch.ui.controls import language
-from crowdwatch.ui.watch import hand_counts, journal, watch
+from crowdwatch.ui.pages.analyst import analyst_page
+from crowdwatch.ui.pages.cameras import cameras_page
+from crowdwatch.ui.pages.journal import journal_page
+from crowdwatch.ui.pages.system import system_page
+from crowdwatch.ui.pages.zone import zone_page
+from crowdwatch.ui.watch import hand_counts, watch
 from crowdwatch.words import t
 
 __all__ = ["main"]
+
+PAGES = (
+    (watch, "watch", "watch", "visibility"),
+    (zone_page, "zone", "zone", "select_all"),
+    (cameras_page, "cameras", "cameras", "videocam"),
+    (journal_page, "journal", "journal", "list_alt"),
+    (analyst_page, "analyst", "analyst", "compare"),
+    (hand_counts, "audits", "hand-counts", "tag"),
+    (system_page, "system", "system", "monitor_heart"),
+)
+"""What is drawn, the key of its name, its address, its sign. The first one is shown where none is named."""
 
 
 def main() -> None:
@@ -20,9 +36,10 @@ def main() -> None:
     if not sign_in.admit(chosen):
         return
     pages = [
-        st.Page(watch, title=t(chosen, "page.watch"), icon=":material/visibility:", url_path="watch", default=True),
-        st.Page(journal, title=t(chosen, "page.journal"), icon=":material/list_alt:", url_path="journal"),
-        st.Page(hand_counts, title=t(chosen, "page.audits"), icon=":material/tag:", url_path="hand-counts"),
+        st.Page(
+            draw, title=t(chosen, f"page.{name}"), icon=f":material/{icon}:", url_path=path, default=draw is PAGES[0][0]
+        )
+        for draw, name, path, icon in PAGES
     ]
     if not session.demo():
         pages.append(st.Page(accounts, title=t(chosen, "page.accounts"), icon=":material/person:", url_path="accounts"))

@@ -9,14 +9,17 @@ import streamlit as st
 from crowdwatch.core.outcomes import Health, Level
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.style import badge, box, notice
-from crowdwatch.ui.view import Moment, Pulse, people_seen, worst_zone
-from crowdwatch.ui.writing import clock, density_text, duration, interval, name_of, number, safe, short
+from crowdwatch.ui.view import Moment, Pulse, people_seen, phase_now, worst_zone
+from crowdwatch.ui.writing import density_text, duration, interval, name_of, number, safe, short
 from crowdwatch.words import t
 
 __all__ = ["show_banner", "show_strip"]
 
 NAMED = 3
 """So many cameras of one ailment are named in the strip; the others are a number."""
+
+REAL_FRAC = 0.1
+"""A run that is nearer to the speed that was asked for runs at it."""
 
 
 def _labels(moment: Moment, language: str) -> list[str]:
@@ -27,11 +30,30 @@ def _labels(moment: Moment, language: str) -> list[str]:
     return texts
 
 
-def _local(moment: Moment, language: str) -> str:
-    """The same time on this machine's clock, when that is not UTC."""
-    local = clock(moment.t_ns, local=True)
-    here = "" if local == f"{clock(moment.t_ns)} UTC" else f"({local} {t(language, 'local')})"
-    return f'<span class="cw-note">{safe(here)}</span>'
+def _phase(moment: Moment, language: str) -> str:
+    """The phase in force, how long until the next one, and whether a person chose it; empty without a run sheet."""
+    now = phase_now(moment)
+    if now is None:
+        return ""
+    name = short(name_of(now.name, now.phase_id, language), 24)
+    said = f"{t(language, 'phase')} <b>{safe(name)}</b>"
+    if now.by_hand:
+        said += f" ({t(language, 'phase.by_hand')})"
+    if now.next_id:
+        after = short(name_of(now.next_name, now.next_id, language), 24)
+        left = duration((now.next_ns - moment.t_ns) / 1e9)
+        said += f' <span class="cw-note">{safe(t(language, "phase.next", name=after, left=left))}</span>'
+    return f"<span>{said}</span>"
+
+
+def _pace(moment: Moment, language: str) -> str:
+    """The speed that was asked for, and the real one where it is another."""
+    asked = t(language, "speed.max") if moment.run.speed <= 0 else f"×{moment.run.speed:g}"
+    if math.isnan(moment.pace):
+        return asked
+    real = f"×{moment.pace:.1f}"
+    same = moment.run.speed > 0 and abs(moment.pace - moment.run.speed) <= REAL_FRAC * moment.run.speed
+    return asked if same else t(language, "speed.real", asked=asked, real=real)
 
 
 def show_banner(moment: Moment, language: str) -> None:
@@ -44,14 +66,16 @@ def show_banner(moment: Moment, language: str) -> None:
     event = name_of(site.name, run.event_id, language)
     pieces.append(f'<b title="{safe(event)}">{safe(short(event, 40))}</b>')
     pieces.append(
-        f'<span>{t(language, "event_time")} <span class="cw-time">{clock(moment.t_ns, date=True)} UTC</span> '
-        f"{_local(moment, language)}</span>"
+        f'<span>{t(language, "event_time")} <span class="cw-time">{moment.at(moment.t_ns, date=True)}</span></span>'
     )
-    pace = t(language, "speed.max") if run.speed <= 0 else f"×{run.speed:g}"
+    pieces.append(_phase(moment, language))
     pieces.append(f"<span><b>{pulse}</b></span>")
     if moment.pulse in (Pulse.RUNNING, Pulse.PAUSED, Pulse.DEAD):
         age = t(language, "ago", age=duration(max(0.0, moment.beat_age_s)))
-        pieces.append(f'<span class="cw-note">{t(language, "speed")} {pace} · {t(language, "heartbeat")} {age}</span>')
+        pieces.append(
+            f'<span class="cw-note">{t(language, "speed")} {_pace(moment, language)} · '
+            f"{t(language, 'heartbeat')} {age}</span>"
+        )
     note = name_of(site.notice, "", language)
     if note:
         pieces.append(f'<span class="cw-note" title="{safe(note)}">{safe(short(note, 160))}</span>')
@@ -62,7 +86,7 @@ def show_banner(moment: Moment, language: str) -> None:
 
 def _messages(moment: Moment, language: str) -> list[tuple[str, str, bool]]:
     """What is wrong or unusual: title, text, loud."""
-    run, time = moment.run, f"{clock(moment.run.t_ns or moment.run.from_ns)} UTC"
+    run, time = moment.run, moment.at(moment.run.t_ns or moment.run.from_ns)
     found = []
     if moment.pulse == Pulse.DEAD:
         key = "dead.future" if moment.beat_age_s < 0 else "dead.text"
@@ -77,7 +101,7 @@ def _messages(moment: Moment, language: str) -> list[tuple[str, str, bool]]:
     if run.message and moment.pulse != Pulse.FAILED:
         found.append((t(language, "run.says"), run.message, True))
     if not moment.following:
-        shown = f"{clock(moment.t_ns)} UTC"
+        shown = moment.at(moment.t_ns)
         found.append((t(language, "back.title"), t(language, "back.text", time=shown, newest=time), False))
     return found
 

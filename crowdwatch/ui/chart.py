@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 import plotly.graph_objects as go
 
@@ -14,10 +14,10 @@ from crowdwatch.core.outcomes import AlertEvent, Level, ZoneReading
 from crowdwatch.core.service import level_of_service
 from crowdwatch.core.site import Limit, Quantity, Zone
 from crowdwatch.rendering.palette import LEVEL_STYLES
-from crowdwatch.ui.writing import clock, number, service_text
+from crowdwatch.ui.writing import both, number, offset_of, service_text
 from crowdwatch.words import t, term
 
-__all__ = ["POINTS", "Curve", "chart_figure", "chart_rows", "thin"]
+__all__ = ["POINTS", "Curve", "Point", "chart_figure", "chart_rows", "thin"]
 
 POINTS = 600
 """At most so many points are drawn: half of them peaks, half of them marks that a gap was there."""
@@ -31,7 +31,7 @@ INK, CURVE, PEAK, ALERT_ON_DARK = "#f2f5f7", "#7cc7ff", "#b9a6ff", "#ff7a52"
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points to draw: UTC times, densities, those of the densest place, persons (NaN = unknown) and the seconds that
+    """Points to draw: times, densities, those of the densest place, persons (NaN = unknown) and the seconds that
     one point stands for."""
 
     t_ns: list[int]
@@ -41,7 +41,24 @@ class Curve:
     bucket_s: float
 
 
-def thin(readings: Sequence[ZoneReading], *, tick_s: float, points: int = POINTS) -> Curve:
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a curve needs of a reading: a tenth of its size, where thousands are kept."""
+
+    t_ns: int
+    level: Level
+    density_p_m2: float
+    peak_p_m2: float
+    count: float
+    too_few: bool = False
+
+    @classmethod
+    def of(cls, reading: ZoneReading) -> Point:
+        """Of a reading."""
+        return cls(reading.t_ns, reading.level, reading.density_p_m2, reading.peak_p_m2, reading.count, reading.too_few)
+
+
+def thin(readings: Sequence[ZoneReading | Point], *, tick_s: float, points: int = POINTS) -> Curve:
     """Reduce readings to a number of points without losing a peak or a gap.
 
     Each bucket of time keeps its highest density, peak and count; a bucket that also holds an unknown reading,
@@ -56,7 +73,7 @@ def thin(readings: Sequence[ZoneReading], *, tick_s: float, points: int = POINTS
         return Curve([], [], [], [], 0.0)
     span_s = (readings[-1].t_ns - readings[0].t_ns) / NS
     bucket_s = tick_s if span_s / tick_s + 1 <= points / 2 else math.ceil(span_s / (points / 2 - 1))
-    buckets: dict[int, list[ZoneReading]] = {}
+    buckets: dict[int, list[ZoneReading | Point]] = {}
     for reading in readings:
         buckets.setdefault(int((reading.t_ns - readings[0].t_ns) / NS / bucket_s), []).append(reading)
     out = Curve([], [], [], [], bucket_s)
@@ -82,8 +99,8 @@ def _add(curve: Curve, t_ns: int, density: float, peak: float, count: float) -> 
     curve.count.append(count)
 
 
-def _time(t_ns: int) -> datetime:
-    return datetime.fromtimestamp(t_ns / NS, UTC).replace(tzinfo=None)
+def _time(t_ns: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(t_ns / NS, zone).replace(tzinfo=None)
 
 
 def _in_persons(limit: Limit, capacity: float) -> Limit:
@@ -122,7 +139,7 @@ def _mark_limits(marks: Marks, axis: str, limits: Sequence[Limit], language: str
         _line(marks, axis, y=limit.raise_at, text=text, right=peak, color=colour, width=2, dash=dash)
 
 
-def _mark_alerts(marks: Marks, axis: str, alerts: Sequence[AlertEvent]) -> None:
+def _mark_alerts(marks: Marks, axis: str, alerts: Sequence[AlertEvent], zone: tzinfo) -> None:
     """A line with a sign per transition; acknowledgements get a tick. What is said again is not drawn again."""
     for alert in alerts:
         if alert.transition in ("realarmed", "escalated", "noted"):
@@ -130,7 +147,7 @@ def _mark_alerts(marks: Marks, axis: str, alerts: Sequence[AlertEvent]) -> None:
         style = LEVEL_STYLES[alert.level]
         sign = "✓" if alert.transition == "acknowledged" else style.sign
         colour = ALERT_ON_DARK if alert.level == Level.ALERT else style.colour
-        _line(marks, axis, x=_time(alert.t_ns), text=sign, color=colour, width=1)
+        _line(marks, axis, x=_time(alert.t_ns, zone), text=sign, color=colour, width=1)
 
 
 def _title(axis: str, text: str) -> dict[str, object]:
@@ -140,11 +157,18 @@ def _title(axis: str, text: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _axes(axis: str, domain: list[float], high: float) -> dict[str, dict[str, object]]:
-    """Both axes of a panel; the one of values begins at zero."""
+def _axes(axis: str, domain: list[float], high: float, place: str) -> dict[str, dict[str, object]]:
+    """Both axes of a panel; the one of values begins at zero, the one of times says whose they are."""
     common = {"color": "#c6d0d9", "gridcolor": "#2b3540"}
     return {
-        f"xaxis{axis}": {**common, "domain": domain, "anchor": f"y{axis}", "tickformat": "%H:%M:%S", "nticks": 6},
+        f"xaxis{axis}": {
+            **common,
+            "domain": domain,
+            "anchor": f"y{axis}",
+            "tickformat": "%H:%M:%S",
+            "nticks": 6,
+            "title": {"text": place, "font": {"size": 12}, "standoff": 0},
+        },
         f"yaxis{axis}": {**common, "anchor": f"x{axis}", "range": [0, high], "zerolinecolor": "#5b6671"},
     }
 
@@ -160,7 +184,8 @@ def chart_figure(
     alerts: Sequence[AlertEvent],
     now_ns: int,
     language: str,
-    height_px: int = 330,
+    time_zone: tzinfo = UTC,
+    height_px: int = 345,
 ) -> go.Figure:
     """Draw the curves of one zone.
 
@@ -171,13 +196,15 @@ def chart_figure(
         alerts: transitions to mark, newest first.
         now_ns: the time shown, marked by a line.
         language: of the labels.
+        time_zone: of the times; the offset of the newest one holds for all, so that no hour comes twice.
         height_px: height of the figure.
     """
+    place, place_name = offset_of(time_zone, now_ns)
     persons = [*count_limits]
     if zone.capacity:
         persons += [_in_persons(limit, zone.capacity) for limit in occupancy_limits]
     within = [alert for alert in alerts if curve.t_ns and curve.t_ns[0] <= alert.t_ns <= curve.t_ns[-1]][:MOST_MARKS]
-    times = [_time(t_ns) for t_ns in curve.t_ns]
+    times = [_time(t_ns, place) for t_ns in curve.t_ns]
     marks: Marks = ([], [])
     traces: list[go.Scatter] = []
     axes: dict[str, dict[str, object]] = {}
@@ -194,38 +221,38 @@ def chart_figure(
             go.Scatter(
                 x=times, y=values, mode="lines+markers", connectgaps=False, marker={"size": 4}, xaxis=f"x{axis}",
                 yaxis=f"y{axis}", line={"color": CURVE, "width": 3}, text=letters,
-                hovertemplate="%{x|%H:%M:%S} UTC<br>%{y:.2f} %{text}<extra></extra>",
+                hovertemplate=f"%{{x|%H:%M:%S}} {place_name}<br>%{{y:.2f}} %{{text}}<extra></extra>",
             )
         )  # fmt: skip
         _mark_limits(marks, axis, limits, language)
-        _mark_alerts(marks, axis, within)
-        _line(marks, axis, x=_time(now_ns), color=INK, width=1, dash="dot")
+        _mark_alerts(marks, axis, within, place)
+        _line(marks, axis, x=_time(now_ns, place), color=INK, width=1, dash="dot")
         marks[1].append(_title(axis, t(language, title)))
-        axes |= _axes(axis, domain, max(top, near, least) * 1.18)
+        axes |= _axes(axis, domain, max(top, near, least) * 1.18, place_name)
     peak = term(language, "quantity", "peak")
     traces.append(
         go.Scatter(
             x=times, y=curve.peak_p_m2, mode="lines", connectgaps=False, xaxis="x", yaxis="y", name=peak,
             line={"color": PEAK, "width": 1.5, "dash": "dot"},
-            hovertemplate=f"%{{x|%H:%M:%S}} UTC<br>{peak} %{{y:.2f}}<extra></extra>",
+            hovertemplate=f"%{{x|%H:%M:%S}} {place_name}<br>{peak} %{{y:.2f}}<extra></extra>",
         )
     )  # fmt: skip
     look = {
-        "height": height_px, "margin": {"l": 44, "r": 12, "t": 30, "b": 30}, "showlegend": False, "hovermode": "x",
+        "height": height_px, "margin": {"l": 44, "r": 12, "t": 30, "b": 44}, "showlegend": False, "hovermode": "x",
         "font": {"color": INK, "size": 14}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "#0f141a",
         "uirevision": zone.zone_id,
     }  # fmt: skip
     return go.Figure(data=traces, layout={**look, **axes, "shapes": marks[0], "annotations": marks[1]})
 
 
-def chart_rows(curve: Curve, zone: Zone, language: str) -> list[dict[str, str]]:
+def chart_rows(curve: Curve, zone: Zone, language: str, time_zone: tzinfo = UTC) -> list[dict[str, str]]:
     """The curve of a zone as a table, newest first."""
     keys = [t(language, key) for key in ("col.time", "col.density", "col.service", "col.count")]
     unknown = t(language, "unknown")
     rows = zip(curve.t_ns, curve.density_p_m2, curve.count, strict=True)
     texts = [
         (
-            f"{clock(t_ns)} UTC",
+            both(t_ns, time_zone),
             number(rho, 2, unknown),
             level_of_service(zone.kind, rho) or unknown,
             number(count, 1, unknown),

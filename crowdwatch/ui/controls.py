@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import streamlit as st
 
 from crowdwatch.core.ports import Store
 from crowdwatch.core.rights import Right
-from crowdwatch.core.runs import STEERING, CommandKind, Mode, Run
+from crowdwatch.core.runs import STEERING, CommandKind, Run
 from crowdwatch.core.text import plain
 from crowdwatch.errors import NotAllowed
 from crowdwatch.ui.launch import Started, start_replay
 from crowdwatch.ui.run_choice import choose
+from crowdwatch.ui.selection import point_to, recall, remember
 from crowdwatch.ui.sending import send
 from crowdwatch.ui.session import allowed, demo, require
-from crowdwatch.ui.view import Glance, Pulse
-from crowdwatch.ui.writing import markdown, safe, short
+from crowdwatch.ui.view import Glance, Moment, Pulse
+from crowdwatch.ui.writing import markdown, name_of, offset_of, safe, short
 from crowdwatch.words import LANGUAGES, t
 
-__all__ = ["language", "pick_language", "pick_run", "pick_time", "show_playback"]
+__all__ = ["language", "pick_camera", "pick_language", "pick_run", "pick_time", "run_title", "show_playback"]
 
 NS = 1_000_000_000
 SPEEDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 0.0)
+MOST_BUTTONS = 12
+"""Of more cameras one is chosen from a list."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 
@@ -36,17 +40,25 @@ def language() -> str:
 
 def pick_language() -> str:
     """Language, and in a demonstration the operator's name. Returns the language."""
-    if "lang" not in st.session_state:
-        st.session_state["lang"] = language()
+    recall("lang", LANGUAGES)
+    st.session_state.setdefault("lang", language())
     st.segmented_control(
         "Language / 语言", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="lang", required=True
     )
     chosen = language()
+    remember("lang", chosen)
     if demo():
         st.text_input(
             t(chosen, "operator"), value="operator", key="operator", max_chars=64, help=t(chosen, "operator.help")
         )
     return chosen
+
+
+def run_title(run: Run, chosen_language: str) -> str:
+    """A run in one line: event, when it was started, how it was driven."""
+    started = datetime.fromtimestamp(run.started_wall_ns / NS, UTC).astimezone()
+    mode = t(chosen_language, f"mode.{run.mode.value}")
+    return f"{short(plain(run.event_id), 24)} · {started:%m-%d %H:%M:%S} · {mode}"
 
 
 def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
@@ -55,19 +67,14 @@ def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
     by_id = {run.run_id: run for run in runs}
 
     def title(run_id: str) -> str:
-        if not run_id:
-            return t(chosen_language, "run.newest")
-        run = by_id[run_id]
-        started = datetime.fromtimestamp(run.started_wall_ns / NS, UTC).astimezone()
-        mode = t(chosen_language, f"mode.{run.mode.value}")
-        return f"{short(plain(run.event_id), 24)} · {started:%m-%d %H:%M:%S} · {mode}"
+        return run_title(by_id[run_id], chosen_language) if run_id else t(chosen_language, "run.newest")
 
-    if st.session_state.get("run") not in ("", None, *by_id):
-        st.session_state["run"] = ""
+    recall("run", ["", *by_id], "run")
     picked = st.selectbox(t(chosen_language, "run"), ["", *by_id], format_func=title, key="run")
     choice = choose(runs, picked or st.session_state.get("shown_run"), time.time_ns())
     shown = picked or choice.shown.run_id
     st.session_state["shown_run"] = shown
+    remember("run", picked, "run")
     if not picked and choice.newer is not None:
         st.button(
             t(chosen_language, "run.newer", run=markdown(title(choice.newer.run_id))), key="newer-run", width="stretch",
@@ -77,38 +84,70 @@ def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
 
 
 def _show(run_id: str) -> None:
-    st.session_state["run"] = run_id
+    point_to("run", run_id)
 
 
-def _as_time(t_ns: int) -> datetime:
-    return EPOCH + timedelta(microseconds=t_ns // 1000)
+def pick_camera(moment: Moment, chosen_language: str) -> str:
+    """The camera that the pages show; empty where the site has none."""
+    ids = [one.camera_id for one in moment.site.cameras]
+    recall("camera", ids)
+    if not ids:
+        return ""
+    st.session_state.setdefault("camera", ids[0])
+    names = {
+        one.camera_id: markdown(short(name_of(one.name, one.camera_id, chosen_language), 20))
+        for one in moment.site.cameras
+    }
+    if 1 < len(ids) <= MOST_BUTTONS:
+        label = t(chosen_language, "camera")
+        st.segmented_control(label, ids, format_func=names.__getitem__, key="camera", required=True)
+    elif len(ids) > 1:
+        st.selectbox(t(chosen_language, "camera"), ids, format_func=lambda each: plain(names[each]), key="camera")
+    chosen: str = st.session_state["camera"]
+    remember("camera", chosen)
+    return chosen
 
 
-def pick_time(run: Run, tick_s: float, chosen_language: str) -> int | None:
+def _as_time(t_ns: int, place: tzinfo) -> datetime:
+    """A time to whole microseconds in a zone, as a slider takes it."""
+    at = EPOCH + timedelta(microseconds=t_ns // 1000)
+    return at + (place.utcoffset(at) or timedelta())
+
+
+def pick_time(run: Run, moment: Moment, chosen_language: str) -> int | None:
     """The time to look at, or None for the newest. A run that is over has its slider always, a live one on demand."""
     live = run.state.value in ("running", "paused")
-    if live and st.toggle(t(chosen_language, "follow"), value=True, key=f"follow-{run.run_id}"):
-        return None
+    follow = f"follow-{run.run_id}"
+    if live:
+        recall(follow)
+        st.session_state.setdefault(follow, True)
+        follows = st.toggle(t(chosen_language, "follow"), key=follow)
+        remember(follow, follows)
+        if follows:
+            return None
     newest_ns = run.t_ns or run.from_ns
-    first, last = _as_time(run.from_ns), _as_time(newest_ns)
-    if last - first < timedelta(seconds=tick_s):
+    place, place_name = offset_of(moment.time_zone, newest_ns)
+    first, last = (_as_time(t_ns, place) for t_ns in (run.from_ns, newest_ns))
+    step = timedelta(seconds=moment.site.tick_s)
+    if last - first < step:
         return None
     key = f"at-{run.run_id}"
-    if key in st.session_state:
-        st.session_state[key] = min(max(st.session_state[key], first), last)
-    else:
-        st.session_state[key] = last
+    recall(key)
+    st.session_state[key] = min(max(st.session_state.get(key, last), first), last)
     picked: datetime = st.slider(
-        t(chosen_language, "look_at"), first, last, key=key, step=timedelta(seconds=tick_s), format="HH:mm:ss"
+        t(chosen_language, "look_at", zone=place_name), first, last, key=key, step=step, format="HH:mm:ss"
     )
     if picked >= last:
+        remember(key, None)
         return newest_ns if live else None
-    return (picked - EPOCH) // timedelta(microseconds=1) * 1000 + 999  # the whole microsecond that was picked
+    remember(key, picked)
+    return (
+        run.from_ns // 1000 * 1000 + (picked - first) // timedelta(microseconds=1) * 1000 + 999
+    )  # the whole microsecond
 
 
 def show_playback(store: Store, store_url: str, glance: Glance, chosen_language: str) -> None:
-    """Pause, resume, speed, stop while the engine runs; watch again when the run is over."""
-    st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(chosen_language, "controls")}</div>')
+    """Pause, resume, speed, stop while the engine runs; watch again when the run is over. Not for a live run."""
     if glance.pulse in (Pulse.RUNNING, Pulse.PAUSED):
         _steer(store, glance, chosen_language)
     elif glance.pulse == Pulse.DEAD:
@@ -123,11 +162,17 @@ def _pace(chosen_language: str, speed: float) -> str:
 def _pace_it(store: Store, glance: Glance, chosen_language: str) -> None:
     run_id, paused = glance.run.run_id, glance.pulse == Pulse.PAUSED
     kind = CommandKind.RESUME if paused else CommandKind.PAUSE
-    st.button(
-        t(chosen_language, kind.value), key=f"{kind.value}-{run_id}", width="stretch",
-        on_click=send, args=(store, run_id, kind), shortcut="P",
-        icon=":material/play_arrow:" if paused else ":material/pause:",
-    )  # fmt: skip
+    if paused:
+        st.button(
+            t(chosen_language, "resume"), key=f"resume-{run_id}", width="stretch", icon=":material/play_arrow:",
+            on_click=send, args=(store, run_id, kind),
+        )  # fmt: skip
+    else:
+        with st.popover(t(chosen_language, "pause"), width="stretch", icon=":material/pause:"):
+            st.button(
+                t(chosen_language, "pause.sure"), key=f"pause-{run_id}", type="primary", on_click=send,
+                args=(store, run_id, kind),
+            )  # fmt: skip
     speed = st.selectbox(
         t(chosen_language, "set_speed"), SPEEDS, format_func=lambda value: _pace(chosen_language, value),
         index=SPEEDS.index(glance.run.speed) if glance.run.speed in SPEEDS else 1, key=f"speed-{run_id}",
@@ -140,8 +185,7 @@ def _pace_it(store: Store, glance: Glance, chosen_language: str) -> None:
 
 def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
     run_id = glance.run.run_id
-    if glance.run.mode is not Mode.LIVE:  # time cannot be held up
-        _pace_it(store, glance, chosen_language)
+    _pace_it(store, glance, chosen_language)
     with st.popover(t(chosen_language, "stop"), width="stretch", icon=":material/stop:"):
         st.button(
             t(chosen_language, "stop.sure"), key=f"stop-{run_id}", type="primary", on_click=send,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
 
 import plotly.graph_objects as go
 
 from crowdwatch.core.movement import GateReading, SiteOccupancy
 from crowdwatch.core.site import Gate
 from crowdwatch.ui.view import Moment
-from crowdwatch.ui.writing import figure, interval, name_of, number
+from crowdwatch.ui.writing import both, figure, interval, name_of, number, offset_of
 from crowdwatch.words import reason_text, t
 
-__all__ = ["gate_label", "gate_rows", "n_t_figure", "occupancy_text"]
+__all__ = ["gate_label", "gate_rows", "n_t_figure", "n_t_rows", "occupancy_text"]
 
 NS = 1_000_000_000
 POINTS = 400
@@ -69,18 +70,22 @@ def occupancy_text(occupancy: SiteOccupancy | None, language: str) -> str:
     return " ".join(each for each in (said, drift, why) if each)
 
 
-def n_t_figure(readings: Sequence[GateReading], gate: Gate, language: str, *, height_px: int = 260) -> go.Figure:
+def n_t_figure(
+    readings: Sequence[GateReading], gate: Gate, language: str, time_zone: tzinfo = UTC, *, height_px: int = 260
+) -> go.Figure:
     """The count of a gate over time: how many came in, and went out, since the run began (N-t curves).
 
     Args:
         readings: of this gate, by time.
         gate: the gate.
         language: of the labels.
+        time_zone: of the times.
         height_px: height of the figure.
     """
     every = max(1, len(readings) // POINTS)
     kept = [*readings[::every], *readings[-1:]]
-    times = [reading.t_ns / NS * 1000 for reading in kept]
+    place, place_name = offset_of(time_zone, kept[-1].t_ns)
+    times = [datetime.fromtimestamp(reading.t_ns / NS, place).replace(tzinfo=None) for reading in kept]
     lines = []
     for key, dash, totals in (
         ("gate.in", "solid", [reading.ingress_total for reading in kept]),
@@ -98,7 +103,19 @@ def n_t_figure(readings: Sequence[GateReading], gate: Gate, language: str, *, he
         layout={
             "height": height_px, "margin": {"l": 4, "r": 4, "t": 34, "b": 4}, "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)", "font": {"color": "#e8eef3"}, "title": {"text": title},
-            "xaxis": {"type": "date", "showgrid": False}, "yaxis": {"rangemode": "tozero", "gridcolor": "#33414d"},
+            "xaxis": {"type": "date", "showgrid": False, "title": {"text": place_name}},
+            "yaxis": {"rangemode": "tozero", "gridcolor": "#33414d"},
             "legend": {"orientation": "h"},
         },
     )  # fmt: skip
+
+
+def n_t_rows(readings: Sequence[GateReading], language: str, time_zone: tzinfo = UTC) -> list[dict[str, str]]:
+    """The same as a table, newest first."""
+    keys = [t(language, key) for key in ("col.time", "col.gate_in_total", "col.gate_out_total")]
+    every = max(1, len(readings) // POINTS)
+    texts = [
+        (both(one.t_ns, time_zone), number(one.ingress_total, 0), number(one.egress_total, 0))
+        for one in [*readings[::every], *readings[-1:]]
+    ]
+    return [dict(zip(keys, row, strict=True)) for row in reversed(texts)]

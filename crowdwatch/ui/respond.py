@@ -21,10 +21,10 @@ from crowdwatch.errors import CrowdWatchError, StoreUnavailable
 from crowdwatch.ui.alertlist import send
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment, Pulse, site_of
-from crowdwatch.ui.writing import clock, markdown, name_of, safe, short
+from crowdwatch.ui.writing import local, markdown, name_of, safe, short
 from crowdwatch.words import reason_text, t, term
 
-__all__ = ["show_response"]
+__all__ = ["outgoing_of", "show_playbook", "show_response"]
 
 NEAREST = 3
 """How many of the nearest free units are offered."""
@@ -56,7 +56,7 @@ def show_response(store: Store, url: str, moment: Moment, language: str) -> None
         names = {key: _named(moment, alarm, language) for key, alarm in zip(keys, alarms, strict=True)}
         key = st.selectbox(t(language, "respond.alert"), keys, format_func=names.__getitem__, key="respond")
         alarm = alarms[keys.index(key)]
-        _playbook(moment, alarm, language)
+        show_playbook(moment, alarm, language)
         _units(store, moment, alarm, language)
         _told(url, moment, alarm, language)
 
@@ -72,12 +72,13 @@ def _named(moment: Moment, alarm: Alarm, language: str) -> str:
     return plain(f"{level} {short(_zone(moment, alarm.zone_id, language), 40)}: {word}")
 
 
-def _playbook(moment: Moment, alarm: Alarm, language: str) -> None:
+def show_playbook(moment: Moment, alarm: Alarm, language: str) -> None:
+    """What to do about an alarm, whom to call, and what is read out."""
     levels = {reading.zone_id: reading.level for reading in moment.readings}
     values = [dict(reason.values).get("value") for reason in alarm.reasons]
     value = next((float(each) for each in values if isinstance(each, float)), float("nan"))
     advice = _adviser(moment.run.config_json).advise(
-        alarm.zone_id, alarm.alarm, alarm.level, levels, value=value, clock=clock(alarm.since_ns)
+        alarm.zone_id, alarm.alarm, alarm.level, levels, value=value, clock=local(alarm.since_ns, moment.time_zone)
     )
     if advice is None:
         st.html(f'<div class="cw-note">{t(language, "playbook.none")}</div>')
@@ -140,7 +141,7 @@ def _told(url: str, moment: Moment, alarm: Alarm, language: str) -> None:
     """Every notification of this alarm, newest first."""
     st.html(f"<b>{t(language, 'delivery')}</b>")
     try:
-        outgoing = _outgoing(url)
+        outgoing = outgoing_of(url)
         rows = [row for row in outgoing.notifications(moment.run.run_id) if row.t_ns <= moment.t_ns]
     except CrowdWatchError as error:
         st.html(f'<div class="cw-note">{safe(str(error))}</div>')
@@ -150,20 +151,22 @@ def _told(url: str, moment: Moment, alarm: Alarm, language: str) -> None:
         st.html(f'<div class="cw-note">{safe(t(language, "delivery.none"))}</div>')
         return
     lines = "".join(
-        f"<tr><td>{clock(row.t_ns)}</td><td>{safe(row.target_id)}</td><td>{safe(_state(row, language))}</td></tr>"
+        f"<tr><td>{moment.at(row.t_ns)}</td><td>{safe(row.target_id)}</td>"
+        f"<td>{safe(_state(moment, row, language))}</td></tr>"
         for row in own[::-1][:20]
     )
     st.html(f'<table class="cw-log"><tbody>{lines}</tbody></table>')
 
 
 @st.cache_resource(show_spinner=False)
-def _outgoing(url: str) -> Outgoing:
+def outgoing_of(url: str) -> Outgoing:
+    """One handle per store for all viewers. Raises StoreUnavailable."""
     return build.open_outgoing(url)
 
 
-def _state(row: Notification, language: str) -> str:
+def _state(moment: Moment, row: Notification, language: str) -> str:
     if row.state is NotificationState.SENT:
-        return t(language, "delivery.sent", time=clock(row.done_wall_ns))
+        return t(language, "delivery.sent", time=moment.at(row.done_wall_ns))
     if row.state is NotificationState.SUPPRESSED:
         return t(language, "delivery.suppressed", why=t(language, f"suppressed.{row.why}"))
     if row.state is NotificationState.SENDING:

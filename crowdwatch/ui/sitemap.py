@@ -32,10 +32,10 @@ from crowdwatch.rendering.palette import (
 from crowdwatch.ui.arrows import arrow_layer
 from crowdwatch.ui.gates import gate_label
 from crowdwatch.ui.view import Moment, worst_zone
-from crowdwatch.ui.writing import clock, columns, duration, figure, interval, name_of, number, service_text, short
+from crowdwatch.ui.writing import columns, duration, figure, interval, name_of, number, service_text, short
 from crowdwatch.words import joined, reason_text, t
 
-__all__ = ["map_alt", "map_figure", "map_rows"]
+__all__ = ["map_alt", "map_figure", "map_rows", "quality_text"]
 
 MARGIN_FRAC = 0.05
 PLOT_WIDTH_PX, CHARACTER_PX, PLATE_PX = 640, 10.0, 54
@@ -101,7 +101,7 @@ def _zone_layers(zone: Zone, reading: ZoneReading) -> list[go.Scatter]:
     return [fill, rim, edge]
 
 
-def _quality(language: str, reading: ZoneReading) -> str:
+def quality_text(language: str, reading: ZoneReading) -> str:
     """The quality of a reading in words, with the age where it is stale."""
     if reading.quality != Quality.STALE:
         return t(language, f"quality.{reading.quality.value}")
@@ -123,7 +123,7 @@ def _plate(zone: Zone, reading: ZoneReading, speed_m_s: float, language: str) ->
 def _hover(zone: Zone, reading: ZoneReading, language: str) -> str:
     """What a plate has no room for: level of service, quality and reasons."""
     service = service_text(language, zone.kind, reading.density_p_m2)
-    return joined(language, (service, _quality(language, reading), reason_text(language, reading.reasons)))
+    return joined(language, (service, quality_text(language, reading), reason_text(language, reading.reasons)))
 
 
 def _spots(zone: Zone, wide_m: float, high_m: float) -> list[FloatArray]:
@@ -265,9 +265,9 @@ def map_rows(moment: Moment, language: str) -> list[dict[str, str]]:
             f"{number(reading.occupancy_frac * 100, 0)} %",
             f"{number(reading.visible_frac * 100, 0)} %",
             duration(reading.age_s),
-            _quality(language, reading),
+            quality_text(language, reading),
             reason_text(language, reading.reasons),
-            f"{clock(reading.t_ns)} UTC",
+            moment.at(reading.t_ns),
         )
         keys = ("zone", "level", "density", "service", "count", "interval", "peak", "speed", "occupancy", "seen", "age",
                 "quality", "reason", "time")  # fmt: skip
@@ -280,5 +280,5 @@ def map_alt(moment: Moment, site_name: str, language: str) -> str:
     worst = worst_zone(moment.readings)
     level = worst.level if worst else Level.UNKNOWN
     said = t(language, f"level.{level.name.lower()}")
-    when = f"{clock(moment.t_ns)} UTC"
+    when = moment.at(moment.t_ns)
     return t(language, "map.alt", site=site_name, time=when, n=len(moment.site.zones), worst=said)

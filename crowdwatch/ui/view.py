@@ -7,13 +7,15 @@ before any panel can draw it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from crowdwatch import config
-from crowdwatch.analytics.phases import chosen_by_hand, phase_at
+from crowdwatch.analytics.phases import chosen_by_hand, phase_at, phase_in_force
 from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
 from crowdwatch.core.outcomes import (
     Alarm,
@@ -30,19 +32,24 @@ from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Command, CommandKind, Mode, Run, RunState
 from crowdwatch.core.site import Limit, Quantity, Site, Zone
 from crowdwatch.ground import polygon
+from crowdwatch.ui.shared import shared
+from crowdwatch.ui.writing import both
 
 __all__ = [
     "Glance",
     "Moment",
     "People",
+    "PhaseNow",
     "Pulse",
     "glance_at",
     "limits_at",
     "look",
     "people_seen",
+    "phase_now",
     "pulse_of",
     "site_of",
     "worst_zone",
+    "zone_of",
 ]
 
 DEAD_AFTER_S = 5.0
@@ -91,6 +98,7 @@ class Moment:
         occupancy: how many are on the whole site; None likewise.
         flow: velocities on the ground; None when there are none for this time, or when hidden.
         movement: of the zones of which something is known now; empty when hidden.
+        pace: seconds of event time in a second, as measured; NaN where it is not known.
     """
 
     run: Run
@@ -109,17 +117,31 @@ class Moment:
     refused: tuple[Command, ...] = ()
     gates: tuple[GateReading, ...] = ()
     occupancy: SiteOccupancy | None = None
+    flow: FlowGrid | None = None
+    movement: tuple[ZoneMovement, ...] = ()
+    pace: float = math.nan
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        """The event's own time zone; UTC where it names none."""
+        return zone_of(self.run.config_json)
+
+    def at(self, t_ns: int, *, date: bool = False) -> str:
+        """A time as people at the event read it, with UTC beside it where that is another one."""
+        return both(t_ns, self.time_zone, date=date)
 
     def gate(self, gate_id: str) -> GateReading | None:
         """The reading of one gate; None where there is none."""
         return next((reading for reading in self.gates if reading.gate_id == gate_id), None)
 
-    flow: FlowGrid | None = None
-    movement: tuple[ZoneMovement, ...] = ()
+    def moved(self, zone_id: str) -> ZoneMovement | None:
+        """How people move in a zone; None where nothing is known."""
+        return next((moved for moved in self.movement if moved.zone_id == zone_id), None)
 
     def speed_m_s(self, zone_id: str) -> float:
         """Mean walking speed in a zone; NaN where it is unknown."""
-        return next((moved.speed_m_s for moved in self.movement if moved.zone_id == zone_id), math.nan)
+        moved = self.moved(zone_id)
+        return math.nan if moved is None else moved.speed_m_s
 
     def reading(self, zone_id: str) -> ZoneReading:
         """The reading of one zone of the site."""
@@ -142,6 +164,16 @@ def site_of(config_json: str) -> Site:
         ConfigError: the text is not an event file.
     """
     return config.to_site(config.from_json(config_json))
+
+
+@lru_cache(maxsize=16)
+def zone_of(config_json: str) -> ZoneInfo:
+    """The time zone of a run's event; UTC where it names none.
+
+    Raises:
+        ConfigError: the text is not an event file.
+    """
+    return ZoneInfo(config.from_json(config_json).time_zone or "UTC")
 
 
 def pulse_of(run: Run, now_ns: int) -> tuple[Pulse, float]:
@@ -209,6 +241,19 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     following = at_ns is None
     over = pulse == Pulse.FAILED or (run.mode is Mode.LIVE and pulse == Pulse.STOPPED)
     hidden = pulse == Pulse.DEAD or (following and over)
+    # a tick that can be read stays as it is; what an engine refuses meanwhile changes what waits
+    version = (hidden, run.config_json, tuple(command.command_id for command in glance.pending))
+    kept = shared(store)
+    seen = kept.once(("tick", run_id, t_ns), version, lambda: _tick(store, run, site, t_ns, hidden))
+    return Moment(
+        run=run, site=site, pulse=pulse, beat_age_s=glance.beat_age_s, t_ns=t_ns, following=following, hidden=hidden,
+        pending=glance.pending, pace=kept.pace(run), **seen,
+    )  # fmt: skip
+
+
+def _tick(store: Store, run: Run, site: Site, t_ns: int, hidden: bool) -> dict[str, Any]:
+    """Everything that the store says of one tick, by the names that it has in a :class:`Moment`."""
+    run_id = run.run_id
     stale_ns = int(max(DEAD_AFTER_S, 3 * site.tick_s, 3 * site.window_s) * NS)
     fresh_ns = t_ns - int(max(DEAD_AFTER_S, 3 * site.tick_s) * NS)
     gates = {} if hidden else {g.gate_id: g for g in store.gate_readings(run_id, from_ns=fresh_ns, to_ns=t_ns)}
@@ -216,26 +261,18 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     grid, flow = (None, None) if hidden else (store.grid(run_id, t_ns), store.flow_grid(run_id, t_ns))
     reading_ns = t_ns - int(max(DEAD_AFTER_S, site.tick_s) * NS)
     moved = [] if hidden else store.movement(run_id, from_ns=reading_ns, to_ns=t_ns)
-    return Moment(
-        run=run,
-        site=site,
-        pulse=pulse,
-        beat_age_s=glance.beat_age_s,
-        t_ns=t_ns,
-        following=following,
-        hidden=hidden,
-        readings=_readings(store, run, site, t_ns, hidden),
-        grid=grid if grid is not None and t_ns - grid.t_ns <= stale_ns else None,
-        alarms=tuple(sorted(store.alarms(run_id, t_ns), key=_urgency)),
-        alerts=tuple(store.alerts(run_id, to_ns=t_ns)),
-        health=tuple(store.health(run_id, t_ns)),
-        pending=glance.pending,
-        refused=tuple(each for each in store.refused(run_id) if (each.sequenced_t_ns or 0) <= t_ns),
-        gates=tuple(gates.values()),
-        occupancy=occupancy[-1] if occupancy else None,
-        flow=flow if flow is not None and t_ns - flow.t_ns <= stale_ns else None,
-        movement=tuple({each.zone_id: each for each in moved}.values()),
-    )
+    return {
+        "readings": _readings(store, run, site, t_ns, hidden),
+        "grid": grid if grid is not None and t_ns - grid.t_ns <= stale_ns else None,
+        "alarms": tuple(sorted(store.alarms(run_id, t_ns), key=_urgency)),
+        "alerts": tuple(store.alerts(run_id, to_ns=t_ns)),
+        "health": tuple(store.health(run_id, t_ns)),
+        "refused": tuple(each for each in store.refused(run_id) if (each.sequenced_t_ns or 0) <= t_ns),
+        "gates": tuple(gates.values()),
+        "occupancy": occupancy[-1] if occupancy else None,
+        "flow": flow if flow is not None and t_ns - flow.t_ns <= stale_ns else None,
+        "movement": tuple({each.zone_id: each for each in moved}.values()),
+    }
 
 
 def _urgency(alarm: Alarm) -> tuple[bool, bool, int, int]:
@@ -272,16 +309,30 @@ def _outer_zones(site: Site) -> tuple[frozenset[str], bool]:
 
 
 def people_seen(site: Site, readings: Sequence[ZoneReading]) -> People:
-    """Sum the zones' counts; a zone that lies within another one is not counted twice."""
+    """Sum the zones' counts; a zone that lies within another one is not counted twice.
+
+    N = sum n_i, with the ends N - sqrt(sum (n_i - low_i)^2) and N + sqrt(sum (high_i - n_i)^2): errors of zones that
+    do not know of each other add in quadrature, since they are seldom all too high at once. Two things do not cancel
+    and are treated as they are. The upper end of a zone that is not GOOD, or where people are known to be missing, is
+    a bound of who may be on ground that nobody sees: its reach is added in full. What all zones of a camera share (its
+    factor, a calibration) makes their errors alike: with one camera over all zones the ends are up to sqrt(zones)
+    nearer to N than the zones' own intervals allow.
+
+    Ends are those of 90 %, as of the zones. ``high`` is NaN when a zone is unknown.
+    """
     outer, overlap = _outer_zones(site)
     counted = [reading for reading in readings if reading.zone_id in outer]
     known = [reading for reading in counted if math.isfinite(reading.count)]
     unknown = len(counted) - len(known)
     if not known:
         return People(math.nan, math.nan, math.nan, unknown, overlap)
-    high = math.nan if unknown else sum(reading.count_high for reading in known)
-    count, low = sum(reading.count for reading in known), sum(reading.count_low for reading in known)
-    return People(count, low, high, unknown, overlap)
+    count = sum(reading.count for reading in known)
+    low = count - math.hypot(*(reading.count - reading.count_low for reading in known))
+    bounded = [reading for reading in known if reading.quality is not Quality.GOOD or reading.too_few]
+    free = [reading for reading in known if reading not in bounded]
+    above = math.hypot(*(reading.count_high - reading.count for reading in free))
+    above += sum(reading.count_high - reading.count for reading in bounded)
+    return People(count, max(0.0, low), math.nan if unknown else count + above, unknown, overlap)
 
 
 def worst_zone(readings: Sequence[ZoneReading]) -> ZoneReading | None:
@@ -297,3 +348,43 @@ def limits_at(
     zone_limits = phase_at(site, t_ns, chosen_by_hand(alerts, t_ns)).get(zone_id) if site.phases else None
     found = () if zone_limits is None else zone_limits.limits
     return tuple(sorted((limit for limit in found if limit.quantity is quantity), key=lambda limit: limit.level))
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseNow:
+    """The phase in force, and the next one of the run sheet.
+
+    Args:
+        phase_id, name: of it; ``name`` by language, empty where it has none.
+        by_hand: whether a person chose it.
+        next_id, next_name, next_ns: the one that follows by the clock; empty and 0 where none does.
+    """
+
+    phase_id: str
+    name: Mapping[str, str]
+    by_hand: bool
+    next_id: str = ""
+    next_name: Mapping[str, str] = field(default_factory=dict)
+    next_ns: int = 0
+
+
+@lru_cache(maxsize=16)
+def _phase_names(config_json: str) -> dict[str, dict[str, str]]:
+    phases = config.from_json(config_json).phases
+    return {phase.id: {} if phase.name is None else phase.name.both() for phase in phases}
+
+
+def phase_now(moment: Moment) -> PhaseNow | None:
+    """The phase in force at a moment; None where the event has no run sheet."""
+    names = _phase_names(moment.run.config_json)
+    if not names:
+        return None
+    chosen = chosen_by_hand(moment.alerts, moment.t_ns)
+    phase_id = phase_in_force(moment.site, moment.t_ns, chosen).phase_id
+    by_clock = phase_in_force(moment.site, moment.t_ns).phase_id
+    following = [phase for phase in moment.site.phases if phase.start_ns > moment.t_ns]
+    found = PhaseNow(phase_id, names.get(phase_id, {}), chosen is not None and phase_id != by_clock)
+    if not following:
+        return found
+    after = min(following, key=lambda phase: phase.start_ns)
+    return replace(found, next_id=after.phase_id, next_name=names.get(after.phase_id, {}), next_ns=after.start_ns)

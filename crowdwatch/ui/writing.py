@@ -11,29 +11,37 @@ import html
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
+from crowdwatch.core.outcomes import Level
 from crowdwatch.core.service import level_of_service
 from crowdwatch.core.site import ZoneKind
 from crowdwatch.core.text import plain
 from crowdwatch.rendering.markdown import markdown
+from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.words import t
 
 __all__ = [
+    "both",
     "clock",
     "columns",
     "density_text",
     "duration",
     "figure",
     "interval",
+    "level_text",
+    "local",
     "markdown",
     "name_of",
     "number",
+    "offset_of",
     "safe",
     "service_text",
     "short",
     "table",
 ]
+
+_TIME, _SHAPE = "%H:%M:%S", "%Y-%m-%d %H:%M:%S"
 
 
 def number(value: float, digits: int = 1, unknown: str = "?") -> str:
@@ -92,17 +100,53 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def clock(t_ns: int, *, local: bool = False, date: bool = False) -> str:
-    """Event time of day, in UTC or in this machine's time zone, with the zone's name when local.
+def clock(t_ns: int, *, date: bool = False) -> str:
+    """Event time of day, in UTC.
 
     >>> clock(1_262_304_000_000_000_000), clock(1_262_304_000_000_000_000, date=True)
     ('00:00:00', '2010-01-01 00:00:00')
     """
-    moment = datetime.fromtimestamp(t_ns // 1_000_000_000, UTC)
-    shape = "%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S"
-    if local:
-        return moment.astimezone().strftime(shape + " %Z")
-    return moment.strftime(shape)
+    return datetime.fromtimestamp(t_ns // 1_000_000_000, UTC).strftime(_SHAPE if date else _TIME)
+
+
+def both(t_ns: int, zone: tzinfo, *, date: bool = False) -> str:
+    """Event time as people at the event read it, with UTC beside it where that is another one.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> both(1_262_304_000_000_000_000, ZoneInfo("Asia/Shanghai")), both(1_262_304_000_000_000_000, UTC)
+    ('08:00:00 (00:00:00 UTC)', '00:00:00 UTC')
+    >>> both(1_262_304_000_000_000_000, ZoneInfo("America/New_York"), date=True)
+    '2009-12-31 19:00:00 (2010-01-01 00:00:00 UTC)'
+    """
+    utc = datetime.fromtimestamp(t_ns // 1_000_000_000, UTC)
+    local = utc.astimezone(zone)
+    shape = _SHAPE if date else _TIME
+    if not local.utcoffset():
+        return f"{utc.strftime(shape)} UTC"
+    beside = _SHAPE if date and local.date() != utc.date() else _TIME
+    return f"{local.strftime(shape)} ({utc.strftime(beside)} UTC)"
+
+
+def local(t_ns: int, zone: tzinfo) -> str:
+    """Event time of day in a zone, as it is said to people there.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> local(1_262_304_000_000_000_000, ZoneInfo("Asia/Shanghai"))
+    '08:00:00'
+    """
+    return datetime.fromtimestamp(t_ns // 1_000_000_000, UTC).astimezone(zone).strftime(_TIME)
+
+
+def offset_of(zone: tzinfo, t_ns: int) -> tuple[tzinfo, str]:
+    """The offset that a zone has at a time, for an axis on which no hour may come twice, and its name.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> offset_of(ZoneInfo("Asia/Shanghai"), 0)[1], offset_of(UTC, 0)[1]
+    ('UTC+08:00', 'UTC')
+    """
+    passed = datetime.fromtimestamp(t_ns // 1_000_000_000, UTC).astimezone(zone).utcoffset() or timedelta()
+    fixed = timezone(passed)
+    return fixed, str(fixed) if passed else "UTC"
 
 
 def columns(text: str) -> int:
@@ -157,6 +201,15 @@ def figure(text: str) -> str:
     '&lt;b&gt;&#36;x&#36;'
     """
     return safe(text).replace("$", "&#36;")
+
+
+def level_text(level: Level, language: str) -> str:
+    """A level as sign and word.
+
+    >>> level_text(Level.ALERT, "en")
+    '▲ ALERT'
+    """
+    return f"{LEVEL_STYLES[level].sign} {t(language, f'level.{level.name.lower()}')}"
 
 
 def table(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crowdwatch.words.pages_chinese import PAGES
 from crowdwatch.words.people_chinese import PEOPLE
 from crowdwatch.words.reasons_chinese import REASONS
 from crowdwatch.words.reasons_chinese import TERMS as REASON_TERMS
@@ -31,7 +32,6 @@ PAGE: dict[str, str] = {
     "label.synthetic": "合成场景：非真实人群",
     "label.demonstration": "演示限值：不可用于实际安保",
     "event_time": "事件时间",
-    "local": "本地",
     "speed": "速度",
     "speed.max": "最快",
     "heartbeat": "引擎心跳",
@@ -256,7 +256,7 @@ PAGE: dict[str, str] = {
     "deadman.title": "本页面已停止更新",
     "deadman.text": "页面服务器没有响应，下方显示的是旧数据。恢复之前请依靠现场人员；请刷新页面，或检查服务器与网络。",
     "follow": "跟随最新",
-    "look_at": "查看时刻（UTC）",
+    "look_at": "查看时刻（{zone}）",
     "pause": "暂停",
     "resume": "继续",
     "stop": "停止",
@@ -331,6 +331,7 @@ PAGE: dict[str, str] = {
 }
 
 PAGE |= RESPONSE | PEOPLE
+PAGE |= PAGES | RESPONSE
 
 TERMS = REASON_TERMS | RESPONSE_TERMS
 """Values of reasons that are words themselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crowdwatch.words.pages_english import PAGES
 from crowdwatch.words.people_english import PEOPLE
 from crowdwatch.words.reasons_english import REASONS
 from crowdwatch.words.reasons_english import TERMS as REASON_TERMS
@@ -16,7 +17,7 @@ PAGE: dict[str, str] = {
     # what the page is
     "title": "CrowdWatch",
     "page.watch": "Watch",
-    "page.journal": "Alert journal",
+    "page.journal": "Journal",
     "language": "Language",
     "operator": "Operator",
     "operator.help": "Written beside everything that you do here.",
@@ -31,7 +32,6 @@ PAGE: dict[str, str] = {
     "label.synthetic": "SYNTHETIC SCENE: no real people",
     "label.demonstration": "DEMONSTRATION LIMITS: not for real use",
     "event_time": "Event time",
-    "local": "local",
     "speed": "speed",
     "speed.max": "as fast as it can",
     "heartbeat": "engine heartbeat",
@@ -264,7 +264,7 @@ PAGE: dict[str, str] = {
         "reload the page, or check the server and the network."
     ),
     "follow": "Follow the newest",
-    "look_at": "Look at (UTC)",
+    "look_at": "Look at ({zone})",
     "pause": "Pause",
     "resume": "Resume",
     "stop": "Stop",
@@ -344,6 +344,7 @@ PAGE: dict[str, str] = {
 }
 
 PAGE |= RESPONSE | PEOPLE
+PAGE |= PAGES | RESPONSE
 
 TERMS = REASON_TERMS | RESPONSE_TERMS
 """Values of reasons that are words themselves."""

@@ -26,7 +26,7 @@ from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.records import OperatorAction
 from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.store.sql import SqlStore
-from crowdwatch.ui import watch
+from crowdwatch.ui import frame
 
 START_NS = 1_798_761_000 * 1_000_000_000  # 2026-12-31 23:50:00 UTC
 NS = 1_000_000_000
@@ -269,7 +269,7 @@ def seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> 
     url = f"sqlite:///{shutil.copy(empty_store, tmp_path / 'store.sqlite')}"
     monkeypatch.setenv("CROWDWATCH_STORE", url)
     now_ns = time.time_ns()
-    monkeypatch.setattr(watch, "time", SimpleNamespace(time_ns=lambda: now_ns))
+    monkeypatch.setattr(frame, "time", SimpleNamespace(time_ns=lambda: now_ns))
     seeded = Seed(url, tmp_path / "runs", now_ns)
     yield seeded
     seeded.store.close()
@@ -281,6 +281,26 @@ def open_page() -> Callable[..., Page]:
 
     def open_it(**query: str) -> Page:
         test = AppTest.from_file(APP, default_timeout=120)
+        for key, value in query.items():
+            test.query_params[key] = value
+        test.run()
+        assert not test.exception, test.exception
+        return Page(test)
+
+    return open_it
+
+
+@pytest.fixture
+def open_one() -> Callable[..., Page]:
+    """Open one page by its module and function, as a new visitor."""
+
+    def open_it(module: str, name: str, **query: str) -> Page:
+        def show(module: str, name: str) -> None:
+            import importlib
+
+            getattr(importlib.import_module(module), name)()
+
+        test = AppTest.from_function(show, args=(module, name), default_timeout=120)
         for key, value in query.items():
             test.query_params[key] = value
         test.run()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from crowdwatch.core.outcomes import Health, Level, Quality
 from crowdwatch.core.runs import CommandKind, Mode, RunState
@@ -93,11 +91,12 @@ def test_the_map_without_density_keeps_what_is_not_seen(seed: Any, open_page: An
 
 
 def test_people_are_summed_with_their_interval(seed: Any, open_page: Any) -> None:
-    """front 16 x 11 = 176 m2 at 1.0, gate 8 x 12 = 96 m2 and stairs 7 x 7 = 49 m2 at 0.5: 248.5 people, +10 % high."""
+    """front 16 x 11 = 176 m2 at 1.0, gate 8 x 12 = 96 m2 and stairs 7 x 7 = 49 m2 at 0.5: 248.5 people.
+    Upwards 17.6, 4.8 and 2.45, which add to hypot(...) = 18.4, not to 24.9."""
     seed.run(density=lambda zone, _: 1.0 if zone == "front" else 0.5)
     page = open_page()
     assert '<div class="v">248</div>' in page.html
-    assert "between 248 and 274" in page.html
+    assert "between 248 and 267" in page.html
 
 
 def test_a_silent_camera_is_said_beside_zones_that_others_see(seed: Any, open_page: Any) -> None:
@@ -215,40 +214,12 @@ def test_a_paused_engine_must_beat_too(seed: Any, open_page: Any) -> None:
     assert DEAD in open_page().html
 
 
-def test_paused_offers_to_resume(seed: Any, open_page: Any) -> None:
-    seed.run(state=RunState.PAUSED)
-    page = open_page()
-    assert "PAUSED" in page.html
-    page.button("Resume").click().run()
-    assert [command.kind for command in seed.store.pending("r1")] == [CommandKind.RESUME]
-    assert "resume: sent, waiting for the engine" in page.html
-
-
-def test_running_can_be_paused_paced_and_stopped(seed: Any, open_page: Any) -> None:
-    seed.run()
-    page = open_page()
-    page.button("Pause").click().run()
-    page.test.selectbox(key="speed-r1").set_value(2.0).run()
-    page.button("Set").click().run()
-    page.button("Really stop?").click().run()
-    sent = [(command.kind, command.value) for command in seed.store.pending("r1")]
-    assert sent == [(CommandKind.PAUSE, 0.0), (CommandKind.SPEED, 2.0), (CommandKind.STOP, 0.0)]
-
-
-def test_a_live_run_can_be_stopped_and_not_held_up(seed: Any, open_page: Any) -> None:
-    seed.run(mode=Mode.LIVE)
-    page = open_page()
-    shown = {button.label for button in page.test.button}
-    assert "Really stop?" in shown
-    assert not {"Pause", "Resume", "Set"} & shown
-
-
 def test_finished_shows_its_end_and_offers_to_watch_again(seed: Any, open_page: Any) -> None:
     seed.run(state=RunState.FINISHED, beat_age_s=86_400.0, density=surge)
     page = open_page()
     assert DEAD not in page.html
     assert "finished" in page.html
-    assert page.button("Watch again")
+    assert not [b for b in page.test.button if "Watch again" in b.label], "engines are started by analysts"
     assert not [b for b in page.test.button if "Acknowledge" in b.label]
     assert "This run is over" in page.html
 
@@ -405,34 +376,20 @@ def test_the_newest_run_is_shown_and_another_can_be_picked(seed: Any, open_page:
     assert "23:51:00 UTC" in page.html
 
 
-def test_the_journal_lists_every_transition(seed: Any) -> None:
-    seed.run(density=surge, acks={85: ("front", "crowding")})
-
-    def script() -> None:
-        from crowdwatch.ui.watch import journal
-
-        journal()
-
-    test = AppTest.from_function(script, default_timeout=120).run()
-    assert not test.exception
-    table = test.dataframe[0].value
-    assert table["What"].tolist() == [
-        "Crowding acknowledged", "Crowding level up", "Crowding level up", "Crowding level up", "Crowding raised",
-    ]  # fmt: skip
-    assert table["Cause"].tolist()[0] == "anna"
-
-
-def test_local_time_stands_beside_utc(seed: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Asia/Shanghai")
-    time.tzset()
-    try:
-        seed.run()
-        page = open_page()
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert "23:51:30 UTC" in page.html
-    assert "(07:51:30 CST local)" in page.html
+def test_times_are_those_of_the_event_with_utc_beside_them(seed: Any, open_page: Any) -> None:
+    """Wherever the server stands; the phase in force is said with what follows."""
+    phases = [
+        {"id": "doors", "name": {"en": "Doors open"}, "kind": "doors", "start_time": "2026-12-31T23:50:00Z"},
+        {"id": "end", "name": {"en": "Way out"}, "kind": "egress", "start_time": "2026-12-31T23:52:00Z"},
+    ]
+    seed.run(time_zone="Asia/Shanghai", phases=phases, density=surge)
+    page = open_page()
+    assert "2027-01-01 07:51:30 (2026-12-31 23:51:30 UTC)" in page.html
+    assert "phase <b>Doors open</b>" in page.html
+    assert "Way out in 30 s" in page.html
+    chart = page.figures[1]
+    assert chart["layout"]["xaxis"]["title"]["text"] == "UTC+08:00"
+    assert chart["data"][0]["x"][0].startswith("2027-01-01T07:50:00")
 
 
 def test_the_chart_shows_limits_alerts_and_gaps(seed: Any, open_page: Any) -> None:
