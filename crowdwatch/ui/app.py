@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from crowdwatch.ui.controls import language
+from crowdwatch.ui.wall.page import wall
 from crowdwatch.ui.watch import hand_counts, journal, watch
 from crowdwatch.words import t
 
@@ -14,6 +15,8 @@ __all__ = ["main"]
 def main() -> None:
     """Set the page up and run the chosen one."""
     st.set_page_config(page_title=t("en", "title"), page_icon="◉", layout="wide", initial_sidebar_state=230)
+    if st.query_params.get("view") == "wall":
+        return wall()
     chosen = language()
     pages = [
         st.Page(watch, title=t(chosen, "page.watch"), icon=":material/visibility:", url_path="watch", default=True),
@@ -21,6 +24,7 @@ def main() -> None:
         st.Page(hand_counts, title=t(chosen, "page.audits"), icon=":material/tag:", url_path="hand-counts"),
     ]
     st.navigation(pages).run()
+    return None
 
 
 if __name__ == "__main__":

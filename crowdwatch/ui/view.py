@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from crowdwatch import config
 from crowdwatch.analytics.phases import chosen_by_hand, phase_at
+from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
 from crowdwatch.core.outcomes import (
     Alarm,
@@ -39,6 +40,7 @@ __all__ = [
     "glance_at",
     "limits_at",
     "look",
+    "outer_zones",
     "people_seen",
     "pulse_of",
     "site_of",
@@ -91,6 +93,7 @@ class Moment:
         occupancy: how many are on the whole site; None likewise.
         flow: velocities on the ground; None when there are none for this time, or when hidden.
         movement: of the zones of which something is known now; empty when hidden.
+        dispatches: what happened to units up to ``t_ns``, oldest first.
     """
 
     run: Run
@@ -116,6 +119,7 @@ class Moment:
 
     flow: FlowGrid | None = None
     movement: tuple[ZoneMovement, ...] = ()
+    dispatches: tuple[DispatchEvent, ...] = ()
 
     def speed_m_s(self, zone_id: str) -> float:
         """Mean walking speed in a zone; NaN where it is unknown."""
@@ -235,6 +239,7 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
         occupancy=occupancy[-1] if occupancy else None,
         flow=flow if flow is not None and t_ns - flow.t_ns <= stale_ns else None,
         movement=tuple({each.zone_id: each for each in moved}.values()),
+        dispatches=tuple(store.dispatches(run_id, to_ns=t_ns)) if site.units else (),
     )
 
 
@@ -259,7 +264,7 @@ class People:
 
 
 @lru_cache(maxsize=16)
-def _outer_zones(site: Site) -> tuple[frozenset[str], bool]:
+def outer_zones(site: Site) -> tuple[frozenset[str], bool]:
     """The zones that do not lie within another one, and whether these still overlap."""
     shapes = {zone.zone_id: polygon(zone.polygon_m) for zone in site.zones}
     outer: list[str] = []
@@ -273,7 +278,7 @@ def _outer_zones(site: Site) -> tuple[frozenset[str], bool]:
 
 def people_seen(site: Site, readings: Sequence[ZoneReading]) -> People:
     """Sum the zones' counts; a zone that lies within another one is not counted twice."""
-    outer, overlap = _outer_zones(site)
+    outer, overlap = outer_zones(site)
     counted = [reading for reading in readings if reading.zone_id in outer]
     known = [reading for reading in counted if math.isfinite(reading.count)]
     unknown = len(counted) - len(known)

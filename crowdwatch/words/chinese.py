@@ -5,6 +5,7 @@ from __future__ import annotations
 from crowdwatch.words.reasons_chinese import REASONS
 from crowdwatch.words.reasons_chinese import TERMS as REASON_TERMS
 from crowdwatch.words.response_chinese import RESPONSE, RESPONSE_TERMS
+from crowdwatch.words.wall_chinese import WALL
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -329,7 +330,7 @@ PAGE: dict[str, str] = {
     "col.run": "运行",
 }
 
-PAGE |= RESPONSE
+PAGE |= RESPONSE | WALL
 
 TERMS = REASON_TERMS | RESPONSE_TERMS
 """Values of reasons that are words themselves."""

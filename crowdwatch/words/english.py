@@ -5,6 +5,7 @@ from __future__ import annotations
 from crowdwatch.words.reasons_english import REASONS
 from crowdwatch.words.reasons_english import TERMS as REASON_TERMS
 from crowdwatch.words.response_english import RESPONSE, RESPONSE_TERMS
+from crowdwatch.words.wall_english import WALL
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -342,7 +343,7 @@ PAGE: dict[str, str] = {
     "col.run": "Run",
 }
 
-PAGE |= RESPONSE
+PAGE |= RESPONSE | WALL
 
 TERMS = REASON_TERMS | RESPONSE_TERMS
 """Values of reasons that are words themselves."""
