@@ -85,11 +85,14 @@ def _points(points: FloatArray) -> list[list[float]]:
 
 
 def _spot(points: FloatArray) -> tuple[list[float], float]:
-    """The middle of the largest circle within a polygon, and its radius: where a plate is put, and how large."""
+    """Where a plate is put, and the radius of the largest circle within the polygon: its centroid where that lies well
+    within, else the middle of the circle."""
     shape = Polygon(points)
     line = shapely.maximum_inscribed_circle(shape, tolerance=max(shape.length / 400, 0.05))
-    (x, y), *_ = line.coords
-    return [round(x, 2), round(y, 2)], round(line.length, 2)
+    centre, spot = shape.centroid, shapely.Point(line.coords[0])
+    if shape.contains(centre) and shape.exterior.distance(centre) > 0.8 * line.length:
+        spot = centre
+    return [round(spot.x, 2), round(spot.y, 2)], round(line.length, 2)
 
 
 def _cone(view: BaseGeometry | None) -> list[list[list[float]]]:
@@ -111,14 +114,10 @@ def _camera(camera: Camera, views: dict[str, BaseGeometry], language: str) -> di
 
 
 def _extent(site: Site) -> list[float]:
-    """West, south, east and north of what is drawn: the walkable area, and cameras that are near it."""
-    low, high = site.walkable_m.min(axis=0), site.walkable_m.max(axis=0)
-    size = float((high - low).max())
-    for camera in site.cameras:
-        centre = None if camera.plane is None else camera.plane.camera_centre_m
-        if centre is not None and ((centre[:2] > low - size / 5) & (centre[:2] < high + size / 5)).all():
-            low, high = np.minimum(low, centre[:2]), np.maximum(high, centre[:2])
-    margin = MARGIN_FRAC * size
+    """West, south, east and north of what is drawn: walkable area and zones. Cameras beyond stand at its edge."""
+    points = np.vstack([site.walkable_m, *(zone.polygon_m for zone in site.zones)])
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = MARGIN_FRAC * float((high - low).max())
     return [round(float(each), 2) for each in (*(low - margin), *(high + margin))]
 
 

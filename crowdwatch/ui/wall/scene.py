@@ -315,6 +315,7 @@ def scene_of(moment: Moment, around: Around, language: str) -> dict[str, Any]:
     readings = sorted(moment.readings, key=_order)
     worst = sorted(moment.readings, key=_order, reverse=True)[:WORST]
     more = [by_key[key] for key in around.more if key in by_key]
+    asking = [int(alarm.level) for alarm in more if alarm.unacknowledged and alarm.level > Level.NORMAL]
     clock = local_clock(time_zone_of(moment.run.config_json))
     return {
         "run": moment.run.run_id,
@@ -331,7 +332,7 @@ def scene_of(moment: Moment, around: Around, language: str) -> dict[str, Any]:
             for key in around.slots
         ],
         "more": len(more),
-        "more_level": max((int(alarm.level) for alarm in more if alarm.unacknowledged), default=None),
+        "more_level": max(asking, default=None),
         "worst": [_row(moment, reading, around, language) for reading in worst],
         "cameras": _cameras(moment, language),
         "units": _units(moment, language) if moment.site.units else [],

@@ -39,17 +39,19 @@ class SiteMap {
     this.image = draw("image", this.svg, { preserveAspectRatio: "none", style: "image-rendering:pixelated;opacity:.95" });
     this.zonesBox = draw("g", this.svg);
     for (const ring of layout.obstacles) draw("path", this.svg, { d: this.path(ring), fill: layout.colours.off, stroke: "#5b6671" });
+    this.chosen = ["#000", "#fff"].map((stroke, n) => draw("path", this.svg, { fill: "none", stroke, "stroke-width": (n ? 5 : 9) * this.wall.fine, "pointer-events": "none" }));
+    this.aimed = draw("path", this.svg, { fill: "none", stroke: "#fff", "stroke-width": 3, "stroke-dasharray": "9 6", "pointer-events": "none" });
     this.cones = draw("g", this.svg, { "pointer-events": "none" });
-    this.platesBox = draw("g", this.svg, { "pointer-events": "none" });
     this.fixtures = draw("g", this.svg, { "pointer-events": "none" });
+    this.platesBox = draw("g", this.svg, { "pointer-events": "none" });
     for (const zone of layout.zones) this.zone(zone);
     this.fix();
     this.switches();
-    this.drawn = "";
+    this.drawn = this.unitsOf = this.fieldOf = "";
   }
 
   pattern(parent, id, size, inside, turn = "") {
-    inside(draw("pattern", parent, { id, width: size, height: size, patternUnits: "userSpaceOnUse", patternTransform: turn }));
+    inside(draw("pattern", parent, { id, width: size, height: size, patternUnits: "userSpaceOnUse", patternTransform: `${turn} scale(${this.wall.fine})` }));
   }
 
   x(east) { return Math.round((this.left + east * this.metre) * 10) / 10; }
@@ -59,12 +61,14 @@ class SiteMap {
   zone(zone) {
     const group = draw("g", this.zonesBox, { class: "zone", role: "option", id: "cw-zone-" + this.zones.size });
     const d = this.path(zone.poly);
-    const parts = { zone, group, rim: draw("path", group, { d, fill: "none", stroke: "#000", "stroke-width": 7 }) };
+    const parts = { zone, group, rim: draw("path", group, { d, fill: "none", stroke: "#000", "stroke-width": 7 * this.wall.fine }) };
     parts.area = draw("path", group, { d, "stroke-width": 4 });
     parts.dots = draw("path", group, { d, fill: "url(#cw-dots)", stroke: "none" });
-    parts.ring = draw("path", group, { d, fill: "none", stroke: "#fff", "stroke-width": 3, "stroke-dasharray": "9 6" });
+    parts.d = d;
     parts.plate = draw("g", this.platesBox, { class: "zone" });
     parts.value = draw("text", parts.plate);
+    parts.sign = draw("tspan", parts.value, { "font-size": "72%" });
+    parts.digits = draw("tspan", parts.value);
     parts.name = draw("text", parts.plate);
     group.addEventListener("click", () => this.wall.select(zone.id, null, true));
     this.zones.set(zone.id, parts);
@@ -72,7 +76,7 @@ class SiteMap {
 
   // Values as large as must be read from three metres, larger where the zone has room, smaller in a dense map only.
   sizes(zone, value, name) {
-    const big = this.wall.u * 3.75, tall = zone.box[1] * this.metre, wide = zone.box[0] * this.metre;
+    const big = this.wall.big, tall = zone.box[1] * this.metre, wide = zone.box[0] * this.metre;
     const room = Math.max(2 * zone.r * this.metre, Math.min(wide, tall));
     const fit = Math.min(wide / (columns(value) * 0.62), tall * 0.5, room * 0.6);
     const least = this.wall.layout.zones.length > 60 ? Math.min(big, this.wall.u * 1.6) : big;
@@ -92,12 +96,11 @@ class SiteMap {
       const paint = this.layers.density && !unknown ? "none" : unknown ? "url(#cw-hatch)" : style.colour;
       set(parts.area, {
         fill: paint, "fill-opacity": unknown || this.layers.density ? 1 : 0.82, stroke: style.colour,
-        "stroke-width": this.layers.density ? 7 : 4, "stroke-dasharray": unknown ? "10 6" : now.degraded ? "3 4" : "none",
+        "stroke-width": (this.layers.density ? 7 : 4) * this.wall.fine, "stroke-dasharray": unknown ? "10 6" : now.degraded ? "3 4" : "none",
       });
       show(parts.dots, now.degraded && !unknown);
-      set(parts.rim, { stroke: now.id === selected ? "#fff" : "#000", "stroke-width": now.id === selected ? 13 : 7 });
-      show(parts.ring, now.id === this.cursor);
-      const value = style.sign + " " + (now.least ? "≥" : "") + now.value + now.trend;
+      const number = (now.least ? "≥" : "") + now.value, narrow = parts.zone.box[0] * this.metre < this.wall.big * 4.5;
+      const digits = unknown ? "" : narrow ? number : " " + number + now.trend, value = style.sign + digits;
       const said = this.layers.age ? now.seen + " · " + now.age : parts.zone.name;
       const [size, small, wide] = this.sizes(parts.zone, value, said);
       const at = { x: this.x(parts.zone.spot[0]), y: this.y(parts.zone.spot[1]) };
@@ -106,7 +109,8 @@ class SiteMap {
       set(parts.value, { ...ink, x: at.x, y: at.y - (small ? small * 0.5 : 0), "font-size": size.toFixed(1) });
       set(parts.name, { ...ink, x: at.x, y: at.y + size * 0.62, "font-size": small.toFixed(1), "stroke-width": small / 6 });
       show(parts.name, small > 0);
-      say(parts.value, value);
+      say(parts.sign, style.sign);
+      say(parts.digits, digits);
       say(parts.name, cut(said, Math.max(6, Math.floor((wide * 1.06) / (small * 0.55 || 1)))));
       const heard = fill(texts.zone_text, { name: parts.zone.name, level: style.word, value: unknown ? "" : now.value + " " + texts.unit_density });
       set(parts.group, { "aria-label": heard, "aria-selected": now.id === selected });
@@ -118,6 +122,8 @@ class SiteMap {
         if (parts) { this.zonesBox.append(parts.group); this.platesBox.append(parts.plate); }
       }
     }
+    for (const path of this.chosen) set(path, { d: this.zones.get(selected)?.d ?? "" });
+    set(this.aimed, { d: this.cursor !== selected ? this.zones.get(this.cursor)?.d ?? "" : "" });
     this.field(scene.grid);
     this.move(scene);
     this.tell(scene);
@@ -163,7 +169,7 @@ class SiteMap {
     this.gates = new Map();
     for (const gate of layout.gates) {
       const [a, b] = gate.line;
-      draw("line", this.fixtures, { x1: this.x(a[0]), y1: this.y(a[1]), x2: this.x(b[0]), y2: this.y(b[1]), stroke: "#f2f5f7", "stroke-width": 5, "stroke-dasharray": "2 4" });
+      draw("line", this.fixtures, { x1: this.x(a[0]), y1: this.y(a[1]), x2: this.x(b[0]), y2: this.y(b[1]), stroke: "#f2f5f7", "stroke-width": 5 * this.wall.fine, "stroke-dasharray": "2 4" });
       const x = this.x((a[0] + b[0]) / 2), y = this.y((a[1] + b[1]) / 2);
       const anchor = x < this.width * 0.2 ? "start" : x > this.width * 0.8 ? "end" : "middle";
       const text = draw("text", this.fixtures, { class: "svgtext", x, y: y < this.height / 2 ? y - small * 0.5 : y + small * 1.2, "font-size": small, "stroke-width": small / 4, "text-anchor": anchor });
@@ -171,10 +177,11 @@ class SiteMap {
     }
     this.cameraMarks = new Map();
     for (const camera of layout.cameras) {
-      const cones = camera.cone.map((ring) => draw("path", this.cones, { d: this.path(ring), fill: "#fff", "fill-opacity": 0.07, stroke: "#fff", "stroke-width": 2, "stroke-dasharray": "4 4" }));
+      const cones = camera.cone.map((ring) => draw("path", this.cones, { d: this.path(ring), fill: "#fff", "fill-opacity": 0.07, stroke: "#fff", "stroke-width": 2 * this.wall.fine, "stroke-dasharray": `${6 * this.wall.fine} ${5 * this.wall.fine}` }));
       let body = null;
       if (camera.at) {
-        const x = this.x(camera.at[0]), y = this.y(camera.at[1]), r = this.wall.u * 0.9;
+        const r = this.wall.u * 0.9, within = (value, most) => Math.min(Math.max(value, r + 2), most - r - 2);
+        const x = within(this.x(camera.at[0]), this.width), y = within(this.y(camera.at[1]), this.height);
         body = draw("path", this.fixtures, { d: `M${x - r} ${y}L${x} ${y - r}L${x + r} ${y}L${x} ${y + r}Z`, fill: "#f2f5f7", stroke: "#000", "stroke-width": 2 });
         draw("title", body).textContent = camera.name;
       }

@@ -24,9 +24,10 @@ class Alarms {
     const place = { n, box, card: null, id: "", changed: -Infinity, said: "" };
     place.key = el("div", "key", box, String(n + 1));
     const head = el("div", "head", box);
-    place.name = el("span", "one", head);
+    place.name = el("span", "name one", head);
+    place.what = el("span", "what one", head);
     place.now = el("span", "now", head);
-    place.timer = el("div", "timer", box);
+    place.timer = el("span", "timer", head);
     place.line = el("div", "line one", box);
     const acts = el("div", "acts", box);
     for (const [name, does] of [
@@ -124,7 +125,7 @@ class Alarms {
     mark(place.box, "empty", !card);
     mark(place.box, "asks", card?.asks);
     mark(place.box, "selected", card && this.wall.selected.alarm === place.id);
-    for (const part of [place.now, place.timer, place.ack, place.dispatch, place.shelve]) show(part, card);
+    for (const part of [place.what, place.now, place.timer, place.ack, place.dispatch, place.shelve]) show(part, card);
     if (!card) {
       say(place.name, "");
       say(place.line, texts.empty);
@@ -138,15 +139,17 @@ class Alarms {
     place.key.style.background = card.silent ? "" : style.colour;
     place.key.style.color = card.silent ? "" : style.ink;
     say(place.name, style.sign + " " + card.name);
+    say(place.what, card.what);
     say(place.now, card.now.replace(/^\S+\s/, "") || "");
     const sent = this.wall.answerOf(place.id);
     const said = place.said || (sent && sent.said) || this.refusedOf(place.id);
-    const parts = [style.word, card.what, card.state, card.times, card.owner, card.shelf, card.worst].filter(Boolean);
+    const state = card.asks && !card.over ? "" : card.state;
+    const parts = [style.word, state, card.times, card.owner, card.shelf, card.worst].filter(Boolean);
     const waits = sent && !sent.answered ? texts.sending : card.waits.length ? texts.sent : "";
     say(place.line, said || (waits ? waits + " · " : "") + parts.join(" · "));
     place.line.title = card.why;
     mark(place.line, "said", said);
-    place.box.setAttribute("aria-label", (place.n + 1) + ". " + parts.slice(0, 3).join(", ") + ". " + card.name + ". " + card.now);
+    place.box.setAttribute("aria-label", (place.n + 1) + ". " + [style.word, card.what, card.state].join(", ") + ". " + card.name + ". " + card.now);
     say(place.ack, texts.ack + " " + (place.n + 1));
     say(place.dispatch, texts.dispatch);
     say(place.shelve, card.may_unshelve ? texts.unshelve : texts.shelve);
@@ -163,7 +166,7 @@ class Alarms {
   // Sixty seconds for somebody to answer, in event time; counted once a second.
   tick(nowMs) {
     for (const place of this.places) {
-      if (!place.card || !place.card.asks) { if (place.card) say(place.timer, ""); continue; }
+      if (!place.card || !place.card.asks || place.card.over) { if (place.card) say(place.timer, ""); continue; }
       const left = 60 - (nowMs - place.card.asked_ms) / 1000;
       mark(place.timer, "late", left < 0);
       say(place.timer, left >= 0 ? Math.ceil(left) + " s" : "+" + span(-left));

@@ -26,6 +26,7 @@ class Wall {
     this.cache = {};
     this.sized = new ResizeObserver(() => this.resize());
     this.sized.observe(this.box);
+    this.sized.observe(this.map.box);
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
     this.timer = setInterval(() => this.tick(), 250);
@@ -58,6 +59,8 @@ class Wall {
     const wide = this.box.clientWidth, high = this.box.clientHeight, tall = wide < high;
     const unit = (tall ? Math.min(high / 100, wide / 48) : Math.min(high / 100, wide / 170)) * (tall ? 1 : this.layout.scale);
     this.u = unit;
+    this.big = unit * (tall ? 2.2 : 3.75);
+    this.fine = Math.max(1, unit / 10);
     this.box.style.setProperty("--u", unit + "px");
     this.box.style.setProperty("--h", high / 100 + "px");
     mark(this.box, "tall", tall);
@@ -178,21 +181,22 @@ class Wall {
     parts.mode = el("span", "mode", this.strip);
     parts.event = el("span", "event two", this.strip);
     el("span", "one", parts.event, layout.event);
-    parts.note = el("span", "dim one", parts.event, [...layout.labels, layout.notice].filter(Boolean).join(" · "));
-    parts.phase = el("span", "two", this.strip);
+    parts.note = el("span", "dim one note", parts.event, [...layout.labels, layout.notice].filter(Boolean).join(" · "));
+    parts.phase = el("span", "two phase", this.strip);
     parts.phaseName = el("b", "one", parts.phase);
     parts.next = el("span", "dim one", parts.phase);
     parts.clock = el("span", "clock", this.strip);
-    parts.utc = el("span", "two dim", this.strip);
+    parts.utc = el("span", "two dim utc", this.strip);
     parts.zone = el("span", "one", parts.utc);
     parts.utcTime = el("span", "one", parts.utc);
-    parts.life = el("span", "two", this.strip);
+    parts.life = el("span", "two life", this.strip);
     parts.engine = el("span", "one", parts.life);
     parts.speed = el("span", "dim one", parts.life);
     const tools = el("span", "tools", this.strip);
     parts.newer = this.tool(tools, texts.newer, () => this.inbox?.go?.({ newer: true }));
     parts.sound = this.tool(tools, "", () => { this.horn.switch(); this.drawStrip(); });
     parts.pin = this.tool(tools, "", () => { this.pinned = !this.pinned; this.drawStrip(); });
+    parts.pin.className = "pin";
     for (const [code, name] of Object.entries(layout.languages)) {
       if (code !== layout.language) this.tool(tools, name, () => this.inbox?.go?.({ language: code }));
     }
@@ -338,14 +342,26 @@ class Wall {
       draw("text", svg, { x: x(ms) + 4, y: high - small * 0.35, "font-size": small, fill: "#c6d0d9" }).textContent = clock(ms, scene.strip.offset_min, false);
     }
     const rows = Math.max(1, Math.floor((high - small * 1.5) / (small * 1.3)));
-    const free = Array(rows).fill(-Infinity);
-    [...scene.timeline].reverse().forEach((event) => {
-      const style = layout.levels[event.level ?? 0], at = x(event.ms), sign = draw("text", svg, { "font-size": small * 1.1, "font-weight": 800, fill: event.level === null ? "#f2f5f7" : event.level > 0 || event.level < 0 ? style.colour : "#9db4dd" });
-      const row = Math.abs(Math.round(event.ms / 1000)) % rows;
-      set(sign, { x: Math.max(2, at - small * 0.5), y: small * 1.15 + row * small * 1.3 });
-      sign.textContent = event.sign;
+    const free = Array(rows).fill(wide);  // the newest has the first choice; each row fills from the right
+    for (const event of [...scene.timeline].reverse()) {
+      const at = Math.max(2, Math.min(x(event.ms) - small * 0.5, wide - small * 1.2));
+      const text = event.sign + " " + cut(event.text, 26), long = columns(text) * small * 0.56;
+      let row = free.findIndex((left) => at + long < left), words = text;
+      let anchor = "start", left = at - small * 0.4;
+      if (row < 0) {
+        row = free.findIndex((left) => at + small < left);
+        if (row < 0) continue;
+        if (at > long) [anchor, left, words] = ["end", at + small - long, cut(event.text, 26) + " " + event.sign];
+        else words = event.sign;
+      }
+      free[row] = left;
+      const colour = event.level > 0 ? layout.levels[event.level].colour : "#c6d0d9";
+      const sign = draw("text", svg, { x: anchor === "end" ? at + small : at, "text-anchor": anchor, y: small * 1.15 + row * small * 1.3, "font-size": small, "font-weight": 700, fill: "#f2f5f7" });
+      for (const part of words === event.sign ? [words] : anchor === "end" ? [words.slice(0, -1), event.sign] : [event.sign, words.slice(1)]) {
+        draw("tspan", sign, part === event.sign ? { fill: colour } : {}).textContent = part;
+      }
       draw("title", sign).textContent = clock(event.ms, scene.strip.offset_min) + " " + event.text;
-    });
+    }
     const last = scene.timeline[scene.timeline.length - 1];
     const text = el("div", "one", this.timeline, texts.timeline + (last ? ": " + clock(last.ms, scene.strip.offset_min) + " " + last.text : ""));
     text.style.cssText = "position:absolute;left:.4em;bottom:0;max-width:96%;background:#1b232dcc";
@@ -383,7 +399,7 @@ class Wall {
     say(parts.clock, clock(now, strip.offset_min));
     say(parts.utcTime, clock(now) + " UTC");
     say(parts.next, strip.next ? strip.next.text + " " + span((strip.next.ms - now) / 1000) : "");
-    const alive = strip.moves ? texts.engine + " " + Math.max(0, beat).toFixed(1) + " s · " + texts.link + " " + since.toFixed(1) + " s" : strip.pulse_text;
+    const alive = strip.moves ? texts.engine + " " + Math.max(0, Math.round(beat)) + " s · " + texts.link + " " + Math.floor(since) + " s" : strip.pulse_text;
     say(parts.engine, alive);
     this.alarms.tick(now);
   }
