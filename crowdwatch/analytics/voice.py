@@ -17,7 +17,7 @@ from crowdwatch.core.outcomes import AlertEvent, Level
 from crowdwatch.core.runs import Command, CommandKind
 from crowdwatch.core.voice import Announcement, Play, Reminder, SpeechState, VoiceRules
 
-__all__ = ["announcements", "plays", "reminders"]
+__all__ = ["BEGINS", "MOVES", "announcements", "plays", "reminders"]
 
 NS = 1_000_000_000
 

@@ -1,8 +1,9 @@
 """The colours and signs of the map, the picture, the charts and the legend: one meaning everywhere.
 
-A density has one colour on every screen: the bands are fixed in p/m2, never stretched to the data. The bands grow
-lighter step by step, so that they keep their order for every kind of colour vision and in print. A level has a colour,
-a sign and a name; UNKNOWN is grey and hatched, never a colour that could pass for safe.
+A density has one colour on every screen: the bands are fixed in p/m2, never stretched to the data. They have one hue
+and grow lighter step by step, so that they keep their order for every kind of colour vision and in print. A level has a
+colour, a sign and a name; UNKNOWN is grey and hatched, never a colour that could pass for safe. No level looks like
+another one, nor like a density, to people with any kind of colour vision (``tests/unit/test_palette.py``).
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ BAND_EDGES_P_M2: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 """Lower edges of the bands; the whole numbers are those of the default limits, 0.1 is one person in 10 m2."""
 
 BAND_COLOURS: tuple[str, ...] = (
-    "#3f1fb0",
-    "#6a0fb8",
-    "#9c179e",
-    "#c33d80",
-    "#e16462",
-    "#f68f44",
-    "#fec328",
-    "#fcff9c",
+    "#003729",
+    "#00533f",
+    "#047057",
+    "#2a8d71",
+    "#4caa8c",
+    "#6bc7a9",
+    "#89e6c6",
+    "#c0fee7",
 )
 """One colour per band of :data:`BAND_EDGES_P_M2`, from dark to light. Below the first edge nothing is painted."""
 
-GREY = "#aab2bb"
+GREY = "#8d959d"
 """The colour of everything that is not known."""
 
 
@@ -63,19 +64,19 @@ class LevelStyle:
 
 LEVEL_STYLES: dict[Level, LevelStyle] = {
     Level.UNKNOWN: LevelStyle(GREY, "#000000", "?"),
-    Level.NORMAL: LevelStyle("#2166ac", "#ffffff", "○"),
-    Level.WATCH: LevelStyle("#fff59d", "#000000", "◇"),
-    Level.CAUTION: LevelStyle("#e69500", "#000000", "◆"),
-    Level.ALERT: LevelStyle("#d03a10", "#ffffff", "▲"),
-    Level.CRITICAL: LevelStyle("#c83cff", "#000000", "✖"),
+    Level.NORMAL: LevelStyle("#30569e", "#ffffff", "○"),
+    Level.WATCH: LevelStyle("#f8f6b3", "#000000", "◇"),
+    Level.CAUTION: LevelStyle("#ea8e00", "#000000", "◆"),
+    Level.ALERT: LevelStyle("#cc0014", "#ffffff", "▲"),
+    Level.CRITICAL: LevelStyle("#d67bff", "#000000", "✖"),
 }
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
     """Red, green and blue of ``#rrggbb``.
 
-    >>> rgb("#3f1fb0")
-    (63, 31, 176)
+    >>> rgb("#30569e")
+    (48, 86, 158)
     """
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 

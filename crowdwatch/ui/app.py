@@ -12,6 +12,7 @@ from crowdwatch.ui.pages.cameras import cameras_page
 from crowdwatch.ui.pages.journal import journal_page
 from crowdwatch.ui.pages.system import system_page
 from crowdwatch.ui.pages.zone import zone_page
+from crowdwatch.ui.wall.page import wall
 from crowdwatch.ui.watch import hand_counts, watch
 from crowdwatch.words import t
 
@@ -34,6 +35,9 @@ def main() -> None:
     st.set_page_config(page_title=t("en", "title"), page_icon="◉", layout="wide", initial_sidebar_state=230)
     chosen = language()
     if not sign_in.admit(chosen):
+        return
+    if st.query_params.get("view") == "wall":
+        wall()
         return
     pages = [
         st.Page(

@@ -24,26 +24,28 @@ from crowdwatch.ui.view import Moment, Pulse, site_of
 from crowdwatch.ui.writing import local, markdown, name_of, safe, short
 from crowdwatch.words import reason_text, t, term
 
-__all__ = ["outgoing_of", "show_playbook", "show_response"]
+__all__ = ["adviser_of", "nearest_units", "outgoing_of", "show_playbook", "show_response", "walker_of"]
 
 NEAREST = 3
 """How many of the nearest free units are offered."""
 
 
 @lru_cache(maxsize=8)
-def _adviser(config_json: str) -> Adviser:
+def adviser_of(config_json: str) -> Adviser:
+    """What the playbook of a run says."""
     return Adviser(site_of(config_json), config.playbook_of(config.from_json(config_json).playbook))
 
 
 @lru_cache(maxsize=8)
-def _walker(config_json: str) -> Walker:
+def walker_of(config_json: str) -> Walker:
+    """Distances on the ground of a run's site."""
     return Walker(site_of(config_json))
 
 
 @lru_cache(maxsize=64)
-def _nearest(config_json: str, zone_id: str, units: tuple[UnitNow, ...]) -> list[tuple[UnitNow, float]]:
-    """Worked out once for the places of the units, not at every drawing."""
-    return _walker(config_json).nearest(zone_id, units)
+def nearest_units(config_json: str, zone_id: str, units: tuple[UnitNow, ...]) -> list[tuple[UnitNow, float]]:
+    """Free units with their metres to a zone, the nearest first; worked out once for the places of the units."""
+    return walker_of(config_json).nearest(zone_id, units)
 
 
 def show_response(store: Store, url: str, moment: Moment, language: str) -> None:
@@ -77,7 +79,7 @@ def show_playbook(moment: Moment, alarm: Alarm, language: str) -> None:
     levels = {reading.zone_id: reading.level for reading in moment.readings}
     values = [dict(reason.values).get("value") for reason in alarm.reasons]
     value = next((float(each) for each in values if isinstance(each, float)), float("nan"))
-    advice = _adviser(moment.run.config_json).advise(
+    advice = adviser_of(moment.run.config_json).advise(
         alarm.zone_id, alarm.alarm, alarm.level, levels, value=value, clock=local(alarm.since_ns, moment.time_zone)
     )
     if advice is None:
@@ -113,7 +115,7 @@ def _units(store: Store, moment: Moment, alarm: Alarm, language: str) -> None:
             st.html(f'<div class="cw-note">{safe(_away(moment, unit, language))}</div>')
     acts = moment.following and moment.pulse in (Pulse.RUNNING, Pulse.PAUSED)
     known = moment.zone(alarm.zone_id) is not None
-    free = _nearest(moment.run.config_json, alarm.zone_id, tuple(now.values())) if known else []
+    free = nearest_units(moment.run.config_json, alarm.zone_id, tuple(now.values())) if known else []
     if not free:
         st.html(f'<div class="cw-note">{t(language, "units.nobody")}</div>')
     for unit, metres in free[:NEAREST]:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from crowdwatch import config
 from crowdwatch.analytics.phases import chosen_by_hand, phase_at, phase_in_force
+from crowdwatch.core.dispatch import DispatchEvent
 from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneMovement
 from crowdwatch.core.outcomes import (
     Alarm,
@@ -44,6 +45,7 @@ __all__ = [
     "glance_at",
     "limits_at",
     "look",
+    "outer_zones",
     "people_seen",
     "phase_now",
     "pulse_of",
@@ -99,6 +101,7 @@ class Moment:
         flow: velocities on the ground; None when there are none for this time, or when hidden.
         movement: of the zones of which something is known now; empty when hidden.
         pace: seconds of event time in a second, as measured; NaN where it is not known.
+        dispatches: what happened to units up to ``t_ns``, oldest first.
     """
 
     run: Run
@@ -120,6 +123,7 @@ class Moment:
     flow: FlowGrid | None = None
     movement: tuple[ZoneMovement, ...] = ()
     pace: float = math.nan
+    dispatches: tuple[DispatchEvent, ...] = ()
 
     @property
     def time_zone(self) -> ZoneInfo:
@@ -272,6 +276,7 @@ def _tick(store: Store, run: Run, site: Site, t_ns: int, hidden: bool) -> dict[s
         "occupancy": occupancy[-1] if occupancy else None,
         "flow": flow if flow is not None and t_ns - flow.t_ns <= stale_ns else None,
         "movement": tuple({each.zone_id: each for each in moved}.values()),
+        "dispatches": tuple(store.dispatches(run_id, to_ns=t_ns)) if site.units else (),
     }
 
 
@@ -296,7 +301,7 @@ class People:
 
 
 @lru_cache(maxsize=16)
-def _outer_zones(site: Site) -> tuple[frozenset[str], bool]:
+def outer_zones(site: Site) -> tuple[frozenset[str], bool]:
     """The zones that do not lie within another one, and whether these still overlap."""
     shapes = {zone.zone_id: polygon(zone.polygon_m) for zone in site.zones}
     outer: list[str] = []
@@ -320,7 +325,7 @@ def people_seen(site: Site, readings: Sequence[ZoneReading]) -> People:
 
     Ends are those of 90 %, as of the zones. ``high`` is NaN when a zone is unknown.
     """
-    outer, overlap = _outer_zones(site)
+    outer, overlap = outer_zones(site)
     counted = [reading for reading in readings if reading.zone_id in outer]
     known = [reading for reading in counted if math.isfinite(reading.count)]
     unknown = len(counted) - len(known)

@@ -7,6 +7,7 @@ from crowdwatch.words.people_chinese import PEOPLE
 from crowdwatch.words.reasons_chinese import REASONS
 from crowdwatch.words.reasons_chinese import TERMS as REASON_TERMS
 from crowdwatch.words.response_chinese import RESPONSE, RESPONSE_TERMS
+from crowdwatch.words.wall_chinese import WALL
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -332,6 +333,7 @@ PAGE: dict[str, str] = {
 
 PAGE |= RESPONSE | PEOPLE
 PAGE |= PAGES | RESPONSE
+PAGE |= RESPONSE | WALL
 
 TERMS = REASON_TERMS | RESPONSE_TERMS
 """Values of reasons that are words themselves."""

@@ -7,6 +7,7 @@ from crowdwatch.words.people_english import PEOPLE
 from crowdwatch.words.reasons_english import REASONS
 from crowdwatch.words.reasons_english import TERMS as REASON_TERMS
 from crowdwatch.words.response_english import RESPONSE, RESPONSE_TERMS
+from crowdwatch.words.wall_english import WALL
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -345,6 +346,7 @@ PAGE: dict[str, str] = {
 
 PAGE |= RESPONSE | PEOPLE
 PAGE |= PAGES | RESPONSE
+PAGE |= RESPONSE | WALL
 
 TERMS = REASON_TERMS | RESPONSE_TERMS
 """Values of reasons that are words themselves."""
