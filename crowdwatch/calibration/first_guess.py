@@ -170,9 +170,9 @@ def _height(rotation: FloatArray, focal: float, ends: FloatArray, person_m: floa
         )
     reach = float(np.hypot(*foot[:2])) / -foot[2]
     over = 1 + reach * float(head[2]) / max(float(np.hypot(*head[:2])), 1e-9)
-    if not 0.005 < over:
+    if not over > 0.005:
         raise CalibrationError("first guess: a person's head lies below the feet on the ground. Draw the person again.")
-    return person_m / over
+    return person_m / float(over)
 
 
 def _unit(vector: FloatArray) -> FloatArray:

@@ -67,9 +67,7 @@ class Plan:
         return found
 
 
-def by_scale(
-    image_hw: tuple[int, int], metres_per_px: float, south_west_m: tuple[float, float] = (0.0, 0.0)
-) -> Plan:
+def by_scale(image_hw: tuple[int, int], metres_per_px: float, south_west_m: tuple[float, float] = (0.0, 0.0)) -> Plan:
     """A plan whose top is north, with a known scale.
 
     Args:

@@ -1,4 +1,4 @@
-"""How many people an area may hold: room to stand, and ways out with the widest one closed. Rates with their sources."""
+"""How many people an area may hold: room to stand, and ways out with the widest one closed. With sources."""
 
 from __future__ import annotations
 

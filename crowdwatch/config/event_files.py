@@ -119,9 +119,9 @@ def _fresh(value: Any) -> Any:
     """New values: mappings in blocks, lists of numbers and short mappings on one line."""
     if isinstance(value, dict):
         made = CommentedMap((key, _fresh(each)) for key, each in value.items())
-        if value and all(not isinstance(each, dict | list) or _numbers(each) for each in value.values()):
-            if len(value) <= 4 and "id" not in value:
-                made.fa.set_flow_style()
+        flat = all(not isinstance(each, dict | list) or _numbers(each) for each in value.values())
+        if flat and 0 < len(value) <= 4 and "id" not in value:
+            made.fa.set_flow_style()
         return made
     if isinstance(value, list):
         listed = CommentedSeq(_fresh(each) for each in value)
@@ -202,7 +202,9 @@ def save(folder: Path, event_id: str, text: str, person: str, time_text: str, se
         with (kept / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(row, ensure_ascii=False) + "\n")
     except OSError as error:
-        raise StoreUnavailable(f"events folder {home}: cannot be written ({error.strerror}). Mend its rights.") from error
+        raise StoreUnavailable(
+            f"events folder {home}: cannot be written ({error.strerror}). Mend its rights."
+        ) from error
     return version
 
 

@@ -94,7 +94,9 @@ def with_corners(values: Values, shape: Shape, ring: Sequence[Pair]) -> Values:
     return made
 
 
-def corner_placed(ring: Sequence[Pair], at: Pair, chosen: int | None = None, most: int = 1000) -> tuple[list[Pair], int]:
+def corner_placed(
+    ring: Sequence[Pair], at: Pair, chosen: int | None = None, most: int = 1000
+) -> tuple[list[Pair], int]:
     """A corner added behind the chosen one, or at the end; and which it is. A line of two ends has its last one moved.
 
     >>> corner_placed([(0, 0), (4, 0), (4, 4)], (2, 0), chosen=0)
@@ -129,7 +131,9 @@ def snapped(at: Pair, others: Sequence[Pair], reach: float) -> Pair:
     return min(near)[1] if near else at
 
 
-def added(values: Values, kind: str, name: str = "", name_zh: str = "", zone_kind: str = "standing") -> tuple[Values, Shape]:
+def added(
+    values: Values, kind: str, name: str = "", name_zh: str = "", zone_kind: str = "standing"
+) -> tuple[Values, Shape]:
     """The event file with a new shape that has no corners yet, and which it is."""
     made = copy.deepcopy(values)
     holder: Any = made

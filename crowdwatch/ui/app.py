@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from crowdwatch.ui.controls import language
+from crowdwatch.ui.setup.page import setup
 from crowdwatch.ui.watch import hand_counts, journal, watch
 from crowdwatch.words import t
 
@@ -19,6 +20,7 @@ def main() -> None:
         st.Page(watch, title=t(chosen, "page.watch"), icon=":material/visibility:", url_path="watch", default=True),
         st.Page(journal, title=t(chosen, "page.journal"), icon=":material/list_alt:", url_path="journal"),
         st.Page(hand_counts, title=t(chosen, "page.audits"), icon=":material/tag:", url_path="hand-counts"),
+        st.Page(setup, title=t(chosen, "page.setup"), icon=":material/architecture:", url_path="set-up"),
     ]
     st.navigation(pages).run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from crowdwatch.core.commands import MOST_NAME
 from crowdwatch.core.text import plain
 
-__all__ = ["Actor", "actor"]
+__all__ = ["Actor", "actor", "audit"]
 
 MOST_SHOWN = min(64, MOST_NAME)
 
@@ -26,3 +27,15 @@ def actor() -> Actor:
     """Who acts in this session. Without a name it is "operator"."""
     name = plain(str(st.session_state.get("operator") or "")) or "operator"
     return Actor(name[:MOST_SHOWN], "operator")
+
+
+def audit(action: str, **details: str) -> None:
+    """Note that this person saw or did what not everybody may, such as a clear picture.
+
+    Args:
+        action: short name, as ``clear_picture``.
+        details: of what, as ``camera="gate"``.
+    """
+    person = actor()
+    said = " ".join(f"{key}={plain(value)}" for key, value in details.items())
+    logging.getLogger("crowdwatch.audit").info("%s by %s (%s) %s", action, person.name, person.role, said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crowdwatch.words.reasons_chinese import REASONS
 from crowdwatch.words.reasons_chinese import TERMS as REASON_TERMS
 from crowdwatch.words.response_chinese import RESPONSE, RESPONSE_TERMS
+from crowdwatch.words.setup_chinese import SETUP
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -12,6 +13,7 @@ SEPARATOR = "；"
 """Between two reasons."""
 
 PAGE: dict[str, str] = {
+    **SETUP,
     # what the page is
     "title": "人群观测",
     "page.watch": "监看",

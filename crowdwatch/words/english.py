@@ -5,6 +5,7 @@ from __future__ import annotations
 from crowdwatch.words.reasons_english import REASONS
 from crowdwatch.words.reasons_english import TERMS as REASON_TERMS
 from crowdwatch.words.response_english import RESPONSE, RESPONSE_TERMS
+from crowdwatch.words.setup_english import SETUP
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
 
@@ -12,6 +13,7 @@ SEPARATOR = "; "
 """Between two reasons."""
 
 PAGE: dict[str, str] = {
+    **SETUP,
     # what the page is
     "title": "CrowdWatch",
     "page.watch": "Watch",
