@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
+from crowdwatch.assets.examples import example
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Run
 from crowdwatch.core.site import Quantity
@@ -31,12 +33,21 @@ MOVING = (Pulse.RUNNING, Pulse.PAUSED, Pulse.DEAD)
 
 SPANS_S = (120, 900, 3600, 0)
 PLOT = {"displayModeBar": False, "scrollZoom": False}
-START = "crowdwatch replay examples/pets2009/event.yaml --speed 8"
 
 
 def store_url() -> str:
     """The store that is shown: ``$CROWDWATCH_STORE``, else SQLite in the runs folder."""
     return build.store_url(Path("runs"))
+
+
+def start_command() -> str:
+    """A command that records something, wherever CrowdWatch is installed and without a network."""
+    try:
+        path = example("synthetic")
+    except CrowdWatchError:
+        return "crowdwatch init VIDEO"
+    here = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f"crowdwatch replay {shlex.quote(str(here))} --speed 8"
 
 
 @st.cache_resource(show_spinner=False)
@@ -52,7 +63,7 @@ def _runs_or_reason(language: str) -> tuple[Store, list[Run]] | None:
     if url.startswith("sqlite:///") and not path.exists():
         text = t(language, "store.none.text", url=redact(url)).replace("`", "")
         st.html(notice(t(language, "store.none.title"), text, loud=False))
-        st.code(START, language=None)
+        st.code(start_command(), language=None)
         return None
     try:
         store = _store(url)
@@ -63,7 +74,7 @@ def _runs_or_reason(language: str) -> tuple[Store, list[Run]] | None:
         return None
     if not runs:
         st.html(notice(t(language, "store.empty.title"), t(language, "store.empty.text"), loud=False))
-        st.code(START, language=None)
+        st.code(start_command(), language=None)
         return None
     return store, runs
 

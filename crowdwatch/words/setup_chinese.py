@@ -59,6 +59,7 @@ SETUP: dict[str, str] = {
     "setup.plan.take": "采用此平面图",
     "setup.plan.taken": "平面图范围为 {wide} 米 × {high} 米。",
     "setup.plan.missing": "未上传文件。请选择平面图，或使用空白方格纸。",
+    "setup.plan.sent": "已收到：{name}，{kb} kB。",
     "setup.plan.none": "没有平面图：请在上方添加，或直接输入米数。",
     "setup.sheet.west": "西边界（米）",
     "setup.sheet.south": "南边界（米）",

@@ -71,6 +71,7 @@ SETUP: dict[str, str] = {
     "setup.plan.take": "Take this plan",
     "setup.plan.taken": "The plan shows {wide} m x {high} m.",
     "setup.plan.missing": "No file was sent. Choose a plan, or take an empty sheet.",
+    "setup.plan.sent": "Received: {name}, {kb} kB.",
     "setup.plan.none": "No plan: take one above, or type metres.",
     "setup.sheet.west": "West edge, m",
     "setup.sheet.south": "South edge, m",

@@ -127,7 +127,9 @@ def board(page: Page, label: str) -> Locator:
 
 def click(page: Page, svg: Locator, u: float, v: float) -> None:
     """Click a pixel of a board, and wait until Python has answered: the corner that was made is drawn as chosen."""
-    x, y = svg.evaluate("(s, p) => { const m = s.getScreenCTM(); return [m.a * p[0] + m.e, m.d * p[1] + m.f]; }", [u, v])
+    x, y = svg.evaluate(
+        "(s, p) => { const m = s.getScreenCTM(); return [m.a * p[0] + m.e, m.d * p[1] + m.f]; }", [u, v]
+    )
     page.mouse.click(x, y)
     done = "(s, p) => [...s.querySelectorAll('circle[fill=\"#fff59d\"]')].some((c) => Math.hypot(" \
            "c.cx.baseVal.value - p[0], c.cy.baseVal.value - p[1]) < 2)"  # fmt: skip
@@ -178,11 +180,12 @@ def walk(page: Page, address: str, footage: Path, plan: Path, shot: Callable[[st
 
     step(page, "2 Camera")
     page.locator('input[type="file"]').set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"none"})
+    expect(page.get_by_text("Received: x.png")).to_be_visible()
     fill(page, "Metres a pixel", "0.05")
     page.get_by_role("button", name="Take this plan").click()
     expect(page.get_by_text("is no picture that can be read")).to_be_visible()
     page.locator('input[type="file"]').set_input_files(str(plan))
-    expect(page.get_by_text("plan.png")).to_be_visible()
+    expect(page.get_by_text("Received: plan.png")).to_be_visible()
     page.get_by_role("button", name="Take this plan").click()
     expect(page.get_by_text("The plan shows 40 m x 30 m")).to_be_visible()
     frame, map_ = board(page, "Frame of the camera"), board(page, "Plan of the site")

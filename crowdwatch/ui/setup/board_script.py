@@ -52,7 +52,7 @@ function begin(root) {
   const own = { seq: 0, waiting: [], buttons: {}, moved: null };
   const tools = document.createElement("div");
   tools.className = "tools";
-  const signs = { in: "+", out: "\\u2212", whole: "\\u26f6", undo: "\\u21b6", redo: "\\u21b7", delete: "\\u2715" };
+  const signs = { in: "+", out: "\\u2212", whole: "1:1", undo: "\\u21b6", redo: "\\u21b7", delete: "\\u2715" };
   for (const [name, sign] of Object.entries(signs)) {
     const button = document.createElement("button");
     button.type = "button";

@@ -21,7 +21,7 @@ from crowdwatch.ui import session, writing
 from crowdwatch.ui.setup import guessing, plans
 from crowdwatch.ui.setup.board import Drawn, Operation, Picture, picture, show_board
 from crowdwatch.ui.setup.drafts import calibrated, size_of
-from crowdwatch.ui.setup.work import SETS_UP, Work, events_folder, guarded, plane_of, say, the_work
+from crowdwatch.ui.setup.work import SETS_UP, Work, events_folder, guarded, plane_of, say, show_in_field, the_work
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.writing import number, safe
 from crowdwatch.words import t
@@ -172,7 +172,6 @@ def _act(camera_id: str, on_frame: bool, done: Operation) -> None:
             history = history.then(moved)
     work.marks[camera_id] = history
     work.chosen[camera_id] = None if chosen is None else ("", chosen)
-    _forget_form(camera_id)
 
 
 def _on_plan(work: Work, at_px: tuple[float, float]) -> tuple[float, float] | None:
@@ -180,12 +179,6 @@ def _on_plan(work: Work, at_px: tuple[float, float]) -> tuple[float, float] | No
         return None
     east, north = work.plan[1].ground_m(np.array([at_px]))[0]
     return round(float(east), 3), round(float(north), 3)
-
-
-def _forget_form(camera_id: str) -> None:
-    """The fields show the chosen point anew."""
-    for key in [str(key) for key in st.session_state if str(key).startswith(f"su-mark-{camera_id}-")]:
-        del st.session_state[key]
 
 
 def _form(work: Work, camera_id: str, chosen: int | None, language: str) -> None:
@@ -197,17 +190,19 @@ def _form(work: Work, camera_id: str, chosen: int | None, language: str) -> None
     columns = st.columns([1.2, 1, 1, 1, 1, 1], vertical_alignment="bottom")
     head = f"su-mark-{camera_id}-{chosen}-"
     values = {"u_px": mark.u_px, "v_px": mark.v_px, "east_m": mark.east_m, "north_m": mark.north_m}
+    show_in_field(f"{head}name", mark.name)
     columns[0].text_input(
-        t(language, "setup.mark.name"), value=mark.name, max_chars=100, key=f"{head}name", on_change=_typed,
-        args=(camera_id, chosen),
-    )  # fmt: skip
-    for column, (name, value) in zip(columns[1:], values.items(), strict=False):
+        t(language, "setup.mark.name"), max_chars=100, key=f"{head}name", on_change=_typed, args=(camera_id, chosen)
+    )
+    for column, (name, value) in zip(columns[1:5], values.items(), strict=True):
+        show_in_field(f"{head}{name}", float(value) if math.isfinite(value) else None)
         column.number_input(
-            t(language, f"setup.mark.{name}"), value=float(value) if math.isfinite(value) else None, step=0.1,
-            format="%.2f", key=f"{head}{name}", on_change=_typed, args=(camera_id, chosen),
+            t(language, f"setup.mark.{name}"), value=None, step=0.1, format="%.2f", key=f"{head}{name}",
+            on_change=_typed, args=(camera_id, chosen),
         )  # fmt: skip
+    show_in_field(f"{head}sigma_m", mark.sigma_m)
     columns[5].number_input(
-        t(language, "setup.mark.sigma"), value=mark.sigma_m, min_value=0.001, max_value=100.0, step=0.01, format="%.3f",
+        t(language, "setup.mark.sigma"), value=None, min_value=0.001, max_value=100.0, step=0.01, format="%.3f",
         key=f"{head}sigma_m", on_change=_typed, args=(camera_id, chosen), help=t(language, "setup.mark.sigma.help"),
     )  # fmt: skip
 
@@ -271,7 +266,7 @@ def _place(work: Work, camera_id: str, trial: Trial, language: str) -> None:
         key = f"su-place-{camera_id}-{name}"
         if key not in st.session_state:
             st.session_state[key] = None if value is None else float(value)
-        column.number_input(t(language, f"setup.place.{name}"), step=0.1, format="%.2f", key=key)
+        column.number_input(t(language, f"setup.place.{name}"), value=None, step=0.1, format="%.2f", key=key)
     implied = implied_camera_m(trial.calibration.plane) if trial.calibration is not None else None
     if implied is not None and implied[2] > 0:
         east, north, height = (float(value) for value in implied)

@@ -17,7 +17,7 @@ from crowdwatch.drivers import first_event
 from crowdwatch.errors import ConfigError
 from crowdwatch.ui import session
 from crowdwatch.ui.setup.board import picture
-from crowdwatch.ui.setup.work import WORK, Work, events_folder, guarded
+from crowdwatch.ui.setup.work import WORK, Work, events_folder, forget_typed, guarded
 from crowdwatch.ui.writing import safe
 from crowdwatch.words import t
 
@@ -88,5 +88,4 @@ _FIELDS = ("footage", "name", "name_zh", "id", "start")
 
 def _work_on(work: Work) -> None:
     st.session_state[WORK] = work
-    for key in [str(key) for key in st.session_state if str(key).startswith(("su-limit-", "su-mark-", "su-shape-"))]:
-        del st.session_state[key]
+    forget_typed("su-limit-", "su-mark-", "su-place-", "su-shape-")

@@ -17,7 +17,7 @@ from crowdwatch.core.text import plain
 from crowdwatch.drivers import build
 from crowdwatch.errors import CrowdWatchError, StoreUnavailable
 from crowdwatch.ui import launch, writing
-from crowdwatch.ui.setup.work import Work, guarded, the_work
+from crowdwatch.ui.setup.work import Work, guarded, show_in_field, the_work
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.watch import store_url
 from crowdwatch.ui.writing import name_of, number, safe, short
@@ -69,11 +69,10 @@ def _ladder(work: Work, zone: dict[str, Any], place: int, language: str) -> None
     own = (zone.get("limits") or {}).get("density_p_m2") or {}
     for column, step, default in zip(st.columns(4), STEPS, DENSITY_P_M2[kind], strict=True):
         key = f"su-limit-{zone['id']}-{step}"
-        if key not in st.session_state:
-            value = own.get(step)
-            st.session_state[key] = float(value) if isinstance(value, int | float) else None
+        value = own.get(step)
+        show_in_field(key, float(value) if isinstance(value, int | float) else None)
         column.number_input(
-            t(language, f"level.{step}"), min_value=0.01, max_value=10.0, step=0.1, format="%.2f", key=key,
+            t(language, f"level.{step}"), value=None, min_value=0.01, max_value=10.0, step=0.1, format="%.2f", key=key,
             placeholder=f"{default:g}", on_change=_typed, args=(place, step, key),
         )  # fmt: skip
     text = t(language, "setup.limits.default", unit=t(language, "unit.density"), source=DENSITY_SOURCE[kind])

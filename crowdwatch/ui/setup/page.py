@@ -10,7 +10,7 @@ from crowdwatch.core.commands import at_least
 from crowdwatch.core.text import plain
 from crowdwatch.ui import controls, session
 from crowdwatch.ui.setup import cameras, events, grounds, limits, saving
-from crowdwatch.ui.setup.work import SETS_UP, keep_typed, show_said, the_work
+from crowdwatch.ui.setup.work import SETS_UP, bring_typed, keep_typed, show_said, the_work
 from crowdwatch.ui.style import CSS, notice
 from crowdwatch.ui.writing import safe
 from crowdwatch.words import t
@@ -25,7 +25,7 @@ STEPS: dict[str, Callable[[str], None]] = {
 def setup() -> None:
     """Set an event up: file, cameras, ground, limits, check and save."""
     st.html(CSS)
-    keep_typed()
+    bring_typed()
     with st.sidebar:
         language = controls.pick_language()
         work = the_work()
@@ -44,6 +44,7 @@ def setup() -> None:
         st.html(notice(t(language, "setup.step.event"), t(language, "setup.none"), loud=False))
         return
     STEPS[chosen or "event"](language)
+    keep_typed()
 
 
 def _state() -> str:

@@ -13,9 +13,11 @@ import streamlit as st
 from crowdwatch.calibration.grid_picture import read_picture
 from crowdwatch.calibration.plan import Plan, by_distance, by_scale, from_geotiff, read_upload, sheet
 from crowdwatch.config.event_shapes import corners
+from crowdwatch.core.text import plain
 from crowdwatch.errors import CalibrationError, CrowdWatchError
 from crowdwatch.ui.setup.board import Drawn, Operation, Picture, picture, show_board
 from crowdwatch.ui.setup.work import Work, events_folder, guarded, the_work
+from crowdwatch.ui.writing import safe
 from crowdwatch.words import t
 
 __all__ = ["keep_plan", "show"]
@@ -44,6 +46,10 @@ def show(work: Work, language: str) -> None:
                 t(language, "setup.plan.file"), type=["png", "jpg", "jpeg", "tif", "tiff"], key="setup-plan-file",
                 help=t(language, "setup.plan.file.help"),
             )  # fmt: skip
+            sent = st.session_state.get("setup-plan-file")
+            if sent is not None:
+                received = t(language, "setup.plan.sent", name=plain(sent.name)[:80], kb=f"{sent.size / 1000:.1f}")
+                st.html(f'<div class="cw-note">{safe(received)}</div>')
         if way in ("scale", "distance"):
             scale_column, *corner_columns = st.columns(3)
             label = t(language, f"setup.plan.{'per_px' if way == 'scale' else 'metres'}")

@@ -25,8 +25,21 @@ from crowdwatch.ui.style import notice
 from crowdwatch.words import t
 
 __all__ = [
-    "KEPT", "SETS_UP", "Work", "events_folder", "guarded", "keep_typed", "plane_of", "say", "show_said", "the_work",
-]  # fmt: skip
+    "KEPT",
+    "SETS_UP",
+    "WORK",
+    "Work",
+    "bring_typed",
+    "events_folder",
+    "forget_typed",
+    "guarded",
+    "keep_typed",
+    "plane_of",
+    "say",
+    "show_in_field",
+    "show_said",
+    "the_work",
+]
 
 SETS_UP = "commander"
 """The least role that sees a clear picture and saves an event."""
@@ -34,7 +47,7 @@ SETS_UP = "commander"
 KEPT = "su-"
 """Fields whose keys begin so keep what was typed while another step is shown."""
 
-WORK, SAID = "setup_work", "setup_said"
+WORK, SAID, TYPED = "setup_work", "setup_said", "setup_typed"
 
 
 @dataclass(slots=True)
@@ -102,10 +115,31 @@ def the_work() -> Work | None:
     return found
 
 
+def bring_typed() -> None:
+    """Before a drawing: fields that were not drawn last time have what was typed into them. A field that is drawn is
+    left alone, since somebody may be typing into it."""
+    for key, value in st.session_state.setdefault(TYPED, {}).items():
+        if key not in st.session_state:
+            st.session_state[key] = value
+
+
 def keep_typed() -> None:
-    """Fields that are not drawn in this run keep what was typed into them."""
-    for key in [str(key) for key in st.session_state if str(key).startswith(KEPT)]:
-        st.session_state[key] = st.session_state[key]
+    """After a drawing: what is in the fields now is kept."""
+    now = {str(key): st.session_state[key] for key in st.session_state if str(key).startswith(KEPT)}
+    st.session_state[TYPED] = {**st.session_state.get(TYPED, {}), **now}
+
+
+def forget_typed(*heads: str) -> None:
+    """Fields whose keys begin so are empty again."""
+    for held in (st.session_state, st.session_state.get(TYPED, {})):
+        for key in [str(key) for key in held if str(key).startswith(heads)]:
+            del held[key]
+
+
+def show_in_field(key: str, value: object) -> None:
+    """Have a field show a value of the draft; one that shows it already is left alone."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
 
 
 def say(text: str, *, loud: bool = False) -> None:
