@@ -25,6 +25,9 @@ LEAST_M_PX, MOST_M_PX = 1e-4, 20.0
 
 MOST_MEGAPIXELS = 200
 
+TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+"""How a TIFF begins, in both byte orders, and a large one."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
@@ -181,6 +184,8 @@ def from_geotiff(
         CalibrationError: it has no georeference, or lies on another map than the site.
     """
     image = read_upload(name, content)
+    if content[:4] not in TIFF:
+        raise CalibrationError(f"{name[:80]!r} is no TIFF and has no georeference. Give its scale, or send a GeoTIFF.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.tif"
         path.write_bytes(content)

@@ -106,7 +106,7 @@ SETUP: dict[str, str] = {
     "setup.grid": "在画面上显示地面网格",
     "setup.unsurveyed": "未测量：仅为估计",
     "setup.unsurveyed.text": (
-        "此处未做任何测量。位置误差可达数米，密度误差可达一半。所有区域显示为降级，活动标为“UNSURVEYED”，"
+        "此处未做任何测量。位置误差可达数米，密度误差可达一半。所有区域显示为“受限”，活动标为“UNSURVEYED”，"
         "并启用“摄像机未标定”规则。"
     ),
     "setup.line": "绘制",
@@ -127,7 +127,7 @@ SETUP: dict[str, str] = {
     "setup.shape.walkable": "可通行区域",
     "setup.shape.obstacle": "障碍物",
     "setup.shape.zone": "区域",
-    "setup.shape.gate": "出入口",
+    "setup.shape.gate": "闸口",
     "setup.shape.name": "名称",
     "setup.new.kind": "新建",
     "setup.add": "添加",
@@ -148,7 +148,7 @@ SETUP: dict[str, str] = {
     "setup.capacity": "容量 {n} 人",
     "setup.capacity.holding": "可容纳 {n} 人：{source}。",
     "setup.capacity.leaving": "关闭最大出口（{gate}）后可疏散 {n} 人：",
-    "setup.capacity.noexit": "没有通往场外的出入口：未计入疏散能力。请绘制出入口。",
+    "setup.capacity.noexit": "没有通往场外的闸口：未计入疏散能力。请绘制闸口。",
     "setup.capacity.take": "设为该区域容量",
     "setup.capacity.now": "文件中：{n}",
     "setup.source.planning": "每人 0.5 平方米，户外音乐活动（HSG195 第 87 段）",
@@ -175,7 +175,7 @@ SETUP: dict[str, str] = {
     "setup.change.later": "推迟",
     "setup.col.what": "变化",
     "setup.col.zone": "区域",
-    "setup.col.level": "级别",
+    "setup.col.level": "等级",
     "setup.col.old": "原时间",
     "setup.col.new": "新限值",
     "setup.col.shift": "相差（秒）",

@@ -110,12 +110,12 @@ def page() -> Iterator[Page]:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        tab = chromium.new_page(viewport={"width": 1600, "height": 1000})
+        tab = chromium.new_page(viewport={"width": 1600, "height": 1100})
         tab.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         elsewhere: list[str] = []
-        tab.on("request", lambda request: None if "127.0.0.1" in request.url or request.url.startswith(("data:", "blob:"))
-               else elsewhere.append(request.url))  # fmt: skip
+        here = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
+        tab.on("request", lambda request: None if request.url.startswith(here) else elsewhere.append(request.url))
         yield tab
         chromium.close()
     assert elsewhere == []
@@ -127,10 +127,13 @@ def board(page: Page, label: str) -> Locator:
 
 def click(page: Page, svg: Locator, u: float, v: float) -> None:
     """Click a pixel of a board, and wait until Python has answered: the corner that was made is drawn as chosen."""
-    x, y = svg.evaluate(
-        "(s, p) => { const m = s.getScreenCTM(); return [m.a * p[0] + m.e, m.d * p[1] + m.f]; }", [u, v]
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    at = svg.evaluate(
+        "(s, p) => { const m = s.getScreenCTM(), b = s.getBoundingClientRect();"
+        " return [m.a * p[0] + m.e - b.left, m.d * p[1] + m.f - b.top]; }",
+        [u, v],
     )
-    page.mouse.click(x, y)
+    svg.click(position={"x": at[0], "y": at[1]})
     done = "(s, p) => [...s.querySelectorAll('circle[fill=\"#fff59d\"]')].some((c) => Math.hypot(" \
            "c.cx.baseVal.value - p[0], c.cy.baseVal.value - p[1]) < 2)"  # fmt: skip
     handle = svg.element_handle()
@@ -189,6 +192,7 @@ def walk(page: Page, address: str, footage: Path, plan: Path, shot: Callable[[st
     page.get_by_role("button", name="Take this plan").click()
     expect(page.get_by_text("The plan shows 40 m x 30 m")).to_be_visible()
     frame, map_ = board(page, "Frame of the camera"), board(page, "Plan of the site")
+    expect(page.get_by_role("button", name="Take this plan")).not_to_be_visible()
     expect(frame).to_be_visible()
     for xy in POINTS_M:
         click(page, frame, *on_frame(xy))

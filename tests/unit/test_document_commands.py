@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 APART = (
-    (r"sudo |make |useradd |python3 -m venv|install |cp deploy|systemctl ", "installs on a system, as CI and Docker do"),
+    (r"sudo |make |useradd |python3 -m venv|install |cp deploy|systemctl ", "installs on a system"),
     (r"python -m pipelines\.", "recordings, or minutes of work: tests/unit/test_pipeline_commands.py tries them"),
     (r"crowdwatch (init|frame) VIDEO", "a video of the reader's own: tests/unit/test_first_event.py"),
     (r"crowdwatch (ui$|live |watchdog )|crowdwatch (notify|voice) run ", "serves until it is stopped"),
@@ -25,7 +25,7 @@ APART = (
     (r"crowdwatch replay .*--resume", "a run that was stopped: tests/unit/test_start_of_a_run.py"),
     (r"crowdwatch (alerts ack|gate|dispatch|voice|notify) ", "an engine that runs: tests/unit/test_alerts_commands.py"),
 )
-"""What is not run here: the beginning of the command, and why. Its words are held against the command line all the same."""
+"""What is not run here: how the command begins, and why. Its words are held against the command line all the same."""
 
 
 def commands(document: Path) -> list[str]:

@@ -39,8 +39,8 @@ def show(language: str) -> None:
             st.html(f'<div class="cw-note">{t(language, "setup.open.none")}</div>')
     with right:
         st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(language, "setup.begin")}</div>')
-        for field in ("footage", "name", "name_zh", "id", "start"):
-            label, tip = t(language, f"setup.{field}"), t(language, f"setup.{field}.help")
+        for field, text in _FIELDS.items():
+            label, tip = t(language, text), t(language, f"{text}.help")
             st.text_input(label, key=f"su-new-{field}", help=tip, max_chars=500)
         st.button(
             t(language, "setup.begin"), key="setup-begin", type="primary", on_click=guarded,
@@ -83,7 +83,10 @@ def _begin(language: str) -> str:
     return t(language, "setup.begun", event=event_id) + untimed
 
 
-_FIELDS = ("footage", "name", "name_zh", "id", "start")
+_FIELDS = {
+    "footage": "setup.footage", "name": "setup.name", "name_zh": "setup.name_zh", "id": "setup.id",
+    "start": "setup.start",
+}  # fmt: skip
 
 
 def _work_on(work: Work) -> None:

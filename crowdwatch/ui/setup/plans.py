@@ -32,7 +32,9 @@ def show(work: Work, language: str) -> None:
     if work.plan is None:
         _kept_plan(work)
     scale = "" if work.plan is None else f" · {work.plan[1].metres_per_px:.3g} m/px"
-    with st.expander(t(language, "setup.plan") + scale, expanded=work.plan is None, key="setup-plan-form"):
+    with st.expander(
+        t(language, "setup.plan") + scale, expanded=work.plan is None, key=f"setup-plan-form-{work.plan is None}"
+    ):
         way = st.segmented_control(
             t(language, "setup.plan.way"), WAYS, default="scale", required=True, key="setup-plan-way",
             format_func=lambda each: t(language, f"setup.plan.{each}"),
