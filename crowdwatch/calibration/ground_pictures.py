@@ -14,7 +14,7 @@ from crowdwatch.core.records import FloatArray, GroundPlane
 from crowdwatch.errors import CalibrationError
 from crowdwatch.ground import valid_px
 
-__all__ = ["from_orthophoto", "from_picture"]
+__all__ = ["MOST_PX", "from_orthophoto", "from_picture", "geo_reference"]
 
 PIXEL_SCALE, TIEPOINT, TRANSFORM, GEO_KEYS = 33550, 33922, 34264, 34735
 """Tags of GeoTIFF 1.1 (OGC 19-008r4)."""
@@ -43,7 +43,7 @@ def from_orthophoto(path: Path, crs: str, origin_m: tuple[float, float], sigma_m
         CalibrationError: it cannot be read, has no georeference, or lies on another map.
     """
     gray = _read(path)
-    matrix, code = _in_file(path)
+    matrix, code = geo_reference(path)
     if matrix is None:
         matrix = _world_file(path)
     if matrix is None:
@@ -92,8 +92,12 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return np.asarray(gray, np.uint8)
 
 
-def _in_file(path: Path) -> tuple[FloatArray | None, int | None]:
-    """(3, 3) pixels to map and the EPSG code, as tags of a GeoTIFF say; None for what they do not."""
+def geo_reference(path: Path) -> tuple[FloatArray | None, int | None]:
+    """(3, 3) pixels to map and the EPSG code, as tags of a GeoTIFF say; None for what they do not.
+
+    Raises:
+        CalibrationError: it cannot be read as a TIFF.
+    """
     if path.suffix.lower() not in (".tif", ".tiff"):
         return None, None
     import tifffile

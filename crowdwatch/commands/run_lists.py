@@ -31,6 +31,7 @@ class ListByDefault(TyperGroup):
 
 def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print them for programs.")] = False,
+    newest: Annotated[bool, typer.Option("--newest", help="Print the name of the newest one alone.")] = False,
     folder: RunsPath = DEFAULT_RUNS,
     store: StoreUrl = None,
 ) -> None:
@@ -41,6 +42,9 @@ def runs(
 
     with opened_store(folder, store) as opened:
         found = [(run, _raised(opened.alerts(run.run_id))) for run in opened.runs()]
+    if newest and found:
+        tell(found[0][0].run_id)
+        return
     if as_json:
         rows = [
             {

@@ -3,7 +3,6 @@ calibrate`` control points against a picture."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 from crowdwatch.commands import live_check
 from crowdwatch.commands.terminal import EXIT_ERROR, EventPath, cell, complain, literal, out, tell
 from crowdwatch.core.plain_json import to_json
-from crowdwatch.errors import ConfigError, CrowdWatchError, SourceError
+from crowdwatch.errors import ConfigError, CrowdWatchError
 
 if TYPE_CHECKING:
     from crowdwatch.config import EventFile
@@ -38,33 +37,18 @@ def check(
 ) -> None:
     """Check an event file and its footage, with --live its cameras: every fault at once, each with a remedy."""
     from crowdwatch import config
-    from crowdwatch.analytics.coverage import view_site
-    from crowdwatch.analytics.gate_gaps import gate_gaps
-    from crowdwatch.analytics.known_gaps import known_gaps
-    from crowdwatch.config.heights import zone_heights
+    from crowdwatch.drivers.checking import judged
 
     try:
         loaded = config.load(event)
-        site = config.to_site(loaded)
-        view = view_site(site)
+        found_out = judged(loaded)
     except CrowdWatchError as error:
         if not as_json:
             raise
         head, *faults = str(error).splitlines()
         tell(to_json({"sound": False, "faults": faults or [head]}))
         raise typer.Exit(EXIT_ERROR) from error
-    faults = _footage_faults(loaded, site)
-    left = config.left_out(loaded)
-    notes = [
-        *left,
-        *config.live_cameras(loaded),
-        *known_gaps(view),
-        *gate_gaps(view),
-        *config.learned_first(loaded),
-        *config.map_notes(loaded.site.crs, _origin(loaded)),
-        *_playbook_notes(loaded, site),
-    ]
-    heights = zone_heights(loaded, site)
+    site, faults, notes, heights = found_out.site, found_out.faults, found_out.notes, found_out.heights
     trial = live_check.try_live(loaded, seconds) if live and not faults else None
     ready = True
     if as_json:
@@ -88,37 +72,6 @@ def check(
             ready = live_check.say(trial)
     if faults or not ready:
         raise typer.Exit(EXIT_ERROR)
-
-
-def _playbook_notes(event: EventFile, site: Site) -> list[str]:
-    """What speaks against measures of the playbook, by geometry alone."""
-    from crowdwatch import config
-    from crowdwatch.analytics.advice import standing_doubts
-    from crowdwatch.words import reason_text
-
-    doubts = standing_doubts(site, config.playbook_of(event.playbook))
-    return [f"playbook measure {n + 1}, zone {zone}: {reason_text('en', (why,))}." for n, zone, why in doubts]
-
-
-def _origin(event: EventFile) -> tuple[float, float] | None:
-    origin_m = event.site.origin_m
-    return None if origin_m is None else (origin_m[0], origin_m[1])
-
-
-def _footage_faults(event: EventFile, site: Site) -> list[str]:
-    """What is wrong with footage that lies here: it cannot be read, or is not what was calibrated."""
-    from crowdwatch.drivers import recordings
-
-    said = []
-    for entry, camera in zip(event.cameras, site.cameras, strict=True):
-        if entry.source.file is None and entry.source.recordings is None:
-            continue  # drawn, or a sample that is obtained when a run needs it
-        try:
-            with closing(recordings.open_source(event, site, camera)):
-                pass
-        except SourceError as error:
-            said.append(str(error))
-    return said
 
 
 def _counts(site: Site) -> str:

@@ -16,6 +16,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from crowdwatch import config
+from crowdwatch.assets import samples
 from crowdwatch.config.file_times import time_in_name
 from crowdwatch.core.stream_url import secret_in, url_fault
 from crowdwatch.errors import ConfigError, SourceUnavailable, redact
@@ -24,7 +25,7 @@ from crowdwatch.sources.live.address import StreamAddress
 from crowdwatch.sources.live.capture import Capture
 from crowdwatch.sources.live.event_clock import EventClock
 
-__all__ = ["Answers", "event_text", "number", "picture_of", "points_text", "write_sound"]
+__all__ = ["Answers", "event_text", "footage_of", "number", "picture_of", "points_text", "write_sound"]
 
 LIVE_S = 30.0
 """How long a first picture of a live camera is waited for: twice an opening and a keyframe."""
@@ -64,6 +65,30 @@ def picture_of(footage: str, at_s: float = 0.0) -> NDArray[np.uint8]:
     except FFmpegError as error:
         raise SourceUnavailable(f"video {path}: cannot be decoded: {reason_of(error)}. Name another.") from error
     raise SourceUnavailable(f"video {path}: is shorter than {at_s:g} s. Choose another time with --at.")
+
+
+def footage_of(source: dict[str, Any], home: Path) -> str:
+    """Where the pictures of a camera come from: a file or an address that :func:`picture_of` takes.
+
+    Args:
+        source: as it stands in an event file.
+        home: folder of that file.
+
+    Raises:
+        SourceUnavailable: nothing is filmed, or it is not on this machine.
+    """
+    listed = source.get("recordings")
+    first = listed[0].get("file") if isinstance(listed, list) and listed and isinstance(listed[0], dict) else None
+    if source.get("url"):
+        return str(source["url"])
+    if source.get("file") or first:
+        return str(home / str(source.get("file") or first))
+    sample = samples.find(str(source["sample"])) if source.get("sample") else None
+    if sample is not None:
+        return str(sample)
+    raise SourceUnavailable(
+        "camera: its source has no video file and no address to take a picture from. Give it a file or a url."
+    )
 
 
 def _live_picture(url: str) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from crowdwatch.ui.pages.cameras import cameras_page
 from crowdwatch.ui.pages.journal import journal_page
 from crowdwatch.ui.pages.system import system_page
 from crowdwatch.ui.pages.zone import zone_page
+from crowdwatch.ui.setup.page import setup
 from crowdwatch.ui.wall.page import wall
 from crowdwatch.ui.watch import hand_counts, watch
 from crowdwatch.words import t
@@ -26,6 +27,7 @@ PAGES = (
     (analyst_page, "analyst", "analyst", "compare"),
     (hand_counts, "audits", "hand-counts", "tag"),
     (system_page, "system", "system", "monitor_heart"),
+    (setup, "setup", "set-up", "architecture"),
 )
 """What is drawn, the key of its name, its address, its sign. The first one is shown where none is named."""
 

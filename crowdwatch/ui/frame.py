@@ -3,6 +3,7 @@ again. A page draws everything in one fragment from one :class:`~crowdwatch.ui.v
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from time import monotonic
 
 import streamlit as st
 
+from crowdwatch.assets.examples import example
 from crowdwatch.core.ports import Store
 from crowdwatch.core.runs import Run
 from crowdwatch.drivers import build
@@ -29,10 +31,19 @@ SLOW_BEAT_S = 5.0
 MOVING = (Pulse.RUNNING, Pulse.PAUSED, Pulse.DEAD)
 """States that may still change: their panels are redrawn. A dead engine may come back."""
 
-START = "crowdwatch replay examples/pets2009/event.yaml --speed 8"
 
 Draw = Callable[[Store, Moment, str], None]
 """Draws all panels of a page: store, moment, language."""
+
+
+def start_command() -> str:
+    """A command that records something, wherever CrowdWatch is installed and without a network."""
+    try:
+        path = example("synthetic")
+    except CrowdWatchError:
+        return "crowdwatch init VIDEO"
+    here = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f"crowdwatch replay {shlex.quote(str(here))} --speed 8"
 
 
 def store_url() -> str:
@@ -63,7 +74,7 @@ def _runs_or_reason(language: str) -> tuple[Store, list[Run]] | None:
     if url.startswith("sqlite:///") and not path.exists():
         text = t(language, "store.none.text", url=redact(url)).replace("`", "")
         st.html(notice(t(language, "store.none.title"), text, loud=False))
-        st.code(START, language=None)
+        st.code(start_command(), language=None)
         return None
     try:
         store = _store(url)
@@ -74,7 +85,7 @@ def _runs_or_reason(language: str) -> tuple[Store, list[Run]] | None:
         return None
     if not runs:
         st.html(notice(t(language, "store.empty.title"), t(language, "store.empty.text"), loud=False))
-        st.code(START, language=None)
+        st.code(start_command(), language=None)
         return None
     return store, runs
 

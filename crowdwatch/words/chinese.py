@@ -7,6 +7,7 @@ from crowdwatch.words.people_chinese import PEOPLE
 from crowdwatch.words.reasons_chinese import REASONS
 from crowdwatch.words.reasons_chinese import TERMS as REASON_TERMS
 from crowdwatch.words.response_chinese import RESPONSE, RESPONSE_TERMS
+from crowdwatch.words.setup_chinese import SETUP
 from crowdwatch.words.wall_chinese import WALL
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
@@ -15,6 +16,7 @@ SEPARATOR = "；"
 """Between two reasons."""
 
 PAGE: dict[str, str] = {
+    **SETUP,
     # what the page is
     "title": "人群观测",
     "page.watch": "监看",

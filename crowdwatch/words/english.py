@@ -7,6 +7,7 @@ from crowdwatch.words.people_english import PEOPLE
 from crowdwatch.words.reasons_english import REASONS
 from crowdwatch.words.reasons_english import TERMS as REASON_TERMS
 from crowdwatch.words.response_english import RESPONSE, RESPONSE_TERMS
+from crowdwatch.words.setup_english import SETUP
 from crowdwatch.words.wall_english import WALL
 
 __all__ = ["PAGE", "REASONS", "SEPARATOR", "TERMS"]
@@ -15,6 +16,7 @@ SEPARATOR = "; "
 """Between two reasons."""
 
 PAGE: dict[str, str] = {
+    **SETUP,
     # what the page is
     "title": "CrowdWatch",
     "page.watch": "Watch",

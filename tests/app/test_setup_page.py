@@ -1,0 +1,103 @@
+"""The set-up page without a browser: who may what, hostile names, every step in both languages."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from streamlit.testing.v1 import AppTest
+
+from crowdwatch.assets.examples import example
+from crowdwatch.config import event_files
+from crowdwatch.ui import session
+
+HOSTILE = "![p](http://x.y/p.png) <img src=x> $q$ [b](c) **c** \u202e" + "ب" * 200
+STEPS = ("event", "camera", "ground", "limits", "save")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CROWDWATCH_EVENTS", str(tmp_path / "events"))
+    monkeypatch.setenv("CROWDWATCH_STORE", f"sqlite:///{tmp_path / 'none.sqlite'}")
+    home = tmp_path / "events" / "square"
+    home.mkdir(parents=True)
+    shutil.copy(example("synthetic"), home / "event.yaml")
+    values = YAML(typ="safe").load((home / "event.yaml").read_text(encoding="utf-8"))
+    for item in (values["zones"][0], values["gates"][0], values["cameras"][0]):
+        item["name"] = {"en": HOSTILE, "zh": HOSTILE}
+    (home / "event.yaml").write_text(event_files.text_of(values), encoding="utf-8")
+    return tmp_path / "events"
+
+
+def opened() -> AppTest:
+    def show() -> None:
+        from crowdwatch.ui.setup.page import setup
+
+        setup()
+
+    return AppTest.from_function(show, default_timeout=120).run()
+
+
+def html(test: AppTest) -> str:
+    return "\n".join(element.proto.body for element in test.get("html"))
+
+
+def step(test: AppTest, name: str) -> None:
+    test.session_state["setup-step"] = name
+    test.run()
+    assert not test.exception, (name, test.exception)
+
+
+def test_who_may_not_see_clear_pictures_may_not_begin_an_event(folder: Path) -> None:
+    test = opened()
+    assert "commander" in html(test)
+    test.text_input(key="su-new-footage").set_value("examples/setup/frame.png")
+    test.button(key="setup-begin").click().run()
+    assert "This needs the role commander" in html(test)
+    assert test.text_input(key="su-new-footage").value == "examples/setup/frame.png", "what was typed is kept"
+    assert "setup_work" not in test.session_state
+
+
+def test_every_step_shows_names_as_text_in_both_languages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr(session, "actor", lambda: session.Actor("ann", "commander"))
+    monkeypatch.setattr(session, "audit", lambda action, **details: seen.append((action, details)))
+    test = opened()
+    test.button(key="setup-open-go").click().run()
+    assert "Opened: square" in html(test)
+    for language in ("en", "zh"):
+        test.session_state["lang"] = language
+        for name in STEPS:
+            step(test, name)
+            assert "<img src=x>" not in html(test)
+            assert "\u202e" not in html(test)
+            written = [each.label for kind in ("button", "text_input", "selectbox") for each in test.get(kind)]
+            assert not [text for text in written if "](" in text]
+    step(test, "limits")
+    test.number_input(key="su-limit-stage-watch").set_value(0.35).run()
+    step(test, "save")
+    assert "density_p_m2" in "\n".join(each.value for each in test.code)
+    test.button(key="setup-save").click().run()
+    assert "square" in html(test)
+    assert [version.person for version in event_files.versions(folder, "square")] == ["ann"]
+    assert "event_saved" in [action for action, _ in seen]
+    step(test, "limits")
+    test.number_input(key="su-limit-stage-watch").set_value(9.0).run()
+    step(test, "save")
+    assert test.button(key="setup-save").disabled
+    assert any("critical" in each.value or "caution" in each.value for each in test.code), "the fault, as check says it"
+
+
+def test_a_drawn_scene_has_no_clear_frame(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(session, "actor", lambda: session.Actor("ann", "commander"))
+    monkeypatch.setattr(session, "audit", lambda action, **details: seen.append((action, details)))
+    test = opened()
+    test.button(key="setup-open-go").click().run()
+    step(test, "camera")
+    test.button(key="setup-clear").click().run()
+    assert "no video file" in html(test)
+    assert seen == [("clear_picture", {"event": "square", "camera": "mast"})]
