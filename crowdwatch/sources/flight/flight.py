@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ from crowdwatch.sources.flight.joining import Film, joined
 from crowdwatch.sources.flight.log import Field, FlightLog, Order
 from crowdwatch.sources.flight.place import SitePlace
 
-__all__ = ["Altitude", "Flight", "FlightSettings", "flight_of"]
+__all__ = ["Altitude", "Flight", "FlightSettings", "flight_of", "placed"]
 
 GAP_S = 2.0
 """Between entries farther apart nothing is known: a drone turns by a quarter in that time."""
@@ -163,6 +163,12 @@ def flight_of(log: FlightLog, film: Film, place: SitePlace, settings: FlightSett
     Raises:
         SourceUnavailable: it lacks what no person has said either, is of another place, or of another film.
     """
+    log, notes = joined(_ordered(log, place, settings), film, settings.offset_s)
+    return placed(log, place, settings, notes)
+
+
+def _ordered(log: FlightLog, place: SitePlace, settings: FlightSettings) -> FlightLog:
+    """The log whose positions have names. Raises SourceUnavailable: nothing decides them."""
     log = decided(log, settings.gps_order, place.lat_lon)
     if log.order is Order.UNDECIDED:
         pair = log.get(Field.FIRST), log.get(Field.SECOND)
@@ -172,7 +178,22 @@ def flight_of(log: FlightLog, film: Film, place: SitePlace, settings: FlightSett
             f"order is near the site at {_place_text(place)}, or both are. State gps_order: lon_lat or lat_lon, or "
             "correct site.crs and origin_m."
         )
-    log, notes = joined(log, film, settings.offset_s)
+    return log
+
+
+def placed(log: FlightLog, place: SitePlace, settings: FlightSettings, notes: Sequence[str] = ()) -> Flight:
+    """Put telemetry whose times are right on the site.
+
+    Args:
+        log: in the seconds in which the flight is wanted.
+        place: the site.
+        settings: what a person says; ``offset_s`` is not looked at.
+        notes: what is odd so far.
+
+    Raises:
+        SourceUnavailable: it lacks what no person has said either, or is of another place.
+    """
+    log, notes = _ordered(log, place, settings), list(notes)
     xy, said = _positions(log, place)
     notes += said
     height, height_sigma_m, estimated, said = _heights(log, xy, settings)
