@@ -16,7 +16,15 @@ from crowdwatch.config.fields import Metres, Number, Plain, Point3M, Positive
 from crowdwatch.config.programs import Model
 from crowdwatch.core.stream_url import VARIABLE, secret_in
 
-__all__ = ["DroneModel", "GimbalFile", "GroundReferenceFile", "TelemetryFile", "TelemetrySigmas", "check_telemetry"]
+__all__ = [
+    "DroneModel",
+    "GimbalFile",
+    "GroundReferenceFile",
+    "TelemetryFile",
+    "TelemetrySigmas",
+    "TerrainFile",
+    "check_telemetry",
+]
 
 
 GROWING = (".srt", ".csv", ".tsv", ".txt")
@@ -81,6 +89,17 @@ class GroundReferenceFile(Model):
     """Standard error of its own positions."""
 
 
+class TerrainFile(Model):
+    """Heights of the ground in the site's map, where the site is not flat."""
+
+    file: Plain
+    """A GeoTIFF of one band in metres; relative to the event file."""
+    sigma_m: Positive = Field(
+        default=0.5, json_schema_extra={"source": "airborne laser scanning, with steps and kerbs"}
+    )
+    """Standard error of its heights."""
+
+
 class TelemetryFile(Model):
     """Telemetry of a drone's film."""
 
@@ -114,6 +133,9 @@ class TelemetryFile(Model):
     """Standard errors of what it has."""
     reference: GroundReferenceFile | None = None
     """A picture of the ground against which poses are refined."""
+    terrain: TerrainFile | None = None
+    """Heights of the ground where the site is not flat; not beside `reference`. The site's own zero is
+    `ground_elevation_m`, or the median height of the walkable area."""
 
     @property
     def name(self) -> str:
@@ -126,6 +148,8 @@ class TelemetryFile(Model):
         if self.reference is not None:
             named += [each for each in (self.reference.orthophoto, self.reference.picture, self.reference.points_file)
                       if each is not None]  # fmt: skip
+        if self.terrain is not None:
+            named.append(self.terrain.file)
         return [Path(each) for each in named]
 
 
@@ -159,6 +183,8 @@ def check_telemetry(document: Document, path: KeyPath, source: Mapping[str, Any]
         document.one_of(where, reference, ("orthophoto", "picture"))
         if (reference.get("picture") is None) != (reference.get("points_file") is None):
             document.fault(where, "picture and points_file belong together. Give both.")
+    if reference is not None and told.get("terrain") is not None:
+        document.fault((*path, "terrain"), "a reference is taken for flat ground. Remove one of the two.")
     for key, name in _files(told):
         if live and key == ("file",):
             continue  # it may come when the drone takes off
@@ -197,4 +223,7 @@ def _files(told: Mapping[str, Any]) -> list[tuple[tuple[str, ...], Any]]:
     reference = told.get("reference")
     if isinstance(reference, Mapping):
         found += [(("reference", key), reference.get(key)) for key in ("orthophoto", "picture", "points_file")]
+    terrain = told.get("terrain")
+    if isinstance(terrain, Mapping):
+        found.append((("terrain", "file"), terrain.get("file")))
     return found

@@ -12,6 +12,7 @@ import numpy as np
 from crowdwatch.calibration.drone_lenses import DRONES, focal_px
 from crowdwatch.calibration.ground_pictures import from_orthophoto, from_picture
 from crowdwatch.calibration.registration import GroundPicture
+from crowdwatch.calibration.terrain_files import read_terrain
 from crowdwatch.config import EventFile
 from crowdwatch.config.calibrations import calibrated
 from crowdwatch.config.points_file import read_points
@@ -19,7 +20,7 @@ from crowdwatch.config.schema import CameraFile
 from crowdwatch.config.telemetry_keys import TelemetryFile
 from crowdwatch.core.records import Lens
 from crowdwatch.errors import CalibrationError, SourceUnavailable
-from crowdwatch.ground import fisheye_lens, opencv_lens
+from crowdwatch.ground import Terrain, fisheye_lens, opencv_lens
 from crowdwatch.sources.flight.csv_log import read_csv
 from crowdwatch.sources.flight.film import FlightView
 from crowdwatch.sources.flight.flight import Altitude, FlightSettings, flight_of, placed
@@ -65,7 +66,8 @@ def view_of(event: EventFile, camera: CameraFile, film: Film, image_hw: tuple[in
         reference = None if told.reference is None else _reference(told, place)
     except CalibrationError as error:
         raise SourceUnavailable(str(error)) from error
-    return FlightView(flight, image_hw, lens, camera.head_plane_m, camera.max_position_error_m, reference)
+    terrain = _terrain(event, told, place)
+    return FlightView(flight, image_hw, lens, camera.head_plane_m, camera.max_position_error_m, reference, terrain)
 
 
 def live_view_of(event: EventFile, camera: CameraFile, image_hw: tuple[int, int]) -> Callable[[FlightLog], FlightView]:
@@ -83,10 +85,11 @@ def live_view_of(event: EventFile, camera: CameraFile, image_hw: tuple[int, int]
         reference = None if told.reference is None else _reference(told, place)
     except CalibrationError as error:
         raise SourceUnavailable(str(error)) from error
+    terrain = _terrain(event, told, place)
 
     def view(log: FlightLog) -> FlightView:
         flight = placed(log, place, settings)
-        return FlightView(flight, image_hw, lens, camera.head_plane_m, camera.max_position_error_m, reference)
+        return FlightView(flight, image_hw, lens, camera.head_plane_m, camera.max_position_error_m, reference, terrain)
 
     return view
 
@@ -140,6 +143,18 @@ def _settings(told: TelemetryFile, image_hw: tuple[int, int]) -> tuple[Lens | No
     coefficients = told.lens.coefficients
     lens = fisheye_lens(matrix, coefficients) if told.lens.model == "fisheye" else opencv_lens(matrix, coefficients)
     return lens, build(across, focal_sigma_frac=CALIBRATED_SIGMA_FRAC)
+
+
+def _terrain(event: EventFile, told: TelemetryFile, place: SitePlace) -> Terrain | None:
+    """Heights of the ground, where the event file names them. Raises SourceUnavailable."""
+    if told.terrain is None:
+        return None
+    walkable = np.array(event.site.walkable_area_m, np.float64)
+    named, level = told.terrain, told.ground_elevation_m
+    try:
+        return read_terrain(Path(named.file), place.crs, place.origin_m, walkable, named.sigma_m, level)
+    except CalibrationError as error:
+        raise SourceUnavailable(str(error)) from error
 
 
 def _reference(told: TelemetryFile, place: SitePlace) -> GroundPicture:
