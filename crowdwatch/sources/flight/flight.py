@@ -12,7 +12,7 @@ import numpy as np
 from crowdwatch.core.records import FloatArray
 from crowdwatch.errors import SourceUnavailable
 from crowdwatch.ground import AerialPose, aerial_rotation
-from crowdwatch.sources.flight.cleaning import clean_heights, clean_positions
+from crowdwatch.sources.flight.cleaning import clean_angles, clean_heights, clean_positions
 from crowdwatch.sources.flight.gps_order import EARTH_M, MOST_AWAY_M, decided, positions_of
 from crowdwatch.sources.flight.joining import Film, joined
 from crowdwatch.sources.flight.log import Field, FlightLog, Order
@@ -41,6 +41,10 @@ ARM_SIGMA_M = 0.15
 
 LENS_DIFFERS_FRAC = 0.15
 """Telemetry and model say the same lens up to the rounding of firmware (Air 2S: 22 mm, written as 240)."""
+
+
+MOST_ZOOM = 60.0
+"""No drone enlarges its pictures more: the number is none of a zoom."""
 
 
 class Altitude(StrEnum):
@@ -199,6 +203,7 @@ def placed(log: FlightLog, place: SitePlace, settings: FlightSettings, notes: Se
     height, height_sigma_m, estimated, said = _heights(log, xy, settings)
     notes += said
     angles, angle_sigmas, guessed = _angles(log, place, settings)
+    notes += clean_angles(angles[0], angles[1], angles[2], log.t_s)
     estimated += guessed
     focal = _focal(log, settings)
     poses = np.column_stack([xy, height, *angles, focal])
@@ -290,7 +295,7 @@ def _angles(
     for (name, sigma_deg), field in zip(usual.items(), fields, strict=True):
         told = getattr(settings, name)
         if log.has(field):
-            found.append(log.get(field))
+            found.append(log.get(field).copy())
             sigmas.append(sigma_deg)
         elif told is not None or name == "roll_deg":
             found.append(np.full(len(log), told or 0.0))
@@ -332,7 +337,8 @@ def _focal(log: FlightLog, settings: FlightSettings) -> FloatArray:
                 "the lens."
             )
     zoom = np.nan_to_num(log.get(Field.ZOOM), nan=1.0)
-    return settings.focal_px * np.where(zoom >= 1.0, zoom, 1.0)
+    zoom = np.where(zoom > MOST_ZOOM, np.nan, zoom)
+    return settings.focal_px * np.where(zoom < 1.0, 1.0, zoom)
 
 
 def _arm(poses: FloatArray, settings: FlightSettings) -> FloatArray:
