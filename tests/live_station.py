@@ -28,6 +28,10 @@ class DrawnPair:
     pair: FramePair
     captures: DrawnCaptures
 
+    @property
+    def fault(self) -> None:
+        """Nothing is wrong with it."""
+
     def release(self) -> None:
         self.captures.held.discard(self.pair.current.stamp.camera_id)
 

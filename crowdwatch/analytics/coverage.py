@@ -32,6 +32,7 @@ __all__ = [
     "inverse",
     "view_camera",
     "view_site",
+    "walkable_shares",
 ]
 
 LEAST_SHARE = 0.01
@@ -167,7 +168,7 @@ def view_camera(view: SiteView, camera: Camera, plane: GroundPlane) -> CameraVie
     """Work out what a camera sees through a plane: once for a fixed camera, for every pose of one that moves."""
     found = footprint(plane, camera.anchor, camera.counts_heads, view.grid)
     window = found.window
-    heads_share = _shares_of(view.walkable, window, found.heads)
+    heads_share = walkable_shares(view.walkable, window, found.heads)
     heads_share[heads_share < LEAST_SHARE] = 0.0
     kernel = np.full(window.shape, np.nan)
     if heads_share.any():
@@ -182,7 +183,7 @@ def view_camera(view: SiteView, camera: Camera, plane: GroundPlane) -> CameraVie
     zones_seen = np.bincount(entry_zones, sees, len(view.zones)) > 0
     none_hidden = np.zeros(len(view.zones), dtype=np.bool_)
     unboxed = _unboxed(view, camera, plane, window) & (heads_share > 0)
-    heads_alone = _shares_of(view.walkable, window, found.seen) * inverse(heads_share)
+    heads_alone = walkable_shares(view.walkable, window, found.seen) * inverse(heads_share)
     return CameraView(
         camera, plane, plane.plane_id, window, found.seen, found.sigma_m, found.px2_m2, heads_share, kernel, unboxed,
         heads_alone, entries, cells, entry_zones, zones_seen, zones_seen, none_hidden,
@@ -241,7 +242,7 @@ def cover(view: SiteView, before: Coverage, views: Mapping[str, CameraView], hea
     )  # fmt: skip
 
 
-def _shares_of(area: AreaCells, window: Window, masks: Masks) -> FloatArray:
+def walkable_shares(area: AreaCells, window: Window, masks: Masks) -> FloatArray:
     """(rows, cols) share of each cell that lies in an area and whose parts are in ``masks``."""
     shares: FloatArray = np.zeros(window.shape)
     common = window & area.window
@@ -325,7 +326,7 @@ def _counted_shares(view: SiteView, camera: CameraView, owned: Masks) -> tuple[F
     per_m2 = inverse(camera.heads_share)
     zones = view.zones
     share = zones.share[camera.entries] * share_of(owned.ravel()[camera.cells], zones.mask[camera.entries])
-    return share * per_m2.ravel()[camera.cells], _shares_of(view.walkable, camera.window, owned) * per_m2
+    return share * per_m2.ravel()[camera.cells], walkable_shares(view.walkable, camera.window, owned) * per_m2
 
 
 def _shared(view: SiteView, camera: CameraView, owned: Masks) -> SharedGround | None:

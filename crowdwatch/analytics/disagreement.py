@@ -10,18 +10,26 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from crowdwatch.analytics.counting import Assignment
+from crowdwatch.analytics.counting import Assignment, Entry
 from crowdwatch.analytics.coverage import SiteView
 from crowdwatch.analytics.sudden_fall import LEAST_PEOPLE, LEFT_FRAC
 from crowdwatch.core.records import FloatArray
 
-__all__ = ["Witnesses", "disagreements", "witnesses_of"]
+__all__ = ["Witnesses", "disagreements", "found_alone", "witnesses_of"]
 
 Witnesses = Mapping[str, FloatArray]
 """Camera -> (2, zones): people whom it finds on ground that others count, and whom these count there."""
 
 WITNESSED_S = 5.0
 """Cameras see a crowd at different moments and from different sides: they disagree only over so long. [design value]"""
+
+
+def found_alone(entry: Entry) -> FloatArray:
+    """(N,) what each person in boxes would count for if their camera counted all ground that it sees."""
+    weight = np.full(len(entry.place), entry.factor)
+    if entry.heads is not None:
+        weight *= 1.0 - entry.heads.weight.ravel()[entry.place]
+    return weight
 
 
 def witnesses_of(view: SiteView, assignment: Assignment, people: FloatArray) -> Witnesses:
@@ -36,10 +44,7 @@ def witnesses_of(view: SiteView, assignment: Assignment, people: FloatArray) -> 
     found: dict[str, FloatArray] = {}
     for camera_id, ground in coverage.shared.items():
         entry, camera = assignment.cameras[camera_id].window[-1], coverage.views[camera_id]
-        weight = np.full(len(entry.weight), entry.factor)
-        if entry.heads is not None:
-            weight *= 1.0 - entry.heads.weight.ravel()[entry.place]
-        theirs = np.bincount(entry.zone, (weight - entry.weight)[entry.person], counts)
+        theirs = np.bincount(entry.zone, (found_alone(entry) - entry.weight)[entry.person], counts)
         if entry.heads is not None:
             mass = entry.factor * ground.mass_share * entry.heads.counted.ravel()[ground.cell]
             theirs = theirs + np.bincount(ground.zone, mass, counts)

@@ -14,7 +14,7 @@ from crowdwatch.core.records import FloatArray, GroundPlane
 from crowdwatch.errors import CalibrationError
 from crowdwatch.ground import valid_px
 
-__all__ = ["MOST_PX", "from_orthophoto", "from_picture", "geo_reference"]
+__all__ = ["MOST_PX", "from_orthophoto", "from_picture", "geo_reference", "map_of"]
 
 PIXEL_SCALE, TIEPOINT, TRANSFORM, GEO_KEYS = 33550, 33922, 34264, 34735
 """Tags of GeoTIFF 1.1 (OGC 19-008r4)."""
@@ -43,23 +43,37 @@ def from_orthophoto(path: Path, crs: str, origin_m: tuple[float, float], sigma_m
         CalibrationError: it cannot be read, has no georeference, or lies on another map.
     """
     gray = _read(path)
+    return GroundPicture(gray, map_of(path, crs, origin_m), sigma_m)
+
+
+def map_of(path: Path, crs: str, origin_m: tuple[float, float], what: str = "orthophoto") -> FloatArray:
+    """(3, 3) affine from pixels of a raster, whose first one begins at (0, 0), to the site's metres.
+
+    Args:
+        path: the raster.
+        crs, origin_m: as in :func:`from_orthophoto`.
+        what: it is, for people.
+
+    Raises:
+        CalibrationError: it cannot be read, has no georeference, or lies on another map.
+    """
     matrix, code = geo_reference(path)
     if matrix is None:
         matrix = _world_file(path)
     if matrix is None:
         raise CalibrationError(
-            f"orthophoto {path.name}: has no georeference: neither tags of a GeoTIFF nor a world file "
+            f"{what} {path.name}: has no georeference: neither tags of a GeoTIFF nor a world file "
             f"({path.stem}.tfw) beside it. Export it again with its georeference."
         )
     if code is not None and f"EPSG:{code}" != crs:
         raise CalibrationError(
-            f"orthophoto {path.name}: lies on EPSG:{code}, the site on {crs}. Convert it: gdalwarp -t_srs {crs} IN OUT."
+            f"{what} {path.name}: lies on EPSG:{code}, the site on {crs}. Convert it: gdalwarp -t_srs {crs} IN OUT."
         )
     matrix = matrix.copy()
     matrix[:2, 2] -= origin_m
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:2, :2])) < 1e-8:
-        raise CalibrationError(f"orthophoto {path.name}: its georeference is no map of the plane. Export it again.")
-    return GroundPicture(gray, matrix, sigma_m)
+        raise CalibrationError(f"{what} {path.name}: its georeference is no map of the plane. Export it again.")
+    return matrix
 
 
 def from_picture(path: Path, plane: GroundPlane, sigma_m: float = 0.15) -> GroundPicture:

@@ -26,6 +26,7 @@ from crowdwatch.commands import (
     notify_commands,
     patrol_command,
     pictures_command,
+    report_commands,
     run_lists,
     setup_commands,
     site_commands,
@@ -92,6 +93,7 @@ app.command("pictures")(pictures_command.pictures)
 app.command("schema")(setup_commands.schema)
 app.command("docs")(setup_commands.docs)
 app.command("patrol")(patrol_command.patrol)
+app.add_typer(report_commands.app, name="report")
 
 
 def main() -> None:

@@ -49,6 +49,9 @@ def _telemetry(document: Document, path: KeyPath, camera: Mapping[str, Any], crs
     if camera.get("moves") is not True:
         document.fault(where, "belongs to a camera that moves. Add moves: true, or remove it.")
     check_telemetry(document, where, source, crs)
+    if any(source.get(key) is not None for key in LIVE_KEYS) and camera.get("image_size_px") is None:
+        text = "is missing: of a live drone the size of its pictures is not known before. Add image_size_px: [W, H]."
+        document.fault((*path, "image_size_px"), text)
 
 
 def _live(document: Document, path: KeyPath, camera: Mapping[str, Any]) -> None:

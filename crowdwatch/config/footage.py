@@ -45,7 +45,12 @@ def read_footage(
             source[key] = _within(folder, source[key])
     telemetry = source.get("telemetry")
     if isinstance(telemetry, dict):
-        for holder, key in ((telemetry, "file"), *((telemetry.get("reference"), key) for key in REFERENCE_KEYS)):
+        of_terrain = (telemetry.get("terrain"), "file")
+        for holder, key in (
+            (telemetry, "file"),
+            of_terrain,
+            *((telemetry.get("reference"), key) for key in REFERENCE_KEYS),
+        ):
             if isinstance(holder, dict) and isinstance(holder.get(key), str) and holder[key].strip():
                 holder[key] = _within(folder, holder[key])
     if isinstance(source.get("folder"), str):

@@ -61,7 +61,7 @@ class SourceFile(Model):
     square_pixels: Truth = False
     """Whether pictures whose pixels are not square are widened, as players show them."""
     telemetry: TelemetryFile | None = None
-    """Of a drone, what it wrote beside `file`: it says of every picture from where it was taken."""
+    """Of a drone, what it wrote beside `file`, or writes beside `url`: from where each picture was taken."""
 
     @property
     def live(self) -> bool:

@@ -13,7 +13,7 @@ from crowdwatch.errors import CrowdWatchError, ModelError, SourceDamaged, Source
 from crowdwatch.observation.observe import HeadCounter, observe
 from crowdwatch.observation.prefetch import prefetch
 
-__all__ = ["Attempt", "Feed", "attempt"]
+__all__ = ["UNPLACED", "Attempt", "Feed", "attempt"]
 
 DAMAGED = "its bytes are damaged, or it leans on a frame whose bytes are. Copy the recording again."
 

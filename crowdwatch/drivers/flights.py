@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from crowdwatch.calibration.drone_lenses import DRONES, focal_px
 from crowdwatch.calibration.ground_pictures import from_orthophoto, from_picture
 from crowdwatch.calibration.registration import GroundPicture
+from crowdwatch.calibration.terrain_files import read_terrain
 from crowdwatch.config import EventFile
 from crowdwatch.config.calibrations import calibrated
 from crowdwatch.config.points_file import read_points
@@ -18,17 +20,17 @@ from crowdwatch.config.schema import CameraFile
 from crowdwatch.config.telemetry_keys import TelemetryFile
 from crowdwatch.core.records import Lens
 from crowdwatch.errors import CalibrationError, SourceUnavailable
-from crowdwatch.ground import fisheye_lens, opencv_lens
+from crowdwatch.ground import Terrain, fisheye_lens, opencv_lens
 from crowdwatch.sources.flight.csv_log import read_csv
 from crowdwatch.sources.flight.film import FlightView
-from crowdwatch.sources.flight.flight import Altitude, FlightSettings, flight_of
+from crowdwatch.sources.flight.flight import Altitude, FlightSettings, flight_of, placed
 from crowdwatch.sources.flight.joining import Film
 from crowdwatch.sources.flight.klv import read_klv
 from crowdwatch.sources.flight.log import FlightLog, Order
 from crowdwatch.sources.flight.place import SitePlace
 from crowdwatch.sources.flight.srt import read_srt
 
-__all__ = ["read_telemetry", "view_of"]
+__all__ = ["live_view_of", "read_telemetry", "view_of"]
 
 SQUARE_FRAC = 0.01
 """A lens whose focal lengths differ by more has pixels that are not square."""
@@ -58,13 +60,38 @@ def view_of(event: EventFile, camera: CameraFile, film: Film, image_hw: tuple[in
     assert told is not None, "asked for a drone's film alone"
     place = _place(event)
     lens, settings = _settings(told, image_hw)
-    log = read_telemetry(Path(told.file))
+    log = read_telemetry(Path(str(told.file)))
     flight = flight_of(log, film, place, settings)
     try:
         reference = None if told.reference is None else _reference(told, place)
     except CalibrationError as error:
         raise SourceUnavailable(str(error)) from error
-    return FlightView(flight, image_hw, lens, camera.head_plane_m, camera.max_position_error_m, reference)
+    terrain = _terrain(event, told, place)
+    return FlightView(flight, image_hw, lens, camera.head_plane_m, camera.max_position_error_m, reference, terrain)
+
+
+def live_view_of(event: EventFile, camera: CameraFile, image_hw: tuple[int, int]) -> Callable[[FlightLog], FlightView]:
+    """What makes the view of a live drone, again and again, from the telemetry of its last seconds.
+
+    Raises:
+        SourceUnavailable: the lens or the reference cannot be used. What it returns raises it for telemetry that lacks
+            what it needs.
+    """
+    told = camera.source.telemetry
+    assert told is not None, "asked for a drone alone"
+    place = _place(event)
+    lens, settings = _settings(told, image_hw)
+    try:
+        reference = None if told.reference is None else _reference(told, place)
+    except CalibrationError as error:
+        raise SourceUnavailable(str(error)) from error
+    terrain = _terrain(event, told, place)
+
+    def view(log: FlightLog) -> FlightView:
+        flight = placed(log, place, settings)
+        return FlightView(flight, image_hw, lens, camera.head_plane_m, camera.max_position_error_m, reference, terrain)
+
+    return view
 
 
 def _place(event: EventFile) -> SitePlace:
@@ -104,18 +131,30 @@ def _settings(told: TelemetryFile, image_hw: tuple[int, int]) -> tuple[Lens | No
     middle = told.lens.centre_px[0] / image_hw[1], told.lens.centre_px[1] / image_hw[0]
     if not all(0.4 < each < 0.6 for each in middle):
         raise SourceUnavailable(
-            f"telemetry {Path(told.file).name}: the lens has its centre at {told.lens.centre_px}, and the film's "
+            f"telemetry {told.name}: the lens has its centre at {told.lens.centre_px}, and the film's "
             f"pictures are {image_hw[1]}x{image_hw[0]}: it was calibrated for another size. Calibrate for this one."
         )
     if abs(across / down - 1) > SQUARE_FRAC or told.lens.model == "tsai":
         raise SourceUnavailable(
-            f"telemetry {Path(told.file).name}: need a lens of OpenCV with square pixels, got {told.lens.model} with "
+            f"telemetry {told.name}: need a lens of OpenCV with square pixels, got {told.lens.model} with "
             f"focal_px {across:g} and {down:g}. Calibrate the drone's camera with OpenCV."
         )
     matrix = np.array([[across, 0.0, told.lens.centre_px[0]], [0.0, across, told.lens.centre_px[1]], [0.0, 0.0, 1.0]])
     coefficients = told.lens.coefficients
     lens = fisheye_lens(matrix, coefficients) if told.lens.model == "fisheye" else opencv_lens(matrix, coefficients)
     return lens, build(across, focal_sigma_frac=CALIBRATED_SIGMA_FRAC)
+
+
+def _terrain(event: EventFile, told: TelemetryFile, place: SitePlace) -> Terrain | None:
+    """Heights of the ground, where the event file names them. Raises SourceUnavailable."""
+    if told.terrain is None:
+        return None
+    walkable = np.array(event.site.walkable_area_m, np.float64)
+    named, level = told.terrain, told.ground_elevation_m
+    try:
+        return read_terrain(Path(named.file), place.crs, place.origin_m, walkable, named.sigma_m, level)
+    except CalibrationError as error:
+        raise SourceUnavailable(str(error)) from error
 
 
 def _reference(told: TelemetryFile, place: SitePlace) -> GroundPicture:

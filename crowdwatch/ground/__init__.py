@@ -34,6 +34,7 @@ from crowdwatch.ground.plane import (
 from crowdwatch.ground.polygons import inside, polygon, polygon_fault
 from crowdwatch.ground.pose import plane_from_pose, rotation_matrix
 from crowdwatch.ground.stature import STATURE_M, statures_px
+from crowdwatch.ground.terrain import LocalGround, Terrain
 from crowdwatch.ground.view import areas_only, ground_seen, head_size_px, visible_area
 from crowdwatch.ground.walkable import Ground, site_ground, walkable_ground
 
@@ -50,7 +51,9 @@ __all__ = [
     "Grid",
     "Ground",
     "IntArray",
+    "LocalGround",
     "Masks",
+    "Terrain",
     "Window",
     "aerial_plane",
     "aerial_rotation",

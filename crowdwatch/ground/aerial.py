@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,7 +12,11 @@ from crowdwatch.errors import CalibrationError
 from crowdwatch.ground.plane import position_sigma_m
 from crowdwatch.ground.pose import plane_from_pose
 
-__all__ = ["AerialPose", "aerial_plane", "aerial_rotation", "camera_matrix", "homography_of"]
+__all__ = ["AerialPose", "Surface", "aerial_plane", "aerial_rotation", "camera_matrix", "homography_of"]
+
+
+Surface: TypeAlias = tuple[float, float, float]
+"""(a, b, c) of ground z = a + b E + c N."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,18 @@ def camera_matrix(
 
 
 def homography_of(
-    values: FloatArray, image_hw: tuple[int, int], centre_px: tuple[float, float] | None = None
+    values: FloatArray,
+    image_hw: tuple[int, int],
+    centre_px: tuple[float, float] | None = None,
+    surface: Surface = (0.0, 0.0, 0.0),
 ) -> FloatArray:
-    """(3, 3) image to ground of norm 1 for seven values of a pose."""
+    """(3, 3) image to ground of norm 1 for seven values of a pose, over a plane z = a + b E + c N."""
     rotation = aerial_rotation(*values[3:6])
-    translation = -rotation @ values[:3]
+    a, b, c = surface
+    translation = rotation @ (np.array([0.0, 0.0, a]) - values[:3])
     k = camera_matrix(float(values[6]), image_hw, centre_px)
-    g = np.linalg.inv(k @ np.column_stack([rotation[:, 0], rotation[:, 1], translation]))
+    up = rotation[:, 2]
+    g = np.linalg.inv(k @ np.column_stack([rotation[:, 0] + b * up, rotation[:, 1] + c * up, translation]))
     return np.asarray(g / np.linalg.norm(g))
 
 
@@ -92,6 +102,7 @@ def aerial_plane(
     head_plane_m: float = 1.65,
     max_sigma_m: float = 1.0,
     pixel_sigma_px: float = 2.0,
+    surface: Surface = (0.0, 0.0, 0.0),
 ) -> GroundPlane:
     """The ground plane of a camera in the air.
 
@@ -106,6 +117,8 @@ def aerial_plane(
         image_hw: height and width of the picture.
         lens: how the picture departs from a pinhole of this focal length and its own centre.
         head_plane_m, max_sigma_m, pixel_sigma_px: as in :class:`GroundPlane`.
+        surface: (a, b, c) of ground z = a + b E + c N. Heights count from it: taken as level by the shear
+            z' = z - a - b E - c N, which moves nothing on the map and keeps every height above the ground.
 
     Raises:
         CalibrationError: the camera is not above people's heads, or no pixel sees the ground.
@@ -117,9 +130,10 @@ def aerial_plane(
     >>> float(below), float(beside)  # 30 m away: 30 m * pi / 180
     (0.0, 0.524)
     """
-    if not pose.up_m > head_plane_m:
+    above_m = pose.up_m - (surface[0] + surface[1] * pose.east_m + surface[2] * pose.north_m)
+    if not above_m > head_plane_m:
         raise CalibrationError(
-            f"drone: it is {pose.up_m:.1f} m above the ground, need more than head_plane_m {head_plane_m:g}. Check its "
+            f"drone: it is {above_m:.1f} m above the ground, need more than head_plane_m {head_plane_m:g}. Check its "
             "height and takeoff_height_m."
         )
     centre = None if lens is None else (float(lens.camera_matrix[0, 2]), float(lens.camera_matrix[1, 2]))
@@ -129,8 +143,11 @@ def aerial_plane(
     plane = plane_from_pose(
         camera_matrix(pose.focal_px, image_hw, centre), rotation, -rotation @ values[:3], image_hw=image_hw, lens=lens,
         head_plane_m=head_plane_m, max_sigma_m=max_sigma_m, pixel_sigma_px=pixel_sigma_px,
-        homography_cov=_covariance(values, spread, image_hw, centre),
+        homography_cov=_covariance(values, spread, image_hw, centre, surface),
     )  # fmt: skip
+    if surface != (0.0, 0.0, 0.0):
+        stands = np.array([pose.east_m, pose.north_m, above_m])
+        plane = replace(plane, image_to_ground=homography_of(values, image_hw, centre, surface), camera_centre_m=stands)
     k = camera_matrix(pose.focal_px, image_hw, centre)
     rmse_m = float(position_sigma_m(plane, k[:2, 2][None])[0])
     return replace(plane, rmse_m=rmse_m)
@@ -141,14 +158,15 @@ STEPS = np.array([1e-3, 1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-2])
 
 
 def _covariance(
-    values: FloatArray, spread: FloatArray, image_hw: tuple[int, int], centre: tuple[float, float] | None
-) -> FloatArray:
+    values: FloatArray, spread: FloatArray, image_hw: tuple[int, int], centre: tuple[float, float] | None,
+    surface: Surface,
+) -> FloatArray:  # fmt: skip
     """(9, 9) covariance of the row-major homography of norm 1."""
     jacobian = np.empty((9, len(values)))
     for column, step in enumerate(STEPS):
         shift = np.zeros(len(values))
         shift[column] = step
-        ahead, behind = (homography_of(values + sign * shift, image_hw, centre) for sign in (1, -1))
+        ahead, behind = (homography_of(values + sign * shift, image_hw, centre, surface) for sign in (1, -1))
         jacobian[:, column] = (ahead - behind).ravel() / (2 * step)
     found = jacobian @ spread @ jacobian.T
     return np.asarray((found + found.T) / 2)

@@ -22,6 +22,7 @@ import shapely
 from crowdwatch import config
 from crowdwatch.assets.examples import example
 from crowdwatch.commands.patrol_command import patrol
+from crowdwatch.commands.report_commands import overlap
 from crowdwatch.core.outcomes import Level, Quality
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import Observation
@@ -217,3 +218,18 @@ def test_a_patrol_is_proposed_from_the_log(whole, tmp_path, capsys):
     assert proposal["drone"] == "dock-1"
     assert proposal["risk_frac"] > 0.5
     assert 13 < found["worst_m"][0] < 23
+
+
+def test_the_mast_and_the_drone_agree_over_the_ground_that_both_see(whole, capsys):
+    """Both are right in this scene, by boxes and by density maps, so the report doubts neither."""
+    _, summary = whole
+    overlap(summary.run.folder, as_json=True)
+    (found,) = json.loads(capsys.readouterr().out)["pairs"]
+    assert found["cameras"] == ["drone", "mast"]
+    assert found["doubts"] == []
+    assert found["ratio"] == pytest.approx(1.0, abs=0.1)
+    assert np.hypot(found["shift_east_m"], found["shift_north_m"]) < 0.5
+    assert 30 < found["seconds"] < 90
+    assert found["cells"] > 50
+    overlap(summary.run.folder)
+    assert "they agree" in " ".join(capsys.readouterr().out.split())

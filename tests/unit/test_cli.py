@@ -39,6 +39,8 @@ COMMANDS += [
     ["docs"],
     ["schema"],
     ["patrol"],
+    ["report"],
+    ["report", "overlap"],
 ]
 COMMANDS += [["watchdog"], ["pictures"], ["cameras"], ["cameras", "discover"]]
 COMMANDS += [["gate"], ["gate", "count"], ["gate", "import"]]

@@ -364,3 +364,35 @@ def test_a_picture_without_certain_ground_has_a_reason(tmp_path, pitch_deg, up_m
     assert (view.at(5.0) is code) or code is None
     assert code is not None or isinstance(view.at(5.0), GroundPlane)
     assert view.at(60.0) is Code.NO_TELEMETRY
+
+
+def test_bad_telemetry_is_refused_or_gives_no_place_and_never_people_on_false_ground(tmp_path):
+    """What is spoiled, and what is said of pictures at 0.5, 3.05 and 9 s; a word of the refusal where there is one."""
+    there, here = "there", SitePlace("EPSG:32650", (447500.0, 4418500.0))
+    now_and_then = lambda bad, good: lambda n: bad if n == 30 else good  # noqa: E731
+    cases = [
+        ("nothing", spoiled(), {}, here, (there, there, there)),
+        ("no fix", spoiled(latitude=lambda n: "0.0", longitude=lambda n: "0.0"), {}, here, "no fix by satellites"),
+        ("latitude of 95", spoiled(latitude=lambda n: "95.0"), {}, here, "no entry has a position"),
+        ("another EPSG", spoiled(), {}, SitePlace("EPSG:32651", here.origin_m), "it is of another place"),
+        ("the horizon", spoiled(gb_pitch=lambda n: "-0.5"), {}, here, (Code.NO_GROUND,) * 3),
+        ("the sky", spoiled(gb_pitch=lambda n: "20.0"), {}, here, (Code.NO_GROUND,) * 3),
+        ("under the ground", spoiled(rel_alt=lambda n: "-3.0"), {}, here, (Code.NO_GROUND,) * 3),
+        ("in space", spoiled(rel_alt=lambda n: "9999.0"), {}, here, (Code.NO_GROUND,) * 3),
+        ("yaw leaps", spoiled(gb_yaw=now_and_then("90.0", "0.0")), {}, here, (there, Code.NO_TELEMETRY, there)),
+        ("yaw steps", spoiled(gb_yaw=lambda n: "90.0" if n > 30 else "0"), {}, here, (there, Code.NO_TELEMETRY, there)),
+        ("pitch leaps", spoiled(gb_pitch=now_and_then("0", "-60")), {}, here, (there, Code.NO_TELEMETRY, there)),
+        ("height leaps", spoiled(rel_alt=now_and_then("0.0", "60.0")), {}, here, (there, Code.NO_TELEMETRY, there)),
+        ("on its head", spoiled(gb_roll=lambda n: "180.0"), {}, here, "gimbal roll are more than 60"),
+        ("another lens", spoiled(gb_roll=lambda n: "0] [focal_len: 70"), {"focal_35_mm": 24}, here, "another camera"),
+        ("no such zoom", spoiled(gb_roll=lambda n: "0] [dzoom_ratio: 10000"), {}, here, "none of its 100 entries"),
+    ]  # fmt: skip
+    for what, change, more, place, expected in cases:
+        log = read_srt(srt(tmp_path, change))
+        if isinstance(expected, str):
+            with pytest.raises(SourceUnavailable, match=expected):
+                flight_of(log, film(), place, settings(**more))
+            continue
+        view = FlightView(flight_of(log, film(), place, settings(**more)), (1080, 1920), max_sigma_m=5.0)
+        found = [view.at(t_s) for t_s in (0.5, 3.05, 9.0)]
+        assert tuple(there if isinstance(each, GroundPlane) else each for each in found) == expected, what

@@ -4,9 +4,7 @@ and killed at random while alerts rise."""
 import json
 import os
 import random
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +16,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from aiosmtpd.controller import Controller
+from broker import free_port, mosquitto
 from notices import LIVE, Receiver, alert, outcome
 from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
@@ -149,12 +148,6 @@ class Mailbox:
         return "250 OK"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_a_mail_arrives_after_the_server_refused_it_once(store, tmp_path, url, zone_id, monkeypatch):
     monkeypatch.setattr("crowdwatch.notify.courier.wait_s", lambda attempts: 0.01)
     box = Mailbox()
@@ -180,23 +173,8 @@ def test_a_mail_arrives_after_the_server_refused_it_once(store, tmp_path, url, z
 @pytest.fixture
 def broker(tmp_path):
     """A real mosquitto on loopback."""
-    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-    if program is None:
-        reason = "mosquitto is not installed. Run: apt-get install mosquitto"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
-    port = free_port()
-    settings = tmp_path / "mosquitto.conf"
-    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n", encoding="utf-8")
-    with subprocess.Popen([program, "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        line = b""
-        while b"running" not in line:
-            line = process.stderr.readline()
-            assert line, "the broker did not start"
-        drain = threading.Thread(target=process.stderr.read, daemon=True)
-        drain.start()
+    with mosquitto(tmp_path) as port:
         yield port
-        process.terminate()
-        drain.join()
 
 
 class Listener:

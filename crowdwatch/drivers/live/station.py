@@ -165,7 +165,7 @@ class Station:
         stamp = captured.pair.current.stamp
         try:
             watching = self._watching[stamp.camera_id]
-            made = watching.look(captured.pair)
+            made = watching.look(captured.pair, captured.fault)
             if made.error is not None:
                 _log.warning("camera %s: a picture was not analysed: %s", stamp.camera_id, made.error)
             self._sender.send(made.event)

@@ -17,6 +17,7 @@ import numpy as np
 from crowdwatch import config
 from crowdwatch.analytics.health import CameraWatch, stale_limit_s
 from crowdwatch.config import EventFile
+from crowdwatch.config.schema import CameraFile
 from crowdwatch.core.live import StreamPhase, StreamStatus
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.ports import Counter, Detector
@@ -76,6 +77,7 @@ class CameraTrial:
         luma: mean brightness by picture, 0 to 255.
         watch: what the fold makes of its pictures.
         arrival_s, latency_s: from exposure to the beginning of the analysis, and to the observation, by picture.
+        placed: whether anybody says from where it looks: a calibration, or telemetry beside the stream.
     """
 
     camera: Camera
@@ -92,6 +94,7 @@ class CameraTrial:
     watch: CameraWatch = field(default_factory=CameraWatch)
     arrival_s: list[float] = field(default_factory=list)
     latency_s: list[float] = field(default_factory=list)
+    placed: bool = True
 
     @property
     def health(self) -> Health | None:
@@ -125,7 +128,7 @@ class CameraTrial:
         self.arrival_s.append(max(0, begun_ns - seen.t_ns) / 1e9)
         self.latency_s.append(max(0, now_ns - seen.t_ns) / 1e9)
         limit_s = stale_limit_s(self.camera.sample_interval_s)
-        self.watch = self.watch.see(seen.t_ns, seen.evidence, seen.detections, limit_s)
+        self.watch = self.watch.see(seen.t_ns, seen.evidence, seen.detections, limit_s, moves=self.camera.moves)
 
     def clear(self) -> None:
         """Forget the figures of the time before; what the fold knows of the camera stays."""
@@ -209,7 +212,7 @@ def try_cameras(
     reached: Callable[[float], None] = lambda done_frac: None,
     readers: OpenCaptures = open_captures,
 ) -> Trial:
-    """Read and look at every camera that stands still.
+    """Read and look at every camera that stands still, and every drone whose telemetry comes beside its stream.
 
     Args:
         event: names the cameras and the models.
@@ -223,24 +226,30 @@ def try_cameras(
     """
     site, clock = config.to_site(event), EventClock.start()
     begins_ns = clock.now_ns()
-    still = [camera for camera in site.cameras if not camera.moves]
     entries = {entry.id: entry for entry in event.cameras}
+    tried = [each for each in site.cameras if not each.moves or tells_its_place(entries[each.camera_id])]
     trials = {}
     for camera in site.cameras:
         entry = entries[camera.camera_id]
         watch = CameraWatch.of(camera.reference)
-        trials[camera.camera_id] = CameraTrial(camera, entry.source.live, entry.sample_hz, watch=watch)
-    models = Models(event, site, cameras=max(1, len(still)))
+        trial_of = CameraTrial(camera, entry.source.live, entry.sample_hz, watch=watch)
+        trials[camera.camera_id] = replace(trial_of, placed=not camera.moves or tells_its_place(entry))
+    models = Models(event, site, cameras=max(1, len(tried)))
     trial = Trial(list(trials.values()), Stages(), workers=models.workers)
     try:
-        watching = {each.camera_id: _timed(event, each, models, begins_ns, trial.stages) for each in still}
-        with readers(event, still, clock, begins_ns) as captures, ThreadPoolExecutor(models.workers) as pool:
+        watching = {each.camera_id: _timed(event, each, models, begins_ns, trial.stages) for each in tried}
+        with readers(event, tried, clock, begins_ns) as captures, ThreadPoolExecutor(models.workers) as pool:
             run = _Run(trials, watching, trial, clock, captures, pool, stop)
             run.go(OPEN_S, lambda share: reached(share * OPEN_S / (OPEN_S + seconds)), until_all_show=True)
             run.measure(seconds, lambda share: reached((OPEN_S + share * seconds) / (OPEN_S + seconds)))
     finally:
         models.close()
     return trial
+
+
+def tells_its_place(camera: CameraFile) -> bool:
+    """Whether a drone's telemetry comes beside its live stream."""
+    return camera.source.live and camera.source.telemetry is not None
 
 
 def _timed(event: EventFile, camera: Camera, models: Models, begins_ns: int, stages: Stages) -> Watching:
@@ -307,7 +316,7 @@ class _Run:
         camera_id, began_s = captured.pair.current.stamp.camera_id, time.monotonic()
         begun_ns = self.clock.now_ns()
         try:
-            made = self.watching[camera_id].look(captured.pair)
+            made = self.watching[camera_id].look(captured.pair, captured.fault)
             with self._lock:
                 if isinstance(made.event, Observation):
                     self.trials[camera_id].take(made.event, begun_ns, self.clock.now_ns())

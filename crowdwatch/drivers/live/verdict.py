@@ -78,8 +78,8 @@ def _of_camera(camera: CameraTrial, seconds: float) -> Iterator[Finding]:
         return Finding(camera.camera.camera_id, False, text)
 
     status = camera.status
-    if camera.camera.moves:
-        yield fault("it moves, and a live stream does not say from where it looks. Leave it out of the live event.")
+    if not camera.placed:
+        yield fault("it moves, and nothing live says from where it looks. Give url and telemetry, or leave it out.")
         return
     if status is None or not camera.streams or status.newest_ns is None:
         said = "" if status is None else status.message

@@ -9,10 +9,12 @@ from typing import Protocol, Self
 
 from crowdwatch.core.live import CoarsePicture, StreamStatus
 from crowdwatch.core.ports import Detector
+from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import CameraFault, FramePair, GroundPlane, Observation
 from crowdwatch.core.site import Camera
-from crowdwatch.drivers.feed import Attempt, attempt
+from crowdwatch.drivers.feed import UNPLACED, Attempt, attempt
 from crowdwatch.drivers.live.load import Pace
+from crowdwatch.errors import SourceDamaged
 from crowdwatch.observation.observe import HeadCounter
 from crowdwatch.rendering.picture import Coarsener
 
@@ -28,6 +30,10 @@ class Captured(Protocol):
     @property
     def pair(self) -> FramePair:
         """The pictures; not to be looked at after the release."""
+
+    @property
+    def fault(self) -> Code | None:
+        """Why nobody knows what the picture of a camera that moves shows; None where nothing is wrong."""
 
     def release(self) -> None:
         """Give the pictures' memory back."""
@@ -79,8 +85,11 @@ class Watching:
     def __post_init__(self) -> None:
         self._wanted = self.heads
 
-    def look(self, pair: FramePair) -> Attempt:
-        """Observe a picture; see :func:`crowdwatch.drivers.feed.attempt`."""
+    def look(self, pair: FramePair, fault: Code | None = None) -> Attempt:
+        """Observe a picture; see :func:`crowdwatch.drivers.feed.attempt`. With a fault nobody knows what it shows."""
+        if fault is not None:
+            stamp = pair.current.stamp
+            return Attempt(CameraFault(stamp.camera_id, stamp.t_ns, fault), SourceDamaged(UNPLACED[fault]))
         pair = replace(pair, analysed_ns=self._analysed_ns)
         (made,) = attempt([pair], self.detector, self.camera.plane, self.heads, velocities=self.velocities)
         self._analysed_ns = pair.current.stamp.t_ns

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from crowdwatch.core.records import FloatArray
 from crowdwatch.sources.flight.log import Field, FlightLog
 
-__all__ = ["clean_heights", "clean_positions"]
+__all__ = ["clean_angles", "clean_heights", "clean_positions"]
 
 BoolArray = NDArray[np.bool_]
 
@@ -24,8 +24,22 @@ STILL_S = 10.0
 CONTRADICTS_M = 3.0
 """Heights by air pressure and by satellites drift apart by a metre or two within a film."""
 
+FASTEST_UP_M_S = 20.0
+"""Such drones rise at 10 m/s at most, and sink no faster."""
+
 MOVED_M, STILL_LONG_S = 100.0, 60.0
 """Who flies so far for so long does not keep its height to the last digit."""
+
+
+FASTEST_DEG_S, TREMBLES_DEG = 180.0, 5.0
+"""Gimbals of drones that film turn by at most 100 degrees a second; what is written jitters by a few degrees."""
+
+SOON_S = 1.0
+"""Angles that leap there and back within it were never so."""
+
+MOST_ROLL_DEG = 60.0
+"""No gimbal holds a camera on its side. Firmware writes 180 where it counts angles over the top, and nobody knows how
+the picture lies then."""
 
 
 def clean_positions(
@@ -85,7 +99,8 @@ def _leaps(xy: FloatArray, t_s: FloatArray, slack_m: float) -> BoolArray:
 
 
 def clean_heights(log: FlightLog, field: Field, xy: FloatArray) -> tuple[FloatArray, list[str]]:
-    """(N,) heights of a field; NaN where they stand still although the drone rises, sinks or flies far."""
+    """(N,) heights of a field; NaN where they stand still although the drone rises, sinks or flies far, and
+    where they leap."""
     height = log.get(field).copy()
     still = np.zeros(len(height), dtype=np.bool_)
     others = [each for each in (Field.HEIGHT, Field.ALTITUDE) if each is not field and log.has(each)]
@@ -99,10 +114,48 @@ def clean_heights(log: FlightLog, field: Field, xy: FloatArray) -> tuple[FloatAr
         far = span_s >= STILL_LONG_S and len(known) > 1 and float(np.hypot(*np.ptp(known, axis=0))) > MOVED_M
         if contradicted or rises or far:
             still[first:end] = True
+    leaps = _leaping(height, log.t_s, CONTRADICTS_M, FASTEST_UP_M_S)
     notes: list[str] = []
+    _say(notes, leaps, f"values of {field.value} leap faster than {FASTEST_UP_M_S:g} m/s and are left out")
     _say(notes, still, f"values of {field.value} stand still although the drone moves: they are left out")
-    height[still] = np.nan
+    height[still | leaps] = np.nan
     return height, notes
+
+
+def clean_angles(yaw_deg: FloatArray, pitch_deg: FloatArray, roll_deg: FloatArray, t_s: FloatArray) -> list[str]:
+    """Put NaN into angles that a gimbal cannot have had; what was left out, for people.
+
+    What leaps and is back within a second is left out; of a leap that lasts, the first entry, so that nothing is
+    interpolated over it.
+
+    Args:
+        yaw_deg, pitch_deg, roll_deg: (N,), changed; headings go on through north.
+        t_s: (N,) when.
+    """
+    notes: list[str] = []
+    rolled = np.abs((roll_deg + 180) % 360 - 180) > MOST_ROLL_DEG
+    _say(notes, rolled, f"values of gimbal roll are more than {MOST_ROLL_DEG:g} degrees and are left out")
+    roll_deg[rolled] = np.nan
+    leaps = np.zeros(len(t_s), dtype=np.bool_)
+    for angle in (yaw_deg, pitch_deg):
+        gone = _leaping(angle, t_s, TREMBLES_DEG, FASTEST_DEG_S)
+        angle[gone], leaps = np.nan, leaps | gone
+    _say(notes, leaps, f"directions leap faster than {FASTEST_DEG_S:g} degrees a second and are left out")
+    return notes
+
+
+def _leaping(values: FloatArray, t_s: FloatArray, slack: float, fastest: float) -> BoolArray:
+    """(N,) what leaps and is back within :data:`SOON_S`; of a leap that lasts, the first value."""
+    leaps = np.zeros(len(t_s), dtype=np.bool_)
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known) < 2:
+        return leaps
+    steps = np.abs(np.diff(values[known]))
+    parts = np.split(known, np.flatnonzero(steps > slack + fastest * np.diff(t_s[known])) + 1)
+    for before, part in itertools.pairwise(parts):
+        short = t_s[part[-1]] - t_s[part[0]] < SOON_S and part is not parts[-1]
+        leaps[part if short and not leaps[before[-1]] else part[:1]] = True
+    return leaps
 
 
 def _runs(values: FloatArray) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from crowdwatch.errors import SourceUnavailable
 from crowdwatch.sources.flight.log import Field, FlightLog, log_of
 from crowdwatch.sources.flight.words import FOOT_M, field_named
 
-__all__ = ["read_csv"]
+__all__ = ["column_of", "delimiter_of", "number_in", "read_csv"]
 
 SECONDS = {
     "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "millisecond": 1e-3,
@@ -52,26 +52,26 @@ def read_csv(path: Path, name: str | None = None) -> FlightLog:
     name = name or path.name
     lines = _lines(path, name)
     start, header = _header(lines, name)
-    delimiter = _delimiter(lines[start])
+    delimiter = delimiter_of(lines[start])
     rows = list(csv.reader(io.StringIO("\n".join(lines[start + 1 :])), delimiter=delimiter))
     notes: list[str] = []
     if rows and len(rows[-1]) < len(header):
         rows.pop()
         notes.append(f"is cut off in row {len(rows) + 1}: {len(rows)} rows are whole and are read.")
-    columns = [_column(each) for each in header]
+    columns = [column_of(each) for each in header]
     taken: dict[Field, int] = {}
     for number, (field, _) in enumerate(columns):
         if isinstance(field, Field):
             taken.setdefault(field, number)
     film = next((n for n, (field, _) in enumerate(columns) if field == "filmed"), None)
-    if film is not None and any(_number(row, film) == 1 for row in rows):
-        rows = [row for row in rows if _number(row, film) == 1]
+    if film is not None and any(number_in(row, film) == 1 for row in rows):
+        rows = [row for row in rows if number_in(row, film) == 1]
     times = _times(rows, columns, name)
     entries, digits = [], 0
     for row in rows:
         entry = {}
         for field, number in taken.items():
-            value = _number(row, number) * columns[number][1]
+            value = number_in(row, number) * columns[number][1]
             if math.isfinite(value):
                 entry[field] = value
         entries.append(entry)
@@ -99,15 +99,16 @@ def _lines(path: Path, name: str) -> list[str]:
     return text.splitlines()
 
 
-def _delimiter(line: str) -> str:
+def delimiter_of(line: str) -> str:
+    """What separates the cells of a line."""
     return max(",;\t", key=line.count)
 
 
 def _header(lines: Sequence[str], name: str) -> tuple[int, list[str]]:
     """The first line that names a latitude and a longitude, and its cells."""
     for number, line in enumerate(lines[:50]):
-        cells = next(csv.reader([line], delimiter=_delimiter(line)), [])
-        fields = {_column(cell)[0] for cell in cells}
+        cells = next(csv.reader([line], delimiter=delimiter_of(line)), [])
+        fields = {column_of(cell)[0] for cell in cells}
         if {Field.LAT, Field.LON} <= fields:
             return number, cells
     raise SourceUnavailable(
@@ -116,7 +117,7 @@ def _header(lines: Sequence[str], name: str) -> tuple[int, list[str]]:
     )
 
 
-def _column(cell: str) -> tuple[Field | str | None, float]:
+def column_of(cell: str) -> tuple[Field | str | None, float]:
     """What a column holds, and the factor of its unit."""
     match = UNIT.match(cell.strip())
     name, unit = (match[1], match[2].lower()) if match else (cell, "")
@@ -131,7 +132,8 @@ def _column(cell: str) -> tuple[Field | str | None, float]:
     return field_named(name), factor
 
 
-def _number(row: Sequence[str], number: int) -> float:
+def number_in(row: Sequence[str], number: int) -> float:
+    """A cell of a row; NaN where it holds no number."""
     try:
         return float(row[number])
     except (IndexError, ValueError):
@@ -146,8 +148,8 @@ def _times(
     rows: Sequence[Sequence[str]], columns: Sequence[tuple[Field | str | None, float]], name: str
 ) -> list[float]:
     for number, (field, factor) in enumerate(columns):
-        if field == "time" and any(math.isfinite(_number(row, number)) for row in rows):
-            return [_number(row, number) * factor for row in rows]
+        if field == "time" and any(math.isfinite(number_in(row, number)) for row in rows):
+            return [number_in(row, number) * factor for row in rows]
     for number, (field, _) in enumerate(columns):
         if field in ("clock", "time"):
             found = [_moment(row[number] if number < len(row) else "") for row in rows]

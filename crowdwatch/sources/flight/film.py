@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from crowdwatch.calibration.registration import GroundPicture, refined
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import CameraFault, FramePair, GroundPlane, Lens
 from crowdwatch.errors import CalibrationError
-from crowdwatch.ground import aerial_plane, sees_valid_ground
+from crowdwatch.ground import Terrain, aerial_plane, sees_valid_ground
 from crowdwatch.sources.flight.flight import Flight
 from crowdwatch.sources.flight.joining import Film
 from crowdwatch.sources.recording import Recording
@@ -34,6 +35,7 @@ class FlightView:
         lens: how they depart from a pinhole.
         head_plane_m, max_sigma_m: as in :class:`~crowdwatch.core.records.GroundPlane`.
         reference: a picture of the ground that poses are refined against; None: telemetry alone.
+        terrain: heights of the ground; None: it is flat.
     """
 
     flight: Flight
@@ -42,6 +44,7 @@ class FlightView:
     head_plane_m: float = 1.65
     max_sigma_m: float = 1.0
     reference: GroundPicture | None = None
+    terrain: Terrain | None = None
 
     def at(self, t_s: float, image_bgr: NDArray[np.uint8] | None = None) -> GroundPlane | Code:
         """The plane of a picture at a time of the film, or why there is none.
@@ -57,7 +60,14 @@ class FlightView:
             "lens": self.lens, "head_plane_m": self.head_plane_m, "max_sigma_m": self.max_sigma_m,
         }  # fmt: skip
         try:
-            if self.reference is None or image_bgr is None:
+            if self.terrain is not None:
+                centre = None if self.lens is None else (self.lens.camera_matrix[0, 2], self.lens.camera_matrix[1, 2])
+                ground = self.terrain.local(pose, self.image_hw, centre)
+                up_m = math.hypot(errors.up_m, ground.off_m, self.terrain.sigma_m)
+                plane = aerial_plane(
+                    pose, replace(errors, up_m=up_m), self.image_hw, surface=ground.surface, **settings
+                )
+            elif self.reference is None or image_bgr is None:
                 plane = aerial_plane(pose, errors, self.image_hw, **settings)
             else:
                 gray = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY), np.uint8)

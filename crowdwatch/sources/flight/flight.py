@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,13 +12,13 @@ import numpy as np
 from crowdwatch.core.records import FloatArray
 from crowdwatch.errors import SourceUnavailable
 from crowdwatch.ground import AerialPose, aerial_rotation
-from crowdwatch.sources.flight.cleaning import clean_heights, clean_positions
+from crowdwatch.sources.flight.cleaning import clean_angles, clean_heights, clean_positions
 from crowdwatch.sources.flight.gps_order import EARTH_M, MOST_AWAY_M, decided, positions_of
 from crowdwatch.sources.flight.joining import Film, joined
 from crowdwatch.sources.flight.log import Field, FlightLog, Order
 from crowdwatch.sources.flight.place import SitePlace
 
-__all__ = ["Altitude", "Flight", "FlightSettings", "flight_of"]
+__all__ = ["Altitude", "Flight", "FlightSettings", "flight_of", "placed"]
 
 GAP_S = 2.0
 """Between entries farther apart nothing is known: a drone turns by a quarter in that time."""
@@ -41,6 +41,10 @@ ARM_SIGMA_M = 0.15
 
 LENS_DIFFERS_FRAC = 0.15
 """Telemetry and model say the same lens up to the rounding of firmware (Air 2S: 22 mm, written as 240)."""
+
+
+MOST_ZOOM = 60.0
+"""No drone enlarges its pictures more: the number is none of a zoom."""
 
 
 class Altitude(StrEnum):
@@ -163,6 +167,12 @@ def flight_of(log: FlightLog, film: Film, place: SitePlace, settings: FlightSett
     Raises:
         SourceUnavailable: it lacks what no person has said either, is of another place, or of another film.
     """
+    log, notes = joined(_ordered(log, place, settings), film, settings.offset_s)
+    return placed(log, place, settings, notes)
+
+
+def _ordered(log: FlightLog, place: SitePlace, settings: FlightSettings) -> FlightLog:
+    """The log whose positions have names. Raises SourceUnavailable: nothing decides them."""
     log = decided(log, settings.gps_order, place.lat_lon)
     if log.order is Order.UNDECIDED:
         pair = log.get(Field.FIRST), log.get(Field.SECOND)
@@ -172,12 +182,28 @@ def flight_of(log: FlightLog, film: Film, place: SitePlace, settings: FlightSett
             f"order is near the site at {_place_text(place)}, or both are. State gps_order: lon_lat or lat_lon, or "
             "correct site.crs and origin_m."
         )
-    log, notes = joined(log, film, settings.offset_s)
+    return log
+
+
+def placed(log: FlightLog, place: SitePlace, settings: FlightSettings, notes: Sequence[str] = ()) -> Flight:
+    """Put telemetry whose times are right on the site.
+
+    Args:
+        log: in the seconds in which the flight is wanted.
+        place: the site.
+        settings: what a person says; ``offset_s`` is not looked at.
+        notes: what is odd so far.
+
+    Raises:
+        SourceUnavailable: it lacks what no person has said either, or is of another place.
+    """
+    log, notes = _ordered(log, place, settings), list(notes)
     xy, said = _positions(log, place)
     notes += said
     height, height_sigma_m, estimated, said = _heights(log, xy, settings)
     notes += said
     angles, angle_sigmas, guessed = _angles(log, place, settings)
+    notes += clean_angles(angles[0], angles[1], angles[2], log.t_s)
     estimated += guessed
     focal = _focal(log, settings)
     poses = np.column_stack([xy, height, *angles, focal])
@@ -269,7 +295,7 @@ def _angles(
     for (name, sigma_deg), field in zip(usual.items(), fields, strict=True):
         told = getattr(settings, name)
         if log.has(field):
-            found.append(log.get(field))
+            found.append(log.get(field).copy())
             sigmas.append(sigma_deg)
         elif told is not None or name == "roll_deg":
             found.append(np.full(len(log), told or 0.0))
@@ -311,7 +337,8 @@ def _focal(log: FlightLog, settings: FlightSettings) -> FloatArray:
                 "the lens."
             )
     zoom = np.nan_to_num(log.get(Field.ZOOM), nan=1.0)
-    return settings.focal_px * np.where(zoom >= 1.0, zoom, 1.0)
+    zoom = np.where(zoom > MOST_ZOOM, np.nan, zoom)
+    return settings.focal_px * np.where(zoom < 1.0, 1.0, zoom)
 
 
 def _arm(poses: FloatArray, settings: FlightSettings) -> FloatArray:

@@ -13,7 +13,7 @@ from crowdwatch.errors import SourceUnavailable
 from crowdwatch.sources.flight.log import Field, FlightLog, Order, log_of
 from crowdwatch.sources.flight.words import Entry, entry_of
 
-__all__ = ["read_srt"]
+__all__ = ["LEAST_T_SIGMA_S", "NUMBER_LINE", "read_srt", "seconds_of"]
 
 TIMES = re.compile(r"^\s*(\d+):(\d{2}):(\d{2})[,.](\d{1,3})\s*-->\s*(\d+):(\d{2}):(\d{2})[,.](\d{1,3})")
 NUMBER_LINE = re.compile(r"^\s*\d+\s*$")
@@ -110,15 +110,24 @@ def _blocks(text: str) -> list[_Block]:
     for line in lines:
         times = TIMES.match(line)
         if times is not None:
-            hours, minutes, seconds, part = times.groups()[:4]
-            t_s = 3600 * int(hours) + 60 * int(minutes) + int(seconds) + int(part.ljust(3, "0")) / 1000
-            found.append(_Block(t_s, []))
+            found.append(_Block(_seconds(times), []))
         elif NUMBER_LINE.match(line):
             if not timed:
                 found.append(_Block(None, []))
         elif found and line.strip():
             found[-1].lines.append(line)
     return found
+
+
+def seconds_of(line: str) -> float | None:
+    """When an entry is shown, by its line of times; None for another line."""
+    times = TIMES.match(line)
+    return None if times is None else _seconds(times)
+
+
+def _seconds(times: re.Match[str]) -> float:
+    hours, minutes, seconds, part = times.groups()[:4]
+    return 3600 * int(hours) + 60 * int(minutes) + int(seconds) + int(part.ljust(3, "0")) / 1000
 
 
 def _ends_whole(text: str, blocks: list[_Block]) -> bool:

@@ -60,6 +60,10 @@ class CapturedPair:
     _slot: int
     _released: bool = False
 
+    @property
+    def fault(self) -> None:
+        """Nothing is wrong with it."""
+
     def release(self) -> None:
         """Give the memory back; safe to call twice, from any thread."""
         if not self._released:

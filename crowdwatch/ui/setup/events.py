@@ -16,6 +16,7 @@ from crowdwatch.core.rights import Right
 from crowdwatch.core.text import plain
 from crowdwatch.drivers import first_event
 from crowdwatch.errors import ConfigError
+from crowdwatch.ui import session
 from crowdwatch.ui.setup.board import picture
 from crowdwatch.ui.setup.work import WORK, Work, events_folder, forget_typed, guarded
 from crowdwatch.ui.writing import safe
@@ -76,6 +77,7 @@ def _begin(language: str) -> str:
     text = first_event.event_text(typed["footage"], answers, folder / event_id)
     values: dict[str, Any] = json.loads(json.dumps(YAML(typ="safe", pure=True).load(text), default=str))
     work = Work(event_id, "", text, History(values))
+    session.require(Right.CLEAR_PICTURE, event=event_id, camera="camera")
     work.clear["camera"] = picture(image)
     _work_on(work)
     untimed = " " + t(language, "setup.untimed", time=answers.start_time) if answers.untimed else ""
