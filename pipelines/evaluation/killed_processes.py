@@ -1,7 +1,7 @@
 """Processes that :mod:`pipelines.evaluation.kills` kills: forks one for each line on its input, and says how it ended.
 
 ``engine FOLDER`` runs a live engine over a drawn camera in simulated time, which passes as fast as the machine folds:
-a crowd that comes and goes, so that alarms rise and end all the time. ``notifier FOLDER`` tells the targets of its event.
+a crowd that comes and goes, so that alarms rise and end all the time. ``notifier FOLDER`` tells its targets.
 The imports are made once; a fork costs milliseconds. Waits of the product that would make a kill take a minute (the
 claim of a dead process, the pause after a failed try) are short here.
 """
