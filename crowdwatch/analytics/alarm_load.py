@@ -10,7 +10,7 @@ from itertools import groupby
 
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, Level
 
-__all__ = ["TARGETS", "AlarmLoad", "Group", "alarm_load", "annunciations", "grouped"]
+__all__ = ["TARGETS", "AlarmLoad", "Group", "alarm_load", "annunciations", "cause_of", "grouped"]
 
 NS = 1_000_000_000
 
@@ -200,6 +200,12 @@ class Group:
         return max(alarm.level for alarm in self.alarms)
 
 
+def cause_of(one: Alarm | AlertEvent) -> str:
+    """What alarms of one group have in common: a cause outside of the zone and the alarm's name, else themselves."""
+    outside = one.cause_key.startswith(("camera:", "calibration:"))
+    return f"{one.cause_key if outside else one.zone_id} {one.alarm}"
+
+
 def grouped(alarms: Iterable[Alarm]) -> tuple[Group, ...]:
     """Alarms by what caused them, in the order in which they come: a lost camera is one group with its zones.
 
@@ -207,7 +213,5 @@ def grouped(alarms: Iterable[Alarm]) -> tuple[Group, ...]:
     """
     groups: dict[str, list[Alarm]] = {}
     for alarm in alarms:
-        outside = alarm.cause_key.startswith(("camera:", "calibration:"))
-        key = f"{alarm.cause_key} {alarm.alarm}" if outside else f"{alarm.zone_id} {alarm.alarm}"
-        groups.setdefault(key, []).append(alarm)
+        groups.setdefault(cause_of(alarm), []).append(alarm)
     return tuple(Group(own[0].cause_key, tuple(own)) for own in groups.values())

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from crowdwatch.analytics.alarm_load import cause_of
 from crowdwatch.core.dispatch import DispatchEvent, UnitNow, UnitState
 from crowdwatch.core.notices import ACTS, SET_ASIDE, order_of
 from crowdwatch.core.outcomes import AlertEvent, Level
@@ -199,31 +200,38 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class _Episode:
-    """An alarm from when it reached the actionable level to its end."""
+    """Alarms of one cause, from when the first of them reached the actionable level to the end of the last."""
 
-    zone_id: str
-    alarm: str
     began_ns: int
+    keys: set[tuple[str, str]] = field(default_factory=set)
+    standing: set[tuple[str, str]] = field(default_factory=set)
+    aside: set[tuple[str, str]] = field(default_factory=set)
     end_ns: int | None = None
     acknowledged_ns: int | None = None
-    set_aside: bool = False
 
 
 def _episodes(alerts: Sequence[AlertEvent], level: Level) -> list[_Episode]:
     running: dict[tuple[str, str], _Episode] = {}
+    causes: dict[str, _Episode] = {}
     found: list[_Episode] = []
     for event in sorted(alerts, key=order_of):
         key = event.zone_id, event.alarm
         one = running.get(key)
         if one is None and event.transition not in ACTS and event.level >= level:
-            one = running[key] = _Episode(*key, event.t_ns)
-            found.append(one)
+            group = causes.get(cause_of(event))
+            if group is None or not group.standing:
+                group = causes[cause_of(event)] = _Episode(event.t_ns)
+                found.append(group)
+            one = running[key] = group
+            group.keys.add(key)
+            group.standing.add(key)
         elif one is not None and event.transition == "acknowledged":
             one.acknowledged_ns = event.t_ns if one.acknowledged_ns is None else one.acknowledged_ns
         elif one is not None and event.to_state.value in SET_ASIDE:
-            one.set_aside = True
+            one.aside.add(key)
         if one is not None and event.level == Level.NORMAL and event.transition not in ACTS:
-            one.end_ns = event.t_ns
+            one.standing.discard(key)
+            one.end_ns = None if one.standing else event.t_ns
             del running[key]
     return found
 
@@ -233,8 +241,10 @@ def figures(
 ) -> Figures:
     """The one-minute dispatch rate and its company.
 
-    An actionable alert is an alarm that reached ``level``; time counts from there. One that was shelved, or taken out
-    of service, before any unit was assigned is left out. A unit that had been sent to the alarm before it reached the
+    An actionable alert is an alarm that reached ``level``; time counts from there. Alarms of one cause that stand
+    together (:func:`~crowdwatch.analytics.alarm_load.grouped`: the zones of one lost camera) are one alert: a unit that
+    is sent to one of them is sent to all. One that was shelved, or taken out of service, before any unit was assigned
+    is left out. A unit that had been sent to the alarm before it reached the
     level, and is still on its way or there, counts as 0 s. An alert that cleared without a unit is a miss.
 
     Args:
@@ -247,7 +257,7 @@ def figures(
     judged = within = undispatched = open_ = 0
     for one in _episodes(alerts, level):
         sent = _first(dispatched, one, "assigned")
-        if sent is None and one.set_aside:
+        if sent is None and one.keys <= one.aside:
             continue
         if sent is None and (now_ns - one.began_ns) / 1e9 < ONE_MINUTE_S and one.end_ns is None:
             open_ += 1
@@ -272,13 +282,13 @@ def _first(dispatched: Sequence[DispatchEvent], one: _Episode, transition: str) 
     """Seconds from the beginning of an alert to the first such event of a unit; None where there is none."""
     gone: dict[str, int] = {}
     for each in dispatched:
-        if each.transition == "released" and (each.zone_id, each.alarm) == (one.zone_id, one.alarm):
+        if each.transition == "released" and (each.zone_id, each.alarm) in one.keys:
             gone[each.unit_id] = max(each.t_ns, gone.get(each.unit_id, 0))
     times = [
         max(0.0, (each.t_ns - one.began_ns) / 1e9)
         for each in dispatched
         if each.transition == transition
-        and (each.zone_id, each.alarm) == (one.zone_id, one.alarm)
+        and (each.zone_id, each.alarm) in one.keys
         and (one.end_ns is None or each.t_ns <= one.end_ns)
         and (each.t_ns >= one.began_ns or not each.t_ns < gone.get(each.unit_id, 0) <= one.began_ns)
     ]

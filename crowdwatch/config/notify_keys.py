@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -13,7 +13,7 @@ from crowdwatch.core.notices import Form, Quiet, Target, TargetKind
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.stream_url import VARIABLE, secret_in
 
-__all__ = ["NotifySettings", "QuietFile", "Role", "TargetFile", "minutes_of", "targets_of"]
+__all__ = ["NotifySettings", "QuietFile", "Role", "RouteFile", "TargetFile", "minutes_of", "targets_of"]
 
 Role = Literal["viewer", "operator", "commander", "administrator"]
 
@@ -57,6 +57,21 @@ class QuietFile(Model):
     """From which level on it is heard all the same."""
 
 
+class RouteFile(Model):
+    """What the targets of one role hear of, unless they say otherwise themselves."""
+
+    level: Step | None = None
+    """From which level on they hear of an alarm."""
+    alarms: list[Ident] | None = None
+    """Names of the alarms that they hear of."""
+    cleared: Truth | None = None
+    """Whether they hear that an alarm is over."""
+    acknowledged: Truth | None = None
+    """Whether they hear that an alarm was acknowledged."""
+    quiet: list[QuietFile] | None = None
+    """Hours of the day in which they hear only of high levels."""
+
+
 class TargetFile(Model):
     """Somebody or something that is told. Exactly one of ``address`` and ``secret_file``."""
 
@@ -77,7 +92,7 @@ class TargetFile(Model):
     )
     """Languages of the words."""
     role: Role | None = None
-    """The role of who reads it."""
+    """The role of who reads it: it hears what `roles` says of it, and of alarms that are passed on to that role."""
     level: Step = "alert"
     """From which level on it hears of an alarm."""
     alarms: list[Ident] = Field(default_factory=list)
@@ -118,8 +133,24 @@ class NotifySettings(Model):
     """Of CAP messages."""
     restriction: Plain = "staff of the event"
     """For whom they are, where the scope is `Restricted`."""
+    roles: dict[Role, RouteFile] = Field(default_factory=dict)
+    """What the targets of each role hear of. What a target says itself goes before it."""
     targets: Annotated[list[TargetFile], Field(max_length=200)] = Field(default_factory=list)
     """Who is told."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _routed(cls, given: Any) -> Any:
+        """Put into each target what its role hears of, where it does not say so itself."""
+        roles, targets = (given.get(name) for name in ("roles", "targets")) if isinstance(given, dict) else (None, None)
+        if not isinstance(roles, dict) or not isinstance(targets, list):
+            return given
+        routed = []
+        for target in targets:
+            route = roles.get(str(target.get("role"))) if isinstance(target, dict) else None
+            own = {name: said for name, said in route.items() if said is not None} if isinstance(route, dict) else {}
+            routed.append({**own, **target} if own else target)
+        return {**given, "targets": routed}
 
     @model_validator(mode="after")
     def _once(self) -> NotifySettings:
@@ -127,6 +158,9 @@ class NotifySettings(Model):
         twice = sorted({each for each in ids if ids.count(each) > 1})
         if twice:
             raise ValueError(f"targets: the id {', '.join(twice)} is given twice. Rename one of them")
+        nobody = sorted(set(self.roles) - {target.role for target in self.targets})
+        if nobody:
+            raise ValueError(f"roles: no target has the role {', '.join(nobody)}. Give one that role, or leave it out")
         return self
 
 

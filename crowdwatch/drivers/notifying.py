@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from crowdwatch import config
 from crowdwatch.analytics.advice import Adviser
+from crowdwatch.analytics.alarm_load import cause_of
 from crowdwatch.config import EventFile
 from crowdwatch.core.notices import Notification, NotificationState, Target
 from crowdwatch.core.outcomes import AlarmState, AlertEvent
@@ -26,6 +27,7 @@ from crowdwatch.core.ports import Outgoing, Store
 from crowdwatch.core.runs import Mode, Run, RunState
 from crowdwatch.core.site import Site
 from crowdwatch.drivers import build
+from crowdwatch.drivers.site_now import DEAD_AFTER_S, SiteNow
 from crowdwatch.errors import ConfigError, CrowdWatchError, NotTold, RunNotFound, StoreError
 from crowdwatch.notify.context import Context, rings_of
 from crowdwatch.notify.courier import Courier, notification_of
@@ -41,9 +43,6 @@ __all__ = ["Options", "context_of", "notify", "try_target"]
 _log = logging.getLogger(__name__)
 
 POLL_S, STORE_AGAIN_S, STATES_S = 0.5, 2.0, 5.0
-
-DEAD_AFTER_S = 5.0
-"""A heartbeat that has not changed for longer is a dead engine: its zones are unknown."""
 
 NS = 1_000_000_000
 
@@ -73,8 +72,8 @@ class Options:
     show: Callable[[str, str], None] = lambda target_id, text: None
 
 
-def context_of(event: EventFile) -> Context:
-    """What messages need to know of an event."""
+def context_of(event: EventFile, now: SiteNow | None = None) -> Context:
+    """What messages need to know of an event; ``now`` is where its runs are, None where there are none yet."""
     site, settings = config.to_site(event), event.notify
     origin = event.site.origin_m
     rings = rings_of(site, None if origin is None else (origin[0], origin[1]))
@@ -84,17 +83,20 @@ def context_of(event: EventFile) -> Context:
     }  # fmt: skip
     return Context(
         event.id, event.name.both(), {zone.zone_id: zone.name for zone in site.zones}, event.time_zone or "UTC", rings,
-        public_sender=told, do=_measures(event, site), **more,
+        public_sender=told, do=_measures(event, site, now),
+        zones_of_cause=_zones_of_cause(now), **more,
     )  # fmt: skip
 
 
-def _measures(event: EventFile, site: Site) -> Callable[[AlertEvent], Mapping[str, str]]:
-    """What the playbook says of an alert event, and what speaks against it by geometry, by language."""
+def _measures(event: EventFile, site: Site, now: SiteNow | None) -> Callable[[Notification], Mapping[str, str]]:
+    """What the playbook says of an alert, and what speaks against it with the levels of the zones now, by language."""
     adviser = Adviser(site, config.playbook_of(event.playbook))
 
-    def do(alert: AlertEvent) -> dict[str, str]:
+    def do(notification: Notification) -> dict[str, str]:
+        alert = notification.alert
         value = alert.value if alert.unit else math.nan
-        advice = adviser.advise(alert.zone_id, alert.alarm, alert.level, {}, value=value)
+        levels = {} if now is None else now.levels(notification.run_id)
+        advice = adviser.advise(alert.zone_id, alert.alarm, alert.level, levels, value=value)
         if advice is None:
             return {}
         return {
@@ -103,6 +105,18 @@ def _measures(event: EventFile, site: Site) -> Callable[[AlertEvent], Mapping[st
         }
 
     return do
+
+
+def _zones_of_cause(now: SiteNow | None) -> Callable[[Notification], tuple[str, ...]]:
+    """The zones in which alarms of the same cause stand."""
+
+    def zones(notification: Notification) -> tuple[str, ...]:
+        if now is None:
+            return ()
+        cause = cause_of(notification.alert)
+        return tuple(dict.fromkeys(one.zone_id for one in now.alarms(notification.run_id) if cause_of(one) == cause))
+
+    return zones
 
 
 def targets(event: EventFile) -> tuple[Target, ...]:
@@ -120,10 +134,10 @@ def notify(event: EventFile, options: Options) -> None:
         ConfigError: nobody is to be told, a secret is missing, or the run is a replay and no exercise was asked for.
         StoreUnavailable: the store cannot be opened.
     """
-    context = context_of(event)
     with ExitStack() as stack:
         store = stack.enter_context(closing(build.open_store(options.store_url, create=False)))
         _check_run(store, event, options)
+        context = context_of(event, _site_now(event, store))
         outgoing: Outgoing = (
             stack.enter_context(closing(build.open_outgoing(options.store_url)))
             if options.send else MemoryOutgoing(store)
@@ -153,6 +167,11 @@ def notify(event: EventFile, options: Options) -> None:
             thread.join()
         service.ended.set()
         speaker.join()
+
+
+def _site_now(event: EventFile, store: Store) -> SiteNow:
+    site = config.to_site(event)
+    return SiteNow(store, [zone.zone_id for zone in site.zones], site.tick_s)
 
 
 def _open(target: Target, context: Context, options: Options) -> Sender:

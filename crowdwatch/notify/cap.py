@@ -90,7 +90,7 @@ def _info(
     urgency, severity, certainty = OVER if over else URGENCY.get(alert.level, ("Unknown", "Unknown", "Unknown"))
     name = alert.alarm.partition(":")[0]
     word = t(language, "told.test") if alert.alarm == TEST else term(language, "alarm", name)
-    zone = context.zone(alert.zone_id, language)
+    zone, where = context.zone(alert.zone_id, language), context.where(notification, language)
     level = t(language, "told.over") if over else t(language, f"level.{alert.level.name.lower()}")
     mark = t(language, "mark.exercise") + " " if notification.exercise else ""
     do = context.instruction(notification, language)
@@ -103,8 +103,9 @@ def _info(
     _add(info, "severity", severity)
     _add(info, "certainty", certainty)
     _add(info, "senderName", plain(context.public_sender.get(language, "")) or context.sender)
-    _add(info, "headline", f"{mark}{level} {zone}: {word}"[:HEADLINE_MOST])
-    _add(info, "description", plain(reason_text(language, alert.reasons)) or f"{level} {zone}: {word}")
+    _add(info, "headline", f"{mark}{level} {where}: {word}"[:HEADLINE_MOST])
+    why = plain(reason_text(language, alert.reasons)) or f"{level} {zone}: {word}"
+    _add(info, "description", " ".join(filter(None, (why, context.together(notification, language)))))
     if do:
         _add(info, "instruction", do)
     for parameter, value in (("level", alert.level.name.lower()), *_measured(alert)):

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from crowdwatch.core.notices import Notification
-from crowdwatch.core.outcomes import AlertEvent
+from crowdwatch.core.outcomes import Level
 from crowdwatch.core.site import Site
 from crowdwatch.core.text import plain
+from crowdwatch.words import t
 
 __all__ = ["Context", "Ring", "rings_of"]
 
@@ -30,7 +31,8 @@ class Context:
         sender: who sends, in CAP messages: an address or a name without spaces and commas.
         scope, restriction: of CAP messages.
         public_sender: who sends, in words, by language.
-        do: what the playbook says of an alert event, by language.
+        do: what the playbook says of a notification's alert now, by language.
+        zones_of_cause: the zones, its own among them, in which alarms stand that have the cause of its alert.
     """
 
     event_id: str
@@ -42,7 +44,8 @@ class Context:
     scope: str = "Restricted"
     restriction: str = "staff of the event"
     public_sender: Mapping[str, str] = field(default_factory=dict)
-    do: Callable[[AlertEvent], Mapping[str, str]] = lambda alert: {}
+    do: Callable[[Notification], Mapping[str, str]] = lambda notification: {}
+    zones_of_cause: Callable[[Notification], tuple[str, ...]] = lambda notification: ()
 
     def zone(self, zone_id: str, language: str) -> str:
         """A zone's name on one line; its id where it has none."""
@@ -68,7 +71,25 @@ class Context:
 
     def instruction(self, notification: Notification, language: str) -> str:
         """What is to be done, on one line; empty where the playbook says nothing."""
-        return plain(self.do(notification.alert).get(language, ""))
+        return plain(self.do(notification).get(language, ""))
+
+    def group(self, notification: Notification) -> tuple[str, ...]:
+        """The zones of one cause, that of the alert first; empty where it stands alone, or is over."""
+        alert = notification.alert
+        zones = self.zones_of_cause(notification) if alert.level > Level.NORMAL else ()
+        others = tuple(zone_id for zone_id in zones if zone_id != alert.zone_id)
+        return (alert.zone_id, *others) if others else ()
+
+    def where(self, notification: Notification, language: str) -> str:
+        """The zone, and how many more have the same cause."""
+        zone, group = self.zone(notification.zone_id, language), self.group(notification)
+        return t(language, "told.more", zone=zone, more=len(group) - 1, n=len(group)) if group else zone
+
+    def together(self, notification: Notification, language: str) -> str:
+        """A sentence that names the zones of one cause; empty where the alert stands alone."""
+        group = self.group(notification)
+        names = t(language, "told.list").join(self.zone(zone_id, language) for zone_id in group)
+        return t(language, "told.group", zones=names) if group else ""
 
 
 def rings_of(site: Site, origin_m: tuple[float, float] | None) -> dict[str, Ring]:

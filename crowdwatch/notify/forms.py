@@ -59,7 +59,7 @@ def title_of(notification: Notification, context: Context, language: str) -> str
     alert = notification.alert
     return (
         f"{mark_of(notification, language)}{level_word(alert, language)} "
-        f"{context.zone(alert.zone_id, language)}: {alarm_word(alert, language)}"
+        f"{context.where(notification, language)}: {alarm_word(alert, language)}"
     )
 
 
@@ -71,6 +71,7 @@ def text_of(notification: Notification, context: Context, language: str) -> str:
         title_of(notification, context, language),
         t(language, "told.when", date=f"{at:%Y-%m-%d}", time=f"{at:%H:%M:%S}", zone=context.time_zone),
         plain(reason_text(language, alert.reasons)),
+        context.together(notification, language),
     ]
     do = context.instruction(notification, language)
     lines += [t(language, "told.do", text=do)] if do else []
@@ -87,7 +88,7 @@ def radio_of(notification: Notification, context: Context, language: str) -> str
     at = context.local(alert.t_ns)
     parts = (
         f"{mark_of(notification, language)}{level_word(alert, language)}",
-        context.zone(alert.zone_id, language), alarm_word(alert, language), value_text(alert, language), do,
+        context.where(notification, language), alarm_word(alert, language), value_text(alert, language), do,
         f"{at:%H:%M}",
     )  # fmt: skip
     line = plain(t(language, "told.radio_separator").join(part.strip() for part in parts if part.strip()))
@@ -105,6 +106,7 @@ def json_of(notification: Notification, context: Context) -> str:
         "run_id": notification.run_id,
         "zone_id": alert.zone_id,
         "zone": {language: context.zone(alert.zone_id, language) for language in ("en", "zh")},
+        "same_cause_zone_ids": list(context.group(notification)),
         "alarm": alert.alarm,
         "transition": alert.transition,
         "level": alert.level.name.lower(),

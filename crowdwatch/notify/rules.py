@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from crowdwatch.core.notices import ACTS, SET_ASIDE, Target
 from crowdwatch.core.outcomes import AlertEvent, Level
+from crowdwatch.core.reasons import Code
 
 __all__ = [
     "ACKNOWLEDGED",
@@ -16,13 +17,14 @@ __all__ = [
     "CLEARED",
     "NEVER_TOLD",
     "OTHER_ALARM",
+    "OTHER_ROLE",
     "QUIET",
     "TEST",
     "TOO_OLD",
     "why_not",
 ]
 
-BELOW_LEVEL, OTHER_ALARM, QUIET = "below_level", "other_alarm", "quiet"
+BELOW_LEVEL, OTHER_ALARM, OTHER_ROLE, QUIET = "below_level", "other_alarm", "other_role", "quiet"
 CLEARED, ACKNOWLEDGED, NEVER_TOLD, TOO_OLD, ASIDE = "cleared", "acknowledged", "never_told", "too_old", "set_aside"
 
 TEST = "test"
@@ -33,7 +35,8 @@ def why_not(target: Target, alert: AlertEvent, *, told: bool, minute: int) -> st
     """Why a target is not told of an alert event; empty where it is.
 
     Whoever was told of an alarm hears of its end and of its fall, whatever the level and the hour: nobody is left with
-    an alarm that is over.
+    an alarm that is over. An alarm that nobody acknowledged and that is passed on to a role goes to the targets of that
+    role, and to those without one, from whatever level they hear otherwise; said again, it goes to all who were told.
 
     Args:
         target: who.
@@ -53,8 +56,17 @@ def why_not(target: Target, alert: AlertEvent, *, told: bool, minute: int) -> st
         return ASIDE
     if alert.transition == "level_down" and told:
         return ""
-    if alert.level < target.level:
+    passed_on = alert.transition == "escalated"
+    if passed_on and target.role and target.role not in _roles_of(alert):
+        return OTHER_ROLE
+    asked = (passed_on and bool(target.role)) or (alert.transition == "realarmed" and told)
+    if alert.level < target.level and not asked:
         return BELOW_LEVEL
     if any(quiet.holds(minute) and alert.level < quiet.level for quiet in target.quiet):
         return QUIET
     return ""
+
+
+def _roles_of(alert: AlertEvent) -> set[object]:
+    """To whom an alarm is passed on."""
+    return {dict(reason.values).get("role") for reason in alert.reasons if reason.code is Code.ESCALATED}

@@ -355,11 +355,13 @@ def _thinned(
 ) -> FlowSamples:
     """One sample for every square of the ground."""
     cell_m = CELL_M
-    while len(np.unique(np.floor(xy_m / cell_m), axis=0)) > MOST_SAMPLES:
+    while True:
+        cell = np.floor(xy_m / cell_m).astype(np.int64)
+        cell -= cell.min(axis=0, initial=0)
+        _, number, count = np.unique(cell[:, 0] * 1_000_000 + cell[:, 1], return_inverse=True, return_counts=True)
+        if len(count) <= MOST_SAMPLES:
+            break
         cell_m *= 1.5
-    cell = np.floor(xy_m / cell_m).astype(np.int64)
-    cell -= cell.min(axis=0, initial=0)
-    _, number, count = np.unique(cell[:, 0] * 1_000_000 + cell[:, 1], return_inverse=True, return_counts=True)
     xy = np.stack([np.bincount(number, xy_m[:, axis], len(count)) / count for axis in (0, 1)], axis=1)
     middle = np.stack([_medians(velocity[:, axis], number, count) for axis in (0, 1)], axis=1)
     apart = np.maximum(1.0, count * (STEP_PX / PATCH_PX) ** 2)  # patches that do not overlap
@@ -372,9 +374,9 @@ def _thinned(
 
 def _medians(values: FloatArray, number: NDArray[np.int64], count: NDArray[np.int64]) -> FloatArray:
     """The median of each group; the lower one of two."""
-    order = np.lexsort((values, number))
     first = np.cumsum(count) - count
-    found: FloatArray = values[order][first + (count - 1) // 2]
+    by_group = np.sort(number + 1j * values)  # by group, then by value
+    found: FloatArray = by_group.imag[first + (count - 1) // 2]
     return found
 
 

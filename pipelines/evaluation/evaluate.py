@@ -28,6 +28,7 @@ from pipelines.evaluation import (
     footage_kinds,
     footage_score,
     health_score,
+    kills,
     movement,
     pets_conditions,
     photograph_commands,
@@ -46,6 +47,7 @@ app.command("ucf_cc_50")(photograph_commands.ucf_cc_50_command)
 app.command("empty")(photograph_commands.empty)
 app.command("alerts")(alert_commands.alerts_command)
 app.command("drone")(drone_commands.drone_command)
+app.command("kills")(kills.kills_command)
 app.command("movement")(movement.movement_command)
 
 

@@ -1,7 +1,8 @@
 """The people of a scripted night's control room and on its ground, as actions of the log.
 
 One operator deals with one alarm after the other, the highest level first: acknowledges it and, from level alert on,
-sends the nearest free unit. Units accept, walk, arrive, say where they are, and are free again when the alarm is over.
+sends the nearest free unit, one for all alarms of one cause. Units accept, walk, arrive, say where they are, and are
+free again when the alarm is over.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from crowdwatch.analytics.alarm_load import cause_of
 from crowdwatch.analytics.dispatch import Roster, first_roster, roster_of
 from crowdwatch.analytics.walking import Walker
 from crowdwatch.core.dispatch import DispatchEvent, UnitKind, UnitNow, UnitState
@@ -57,6 +59,7 @@ class ScriptedOperator:
     _walker: Walker = field(init=False)
     _roster: Roster = field(init=False)
     _levels: dict[Key, Level] = field(default_factory=dict)
+    _causes: dict[Key, str] = field(default_factory=dict)
     _waiting: dict[tuple[str, str, int], int] = field(default_factory=dict)
     _open: set[tuple[str, str, int]] = field(default_factory=set)
     _answered: set[tuple[str, str, int]] = field(default_factory=set)
@@ -75,6 +78,7 @@ class ScriptedOperator:
         """Look at what a tick says."""
         standing = [alarm for alarm in outcome.alarms if alarm.level > Level.NORMAL]
         self._levels = {(alarm.zone_id, alarm.alarm): alarm.level for alarm in standing}
+        self._causes = {(alarm.zone_id, alarm.alarm): cause_of(alarm) for alarm in standing}
         self._open = {(alarm.zone_id, alarm.alarm, int(alarm.level)) for alarm in outcome.alarms if alarm.state in OPEN}
         self._answered &= self._open
         self._waiting = {key: at_ns for key, at_ns in self._waiting.items() if key in self._open}
@@ -107,13 +111,14 @@ class ScriptedOperator:
         return self._reading
 
     def _send(self, t_ns: int) -> list[OperatorAction]:
-        """The nearest free unit to every alarm that wants one and has none."""
+        """The nearest free unit to every cause that wants one and has none."""
         actions: list[OperatorAction] = []
         units: dict[str, UnitNow] = dict(self._roster.units)
-        sent = {(unit.zone_id, unit.alarm) for unit in units.values() if unit.alarm}
+        tasks = {(unit.zone_id, unit.alarm) for unit in units.values() if unit.alarm}
+        sent = {self._causes.get(key, " ".join(key)) for key in tasks}
         left: list[Key] = []
         for key in dict.fromkeys(self._wanted):
-            if key in sent or key not in self._levels:
+            if key not in self._levels or self._causes[key] in sent:
                 continue
             free = self._walker.nearest(key[0], units.values())
             if not free:
@@ -121,6 +126,7 @@ class ScriptedOperator:
                 continue
             unit, metres = free[0]
             del units[unit.unit_id]
+            sent.add(self._causes[key])
             speed_m_s = FLIES_M_S if self._kinds[unit.unit_id] is UnitKind.DRONE else WALKS_M_S
             self._arrives[unit.unit_id] = t_ns + round((ACCEPTS_S + metres / speed_m_s) * NS)
             actions.append(self._action(t_ns, CommandKind.ASSIGN, key, ACTOR, unit.unit_id))

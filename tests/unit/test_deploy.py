@@ -68,7 +68,8 @@ def parsed(words: list[str]) -> None:
 
 
 def test_every_unit_runs_a_command_that_there_is() -> None:
-    assert [unit.stem for unit in UNITS] == [f"crowdwatch-{n}" for n in ("engine", "page", "pictures", "watchdog")]
+    names = ("engine", "notify", "page", "pictures", "voice", "watchdog")
+    assert [unit.stem for unit in UNITS] == [f"crowdwatch-{name}" for name in names]
     for unit in UNITS:
         (line,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
         program, *words = shlex.split(line)

@@ -218,6 +218,23 @@ def test_what_was_shelved_before_anybody_was_sent_is_left_out():
     assert figures([rose(0), shelved], [], T0 + 600 * S).alerts == 0
 
 
+def test_alarms_of_one_lost_camera_are_one_alert_and_one_unit_answers_them():
+    zones = "west", "middle", "east"
+    lost = [replace(alert(n, zone_id=z, alarm="blindness"), cause_key="camera:a") for n, z in enumerate(zones)]
+    over = [
+        replace(alert(100 + n, "cleared", Level.NORMAL, zone_id=z, alarm="blindness"), cause_key="camera:a")
+        for n, z in enumerate(zones)
+    ]
+    own = replace(alert(5, zone_id="west"), cause_key="zone:west")
+    unit = replace(sent(30), zone_id="middle", alarm="blindness")
+    found = figures([*lost, own, *over], [unit], T0 + 600 * S)
+    assert (found.within, found.alerts, found.undispatched) == (1, 2, 1), "crowding is a cause of its own"
+    again = [replace(each, t_ns=each.t_ns + 300 * S, event_id=each.event_id + "2") for each in (*lost, *over)]
+    assert figures([*lost, *over, *again], [unit], T0 + 900 * S).alerts == 2, "lost again later is lost again"
+    aside = replace(lost[0], transition="shelved", to_state=AlarmState.SHELVED, t_ns=T0 + 5 * S, event_id="s")
+    assert figures([*lost, aside, *over], [], T0 + 600 * S).alerts == 1, "two zones of it are still asked for"
+
+
 def test_no_alerts_give_no_rate():
     found = figures([], [], T0)
     assert math.isnan(found.rate)

@@ -13,7 +13,7 @@ from crowdwatch.assets.examples import example
 from crowdwatch.core.records import CameraFault, Observation, OperatorAction, Tick
 from crowdwatch.errors import ConfigError
 from crowdwatch.sources.night import Incident, IncidentKind, Night, NightPlan, plan_night
-from crowdwatch.sources.night.crowd import Crowd
+from crowdwatch.sources.night.crowd import MOST_PERSONS, Crowd
 from crowdwatch.sources.night.plan import PIERS, SHORE
 from crowdwatch.sources.night.reports import radioed
 
@@ -126,6 +126,29 @@ def test_people_stay_on_the_walkable_ground_and_leave_by_the_streets(site):
     assert (xy_m >= site.walkable_m.min(axis=0)).all()
     assert (xy_m <= site.walkable_m.max(axis=0)).all()
     assert (crowd.present & crowd.stays).sum() < 30
+
+
+def test_nobody_steps_on_a_square_that_is_full_and_velocities_are_those_of_people(site):
+    """A jam from both ends of the promenade; what a camera says of a square is how its people went."""
+    meets = Incident("meet", IncidentKind.COUNTER_FLOW, 0.0, 90.0, ("promenade",), size=1_500.0)
+    night = Night(site, NightPlan(3, 100, (meets,)), 0, 150.0, 153.0)
+    events = next(night.beats()).events
+    crowd = night._crowd
+    xy_m, v_m_s = crowd.standing(), crowd.walking()
+    assert np.bincount(crowd.cells(xy_m)).max() == MOST_PERSONS, "full, and no fuller"
+    assert np.hypot(*v_m_s.T).max() <= 1.34
+    off, speeds = [], []
+    for each in (each for each in events if isinstance(each, Observation) and len(each.flow)):
+        assert len(each.flow) <= 420
+        for at_m, v in zip(each.flow.xy_m, each.flow.v_m_s, strict=True):
+            near = (np.floor(xy_m) == np.floor(at_m)).all(axis=1)
+            if near.sum() and not np.ptp(np.sign(v_m_s[near, 0])):  # all go the same way
+                off.append(v[0] - np.sort(v_m_s[near, 0])[(near.sum() - 1) // 2])
+                speeds.append(v[0])
+    assert len(off) > 100
+    assert np.std(off) == pytest.approx(0.06, rel=0.2)
+    assert min(speeds) < -0.3, "from both sides"
+    assert max(speeds) > 0.3
 
 
 def test_another_site_is_refused(site):

@@ -1,5 +1,6 @@
 """Alerts reach those who are told: once per target in the store, in order, at least once, or with a reason why not."""
 
+import json
 import random
 from dataclasses import replace
 from itertools import pairwise
@@ -13,13 +14,14 @@ from notices import CONTEXT, LIVE, T0, Receiver, S, alert, outcome, target
 from crowdwatch.core.notices import Form, NotificationState, Quiet, TargetKind, alert_from_json, alert_to_json
 from crowdwatch.core.outcomes import Level
 from crowdwatch.core.ports import Outgoing
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Mode
 from crowdwatch.errors import ConfigError, NotTold
 from crowdwatch.notify import courier as couriers
 from crowdwatch.notify import rules
 from crowdwatch.notify.cap import NAMESPACE, cap_xml
 from crowdwatch.notify.courier import CLAIM_S, Courier, wait_s
-from crowdwatch.notify.forms import RADIO_MOST, body_of, radio_of, text_of
+from crowdwatch.notify.forms import RADIO_MOST, body_of, json_of, radio_of, text_of
 from crowdwatch.notify.rehearsal import MemoryOutgoing
 from crowdwatch.notify.senders import SIGNATURE, FileSender, WebhookSender, signature_of
 from crowdwatch.store.outgoing import SqlOutgoing
@@ -222,6 +224,23 @@ def test_who_is_told_of_what(more, transition, level, told, minute, why):
     assert rules.why_not(target(**more), alert(0, transition, level), told=told, minute=minute) == why
 
 
+def test_what_is_passed_on_reaches_the_next_role_alone():
+    reason = Reason.of(Code.ESCALATED, seconds=240.0, role="commander")
+    passed = replace(alert(0, "escalated"), reasons=(reason,))
+    cases = [
+        ({"role": "commander", "level": Level.CRITICAL}, passed, False, 0, ""),
+        ({"role": "operator"}, passed, True, 0, "other_role"),
+        ({}, passed, True, 0, ""),
+        ({"level": Level.CRITICAL}, passed, False, 0, "below_level"),
+        ({"role": "commander", "alarms": ("blindness",)}, passed, False, 0, "other_alarm"),
+        ({"role": "commander", "quiet": (Quiet(1320, 360, Level.CRITICAL),)}, passed, False, 1380, "quiet"),
+        ({"role": "commander", "level": Level.CRITICAL}, alert(9, "realarmed"), True, 0, ""),
+        ({"role": "commander", "level": Level.CRITICAL}, alert(9, "realarmed"), False, 0, "below_level"),
+    ]
+    for more, event, told, minute, why in cases:
+        assert rules.why_not(target(**more), event, told=told, minute=minute) == why, (more, event.transition)
+
+
 def test_a_shelved_alarm_tells_nobody_of_its_level_and_all_who_heard_of_its_end():
     aside = SimpleNamespace(value="shelved")
     for transition, level, why in (("level_up", Level.ALERT, rules.ASIDE), ("cleared", Level.NORMAL, "")):
@@ -325,6 +344,12 @@ def test_texts_say_what_where_when_and_what_to_do(store, outgoing):
     assert "2026-01-01 00:00:30 (Asia/Shanghai)" in text
     assert "density 4.60 p/m2, limit 4 p/m2 for 10 s" in text
     assert row.key in text
+    grouped = replace(context, zones_of_cause=lambda each: ("quay", "bund", "pier"))
+    assert radio_of(row, grouped, "en").startswith("ALERT, Bund 3 and 2 more, ")
+    assert "One cause, one alert: Bund 3, quay, pier." in text_of(row, grouped, "en")
+    assert "外滩3号等3个区域" in text_of(row, grouped, "zh")
+    assert json.loads(json_of(row, grouped))["same_cause_zone_ids"] == ["bund", "quay", "pier"]
+    assert "One cause, one alert: Bund 3, quay, pier." in cap_xml(row, grouped, ("en",))
     long = replace(context, do=lambda each: {"en": "x" * 5000})
     assert len(radio_of(row, long, "en")) <= RADIO_MOST
     assert "\n" not in radio_of(row, replace(context, do=lambda each: {"en": "a\nb"}), "en")

@@ -26,7 +26,8 @@ from crowdwatch.assets.examples import example
 from crowdwatch.commands import terminal
 from crowdwatch.commands.cli import app
 from crowdwatch.core.notices import NotificationState
-from crowdwatch.core.outcomes import Level
+from crowdwatch.core.outcomes import Alarm, Level
+from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Mode
 from crowdwatch.drivers.notifying import Options, notify, try_target
 from crowdwatch.errors import ConfigError, CrowdWatchError
@@ -70,6 +71,12 @@ def store(url, run):
     opened.begin(run)
     yield opened
     opened.close()
+
+
+def standing(event):
+    return Alarm(
+        event.alarm, event.zone_id, event.to_state, event.level, event.t_ns, event.reasons, cause_key="camera:a"
+    )
 
 
 def write(store, *alerts):
@@ -318,6 +325,60 @@ def test_a_test_message_goes_through_the_rule_and_the_status_lists_it(store, tmp
     monkeypatch.setattr(terminal.out, "_width", 300)
     table = CliRunner().invoke(app, ["notify", "status", "--store", url])
     assert "quiet hours of this target" in table.output
+
+
+def test_each_role_hears_what_the_file_says_of_it_and_messages_know_the_zones_now(store, tmp_path, url, zone_id):
+    """Operators hear everything; the commander hears alerts, what is passed on, and by night critical ones alone; a
+    technician hears of blindness. One lost camera is one group, and nobody is sent into a zone that is not green."""
+    with Receiver() as operator, Receiver() as commander, Receiver() as night, Receiver() as technician:
+        hooks = {"operator": operator, "commander": commander, "administrator": technician}
+        path = event_file(
+            tmp_path,
+            "".join(
+                f"    - {{id: {role}, kind: webhook, address: '{hook.url}', role: {role}}}\n"
+                for role, hook in hooks.items()
+            )
+            + f"    - {{id: night, kind: webhook, address: '{night.url}', role: commander, quiet: "
+            "[{from_time: '00:00', to_time: '23:59', level: critical}]}\n"
+            "  roles:\n    operator: {level: watch, acknowledged: true}\n    commander: {level: critical}\n"
+            "    administrator: {alarms: [blindness]}\n"
+            "playbook:\n  alarms: []\n  measures:\n    - {alarms: [crowding], levels: [caution, alert, critical], "
+            "do: {en: 'Go to {send_to}.', zh: '去{send_to}。'}, "
+            f"send_to: {zone_id}}}\n",
+        )
+        passed_on = Reason.of(Code.ESCALATED, seconds=240.0, role="commander")
+        first, second = (replace(alert(55, zone_id=each, alarm="blindness"), cause_key="camera:a") for each in "pq")
+        said = [
+            alert(10, level=Level.CAUTION, zone_id=zone_id),
+            alert(20, "level_up", zone_id=zone_id),
+            replace(alert(30, "escalated", zone_id=zone_id), reasons=(passed_on,)),
+            alert(40, "level_up", Level.CRITICAL, zone_id=zone_id),
+            alert(50, "acknowledged", Level.CRITICAL, zone_id=zone_id),
+            first, second,
+        ]  # fmt: skip
+        write(store, *said[:-2])
+        store.write(
+            LIVE.run_id, [replace(outcome(first, second), alarms=tuple(standing(each) for each in (first, second)))]
+        )
+        notify(config.load(path), Options(url, send=True, once=True))
+        heard = {name: [(each["alarm"], each["transition"], each["level"]) for each in hook.said()]
+                 for name, hook in {**hooks, "night": night}.items()}  # fmt: skip
+        blind = [each for each in operator.said() if each["alarm"] == "blindness"]
+        crowded = [each for each in operator.said() if each["alarm"] == "crowding"]
+    assert sorted(heard["operator"]) == sorted(
+        (each.alarm, each.transition, each.level.name.lower()) for each in said if each.transition != "escalated"
+    )
+    assert heard["commander"] == [("crowding", "escalated", "alert"), ("crowding", "level_up", "critical")]
+    assert heard["night"] == [("crowding", "level_up", "critical")]
+    assert heard["administrator"] == [("blindness", "raised", "alert")] * 2
+    assert sorted(each["same_cause_zone_ids"] for each in blind) == [["p", "q"], ["q", "p"]]
+    assert "not green" in crowded[0]["do"]["en"], "UNKNOWN is not green"
+    outgoing = SqlOutgoing(url)
+    why = {(row.target_id, row.transition, row.level): row.why for row in outgoing.notifications(LIVE.run_id)}
+    outgoing.close()
+    assert why["operator", "escalated", Level.ALERT] == "other_role"
+    assert why["night", "escalated", Level.ALERT] == "quiet"
+    assert why["commander", "level_up", Level.ALERT] == "below_level"
 
 
 BAD = {

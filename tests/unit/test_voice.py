@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from corridor import corridor
 from notices import LIVE, T0, S, alert, outcome
+from pocketsphinx import Decoder
+from scipy.signal import resample_poly
 from typer.testing import CliRunner
 
 from crowdwatch import config
@@ -159,6 +161,33 @@ def test_spoken_messages_have_length_and_level(espeak, tmp_path, language, text,
     assert least_s <= sound.seconds <= most_s
     assert LEAST_DBFS < sound.rms_dbfs < sound.peak_dbfs <= 0
     assert Synthesiser(tmp_path).speak(text + text, language).seconds > 1.5 * sound.seconds
+
+
+SENTENCES = (
+    "the square is full please use the north gate", "the square is full please use the south gate",
+    "the square is open please use the north gate", "stop do not push please wait", "please walk on do not wait",
+    "the station is closed please go back",
+)  # fmt: skip
+"""Said by control rooms; some differ by one word that matters."""
+
+
+def test_a_recogniser_hears_which_english_message_was_said(espeak, tmp_path):
+    """Of a list, as a steward who knows the messages would. The recogniser comes with English alone."""
+    hears = Decoder(
+        samprate=16000.0, lm=None, loglevel="FATAL", beam=1e-200, wbeam=1e-160, pbeam=1e-200, bestpath=False
+    )
+    hears.add_jsgf_string("said", f"#JSGF V1.0; grammar said; public <one> = {' | '.join(SENTENCES)};")
+    hears.activate_search("said")
+    for sentence in SENTENCES:
+        with wave.open(str(Synthesiser(tmp_path).speak(sentence, "en").path)) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(float)
+            slower = resample_poly(samples, 16000, file.getframerate())
+        hears.start_utt()
+        hears.process_raw(np.clip(slower, -32768, 32767).astype(np.int16).tobytes(), full_utt=True)
+        hears.end_utt()
+        heard = hears.hyp()
+        assert heard is not None, sentence
+        assert heard.hypstr == sentence
 
 
 def test_text_is_never_an_option_and_control_characters_are_not_spoken(espeak, tmp_path):

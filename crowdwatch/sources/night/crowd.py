@@ -30,6 +30,10 @@ CELL_M = 1.0
 PUSHING_M_S, FULL_P_M2 = 0.15, 6.8
 """Who wants to get on still shuffles in a jam, until it is as close as this."""
 
+MOST_PERSONS = 8
+"""On a square metre: an adult in winter dress takes 0.125 m2 (Predtechenskii and Milinskii 1978, "Planning for Foot
+Traffic Flow in Buildings", projections of people). Nobody steps on a square that is full."""
+
 OUT_P_M2 = 1.75
 """The density at which most people pass: who leaves a jam by its open end walks as in this. Weidmann's flow is greatest
 there."""
@@ -70,6 +74,19 @@ def walking_speed_m_s(rho_p_m2: FloatArray) -> FloatArray:
     return speed
 
 
+def _rank(cell: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) how many of the same cell come before each.
+
+    >>> _rank(np.array([7, 5, 7, 7])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(cell, kind="stable")
+    first = np.searchsorted(cell[order], cell[order])
+    rank = np.empty(len(cell), dtype=np.int64)
+    rank[order] = np.arange(len(cell)) - first
+    return rank
+
+
 class Crowd:
     """Everybody of a night.
 
@@ -89,6 +106,7 @@ class Crowd:
         self._north = float(high[1])
         self._ends = np.array([low[0], high[0]])
         self._rho: FloatArray | None = None
+        self._counts: NDArray[np.int64] | None = None
         self._wakes: list[tuple[float, NDArray[np.int64]]] = []
         self._people()
 
@@ -107,6 +125,7 @@ class Crowd:
         self.xy_m: FloatArray = np.full((n, 2), np.nan)
         self.goal_m: FloatArray = np.full((n, 2), np.nan)
         self.next_m: FloatArray = np.full((n, 2), np.nan)
+        self.v_m_s: FloatArray = np.zeros((n, 2))
         self.present = np.zeros(n, dtype=bool)
         self.moving = np.zeros(n, dtype=bool)
         self.leaving = np.zeros(n, dtype=bool)
@@ -117,6 +136,7 @@ class Crowd:
         self.leaves_s: FloatArray = np.concatenate([leaves, np.full(n - stay, np.inf)])
         self._order = np.argsort(self.arrives_s, kind="stable")
         self._came = 0
+        self._waiting = np.empty(0, dtype=np.int64)
 
     def _leaving_times(self, times_s: FloatArray) -> FloatArray:
         """(stay,) when each leaves: who stands near a street roughly first, so that nobody walks through a crowd that
@@ -151,18 +171,23 @@ class Crowd:
         self._leave(t_s)
         parts = math.ceil(dt_s / MOST_STEP_S - 1e-9)
         for _ in range(parts):
-            self._rho = None
+            self._rho = self._counts = None
             self._walk(t_s, dt_s / parts)
-        self._rho = None
+        self._rho = self._counts = None
 
     def standing(self) -> FloatArray:
         """(N, 2) where everybody is who is there."""
         here: FloatArray = self.xy_m[self.present]
         return here
 
+    def walking(self) -> FloatArray:
+        """(N, 2) how fast they went in the newest step, east and north: m/s."""
+        now: FloatArray = self.v_m_s[self.present]
+        return now
+
     def _come(self, t_s: float) -> None:
         end = int(np.searchsorted(self.arrives_s[self._order], t_s, side="right"))
-        new = self._order[self._came : end]
+        new = np.concatenate([self._waiting, self._order[self._came : end]])
         self._came = end
         if not len(new):
             return
@@ -171,7 +196,10 @@ class Crowd:
         self._enter_by_street(stays, door)
         through = new[~self.stays[new]]
         self._pass(through)
-        self.present[new] = self.moving[new] = True
+        door_cell = self.cells(self.xy_m[new])
+        fits = _rank(door_cell) < MOST_PERSONS - self._persons()[door_cell]
+        self._waiting = new[~fits]
+        self.present[new] = self.moving[new] = fits
 
     def _enter_by_street(self, who: NDArray[np.int64], street: NDArray[np.int64]) -> None:
         x = self._in_street(street)
@@ -229,6 +257,7 @@ class Crowd:
 
     def _walk(self, t_s: float, dt_s: float) -> None:
         who = np.flatnonzero(self.moving)
+        self.v_m_s[:] = 0.0
         if not len(who):
             return
         way = self.goal_m[who] - self.xy_m[who]
@@ -238,6 +267,8 @@ class Crowd:
         held = self._held(who, ahead, t_s)
         speed = np.where(held == HELD, 0.0, self._speed_m_s(who, ahead, looked, left_m, held > 0))
         step_m = np.minimum(speed * dt_s, left_m)
+        step_m[self._without_room(who, step_m[:, None] * ahead)] = 0.0
+        self.v_m_s[who] = (step_m / dt_s)[:, None] * ahead
         self.xy_m[who] += step_m[:, None] * ahead
         there = who[step_m >= left_m - 1e-6]
         on = there[np.isfinite(self.next_m[there, 0])]
@@ -245,6 +276,22 @@ class Crowd:
         self.goal_m[on], self.next_m[on] = self.next_m[on], np.nan
         self.moving[end] = False
         self.present[end[self.leaving[end]]] = False
+
+    def _without_room(self, who: NDArray[np.int64], step_m: FloatArray) -> NDArray[np.bool_]:
+        """(N,) who cannot go on, since the square metre is full with those who are there and others who come."""
+        here, there = self.cells(self.xy_m[who]), self.cells(self.xy_m[who] + step_m)
+        over = self._persons() - MOST_PERSONS
+        np.subtract.at(over, here, 1)
+        np.add.at(over, there, 1)
+        stays = np.zeros(len(who), dtype=np.bool_)
+        while True:  # who stays may take the room of others who would come: each round more stay, so it ends
+            comes = np.flatnonzero((over[there] > 0) & (here != there) & ~stays)
+            if not len(comes):
+                return stays
+            back = comes[_rank(there[comes]) < over[there[comes]]]
+            stays[back] = True
+            np.subtract.at(over, there[back], 1)
+            np.add.at(over, here[back], 1)
 
     def _held(self, who: NDArray[np.int64], ahead: FloatArray, t_s: float) -> NDArray[np.int64]:
         """(N,) HELD where the way out is blocked, 1 in the street before it, 0 elsewhere."""
@@ -270,8 +317,14 @@ class Crowd:
             self._rho = self._density()
         return self._rho
 
+    def _persons(self) -> NDArray[np.int64]:
+        """(cells,) how many are in each, after the newest step."""
+        if self._counts is None:
+            self._counts = np.bincount(self.cells(self.standing()), minlength=math.prod(self.shape))
+        return self._counts
+
     def _density(self) -> FloatArray:
-        counts = np.bincount(self.cells(self.standing()), minlength=math.prod(self.shape)).astype(np.float64)
+        counts = self._persons().astype(np.float64)
         rho: FloatArray = uniform_filter(counts.reshape(self.shape), 3, mode="nearest").ravel()
         return rho
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdwatch.core.flow import FlowSamples
 from crowdwatch.core.reasons import Code
 from crowdwatch.core.records import (
     Anchor,
@@ -43,6 +44,13 @@ logarithm. ``models/counter-n/card.md`` has -7 % to +11 % by fifth of the photog
 
 STEP = 64.0
 """Masses are multiples of 1/64 person, so that a log of a night stays small."""
+
+VELOCITY_M_S, STATED_M_S, MEASURED, SPAN_S = 0.06, 0.10, 0.7, 0.2
+"""Of the velocity of a square: the standard deviation of either component; what is said of it (a square of a drawn
+crowd is off by 0.61 of its stated error, docs/movement.md); how many squares have one; the span of a pair."""
+
+MOST_VELOCITIES, FASTEST_M_S = 400, 4.0
+"""In a picture: more, and the squares become larger. Nobody of the script is as fast as the other."""
 
 STATURE_M = 1.75
 FINE = Evidence("", luma=70.0, contrast=38.0, sharpness=90.0, change=2.5)
@@ -143,7 +151,32 @@ class Watcher:
         positions = Positions(stamp, where_m, view.sigma_m[cell[near]], boxes.score)
         evidence = self._evidence(stamp, active, flash)
         mass = self._mass(index, stamp, cell, active)
-        return Observation(boxes, positions, evidence, view.plane.plane_id, mass)
+        shown = evidence.luma == FINE.luma
+        flow = self._flow(view, xy_m[view.heads[cell]], self._crowd.walking()[view.heads[cell]]) if shown else None
+        return Observation(boxes, positions, evidence, view.plane.plane_id, mass, flow=flow)
+
+    def _flow(self, view: _View, xy_m: FloatArray, v_m_s: FloatArray) -> FlowSamples:
+        """One median velocity for each square with people; those who pass each other in a square have one."""
+        square = np.floor((xy_m - self._crowd.origin_m) / CELL_M).astype(np.int64)
+        side = 1
+        while True:
+            number = (square[:, 1] // side) * (self._crowd.shape[1] + 1) + square[:, 0] // side
+            found, count = np.unique(number, return_counts=True)
+            if len(found) * MEASURED <= MOST_VELOCITIES:
+                break
+            side += 1
+        kept = self._rng.random(len(found)) < MEASURED
+        middle = np.cumsum(count) - count + (count - 1) // 2
+        row, col = np.divmod(found, self._crowd.shape[1] + 1)
+        at_m = self._crowd.origin_m + side * CELL_M * (np.stack([col, row], axis=1) + 0.5)
+        # sorted by square and by speed within it: the middle of each square is its median
+        width = 2 * FASTEST_M_S
+        median = [
+            np.sort(number * width + v_m_s[:, axis] + FASTEST_M_S)[middle] - found * width - FASTEST_M_S
+            for axis in (0, 1)
+        ]
+        v = np.stack(median, axis=1)[kept] + self._rng.normal(0, VELOCITY_M_S, (int(kept.sum()), 2))
+        return FlowSamples(at_m[kept], np.round(v * 1024) / 1024, np.full(len(v), STATED_M_S), SPAN_S)
 
     def _boxes(self, view: _View, stamp: Stamp, xy_m: FloatArray) -> Detections:
         feet, top = to_image(view.plane, xy_m), to_image(view.plane, xy_m, STATURE_M)
