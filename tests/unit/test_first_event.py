@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -114,6 +115,8 @@ def test_footage_that_is_none_is_refused(tmp_path: Path, footage: str, says: str
         ran("init", footage, "--output", tmp_path / "event.yaml", "--yes")
     assert ":secret@" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+    # else a decoder with threads, closed later in this process, waits for them, and they for the interpreter
+    assert av.logging.get_level() is None
 
 
 def test_a_frame_of_the_time_that_was_asked_for(video: Path, tmp_path: Path) -> None:
