@@ -62,6 +62,9 @@ WALL: dict[str, str] = {
     "wall.unknown": "不可见",
     "wall.map_keys": "方向键选区域，回车选定，Esc 取消。",
     "wall.gate_brief": "进 {into} 出 {out}",
+    "wall.densest": "最密处",
+    "wall.most": "最密",
+    "wall.a_minute": "每分钟",
     # alarms
     "wall.alarms": "告警",
     "wall.empty": "空",

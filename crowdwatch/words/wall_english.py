@@ -62,6 +62,9 @@ WALL: dict[str, str] = {
     "wall.unknown": "not seen",
     "wall.map_keys": "Arrow keys choose a zone, Enter selects it, Escape lets go.",
     "wall.gate_brief": "in {into} out {out}",
+    "wall.densest": "densest place",
+    "wall.most": "max",
+    "wall.a_minute": "a minute",
     # alarms
     "wall.alarms": "Alarms",
     "wall.empty": "free",

@@ -254,14 +254,14 @@ class Wall {
     const { texts, scene } = this;
     this.action.replaceChildren();
     const card = scene.slots.find((each) => each && this.alarms.id(each) === this.selected.alarm);
-    const head = el("div", "one", this.action, texts.do + (card ? ": " + card.name : ""));
-    head.classList.add("dim");
+    const called = card?.action?.call ? " · " + card.action.call : "";
+    el("div", "one dim", this.action, texts.do + (card ? ": " + card.name : "") + called);
     if (!card) return el("div", "dim", this.action, texts.nothing_to_do);
     if (!card.action) return el("div", "", this.action, texts.no_measure);
     el("div", "do", this.action, card.action.do);
     if (card.action.doubt) el("div", "say", this.action, card.action.doubt).style.color = "#ffb3a8";
-    if (card.action.call) el("div", "one", this.action, card.action.call);
-    for (const [code, text] of Object.entries(card.action.messages)) {
+    const own = this.layout.language, messages = Object.entries(card.action.messages);
+    for (const [code, text] of messages.sort(([a], [b]) => (b === own) - (a === own))) {
       const line = el("div", "say dim", this.action, texts["message_" + code] + ": " + text);
       line.title = text;
     }
@@ -364,7 +364,7 @@ class Wall {
     }
     const last = scene.timeline[scene.timeline.length - 1];
     const text = el("div", "one", this.timeline, texts.timeline + (last ? ": " + clock(last.ms, scene.strip.offset_min) + " " + last.text : ""));
-    text.style.cssText = "position:absolute;left:.4em;bottom:0;max-width:96%;background:#1b232dcc";
+    text.style.cssText = "position:absolute;left:.4em;bottom:0;max-width:96%;padding-right:.5em;background:#1b232d";
   }
 
   focused() {
