@@ -277,6 +277,7 @@ class Wall {
   drawFive() {
     const { layout, scene } = this;
     this.five.replaceChildren();
+    this.five.setAttribute("aria-label", this.texts.five);
     const names = new Map(layout.zones.map((zone) => [zone.id, zone.name]));
     for (const zone of scene.worst) {
       const row = el("div", "row", this.five);
