@@ -132,7 +132,7 @@ def test_an_action_that_is_sent_again_is_done_once() -> None:
 
 def test_what_must_be_read_at_three_metres_is_large_enough() -> None:
     """Height of capitals and digits (0.714 em of Noto Sans) on a screen of 16 to 9: 17.5 mm is 20 minutes of arc."""
-    css, script = ((BROWSER / name).read_text() for name in ("wall.css", "4_wall.js"))
+    css, script = ((BROWSER / name).read_text() for name in ("wall.css", "5_wall.js"))
     of = {
         name: float(size)
         for name, size in re.findall(r"^(\.[^{\n]+) \{[^}]*font-size: calc\(var\(--u\) \* ([\d.]+)\)", css, re.M)

@@ -207,7 +207,7 @@ def _order(reading: ZoneReading) -> tuple[int, float]:
 
 def _row(moment: Moment, reading: ZoneReading, around: Around, language: str) -> dict[str, Any]:
     """One of the worst zones: its line of 15 minutes, and when it reaches the next limit."""
-    quality = t(language, f"wall.{'degraded' if reading.quality is Quality.DEGRADED else 'unknown'}")
+    quality = t(language, "wall.degraded" if reading.quality is Quality.DEGRADED else "wall.unknown")
     known = reading.level != Level.UNKNOWN
     return {
         "id": reading.zone_id,
