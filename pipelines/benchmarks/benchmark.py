@@ -1,5 +1,5 @@
 """Speed and memory, side by side in one run: ``python -m pipelines.benchmark``, with ``--batch`` of batch jobs, with
-``--fold`` of the fold alone on drawn sites, with ``--live`` of a live run.
+``--fold`` of the fold alone on drawn sites, with ``--live`` of a live run, with ``--page`` of the page.
 
 Repeats are interleaved and medians reported, so that a machine that slows down slows everything down alike.
 """
@@ -40,6 +40,7 @@ from pipelines.benchmarks.benchmark_live import LIVE_PARTS, measure_live
 from pipelines.benchmarks.benchmark_poses import measure_poses
 from pipelines.benchmarks.benchmark_shapes import measure_shapes
 from pipelines.benchmarks.child_process import alone
+from pipelines.benchmarks.page import measure_page
 from pipelines.benchmarks.process_watch import peak_mb
 from pipelines.command_line import EventOption, print_json, run
 
@@ -199,11 +200,15 @@ def main_command(
     of_shapes: Annotated[
         bool, typer.Option("--shapes", help="Measure the detector's input as a square and in the picture's own shape.")
     ] = False,
+    of_page: Annotated[bool, typer.Option("--page", help="Measure the wall in a real browser instead.")] = False,
     poses: Annotated[int, typer.Option(min=0, help="--fold: measure so many new poses of a drone instead.")] = 0,
 ) -> None:
     """Time of each stage as a share, the whole against bare inference, and peak memory against length."""
-    if of_fold + of_batch + of_live > 1:
-        raise ConfigError("--fold, --batch, --live: are measured one at a time. Leave the others out.")
+    if of_fold + of_batch + of_live + of_page > 1:
+        raise ConfigError("--fold, --batch, --live, --page: are measured one at a time. Leave the others out.")
+    if of_page:
+        measure_page(as_json=as_json)
+        return
     if of_live:
         if side_m or zones or people or double or poses or (cameras and (len(cameras) > 1 or min(cameras) < 1)):
             raise ConfigError("--live: takes --cameras once, from 1, --seconds and --part. Leave out the rest.")

@@ -12,6 +12,7 @@ from crowdwatch.analytics.dispatch import roster_of
 from crowdwatch.analytics.voice import BEGINS, MOVES
 from crowdwatch.core.outcomes import Alarm, AlarmState, Level, kind_of
 from crowdwatch.core.runs import Command, CommandKind
+from crowdwatch.core.site import Quantity
 from crowdwatch.core.text import plain
 from crowdwatch.ui.alarm_forms import LATCHED, SILENT, shelf_text
 from crowdwatch.ui.respond import adviser_of
@@ -57,14 +58,21 @@ def _value(language: str, value: float, unit: str) -> str:
     return f"{number(value, 2)} {term(language, 'unit', unit).strip()}".strip()
 
 
-def _values(alarm: Alarm, history: History, language: str) -> tuple[str, str]:
-    """The value now with its trend, and the worst; empty where the alarm has none."""
+def _values(alarm: Alarm, history: History, language: str) -> dict[str, str]:
+    """The value now in large (``big``, ``unit``, with its trend), or in words; and the worst. Empty without any."""
     if not alarm.unit or alarm.level == Level.NORMAL:
-        return "", ""
-    rise = figures.rise_p_m2_min(history.density(alarm.zone_id)) if kind_of(alarm.alarm) == "crowding" else math.nan
-    trend = "" if math.isnan(rise) else " →" if rise == 0 else f" {'↑' if rise > 0 else '↓'} {abs(rise):.1f}/min"
-    now = t(language, "wall.now", value=_value(language, alarm.value, alarm.unit) + trend)
-    return now, t(language, "wall.worst_value", value=number(alarm.worst_value, 2))
+        return {"big": "", "unit": "", "now": "", "worst": ""}
+    worst = t(language, "wall.worst_value", value=number(alarm.worst_value, 2))
+    if alarm.quantity in (Quantity.DENSITY, Quantity.PEAK):
+        densest = alarm.quantity == Quantity.PEAK
+        rise = math.nan if densest else figures.rise_p_m2_min(history.density(alarm.zone_id))
+        trend = "" if math.isnan(rise) else "→" if rise == 0 else "↑" if rise > 0 else "↓"
+        speed = f"{rise:+.1f} {t(language, 'wall.a_minute')}" if math.isfinite(rise) and rise != 0 else ""
+        unit = t(language, "wall.unit_density")
+        said = t(language, "wall.densest") if densest else speed
+        return {"big": number(alarm.value, 1) + trend, "unit": unit, "now": said, "worst": worst}
+    now = t(language, "wall.now", value=_value(language, alarm.value, alarm.unit))
+    return {"big": "", "unit": "", "now": now, "worst": worst}
 
 
 def _owner(moment: Moment, alarm: Alarm, language: str) -> str:
@@ -138,7 +146,6 @@ def alarm_card(moment: Moment, alarm: Alarm, history: History, clock: Clock, lan
         clock: local time of the event.
         language: of the texts.
     """
-    now, worst = _values(alarm, history, language)
     kind, asked_ns = kind_of(alarm.alarm), _asked_ns(alarm)
     level_ns = alarm.level_ns[-1][1] if alarm.level_ns else 0
     times = [t(language, "wall.raised", time=clock(alarm.first_raised_ns or alarm.since_ns))]
@@ -157,8 +164,7 @@ def alarm_card(moment: Moment, alarm: Alarm, history: History, clock: Clock, lan
         "over": alarm.state is AlarmState.CLEARED_UNACKNOWLEDGED,
         "times": " · ".join(times),
         "asked_ms": asked_ns // 1_000_000,
-        "now": now,
-        "worst": worst,
+        **_values(alarm, history, language),
         "owner": _owner(moment, alarm, language),
         "why": plain(reason_text(language, alarm.reasons) or alarm.text),
         "shelf": shelf_text(moment, alarm, language),

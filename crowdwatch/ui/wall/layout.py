@@ -33,16 +33,7 @@ MARGIN_FRAC = 0.02
 def phase_names(config_json: str, language: str) -> dict[str, str]:
     """What the phases of a run are called."""
     phases = config.from_json(config_json).phases
-    return {phase.id: name_of(_texts(phase.name), phase.id, language) for phase in phases}
-
-
-def _texts(text: Any) -> dict[str, str]:
-    """Words by language of a text of the event file."""
-    if text is None:
-        return {}
-    if isinstance(text, str):
-        return {"en": text}
-    return {str(key): str(value) for key, value in dict(text).items() if value}
+    return {phase.id: name_of(phase.name.both() if phase.name else {}, phase.id, language) for phase in phases}
 
 
 @lru_cache(maxsize=16)

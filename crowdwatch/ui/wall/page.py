@@ -45,7 +45,9 @@ def _text(*names: str) -> str:
 
 
 _layout_component = st.components.v2.component(
-    "crowdwatch_wall", css=_text("wall.css"), js=_text("1_parts.js", "2_map.js", "3_alarms.js", "4_wall.js")
+    "crowdwatch_wall",
+    css=_text("wall.css"),
+    js=_text("1_parts.js", "2_map.js", "3_alarms.js", "4_panels.js", "5_wall.js"),
 )
 _feed_component = st.components.v2.component("crowdwatch_wall_feed", js=_text("feed.js"))
 

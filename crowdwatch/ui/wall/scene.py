@@ -150,7 +150,7 @@ def _worst_box(moment: Moment, language: str) -> dict[str, Any]:
     zone = moment.zone(worst.zone_id)
     name = short(name_of(zone.name if zone else {}, worst.zone_id, language), 40)
     style, word = LEVEL_STYLES[worst.level], t(language, f"level.{worst.level.name.lower()}")
-    return _number("worst", _density(worst, language), f"{style.sign} {word} · {name}", worst.level)
+    return _number("worst", _density(moment, worst, language), f"{style.sign} {word} · {name}", worst.level)
 
 
 def _open_box(moment: Moment, language: str) -> dict[str, Any]:
@@ -164,20 +164,34 @@ def _open_box(moment: Moment, language: str) -> dict[str, Any]:
     return _number("open", str(len(waiting)), note, level, hatched=moment.hidden)
 
 
-def _density(reading: ZoneReading, language: str) -> str:
-    least = "≥ " if reading.too_few and math.isfinite(reading.density_p_m2) else ""
-    return f"{least}{number(reading.density_p_m2, 1)} {t(language, 'wall.unit_density')}"
+def _deciding(moment: Moment, reading: ZoneReading) -> tuple[float, bool]:
+    """The density that stands for a zone, and whether it is that of its densest place: where that decides the level,
+    the mean beside it would contradict the colour."""
+    for alarm in moment.alarms:
+        own = (alarm.zone_id, alarm.alarm, alarm.quantity) == (reading.zone_id, "crowding", Quantity.PEAK.value)
+        if own and alarm.level == reading.level > Level.NORMAL and math.isfinite(reading.peak_p_m2):
+            return reading.peak_p_m2, True
+    return reading.density_p_m2, False
+
+
+def _density(moment: Moment, reading: ZoneReading, language: str) -> str:
+    value, densest = _deciding(moment, reading)
+    least = "≥ " if reading.too_few and math.isfinite(value) else ""
+    said = f"{least}{number(value, 1)} {t(language, 'wall.unit_density')}"
+    return f"{t(language, 'wall.most')} {said}" if densest else said
 
 
 def _zone(moment: Moment, reading: ZoneReading, around: Around, language: str) -> dict[str, Any]:
     """One zone of the map; numbers that are unknown are a question mark, never an empty place."""
     unknown = reading.level == Level.UNKNOWN
-    rise = math.nan if unknown else figures.rise_p_m2_min(around.history.density(reading.zone_id))
+    value, densest = _deciding(moment, reading)
+    rise = math.nan if unknown or densest else figures.rise_p_m2_min(around.history.density(reading.zone_id))
     seen = reading.visible_frac * 100 if math.isfinite(reading.visible_frac) else 0.0
     return {
         "id": reading.zone_id,
         "level": int(reading.level),
-        "value": "?" if unknown else number(reading.density_p_m2, 1),
+        "value": "?" if unknown else number(value, 1),
+        "densest": densest and not unknown,
         "least": reading.too_few and not unknown,
         "trend": "" if math.isnan(rise) else "→" if rise == 0 else "↑" if rise > 0 else "↓",
         "degraded": reading.quality is Quality.DEGRADED,
@@ -193,12 +207,12 @@ def _order(reading: ZoneReading) -> tuple[int, float]:
 
 def _row(moment: Moment, reading: ZoneReading, around: Around, language: str) -> dict[str, Any]:
     """One of the worst zones: its line of 15 minutes, and when it reaches the next limit."""
-    quality = t(language, f"wall.{'degraded' if reading.quality is Quality.DEGRADED else 'unknown'}")
+    quality = t(language, "wall.degraded" if reading.quality is Quality.DEGRADED else "wall.unknown")
     known = reading.level != Level.UNKNOWN
     return {
         "id": reading.zone_id,
         "level": int(reading.level),
-        "value": _density(reading, language) if known else "?",
+        "value": _density(moment, reading, language) if known else "?",
         "line": around.history.line(reading.zone_id),
         "limit": _to_limit(moment, reading, around, language) if known else "",
         "quality": "" if reading.quality is Quality.GOOD else quality,

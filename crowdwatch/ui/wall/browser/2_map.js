@@ -68,6 +68,7 @@ class SiteMap {
     parts.plate = draw("g", this.platesBox, { class: "zone" });
     parts.value = draw("text", parts.plate);
     parts.sign = draw("tspan", parts.value, { "font-size": "72%" });
+    parts.most = draw("tspan", parts.value, { "font-size": "50%" });
     parts.digits = draw("tspan", parts.value);
     parts.name = draw("text", parts.plate);
     group.addEventListener("click", () => this.wall.select(zone.id, null, true));
@@ -100,7 +101,8 @@ class SiteMap {
       });
       show(parts.dots, now.degraded && !unknown);
       const number = (now.least ? "≥" : "") + now.value, narrow = parts.zone.box[0] * this.metre < this.wall.big * 4.5;
-      const digits = unknown ? "" : narrow ? number : " " + number + now.trend, value = style.sign + digits;
+      const most = now.densest && !narrow ? " " + texts.most : "", digits = unknown ? "" : narrow ? number : " " + number + now.trend;
+      const value = style.sign + most.slice(0, 3) + digits;
       const said = this.layers.age ? now.seen + " · " + now.age : parts.zone.name;
       const [size, small, wide] = this.sizes(parts.zone, value, said);
       const at = { x: this.x(parts.zone.spot[0]), y: this.y(parts.zone.spot[1]) };
@@ -110,9 +112,10 @@ class SiteMap {
       set(parts.name, { ...ink, x: at.x, y: at.y + size * 0.62, "font-size": small.toFixed(1), "stroke-width": small / 6 });
       show(parts.name, small > 0);
       say(parts.sign, style.sign);
+      say(parts.most, most);
       say(parts.digits, digits);
       say(parts.name, cut(said, Math.max(6, Math.floor((wide * 1.06) / (small * 0.55 || 1)))));
-      const heard = fill(texts.zone_text, { name: parts.zone.name, level: style.word, value: unknown ? "" : now.value + " " + texts.unit_density });
+      const heard = fill(texts.zone_text, { name: parts.zone.name, level: style.word, value: unknown ? "" : (now.densest ? texts.most + " " : "") + now.value + " " + texts.unit_density });
       set(parts.group, { "aria-label": heard, "aria-selected": now.id === selected });
     }
     if (order !== this.drawn) {
@@ -172,7 +175,7 @@ class SiteMap {
       draw("line", this.fixtures, { x1: this.x(a[0]), y1: this.y(a[1]), x2: this.x(b[0]), y2: this.y(b[1]), stroke: "#f2f5f7", "stroke-width": 5 * this.wall.fine, "stroke-dasharray": "2 4" });
       const x = this.x((a[0] + b[0]) / 2), y = this.y((a[1] + b[1]) / 2);
       const anchor = x < this.width * 0.2 ? "start" : x > this.width * 0.8 ? "end" : "middle";
-      const text = draw("text", this.fixtures, { class: "svgtext", x, y: y < this.height / 2 ? y - small * 0.5 : y + small * 1.2, "font-size": small, "stroke-width": small / 4, "text-anchor": anchor });
+      const text = draw("text", this.fixtures, { class: "svgtext", x, y: y > small * 3 && y < this.height / 2 ? y - small * 0.6 : y < this.height - small * 2 ? y + small * 1.25 : y - small * 0.6, "font-size": small, "stroke-width": small / 4, "text-anchor": anchor });
       this.gates.set(gate.id, { gate, text });
     }
     this.cameraMarks = new Map();
@@ -194,14 +197,14 @@ class SiteMap {
     const { layout } = this.wall, small = this.wall.u * 1.7;
     for (const gate of scene.gates) {
       const held = this.gates.get(gate.id);
-      if (held) say(held.text, gate.brief);
+      if (held) say(held.text, this.wall.box.classList.contains("tall") ? "" : gate.brief);
     }
     const own = layout.zone_cameras[this.wall.selected.zone] ?? [];
     for (const camera of scene.cameras) {
       const held = this.cameraMarks.get(camera.id);
       if (!held) continue;
       for (const cone of held.cones) show(cone, this.layers.cones || own.includes(camera.id) || !camera.ok);
-      for (const cone of held.cones) set(cone, { stroke: camera.ok ? "#fff" : "#ffb3a8", "fill-opacity": camera.ok ? 0.05 : 0 });
+      for (const cone of held.cones) set(cone, { stroke: camera.ok ? "#fff" : "#ffb3a8", "fill-opacity": camera.ok ? 0.05 : 0, "stroke-opacity": camera.ok && !this.layers.cones ? 0.35 : 0.8 });
       if (held.body) set(held.body, { fill: camera.ok ? "#f2f5f7" : "url(#cw-hatch)", stroke: camera.ok ? "#000" : "#fff" });
     }
     const names = new Map(layout.units.map((unit) => [unit.id, unit]));

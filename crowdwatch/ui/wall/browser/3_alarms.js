@@ -27,6 +27,7 @@ class Alarms {
     place.name = el("span", "name one", head);
     place.what = el("span", "what one", head);
     place.now = el("span", "now", head);
+    place.unit = el("span", "unit", head);
     place.timer = el("span", "timer", head);
     place.line = el("div", "line one", box);
     const acts = el("div", "acts", box);
@@ -125,7 +126,7 @@ class Alarms {
     mark(place.box, "empty", !card);
     mark(place.box, "asks", card?.asks);
     mark(place.box, "selected", card && this.wall.selected.alarm === place.id);
-    for (const part of [place.what, place.now, place.timer, place.ack, place.dispatch, place.shelve]) show(part, card);
+    for (const part of [place.what, place.now, place.unit, place.timer, place.ack, place.dispatch, place.shelve]) show(part, card);
     if (!card) {
       say(place.name, "");
       say(place.line, texts.empty);
@@ -140,16 +141,17 @@ class Alarms {
     place.key.style.color = card.silent ? "" : style.ink;
     say(place.name, style.sign + " " + card.name);
     say(place.what, card.what);
-    say(place.now, card.now.replace(/^\S+\s/, "") || "");
+    say(place.now, card.big);
+    say(place.unit, card.unit);
     const sent = this.wall.answerOf(place.id);
     const said = place.said || (sent && sent.said) || this.refusedOf(place.id);
     const state = card.asks && !card.over ? "" : card.state;
-    const parts = [style.word, state, card.times, card.owner, card.shelf, card.worst].filter(Boolean);
+    const parts = [style.word, card.now, state, card.times, card.owner, card.shelf, card.worst].filter(Boolean);
     const waits = sent && !sent.answered ? texts.sending : card.waits.length ? texts.sent : "";
     say(place.line, said || (waits ? waits + " · " : "") + parts.join(" · "));
     place.line.title = card.why;
     mark(place.line, "said", said);
-    place.box.setAttribute("aria-label", (place.n + 1) + ". " + [style.word, card.what, card.state].join(", ") + ". " + card.name + ". " + card.now);
+    place.box.setAttribute("aria-label", (place.n + 1) + ". " + [style.word, card.what, card.state].join(", ") + ". " + card.name + ". " + card.big + " " + card.unit + " " + card.now);
     say(place.ack, texts.ack + " " + (place.n + 1));
     say(place.dispatch, texts.dispatch);
     say(place.shelve, card.may_unshelve ? texts.unshelve : texts.shelve);
