@@ -103,7 +103,7 @@ def n_t_figure(
         layout={
             "height": height_px, "margin": {"l": 44, "r": 12, "t": 34, "b": 30}, "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)", "font": {"color": "#e8eef3"},
-            "title": {"text": title, "font": {"size": 15}},
+            "title": {"text": title, "font": {"size": 15}, "x": 0},
             "xaxis": {"type": "date", "showgrid": False, "title": {"text": place_name}},
             "yaxis": {"rangemode": "tozero", "gridcolor": "#33414d"},
             "legend": {
