@@ -26,7 +26,7 @@ __all__ = ["language", "pick_camera", "pick_language", "pick_run", "pick_time", 
 
 NS = 1_000_000_000
 SPEEDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 0.0)
-MOST_BUTTONS = 12
+MOST_BUTTONS = 5
 """Of more cameras one is chosen from a list."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)

@@ -101,11 +101,14 @@ def n_t_figure(
     return go.Figure(
         data=lines,
         layout={
-            "height": height_px, "margin": {"l": 4, "r": 4, "t": 34, "b": 4}, "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)", "font": {"color": "#e8eef3"}, "title": {"text": title},
+            "height": height_px, "margin": {"l": 44, "r": 12, "t": 34, "b": 30}, "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)", "font": {"color": "#e8eef3"},
+            "title": {"text": title, "font": {"size": 15}, "x": 0},
             "xaxis": {"type": "date", "showgrid": False, "title": {"text": place_name}},
             "yaxis": {"rangemode": "tozero", "gridcolor": "#33414d"},
-            "legend": {"orientation": "h"},
+            "legend": {
+                "orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right",
+            },
         },
     )  # fmt: skip
 

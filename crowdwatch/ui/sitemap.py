@@ -136,15 +136,17 @@ def _spots(zone: Zone, wide_m: float, high_m: float) -> list[FloatArray]:
     return [np.array(place) for place in places]
 
 
-def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[str, object]]:
+def _labels(moment: Moment, language: str, metres_per_px: float, *, calm: bool) -> list[dict[str, object]]:
     """A plate per zone in the colour of its level, placed so that none hides another where that can be helped.
 
-    The zones are served by falling level, so that the worst has the first choice.
+    The zones are served by falling level, so that the worst has the first choice; it is drawn last, over all others.
     """
     taken: list[tuple[FloatArray, FloatArray]] = []
     plates = []
     for zone in sorted(moment.site.zones, key=lambda zone: -moment.reading(zone.zone_id).level):
         reading = moment.reading(zone.zone_id)
+        if not calm and reading.level == Level.NORMAL:
+            continue
         style = LEVEL_STYLES[reading.level]
         name, said = _plate(zone, reading, moment.speed_m_s(zone.zone_id), language)
         size = np.array([max(columns(name), columns(said)) * CHARACTER_PX + 10, PLATE_PX]) * metres_per_px
@@ -158,7 +160,7 @@ def _labels(moment: Moment, language: str, metres_per_px: float) -> list[dict[st
             "bordercolor": "#000000", "borderpad": 3, "font": {"color": style.ink, "size": 18},
             "hovertext": figure(_hover(zone, reading, language)),
         })  # fmt: skip
-    return plates
+    return plates[::-1]
 
 
 def _fixtures(moment: Moment, language: str) -> list[go.Scatter]:
@@ -209,13 +211,16 @@ def _extent(site: Site) -> tuple[list[float], list[float]]:
     return [west, east], [south, north]
 
 
-def map_figure(moment: Moment, language: str, *, density: bool = True, height_px: int = 560) -> go.Figure:
+def map_figure(
+    moment: Moment, language: str, *, density: bool = True, calm: bool = True, height_px: int = 560
+) -> go.Figure:
     """Draw the map of a moment.
 
     Args:
         moment: what is shown; its hidden or missing numbers come out hatched.
         language: of the labels.
         density: paint the density field, and arrows where people walk; without it zones show their level only.
+        calm: give zones at NORMAL a plate too; a small map has no room for them.
         height_px: height of the figure.
     """
     site = moment.site
@@ -242,7 +247,7 @@ def map_figure(moment: Moment, language: str, *, density: bool = True, height_px
             "font": {"color": INK}, "dragmode": "pan", "hoverlabel": {"font": {"size": 15}},
             "xaxis": {**axis, "range": across, "constrain": "domain", "title": None, "automargin": True},
             "yaxis": {**axis, "range": along, "scaleanchor": "x", "constrain": "domain", "automargin": True},
-            "annotations": _labels(moment, language, metres_per_px),
+            "annotations": _labels(moment, language, metres_per_px, calm=calm),
         },
     )  # fmt: skip
 

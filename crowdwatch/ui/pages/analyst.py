@@ -17,7 +17,7 @@ from crowdwatch.ui.pages.zone_chart import PLOT, zone_name
 from crowdwatch.ui.selection import recall, remember
 from crowdwatch.ui.shared import shared
 from crowdwatch.ui.view import Glance, Moment
-from crowdwatch.ui.writing import level_text, name_of, safe, short
+from crowdwatch.ui.writing import level_text, name_of, number, safe, short, table
 from crowdwatch.words import t
 
 __all__ = ["analyst_page", "change_rows", "differences"]
@@ -78,6 +78,21 @@ def change_rows(moment: Moment, changes: Sequence[Change], language: str) -> lis
     return rows
 
 
+def zone_rows(moment: Moment, other: Moment, language: str) -> list[dict[str, str]]:
+    """Level and density of every zone of the first run, and of the second one where it has the zone."""
+    rows = []
+    for zone in moment.site.zones:
+        row = {t(language, "col.zone"): zone_name(moment, zone.zone_id, language)}
+        for name, each in (("first_run", moment), ("second_run", other)):
+            reading = each.reading(zone.zone_id) if each.zone(zone.zone_id) is not None else None
+            said = (
+                "–" if reading is None else f"{level_text(reading.level, language)} {number(reading.density_p_m2, 2)}"
+            )
+            row[t(language, f"col.{name}")] = said
+        rows.append(row)
+    return rows
+
+
 def _side_by_side(store: Store, moment: Moment, language: str) -> None:
     """The maps of two runs at one event time, and what their alarms differ in up to it."""
     st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(language, "compare")}</div>')
@@ -103,6 +118,8 @@ def _side_by_side(store: Store, moment: Moment, language: str) -> None:
             text = t(language, "compare.apart", time=other.at(other.t_ns))
             st.html(f'<div class="cw-calm" role="status"><b>!</b>{safe(text)}</div>')
         _map(other, "second", language)
+    with st.expander(t(language, "map.table")):
+        st.table(table(zone_rows(moment, other, language)))
     upto = min(moment.t_ns, other.t_ns)
     sides = [[alert for alert in each.alerts if alert.t_ns <= upto] for each in (moment, other)]
     found = shared(store).once(
@@ -121,6 +138,6 @@ def _map(moment: Moment, key: str, language: str) -> None:
     st.html(f'<div><b title="{safe(moment.run.run_id)}">{safe(short(plain(title), 60))}</b></div>')
     name = short(name_of(moment.site.name, moment.site.event_id, language), 40)
     st.plotly_chart(
-        sitemap.map_figure(moment, language, height_px=380), key=f"map-{key}", theme=None, config=PLOT,
+        sitemap.map_figure(moment, language, height_px=380, calm=False), key=f"map-{key}", theme=None, config=PLOT,
         alt=sitemap.map_alt(moment, name, language),
     )  # fmt: skip

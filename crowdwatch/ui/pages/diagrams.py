@@ -22,6 +22,8 @@ POINTS = 400
 NS = 1_000_000_000
 INK, DOT, USUAL = "#f2f5f7", "#7cc7ff", "#ffd166"
 STEP_P_M2 = 0.5
+LEAST_SHOWN_P_M2 = 1.0
+"""So far at least does the diagram reach: a place with few people is not blown up to fill it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def diagram_figure(pairs: Sequence[tuple[int, float, float]], language: str) -> 
         pairs: from :func:`pairs_of`.
         language: of the labels.
     """
-    most = max([JAM_P_M2, *(density for _, density, _ in pairs)])
+    densest = max((density for _, density, _ in pairs), default=JAM_P_M2)
+    most = max(LEAST_SHOWN_P_M2, 1.3 * densest)
     rho = np.linspace(0.05, most, 80)
     shown = pairs[:: max(1, len(pairs) // POINTS)]
     layers = [
@@ -115,7 +118,7 @@ def diagram_figure(pairs: Sequence[tuple[int, float, float]], language: str) -> 
         _, density, speed = pairs[-1]
         marker = {"color": DOT, "size": 15, "line": {"color": INK, "width": 3}}
         layers.append(go.Scatter(x=[density], y=[speed], mode="markers", marker=marker, hoverinfo="skip"))
-    x = {"title": {"text": t(language, "chart.density"), "font": {"size": 13}}, "range": [0, most * 1.04]}
+    x = {"title": {"text": t(language, "chart.density"), "font": {"size": 13}}, "range": [0, most]}
     y = {"rangemode": "tozero"}
     return go.Figure(data=layers, layout=_look(t(language, "zone.diagram"), x, y, 300))
 

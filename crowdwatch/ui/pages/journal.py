@@ -83,6 +83,7 @@ def _journal(store: Store, moment: Moment, language: str) -> None:
     _note(store, moment, language)
     found = wanted_of(moment, _filters(moment, language))
     said = t(language, "journal.count", n=len(found), m=len(moment.alerts))
+    said += t(language, "journal.most", most=MOST_ROWS) if len(found) > MOST_ROWS else ""
     st.html(f'<div class="cw-note" role="status">{safe(said)}</div>')
     if found:
         rows = alert_rows(moment, language, found[:MOST_ROWS])
@@ -143,9 +144,8 @@ def _write(store: Store, run_id: str) -> None:
 def _note(store: Store, moment: Moment, language: str) -> None:
     if st.session_state.get(FAULT):
         st.html(notice("!", t(language, "ack.failed", message=st.session_state[FAULT]), loud=True))
-    refusal = why_not(moment, language)
-    if refusal:
-        st.html(f'<div class="cw-note">{safe(t(language, "note.not", why=refusal))}</div>')
+    if why_not(moment, language):
+        st.html(f'<div class="cw-note">{safe(t(language, "note.not"))}</div>')
         return
     ids = ["", *(zone.zone_id for zone in moment.site.zones)]
     text, zone, button = st.columns([4, 2, 1], vertical_alignment="bottom", gap="small")

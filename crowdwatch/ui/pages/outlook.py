@@ -77,9 +77,14 @@ def outlook_of(points: Sequence[Point], limits: Sequence[Limit], capacity: float
         enough = len(times_s) >= LEAST_POINTS and all(map(math.isfinite, values))
         seen = forecast(times_s, values, limit.raise_at) if enough else SILENT
         had = skill(times_s, values) if enough else math.nan
-        if found is None or seen.minutes < found.seen.minutes or math.isnan(found.seen.minutes):
+        if found is None or _sooner(seen.minutes, found.seen.minutes):
             found = Outlook(limit, seen, had)
     return found
+
+
+def _sooner(minutes: float, than: float) -> bool:
+    """Whether a time is sooner than another one; what is not known is later than all."""
+    return not math.isnan(minutes) and (math.isnan(than) or minutes < than)
 
 
 def by_balance_min(zone: Zone, reading: ZoneReading, moved: ZoneMovement | None, limit: Limit | None) -> float:

@@ -37,6 +37,7 @@ CHECK, TESTED = "doctor", "notify_tested"
 TEST_S = 10.0
 """How long a test message is tried from the page."""
 
+COUNTED = ("received", "analysed", "replaced", "reconnects")
 FACTS_NS = 5_000_000_000
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -113,14 +114,11 @@ def _cameras(store: Store, moment: Moment, language: str) -> None:
         count = counts.get(camera.camera_id)
         word = t(language, "cameras.unknown") if known is None else t(language, f"health.{known.health.value}")
         sign = "?" if known is None else "✓" if known.health is Health.OK else "⚠"
-        values = (
-            name_of(camera.name, camera.camera_id, language), f"{sign} {word}",
-            "?" if known is None else duration(known.age_s),
-            "?" if count is None else f"{count.received:.0f}", "?" if count is None else f"{count.analysed:.0f}",
-            "?" if count is None else f"{count.replaced:.0f}", "?" if count is None else f"{count.reconnects:.0f}",
-        )  # fmt: skip
-        keys = ("camera", "health", "age", "received", "analysed", "replaced", "reconnects")
-        rows.append({t(language, f"col.{key}"): value for key, value in zip(keys, values, strict=True)})
+        age = "?" if known is None else duration(known.age_s).replace(" ", "\u00a0")
+        row = {"camera": name_of(camera.name, camera.camera_id, language), "health": f"{sign} {word}", "age": age}
+        if counts:
+            row |= {name: "?" if count is None else f"{getattr(count, name):.0f}" for name in COUNTED}
+        rows.append({t(language, f"col.{key}"): value for key, value in row.items()})
     if rows:
         st.table(table(rows))
 

@@ -67,8 +67,9 @@ def _tiles(zone: Zone, reading: ZoneReading, moved: ZoneMovement | None, languag
     letter = service_text(language, zone.kind, reading.density_p_m2)
     peak = t(language, "zone.peak", value=number(reading.peak_p_m2, 2), unit=unit, b=f"{reading.bandwidth_m:g}")
     density = box(
-        t(language, "chart.density"), f"{least}{number(reading.density_p_m2, 2)} {badge(language, reading.level)}",
-        safe(joined(language, (letter, ends, peak))), LEVEL_STYLES[reading.level].colour, hatched=unknown,
+        t(language, "chart.density"), f"{least}{number(reading.density_p_m2, 2)}",
+        f"{badge(language, reading.level)} {safe(joined(language, (letter, ends, peak)))}",
+        LEVEL_STYLES[reading.level].colour, hatched=unknown,
     )  # fmt: skip
     share = "" if not zone.capacity else t(
         language, "zone.capacity", share=f"{number(reading.occupancy_frac * 100, 0)} %", capacity=f"{zone.capacity:g}"
