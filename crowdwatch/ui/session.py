@@ -86,8 +86,14 @@ def demo() -> bool:
     """Whether this is a demonstration, reached from this machine by its own name. Another one is closed."""
     if os.environ.get(ACCESS_VARIABLE) != "demo":
         return False
-    host = str(st.context.headers.get("host") or "localhost").rsplit(":", 1)[0].strip("[]")
+    host = _word(st.context.headers.get("host")) or "localhost"
+    host = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
     return source() == "this machine" and (host == "localhost" or _loopback(host))
+
+
+def _word(value: object) -> str:
+    """A text of the browser's request; empty without one, as in tests that have no browser."""
+    return value if isinstance(value, str) else ""
 
 
 def _loopback(address: str) -> bool:
@@ -99,8 +105,8 @@ def _loopback(address: str) -> bool:
 
 def source() -> str:
     """Where the browser is, as the audit log writes it."""
-    address = st.context.ip_address
-    return "this machine" if address is None or _loopback(address) else plain(str(address))
+    address = _word(st.context.ip_address)
+    return "this machine" if not address or _loopback(address) else plain(address)
 
 
 def chosen_language() -> str:
@@ -139,8 +145,8 @@ def claims() -> dict[str, Any] | None:
 
 def current() -> SignIn | None:
     """Who is signed in here, looked up in the store at every call. Raises StoreUnavailable."""
-    for token in (st.session_state.get(TOKEN), st.context.cookies.get(COOKIE)):
-        found = desk().known(str(token), time.time_ns()) if token else None
+    for token in (st.session_state.get(TOKEN), _word(st.context.cookies.get(COOKIE))):
+        found = desk().known(token, time.time_ns()) if token else None
         if found is not None:
             return found
     return None

@@ -928,3 +928,55 @@ def test_gates_and_the_whole_site_come_back_as_they_were(store: SqlStore) -> Non
     store.rewind("r", 0)
     assert store.gate_readings("r") == []
     assert store.occupancy("r") == []
+
+
+# ------------------------------------------------------------------------------------------------ people and rights
+
+
+def test_people_make_one_chain_that_nothing_changes(url: str) -> None:
+    """Commands, hand counts and accounts of several writers at once stand in one log; the database refuses every change
+    of it, and what is changed past that is found and named."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from crowdwatch.core.accounts import By, EntryKind
+    from crowdwatch.store.people import SqlPeople
+
+    store, people, others = SqlStore(url), SqlPeople(url), SqlPeople(url)
+    try:
+        store.begin(Run("r1", "e", Mode.REPLAY, "{}", "/r1", 0, 1, 0))
+
+        def write(number: int) -> None:
+            handle = (people, others)[number % 2]
+            handle.record(EntryKind.EXPORT, By("ana", "operator", "10.0.0.7"), number, {"what": f"\u202e{number}"})
+            store.submit(Command("r1", CommandKind.NOTE, "ana", number, text="secret words", role="operator"))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, range(8)))
+        people.add("Ana", "administrator", "hash-of-ana", By("root", "", "terminal"), 9)
+        log = others.entries()
+        assert [entry.seq for entry in log] == list(range(1, 18))
+        assert people.fault() is None
+        assert people.fault((log[-1].seq, log[-1].digest)) is None
+        assert [entry.seq for entry in people.entries(3)] == [15, 16, 17]
+        text = "".join(entry.detail for entry in log)
+        assert "secret words" not in text
+        assert "hash-of-ana" not in text
+        for change in ("UPDATE audit_log SET actor = 'x'", "DELETE FROM audit_log"):
+            with raw(url).begin() as connection, pytest.raises(sa.exc.DBAPIError, match="never changed"):
+                connection.exec_driver_sql(change)
+        _past_the_triggers(url, "UPDATE audit_log SET actor = 'eve' WHERE seq = 5")
+        found = people.fault()
+        assert found is not None
+        assert (found.seq, "changed" in found.why) == (5, True)
+    finally:
+        for each in (store, people, others):
+            each.close()
+
+
+def _past_the_triggers(url: str, change: str) -> None:
+    with raw(url).begin() as connection:
+        if "postgresql" in url:
+            connection.exec_driver_sql("ALTER TABLE audit_log DISABLE TRIGGER ALL")
+        else:
+            connection.exec_driver_sql("DROP TRIGGER audit_log_no_update")
+        connection.exec_driver_sql(change)
