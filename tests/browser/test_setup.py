@@ -126,18 +126,16 @@ def board(page: Page, label: str) -> Locator:
 
 
 def click(page: Page, svg: Locator, u: float, v: float) -> None:
-    """Click a pixel of a board, and wait until Python has answered: the corner that was made is drawn as chosen."""
+    """Click a pixel of a board, and wait until Python has answered."""
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
     at = svg.evaluate(
         "(s, p) => { const m = s.getScreenCTM(), b = s.getBoundingClientRect();"
-        " return [m.a * p[0] + m.e - b.left, m.d * p[1] + m.f - b.top]; }",
+        " return [m.a * p[0] + m.e - b.left - s.clientLeft, m.d * p[1] + m.f - b.top - s.clientTop]; }",
         [u, v],
     )
+    done = int(svg.get_attribute("data-done") or 0)
     svg.click(position={"x": at[0], "y": at[1]})
-    done = "(s, p) => [...s.querySelectorAll('circle[fill=\"#fff59d\"]')].some((c) => Math.hypot(" \
-           "c.cx.baseVal.value - p[0], c.cy.baseVal.value - p[1]) < 2)"  # fmt: skip
-    handle = svg.element_handle()
-    page.wait_for_function(f"([s, p]) => ({done})(s, p)", arg=[handle, [u, v]])
+    expect(svg).to_have_attribute("data-done", str(done + 1))
 
 
 def on_plan(xy: tuple[float, float]) -> tuple[float, float]:
@@ -214,7 +212,8 @@ def walk(page: Page, address: str, footage: Path, plan: Path, shot: Callable[[st
     expect(page.get_by_text("Usable area 270.0 m²")).to_be_visible()
     pick(page, "Shape", "The ground in view")
     page.get_by_role("button", name="Remove this shape").click()
-    fill(page, "Name", "Stage front")
+    page.get_by_role("textbox", name="Name", exact=True).fill("Stage front")
+    page.get_by_role("textbox", name="Name", exact=True).press("Tab")
     page.get_by_role("button", name="Add", exact=True).click()
     pick(page, "Draw on", "camera")
     frame = board(page, "Frame of the camera")

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import click
@@ -39,9 +40,14 @@ def reason(command: str) -> str:
     return next((why for begins, why in APART if re.match(begins, command)), "")
 
 
+@cache
+def whole() -> click.Command:
+    return typer.main.get_command(app)
+
+
 def parsed(words: list[str]) -> None:
     """Hold words against the command line without running anything; click says what does not fit."""
-    command: click.Command = typer.main.get_command(app)
+    command: click.Command = whole()
     context = command.make_context("crowdwatch", words)
     while isinstance(command, click.Group):
         rest = [*context._protected_args, *context.args]

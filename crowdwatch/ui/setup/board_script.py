@@ -40,6 +40,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!own.timer) own.moved = null;
   const texts = data.texts;
   own.svg.setAttribute("aria-label", texts.label + ". " + texts.help);
+  own.svg.dataset.done = data.done;
   own.tip.textContent = texts.help;
   for (const [name, button] of Object.entries(own.buttons)) {
     button.title = texts[name];

@@ -28,7 +28,7 @@ from crowdwatch.words import t
 
 __all__ = ["show"]
 
-POINT = "point-"
+POINT, GRID = "point-", "setup_grid_drawn"
 
 
 def show(language: str) -> None:
@@ -120,14 +120,20 @@ def _with_grid(shown: Picture, trial: Trial | None) -> Picture:
     """The frame with the ground grid of a calibration drawn over it, if that is asked for."""
     if trial is None or trial.calibration is None or not st.session_state.get("setup-grid", True):
         return shown
+    drawn_for = (shown.jpeg, trial.calibration.plane.image_to_ground.tobytes())
+    before: tuple[tuple[bytes, bytes], Picture] | None = st.session_state.get(GRID)
+    if before is not None and before[0] == drawn_for:
+        return before[1]
     image = cv2.imdecode(np.frombuffer(shown.jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         return shown
     full = np.asarray(cv2.resize(image, shown.image_hw[::-1]), np.uint8) if image.shape[:2] != shown.image_hw else image
     try:
-        return picture(draw_ground_grid(np.asarray(full, np.uint8), trial.calibration.plane))
+        made = picture(draw_ground_grid(np.asarray(full, np.uint8), trial.calibration.plane))
     except CrowdWatchError:
         return shown
+    st.session_state[GRID] = drawn_for, made
+    return made
 
 
 def _colour(mark: Mark) -> str:

@@ -21,9 +21,13 @@ STEPS: dict[str, Callable[[str], None]] = {
 }  # fmt: skip
 
 
+_STICKY = "<style>.st-key-setup-said{position:sticky;top:0;z-index:99;background:#0f141a}</style>"
+"""What an action had to say stays in sight wherever its button was."""
+
+
 def setup() -> None:
     """Set an event up: file, cameras, ground, limits, check and save."""
-    st.html(CSS)
+    st.html(CSS + _STICKY)
     bring_typed()
     with st.sidebar:
         language = controls.pick_language()

@@ -147,8 +147,9 @@ def say(text: str, *, loud: bool = False) -> None:
 def show_said(language: str) -> None:
     """Show what the last action had to say, once."""
     text, loud = st.session_state.pop(SAID, ("", False))
-    if text:
-        st.html(notice(t(language, "setup.refused") if loud else "✓", text, loud=loud))
+    with st.container(key="setup-said"):  # there in every drawing, so that what follows keeps its place and its focus
+        if text:
+            st.html(notice(t(language, "setup.refused") if loud else "✓", text, loud=loud))
 
 
 def guarded(right: Right, what: Callable[[], str | None]) -> None:
