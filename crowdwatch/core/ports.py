@@ -13,6 +13,7 @@ from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGri
 from crowdwatch.core.reasons import Reason
 from crowdwatch.core.records import Anchor, CameraFault, Detections, Frame, FramePair, HeadMass
 from crowdwatch.core.runs import Audit, Command, Lease, Run, RunState
+from crowdwatch.core.sight import SiteSight
 
 __all__ = ["Counter", "Detector", "Outgoing", "Source", "Store"]
 
@@ -144,6 +145,9 @@ class Store(Protocol):
 
     def flow_grid(self, run_id: str, at_ns: int) -> FlowGrid | None:
         """The newest velocity field with ``t <= at_ns``."""
+
+    def sight(self, run_id: str, at_ns: int) -> SiteSight | None:
+        """The newest sight with ``t <= at_ns``: ages of the ground, and footprints; of sites with moving cameras."""
 
     def movement(self, run_id: str, *, from_ns: int | None = None, to_ns: int | None = None) -> list[ZoneMovement]:
         """Movement with ``from_ns <= t <= to_ns`` by time, then zone; of its signs those that were there."""

@@ -28,6 +28,7 @@ from crowdwatch.core.outcomes import (
 from crowdwatch.core.ports import Store
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Command, CommandKind, Mode, Run, RunState
+from crowdwatch.core.sight import Footprint, SiteSight
 from crowdwatch.core.site import Limit, Quantity, Site, Zone
 from crowdwatch.ground import polygon
 
@@ -91,6 +92,7 @@ class Moment:
         occupancy: how many are on the whole site; None likewise.
         flow: velocities on the ground; None when there are none for this time, or when hidden.
         movement: of the zones of which something is known now; empty when hidden.
+        ages: when each cell was last seen; None where no camera moves, for no such time, or when hidden.
     """
 
     run: Run
@@ -116,6 +118,12 @@ class Moment:
 
     flow: FlowGrid | None = None
     movement: tuple[ZoneMovement, ...] = ()
+    ages: SiteSight | None = None
+
+    @property
+    def footprints(self) -> tuple[Footprint, ...]:
+        """Of the moving cameras that see now."""
+        return () if self.ages is None else self.ages.footprints
 
     def speed_m_s(self, zone_id: str) -> float:
         """Mean walking speed in a zone; NaN where it is unknown."""
@@ -214,6 +222,8 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
     gates = {} if hidden else {g.gate_id: g for g in store.gate_readings(run_id, from_ns=fresh_ns, to_ns=t_ns)}
     occupancy = [] if hidden else store.occupancy(run_id, from_ns=fresh_ns, to_ns=t_ns)
     grid, flow = (None, None) if hidden else (store.grid(run_id, t_ns), store.flow_grid(run_id, t_ns))
+    moving = not hidden and any(camera.moves for camera in site.cameras)
+    sight = store.sight(run_id, t_ns) if moving else None
     reading_ns = t_ns - int(max(DEAD_AFTER_S, site.tick_s) * NS)
     moved = [] if hidden else store.movement(run_id, from_ns=reading_ns, to_ns=t_ns)
     return Moment(
@@ -235,6 +245,7 @@ def look(store: Store, run_id: str, *, now_ns: int, at_ns: int | None = None) ->
         occupancy=occupancy[-1] if occupancy else None,
         flow=flow if flow is not None and t_ns - flow.t_ns <= stale_ns else None,
         movement=tuple({each.zone_id: each for each in moved}.values()),
+        ages=sight if sight is not None and t_ns - sight.t_ns <= DEAD_AFTER_S * NS else None,
     )
 
 
