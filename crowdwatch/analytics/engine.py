@@ -25,6 +25,7 @@ from crowdwatch.analytics.occupancy import Ledger, step_occupancy
 from crowdwatch.analytics.readings import read_zones
 from crowdwatch.analytics.reference import KEPT_FRAC, Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
+from crowdwatch.analytics.site_sight import sight_of
 from crowdwatch.analytics.sudden_fall import Fall, falls_of, without_spoiled
 from crowdwatch.analytics.zone_cameras import bridges_of, cameras_of
 from crowdwatch.analytics.zone_now import Doubts
@@ -315,6 +316,7 @@ def _tick(state: State, tick: Tick) -> tuple[State, Outcome]:
     return new, Outcome(
         t_ns, readings, grid, events, book.alarms(), health, movement=moved, flow=flow, gates=gate_readings,
         occupancy=occupancy, dispatched=dispatched, refused=book.refused,
+        sight=sight_of(view, memory, coverage, t_ns),
     )  # fmt: skip
 
 

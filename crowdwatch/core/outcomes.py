@@ -14,6 +14,7 @@ from crowdwatch.core.movement import FlowGrid, GateReading, SiteOccupancy, ZoneM
 from crowdwatch.core.quality import Quality
 from crowdwatch.core.reasons import TOO_FEW, Reason
 from crowdwatch.core.records import FloatArray, readonly
+from crowdwatch.core.sight import SiteSight
 
 __all__ = [
     "TRANSITIONS",
@@ -297,7 +298,8 @@ class RefusedAction:
 class Outcome:
     """What one tick of ``advance`` says to the world.
 
-    ``grid`` and ``flow`` are None between the ticks that carry one, ``occupancy`` where the site has no gates.
+    ``grid`` and ``flow`` are None between the ticks that carry one, ``occupancy`` where the site has no gates,
+    ``sight`` where no camera moves.
     """
 
     t_ns: int
@@ -312,3 +314,4 @@ class Outcome:
     occupancy: SiteOccupancy | None = None
     dispatched: tuple[DispatchEvent, ...] = ()
     refused: tuple[RefusedAction, ...] = ()
+    sight: SiteSight | None = None

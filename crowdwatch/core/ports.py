@@ -14,6 +14,7 @@ from crowdwatch.core.outcomes import Alarm, AlertEvent, CameraHealth, DensityGri
 from crowdwatch.core.reasons import Reason
 from crowdwatch.core.records import Anchor, CameraFault, Detections, Frame, FramePair, HeadMass
 from crowdwatch.core.runs import Audit, Command, Lease, Run, RunState
+from crowdwatch.core.sight import SiteSight
 
 __all__ = ["Counter", "Detector", "Outgoing", "People", "Source", "Store"]
 
@@ -145,6 +146,9 @@ class Store(Protocol):
 
     def flow_grid(self, run_id: str, at_ns: int) -> FlowGrid | None:
         """The newest velocity field with ``t <= at_ns``."""
+
+    def sight(self, run_id: str, at_ns: int) -> SiteSight | None:
+        """The newest sight with ``t <= at_ns``: ages of the ground, and footprints; of sites with moving cameras."""
 
     def movement(
         self, run_id: str, *, zone_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None

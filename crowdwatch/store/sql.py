@@ -21,6 +21,7 @@ from crowdwatch.core.movement import FlowGrid, ZoneMovement
 from crowdwatch.core.outcomes import Alarm, AlarmState, AlertEvent, CameraHealth, DensityGrid, Outcome, ZoneReading
 from crowdwatch.core.reasons import Reason
 from crowdwatch.core.runs import STEERING, Audit, Command, Lease, Run, RunState
+from crowdwatch.core.sight import SiteSight
 from crowdwatch.errors import AuditRefused, RecordError, RunNotFound, StoreError, StoreUnavailable
 from crowdwatch.store import tables
 from crowdwatch.store.audit_log import append, asked
@@ -31,6 +32,7 @@ from crowdwatch.store.gate_reads import GateReads, within
 from crowdwatch.store.grid_rows import grid_of, grid_row
 from crowdwatch.store.inserts import insert_of, row_of
 from crowdwatch.store.migrate import migrate
+from crowdwatch.store.sight_rows import sight_of_row, sight_row
 
 __all__ = ["SqlStore", "insert_of"]
 
@@ -124,6 +126,8 @@ class SqlStore(GateReads, CommandReads):
         self._put(connection, tables.movement, [run | row_of(moved) for moved in outcome.movement])
         if outcome.flow is not None:
             self._put(connection, tables.flow_grids, [run | flow_grid_row(outcome.flow)])
+        if outcome.sight is not None:
+            self._put(connection, tables.sights, [run | sight_row(outcome.sight)])
         of_tick = (tables.alarms.c.run_id == run_id) & (tables.alarms.c.t_ns == outcome.t_ns)
         connection.execute(sa.delete(tables.alarms).where(of_tick))
         standing = [alarm for alarm in outcome.alarms if alarm.state is not AlarmState.NORMAL]
@@ -169,6 +173,11 @@ class SqlStore(GateReads, CommandReads):
         """The newest velocity field with ``t <= at_ns``."""
         row = self._newest(tables.flow_grids, run_id, at_ns)
         return None if row is None else flow_grid_of(row, self._where)
+
+    def sight(self, run_id: str, at_ns: int) -> SiteSight | None:
+        """The newest sight with ``t <= at_ns``."""
+        row = self._newest(tables.sights, run_id, at_ns)
+        return None if row is None else sight_of_row(row, self._where)
 
     def movement(
         self, run_id: str, *, zone_id: str | None = None, from_ns: int | None = None, to_ns: int | None = None
@@ -280,7 +289,8 @@ class SqlStore(GateReads, CommandReads):
         )  # fmt: skip
         made = (
             tables.readings, tables.grids, tables.alerts, tables.alarms, tables.health, tables.dispatches,
-            tables.gate_readings, tables.occupancy, tables.movement, tables.flow_grids, tables.ticks,
+            tables.gate_readings, tables.occupancy, tables.movement, tables.flow_grids, tables.sights,
+            tables.ticks,
         )  # fmt: skip
         with explained(self._where, "rewind"), self._durable.begin() as connection:
             connection.execute(late.values(sequenced_t_ns=None))

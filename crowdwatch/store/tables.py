@@ -4,7 +4,8 @@ Columns are named as the fields of the nouns that they keep, so that a row *is* 
 (unknown) is kept as NULL, because SQLite has no NaN, and comes back as NaN; infinities are kept as they are. Reasons
 are JSON of codes and values: the words stand in :mod:`crowdwatch.words`.
 
-The only binary columns are ``grids.rho_zlib_f4`` and ``flow_grids.flow_zlib_f4``: densities, and velocities, on the
+The only binary columns are ``grids.rho_zlib_f4``, ``flow_grids.flow_zlib_f4`` and ``sights.age_zlib_f4``: densities,
+velocities, and ages of sight, on the
 ground as zlib-compressed little-endian 32 bit floats in row-major order, with their shape beside them. They are checked
 against that shape at every reading, so that they cannot hold anything else. Nothing in the store can hold a picture.
 """
@@ -39,6 +40,7 @@ __all__ = [
     "occupancy",
     "readings",
     "runs",
+    "sights",
     "ticks",
 ]
 
@@ -183,6 +185,20 @@ movement = sa.Table(
     _must("precursors", Signs),
     sa.Index("movement_by_time", "run_id", "t_ns"),
     sqlite_with_rowid=False,
+)
+
+sights = sa.Table(
+    "sights",
+    METADATA,
+    _run_id(),
+    sa.Column("t_ns", Whole, primary_key=True),
+    _number("east_m"),
+    _number("north_m"),
+    _number("cell_m"),
+    _must("rows", sa.Integer),
+    _must("cols", sa.Integer),
+    _must("age_zlib_f4", sa.LargeBinary),
+    _must("footprints", sa.Text),
 )
 
 flow_grids = sa.Table(

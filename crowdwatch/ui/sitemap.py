@@ -31,6 +31,7 @@ from crowdwatch.rendering.palette import (
 )
 from crowdwatch.ui.arrows import arrow_layer
 from crowdwatch.ui.gates import gate_label
+from crowdwatch.ui.patrol_layers import age_layer, drone_layers
 from crowdwatch.ui.view import Moment, worst_zone
 from crowdwatch.ui.writing import columns, duration, figure, interval, name_of, number, service_text, short
 from crowdwatch.words import joined, reason_text, t
@@ -212,7 +213,7 @@ def _extent(site: Site) -> tuple[list[float], list[float]]:
 
 
 def map_figure(
-    moment: Moment, language: str, *, density: bool = True, calm: bool = True, height_px: int = 560
+    moment: Moment, language: str, *, density: bool = True, ages: bool = False, calm: bool = True, height_px: int = 560
 ) -> go.Figure:
     """Draw the map of a moment.
 
@@ -220,13 +221,16 @@ def map_figure(
         moment: what is shown; its hidden or missing numbers come out hatched.
         language: of the labels.
         density: paint the density field, and arrows where people walk; without it zones show their level only.
+        ages: paint in place of densities how long ago the ground was last seen, where cameras move.
         calm: give zones at NORMAL a plate too; a small map has no room for them.
         height_px: height of the figure.
     """
     site = moment.site
     layers: list[object] = [_hatched(site.walkable_m, 0)]
     if moment.grid is not None:
-        layers += _grid_layers(moment.grid, language, density)
+        layers += _grid_layers(moment.grid, language, density and not (ages and moment.ages))
+    if ages and moment.ages is not None:
+        layers.append(age_layer(moment.ages, language))
     x, y = _ring(site.walkable_m)
     layers.append(
         go.Scatter(x=x, y=y, mode="lines", line={"color": INK, "width": 2}, hoverinfo="skip", zorder=4)
@@ -235,7 +239,7 @@ def map_figure(
         layers += _zone_layers(zone, moment.reading(zone.zone_id))
     if moment.flow is not None and density:
         layers.append(arrow_layer(moment.flow, 6))
-    layers += _fixtures(moment, language)
+    layers += [*_fixtures(moment, language), *drone_layers(moment, language)]
     across, along = _extent(site)
     metres_per_px = max((across[1] - across[0]) / PLOT_WIDTH_PX, (along[1] - along[0]) / height_px)
     axis = {"showgrid": False, "zeroline": False, "color": "#c6d0d9", "ticksuffix": " m", "tickfont": {"size": 13}}

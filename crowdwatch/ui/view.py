@@ -31,6 +31,7 @@ from crowdwatch.core.outcomes import (
 from crowdwatch.core.ports import Store
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Command, CommandKind, Mode, Run, RunState
+from crowdwatch.core.sight import Footprint, SiteSight
 from crowdwatch.core.site import Limit, Quantity, Site, Zone
 from crowdwatch.ground import polygon
 from crowdwatch.ui.shared import shared
@@ -102,6 +103,7 @@ class Moment:
         movement: of the zones of which something is known now; empty when hidden.
         pace: seconds of event time in a second, as measured; NaN where it is not known.
         dispatches: what happened to units up to ``t_ns``, oldest first.
+        ages: when each cell was last seen; None where no camera moves, for no such time, or when hidden.
     """
 
     run: Run
@@ -124,6 +126,7 @@ class Moment:
     movement: tuple[ZoneMovement, ...] = ()
     pace: float = math.nan
     dispatches: tuple[DispatchEvent, ...] = ()
+    ages: SiteSight | None = None
 
     @property
     def time_zone(self) -> ZoneInfo:
@@ -141,6 +144,11 @@ class Moment:
     def moved(self, zone_id: str) -> ZoneMovement | None:
         """How people move in a zone; None where nothing is known."""
         return next((moved for moved in self.movement if moved.zone_id == zone_id), None)
+
+    @property
+    def footprints(self) -> tuple[Footprint, ...]:
+        """Of the moving cameras that see now."""
+        return () if self.ages is None else self.ages.footprints
 
     def speed_m_s(self, zone_id: str) -> float:
         """Mean walking speed in a zone; NaN where it is unknown."""
@@ -263,6 +271,8 @@ def _tick(store: Store, run: Run, site: Site, t_ns: int, hidden: bool) -> dict[s
     gates = {} if hidden else {g.gate_id: g for g in store.gate_readings(run_id, from_ns=fresh_ns, to_ns=t_ns)}
     occupancy = [] if hidden else store.occupancy(run_id, from_ns=fresh_ns, to_ns=t_ns)
     grid, flow = (None, None) if hidden else (store.grid(run_id, t_ns), store.flow_grid(run_id, t_ns))
+    moving = not hidden and any(camera.moves for camera in site.cameras)
+    sight = store.sight(run_id, t_ns) if moving else None
     reading_ns = t_ns - int(max(DEAD_AFTER_S, site.tick_s) * NS)
     moved = [] if hidden else store.movement(run_id, from_ns=reading_ns, to_ns=t_ns)
     return {
@@ -277,6 +287,7 @@ def _tick(store: Store, run: Run, site: Site, t_ns: int, hidden: bool) -> dict[s
         "flow": flow if flow is not None and t_ns - flow.t_ns <= stale_ns else None,
         "movement": tuple({each.zone_id: each for each in moved}.values()),
         "dispatches": tuple(store.dispatches(run_id, to_ns=t_ns)) if site.units else (),
+        "ages": sight if sight is not None and t_ns - sight.t_ns <= DEAD_AFTER_S * NS else None,
     }
 
 

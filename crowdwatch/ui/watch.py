@@ -10,6 +10,7 @@ from crowdwatch.ui.banner import show_strip
 from crowdwatch.ui.controls import pick_camera
 from crowdwatch.ui.gates import gate_rows, occupancy_text
 from crowdwatch.ui.pages.zone_chart import PLOT, pick_span, pick_zone, show_chart
+from crowdwatch.ui.patrol_layers import FRESH_S, age_text
 from crowdwatch.ui.style import legend
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.writing import name_of, safe, short, table
@@ -52,8 +53,10 @@ def _map(moment: Moment, language: str) -> None:
         st.html(legend(language, moment.site.bandwidth_m))
     density = switch.toggle(t(language, "map.density"), value=True, key="map_density")
     name = short(name_of(moment.site.name, moment.site.event_id, language), 40)
+    moves = any(camera.moves for camera in moment.site.cameras)
+    ages = moves and switch.toggle(t(language, "map.age"), value=False, key="map_age")
     st.plotly_chart(
-        sitemap.map_figure(moment, language, density=density),
+        sitemap.map_figure(moment, language, density=density, ages=ages),
         key="map",
         theme=None,
         config=PLOT,
@@ -61,9 +64,13 @@ def _map(moment: Moment, language: str) -> None:
     )
     if moment.grid is None:
         st.html(f'<div class="cw-note">{t(language, "map.nogrid")}</div>')
-    moving = [name_of(one.name, one.camera_id, language) for one in moment.site.cameras if one.moves]
+    shown = {each.camera_id for each in moment.footprints}
+    away = [one for one in moment.site.cameras if one.moves and one.camera_id not in shown]
+    moving = [name_of(one.name, one.camera_id, language) for one in away]
     if moving:
         st.html(f'<div class="cw-note">{safe(t(language, "map.moving", names=", ".join(moving)))}</div>')
+    if moment.ages is not None:
+        st.html(f'<div class="cw-note">{safe(age_text(moment.ages, FRESH_S, language))}</div>')
     with st.expander(t(language, "map.table")):
         st.table(table(sitemap.map_rows(moment, language)))
     if moment.site.gates:

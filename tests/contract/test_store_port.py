@@ -44,6 +44,7 @@ from crowdwatch.core.outcomes import (
 from crowdwatch.core.ports import Store
 from crowdwatch.core.reasons import Code, Reason
 from crowdwatch.core.runs import Audit, Command, CommandKind, Lease, Mode, Run, RunState
+from crowdwatch.core.sight import Footprint, SiteSight
 from crowdwatch.drivers.board import Board
 from crowdwatch.drivers.outbox import Outbox
 from crowdwatch.errors import AuditRefused, RunNotFound, StoreBusy, StoreError, StoreUnavailable
@@ -209,7 +210,12 @@ def outcome(t_ns: int, *, zones: int = 2, alarm: AlarmState | None = AlarmState.
     v = np.array([[[0.5, -1 / 3], [NAN, NAN]]])
     flow = FlowGrid(t_ns, np.array([1 / 3, -2.0]), 1.0, v, np.array([[0.1, NAN]]), np.array([[7, 0]]),
                     np.array([[0.4, INF]]))  # fmt: skip
-    return Outcome(t_ns, readings, grid, (alert(f"e{t_ns}", t_ns),), alarms, health, movement=moved, flow=flow)
+    seen = (Footprint("d1", np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 3.5]]), np.array([1.0, -2.0, 60.0]), 1.5),
+            Footprint("d2", np.empty((0, 2)), np.full(3, NAN), NAN))  # fmt: skip
+    sight = SiteSight(t_ns, np.array([0.25, -2.0]), 0.5, np.array([[0.0, 12.5, INF]]), seen)
+    return Outcome(
+        t_ns, readings, grid, (alert(f"e{t_ns}", t_ns),), alarms, health, movement=moved, flow=flow, sight=sight
+    )
 
 
 def movement(zone_id: str, t_ns: int) -> ZoneMovement:
@@ -265,6 +271,11 @@ def test_an_outcome_comes_back_as_it_was(store: SqlStore, opened: Callable[[], S
         np.testing.assert_array_equal(flow.v_m_s, wrote.flow.v_m_s.astype(np.float32).astype(np.float64))
         np.testing.assert_array_equal(flow.n, wrote.flow.n)
         np.testing.assert_array_equal(flow.origin_m, wrote.flow.origin_m)
+        sight = reader.sight("r", 8 * SECOND)
+        assert sight is not None
+        assert wrote.sight is not None
+        assert repr(sight) == repr(wrote.sight)  # NaN is equal to NaN there
+        assert reader.sight("r", 6 * SECOND) is None
         assert (reader.flow_grid("r", 6 * SECOND), reader.movement("r", from_ns=8 * SECOND)) == (None, [])
 
 
@@ -719,7 +730,7 @@ def test_no_column_can_hold_a_picture(store: SqlStore, url: str) -> None:
             seen.add(type(column["type"]).__name__)
             if isinstance(column["type"], (sa.LargeBinary, sa.types._Binary)):
                 binary.append((table, column["name"]))
-    assert sorted(binary) == [("flow_grids", "flow_zlib_f4"), ("grids", "rho_zlib_f4")]
+    assert sorted(binary) == [("flow_grids", "flow_zlib_f4"), ("grids", "rho_zlib_f4"), ("sights", "age_zlib_f4")]
     plain = {
         "BIGINT",
         "BLOB",
