@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from crowdwatch.commands.stored import clear_picture_seen
 from crowdwatch.commands.terminal import err, literal, out, tell
 from crowdwatch.errors import ConfigError
 
@@ -53,6 +54,7 @@ def frame(
 
     image = picture_of(footage, at_s)
     write_picture(output, image, private=True)
+    clear_picture_seen(footage, output)
     out.print(
         f"Written: {literal(output)}, {image.shape[1]} x {image.shape[0]} pixels. It is clear, not coarsened, and only "
         "you can read it: delete it when the calibration is done."
@@ -113,6 +115,7 @@ def init(
     first_event.write_sound(output, text)
     points.write_text(first_event.points_text(answers), encoding="utf-8")
     write_picture(clear, image, private=True)
+    clear_picture_seen(footage, clear)
     tell(f"Written: {output}, {points.name}, {clear.name} (clear, for you alone: delete it after the calibration).")
     if answers.untimed:
         err.print(f"When it was taken is not known: {literal(answers.start_time)} stands for it. Correct start_time.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdwatch.commands import live_check
+from crowdwatch.commands.stored import clear_picture_seen
 from crowdwatch.commands.terminal import EXIT_ERROR, EventPath, cell, complain, literal, out, tell
 from crowdwatch.core.plain_json import to_json
 from crowdwatch.errors import ConfigError, CrowdWatchError
@@ -203,6 +204,7 @@ def calibrate(
         out.print("No ground grid was drawn: name a picture or a video of this camera with --picture.")
         return
     write_picture(save, draw_ground_grid(frame, made.plane, step_m=step_m, points=made.points), private=True)
+    clear_picture_seen(str(picture), save)
     out.print(f"Ground grid drawn into {literal(save)}: its lines must lie flat on the ground. Look at it.")
     out.print(
         "The picture is clear, not coarsened: people in it can be recognised. It lies in this file alone, which only "

@@ -110,10 +110,19 @@ def test_every_text_is_used() -> None:
     dynamic = ("level.", "pulse.", "state.", "health.", "quality.", "mode.", "alarm.", "command.", "transition.",
                "col.", "label.", "chart.window.", "dead.", "paused.", "stopped.", "suppressed.", "unit.", "change.",
                "backtest.", "page.", "zone.balance.", *(f"setup.{kind}." for kind in _SETUP),
-               "wall.mode.", "wall.role.", "wall.why.", "wall.layer_", "wall.message_")  # fmt: skip
+               "role.", "fault.", "accounts.", "wall.mode.", "wall.role.", "wall.why.", "wall.layer_", "wall.message_")  # fmt: skip
     steering = {kind.value for kind in CommandKind}
     unused = [k for k in TEXTS if f'"{k}"' not in code and not k.startswith(dynamic) and k not in steering]
     assert unused == []
+
+
+def test_every_role_and_every_fault_of_a_sign_in_has_words_that_are_used() -> None:
+    assert [key for key in TEXTS if key.startswith("role.")] == [f"role.{role}" for role in ROLES]
+    rooms = ("accounts", "core", "store", "ui")
+    code = "".join(path.read_text() for room in rooms for path in (ROOT / "crowdwatch" / room).glob("*.py"))
+    raised = {word for call in code.split("coded(")[1:] for word in re.findall(r'"(\w+)"[,)\s]', call[:400])}
+    faults = {key.removeprefix("fault.") for key in TEXTS if key.startswith("fault.")}
+    assert faults - raised == set()
 
 
 def test_every_level_has_its_own_sign() -> None:

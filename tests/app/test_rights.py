@@ -132,8 +132,6 @@ def test_every_action_asks_for_its_right_for_every_role(seed: Any, desk: Any, mo
     tokens = {role: desk.sign_in(role, GOOD, "this machine", now_ns)[0] for role in ROLES}
 
     def script(tokens: dict[str, str], kinds: list[str], store: object) -> None:
-        from typing import Any
-
         import streamlit as st
 
         from crowdwatch.core.rights import Right
@@ -145,7 +143,7 @@ def test_every_action_asks_for_its_right_for_every_role(seed: Any, desk: Any, mo
         for role, token in tokens.items():
             state[session.TOKEN] = token
 
-            def faulty(key: str, do: Any, *args: Any, **more: Any) -> str:
+            def faulty(key, do, *args, **more):
                 state.pop(key, None)
                 try:
                     do(*args, **more)

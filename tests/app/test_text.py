@@ -6,13 +6,14 @@ import time
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from crowdwatch.core.commands import judge
 from crowdwatch.core.runs import Audit, Command, CommandKind, RunState
 
 from .conftest import START_NS, surge
 
-HOSTILE = "![p](http://x.y/p.png) <img src=x> $q$ :bomb:\n\u202e[b]**c**"
+HOSTILE = "![p](http://x.y/p.png) <img src=x> $q$ :bomb: :red[r] [l](http://x.y)\n\u202e[b]**c**"
 PLACES = ("zones", "gates", "cameras")
 
 
@@ -33,8 +34,23 @@ def hostile(seed: Any) -> Any:
     return seed
 
 
+def said_anywhere(value: Any) -> list[str]:
+    """The labels, helps, captions and toasts in what the server sends: of every element and every container."""
+    if isinstance(value, dict):
+        own = [value[key] for key in ("label", "help", "placeholder", "caption") if isinstance(value.get(key), str)]
+        return own + [text for each in value.values() for text in said_anywhere(each)]
+    return [text for each in value for text in said_anywhere(each)] if isinstance(value, list) else []
+
+
 def labels_of(test: Any) -> list[str]:
     """Everything that Streamlit reads as Markdown."""
+    nodes = [node.proto for node in test._tree if getattr(node, "proto", None) is not None]
+    everywhere = [text for proto in nodes for text in said_anywhere(MessageToDict(proto))]
+    assert everywhere
+    return everywhere + of_widgets(test)
+
+
+def of_widgets(test: Any) -> list[str]:
     found = [widget.label for kind in ("button", "selectbox", "toggle", "slider") for widget in test.get(kind)]
     found += [str(option) for group in test.get("button_group") for option in getattr(group, "options", [])]
     for element in test.table:
@@ -58,6 +74,8 @@ def test_no_page_reads_a_name_as_more_than_text(hostile: Any, open_one: Any, pag
         assert "![p](" not in text
         assert ":bomb:" not in text
         assert "$q$" not in text
+        assert ":red[" not in text
+        assert "[l](" not in text
         assert "**c**" not in text
         assert "\n" not in text.strip()
         assert "\u202e" not in text
