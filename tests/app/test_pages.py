@@ -116,7 +116,8 @@ def test_unhealthy_cameras_come_first(seed: Any, open_one: Any) -> None:
     )
     assert [each.camera_id for each, _ in by_urgency(cameras, healths)] == ["b", "c", "a", "d"]
     seed.run(health=Health.COVERED)
-    page = open_one(*PAGES["cameras"])
+    page = open_one(*PAGES["cameras"], run="<b>gone")
+    assert "The run &lt;b&gt;gone of the address is not in this store." in page.html
     assert "1 cameras: 1 unhealthy, 0 unknown" in page.html
     assert "⚠ <b>COVERED</b>" in page.html
     assert len(page.test.image) == 2  # the tile and the large one
