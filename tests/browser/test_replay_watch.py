@@ -263,6 +263,7 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
     engine = replay(store, tmp_path, "--speed", "0.5", "--to", "0:00:40")
     try:
         page.goto(address)
+        expect(page.get_by_text("running", exact=True)).to_be_visible()  # until then it shows the run before
         expect(page.locator('[data-testid="stImage"] img')).to_have_count(1)
         held = page.get_by_text("PICTURE HELD FOR COUNTING")
         for _ in range(4):  # on a busy machine a press while the page is exchanged may be lost: people press again
