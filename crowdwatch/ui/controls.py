@@ -69,12 +69,19 @@ def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
     def title(run_id: str) -> str:
         return run_title(by_id[run_id], chosen_language) if run_id else t(chosen_language, "run.newest")
 
+    asked = st.query_params.get("run")
+    if asked and asked not in by_id:
+        st.session_state["run_missing"] = asked
     recall("run", ["", *by_id], "run")
     picked = st.selectbox(t(chosen_language, "run"), ["", *by_id], format_func=title, key="run")
     choice = choose(runs, picked or st.session_state.get("shown_run"), time.time_ns())
     shown = picked or choice.shown.run_id
     st.session_state["shown_run"] = shown
     remember("run", picked, "run")
+    missing = st.session_state.get("run_missing")
+    if missing and not picked:
+        said = t(chosen_language, "run.missing", run=short(plain(missing), 60))
+        st.html(f'<div class="cw-calm" role="status"><b>!</b>{safe(said)}</div>')
     if not picked and choice.newer is not None:
         st.button(
             t(chosen_language, "run.newer", run=markdown(title(choice.newer.run_id))), key="newer-run", width="stretch",

@@ -78,7 +78,7 @@ def _runs_or_reason(language: str) -> tuple[Store, list[Run]] | None:
         return None
     try:
         store = _store(url)
-        runs = runs_of(store)
+        runs = store.runs()
     except StoreUnavailable as error:
         _store.clear()
         store_lost(error, language)
@@ -140,19 +140,19 @@ def page(draw: Draw, *, beat_s: float = BEAT_S, looks_back: bool = True) -> None
             _wait_for_store()
             return
         at_ns = controls.pick_time(run, first, language) if looks_back else None
-        st.fragment(_notice_changes, run_every=BEAT_S)(store, run_id, runs[0].run_id, first.pulse)
+        st.fragment(_notice_changes, run_every=BEAT_S)(store, run_id, runs[0].started_wall_ns, first.pulse)
     moves = first.pulse in MOVING
     st.fragment(_panels, run_every=beat_s if moves else None)(draw, store, run_id, at_ns, language, beat_s)
 
 
-def _notice_changes(store: Store, run_id: str, newest_id: str, pulse: Pulse) -> None:
+def _notice_changes(store: Store, run_id: str, newest_wall_ns: int, pulse: Pulse) -> None:
     """The whole page anew when a run begins or the state of this one changes."""
     try:
         glance = glance_at(store, run_id, now_ns=time.time_ns())
-        newest = runs_of(store)[0].run_id
+        newest = runs_of(store)[0].started_wall_ns
     except (StoreUnavailable, RunNotFound):
         return  # the panels say it, loudly
-    if glance.pulse != pulse or newest != newest_id:
+    if glance.pulse != pulse or newest > newest_wall_ns:  # what is kept may be a second older than what was read
         st.rerun()
 
 

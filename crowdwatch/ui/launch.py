@@ -17,7 +17,13 @@ from crowdwatch.core.runs import Run
 from crowdwatch.errors import redact
 
 __all__ = [
-    "BackTest", "Started", "backtest_command", "replay_command", "start_backtest", "start_check", "start_replay",
+    "BackTest",
+    "Started",
+    "backtest_command",
+    "begin_backtest",
+    "replay_command",
+    "start_check",
+    "start_replay",
 ]  # fmt: skip
 
 MOST_SAID = 4_000_000
@@ -134,7 +140,7 @@ def start_replay(run: Run, speed: float, store_url: str, now_ns: int) -> Started
     return _start(replay_command(run, speed), now_ns, {"CROWDWATCH_STORE": store_url})
 
 
-def start_backtest(run: Run, rules: str, now_ns: int) -> BackTest:
+def begin_backtest(run: Run, rules: str, now_ns: int) -> BackTest:
     """Fold the log of a run under other limits. It writes nothing into the store.
 
     Args:

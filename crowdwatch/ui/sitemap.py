@@ -164,8 +164,9 @@ def _labels(moment: Moment, language: str, metres_per_px: float, *, calm: bool) 
     return plates[::-1]
 
 
-def _fixtures(moment: Moment, language: str) -> list[go.Scatter]:
-    """Obstacles, gates and cameras; a camera that moves has no place of its own to be drawn at."""
+def _fixtures(moment: Moment, language: str, *, named: bool) -> list[go.Scatter]:
+    """Obstacles, gates and cameras, with their names where there is room; a camera that moves has no place of its own
+    to be drawn at."""
     site = moment.site
     layers = [
         _area(ring, 4, line={"color": "#5b6671", "width": 2}, fillcolor=OFF_SITE) for ring in site.obstacles_m
@@ -176,7 +177,8 @@ def _fixtures(moment: Moment, language: str) -> list[go.Scatter]:
         outside = "top" if gate.line_m[:, 1].mean() > site.walkable_m[:, 1].mean() else "bottom"
         layers.append(
             go.Scatter(
-                x=gate.line_m[:, 0].tolist(), y=gate.line_m[:, 1].tolist(), mode="lines+markers+text", zorder=7,
+                x=gate.line_m[:, 0].tolist(), y=gate.line_m[:, 1].tolist(), zorder=7,
+                mode="lines+markers+text" if named else "lines+markers",
                 line={"color": INK, "width": 4, "dash": "dot"}, marker={"symbol": "line-ns-open", "size": 12},
                 text=[f"{name}<br>{flow}", ""], textposition=f"{outside} right", textfont={"color": INK, "size": 13},
                 hovertext=t(language, "map.gate", name=name), hoverinfo="text",
@@ -189,7 +191,8 @@ def _fixtures(moment: Moment, language: str) -> list[go.Scatter]:
         name = figure(short(name_of(camera.name, camera.camera_id, language), 16))
         layers.append(
             go.Scatter(
-                x=[float(centre[0])], y=[float(centre[1])], mode="markers+text", text=[name], zorder=8,
+                x=[float(centre[0])], y=[float(centre[1])], zorder=8,
+                mode="markers+text" if named else "markers", text=[name],
                 textposition="bottom center", textfont={"color": INK, "size": 13}, hoverinfo="text",
                 marker={"symbol": "diamond-wide", "size": 15, "color": INK, "line": {"color": "#000", "width": 2}},
                 hovertext=t(language, "map.camera", name=name), cliponaxis=False,
@@ -222,7 +225,7 @@ def map_figure(
         language: of the labels.
         density: paint the density field, and arrows where people walk; without it zones show their level only.
         ages: paint in place of densities how long ago the ground was last seen, where cameras move.
-        calm: give zones at NORMAL a plate too; a small map has no room for them.
+        calm: give zones at NORMAL a plate too, gates and cameras a name; a small map has no room for them.
         height_px: height of the figure.
     """
     site = moment.site
@@ -239,7 +242,7 @@ def map_figure(
         layers += _zone_layers(zone, moment.reading(zone.zone_id))
     if moment.flow is not None and density:
         layers.append(arrow_layer(moment.flow, 6))
-    layers += [*_fixtures(moment, language), *drone_layers(moment, language)]
+    layers += [*_fixtures(moment, language, named=calm), *drone_layers(moment, language)]
     across, along = _extent(site)
     metres_per_px = max((across[1] - across[0]) / PLOT_WIDTH_PX, (along[1] - along[0]) / height_px)
     axis = {"showgrid": False, "zeroline": False, "color": "#c6d0d9", "ticksuffix": " m", "tickfont": {"size": 13}}

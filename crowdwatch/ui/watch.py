@@ -8,6 +8,7 @@ from crowdwatch.core.ports import Store
 from crowdwatch.ui import alertlist, audits, camera, frame, respond, sitemap
 from crowdwatch.ui.banner import show_strip
 from crowdwatch.ui.controls import pick_camera
+from crowdwatch.ui.frame import store_url
 from crowdwatch.ui.gates import gate_rows, occupancy_text
 from crowdwatch.ui.pages.zone_chart import PLOT, pick_span, pick_zone, show_chart
 from crowdwatch.ui.patrol_layers import FRESH_S, age_text
@@ -16,7 +17,7 @@ from crowdwatch.ui.view import Moment
 from crowdwatch.ui.writing import name_of, safe, short, table
 from crowdwatch.words import t
 
-__all__ = ["hand_counts", "watch"]
+__all__ = ["hand_counts", "store_url", "watch"]
 
 
 def watch() -> None:
@@ -37,7 +38,7 @@ def _watch(store: Store, moment: Moment, language: str) -> None:
         alertlist.show_recent(moment, language)
     with right:
         alertlist.show_alerts(store, moment, language)
-        respond.show_response(store, frame.store_url(), moment, language)
+        respond.show_response(store, store_url(), moment, language)
         _cameras(store, moment, language)
     pick, span = st.columns([2, 1], vertical_alignment="bottom")
     with pick:

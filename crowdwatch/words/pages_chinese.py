@@ -18,6 +18,7 @@ PAGES: dict[str, str] = {
     "alerts.waiting": "未确认：{n} 条。最紧急：",
     "camera.another": "画面来自运行 {run}；区域轮廓按本次运行的等级绘制。",
     "controls.live": "实时运行不能从页面暂停或结束：其他人正在使用。",
+    "run.missing": "地址中的运行 {run} 不在此数据库中，显示的是另一个运行。",
     "pause.sure": "确定为所有人暂停吗？",
     # zone
     "zone.seen": "可见：该区域的 {share}",

@@ -18,6 +18,7 @@ PAGES: dict[str, str] = {
     "alerts.waiting": "Not acknowledged: {n}. Most urgent:",
     "camera.another": "Picture of run {run}; the zones are outlined in the levels of this run.",
     "controls.live": "A live run is never held up or ended from a page: others watch it.",
+    "run.missing": "The run {run} of the address is not in this store. Another one is shown.",
     "pause.sure": "Really pause it for everybody?",
     # zone
     "zone.seen": "seen: {share} of the zone",

@@ -78,7 +78,7 @@ def test_the_page_of_a_zone(seed: Any, open_one: Any) -> None:
     zones[0]["capacity_persons"] = 1400
 
     def rising(zone: str, second: int) -> float:
-        return surge(zone, second / 2)
+        return float(surge(zone, second / 2))
 
     seed.run(density=rising, hook=moving, seconds=60, zones=zones)  # 3.1 p/m2 and 0.035 more a second: ALERT at 4.7
     page = open_one(*PAGES["zone"], zone="front")
@@ -116,7 +116,8 @@ def test_unhealthy_cameras_come_first(seed: Any, open_one: Any) -> None:
     )
     assert [each.camera_id for each, _ in by_urgency(cameras, healths)] == ["b", "c", "a", "d"]
     seed.run(health=Health.COVERED)
-    page = open_one(*PAGES["cameras"])
+    page = open_one(*PAGES["cameras"], run="<b>gone")
+    assert "The run &lt;b&gt;gone of the address is not in this store." in page.html
     assert "1 cameras: 1 unhealthy, 0 unknown" in page.html
     assert "⚠ <b>COVERED</b>" in page.html
     assert len(page.test.image) == 2  # the tile and the large one
@@ -318,12 +319,12 @@ def test_a_picture_of_another_run_is_outlined_in_the_levels_of_this_one(seed: An
     site = site_of(config.EventFile.model_validate(event()).model_dump_json())
     zones = {zone.zone_id: zone.polygon_m for zone in site.zones}
     overlay = Overlay(site.cameras[0].fixed_plane, zones)
-    frame = Frame(Stamp("mast", 0, 0, 0, 0), np.zeros((480, 640, 3), np.uint8))
+    frame = Frame(Stamp("mast", 0, 0, "0", 0.0), np.zeros((480, 640, 3), np.uint8))
     old = overlay.render(frame, levels=dict.fromkeys(zones, Level.CRITICAL))
     new = overlay.relevel(old, dict.fromkeys(zones, Level.WATCH))
 
     def has(jpeg: bytes, level: Level) -> bool:
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).astype(int)
+        picture = np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), dtype=int)
         return bool((abs(picture - rgb(LEVEL_STYLES[level].colour)[::-1]).max(axis=2) < 40).any())
 
     assert (has(old, Level.CRITICAL), has(old, Level.WATCH)) == (True, False)

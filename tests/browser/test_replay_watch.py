@@ -222,7 +222,7 @@ def test_a_finished_run_can_be_watched_again_in_chinese(page: Page, address: str
     event = config.load(ROOT / "examples" / "synthetic" / "event.yaml")
     runs = Path(store.removeprefix("sqlite:///")).parent
     replay_recording(event, Options(runs, store, to_ns=event.start_ns + 20 * 1_000_000_000))
-    page.goto(f"{address}/?lang=zh")
+    page.goto(f"{address}/analyst?lang=zh")
     expect(page.get_by_text("已结束")).to_be_visible()
     page.get_by_role("combobox", name="速度").click()
     page.get_by_role("option", name="×0.5").click()
@@ -230,6 +230,7 @@ def test_a_finished_run_can_be_watched_again_in_chinese(page: Page, address: str
     expect(page.get_by_text("运行中")).to_be_visible()
     page.screenshot(path=tmp_path / "again.png")
     page.get_by_role("button", name=re.compile("暂停")).click()
+    page.get_by_role("button", name="确定为所有人暂停吗？").click()  # others watch it too
     expect(page.get_by_text("以下内容均为")).to_be_visible()
     page.get_by_role("button", name=re.compile("继续")).click()
     expect(page.get_by_role("button", name=re.compile("暂停"))).to_be_visible()
@@ -262,6 +263,7 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
     engine = replay(store, tmp_path, "--speed", "0.5", "--to", "0:00:40")
     try:
         page.goto(address)
+        expect(page.get_by_text("running", exact=True)).to_be_visible()  # until then it shows the run before
         expect(page.locator('[data-testid="stImage"] img')).to_have_count(1)
         held = page.get_by_text("PICTURE HELD FOR COUNTING")
         for _ in range(4):  # on a busy machine a press while the page is exchanged may be lost: people press again
@@ -279,7 +281,7 @@ def test_a_picture_is_counted_by_keyboard_while_the_run_goes_on(
         while not page.get_by_role("textbox", name="Counted by").evaluate("it => it === document.activeElement"):
             page.keyboard.press("Tab")
         page.keyboard.press("Control+a")
-        page.keyboard.type("PAula")  # P pauses and A acknowledges, but not in a field
+        page.keyboard.type("PAula")
         page.wait_for_timeout(2500)
         expect(people).to_have_value("13")
         page.keyboard.press("Enter")

@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from crowdwatch.core.commands import at_least
 from crowdwatch.core.outcomes import Level
-from crowdwatch.ui.launch import BackTest, start_backtest
+from crowdwatch.ui.launch import BackTest, begin_backtest
 from crowdwatch.ui.pages.zone_chart import zone_name
 from crowdwatch.ui.session import actor
 from crowdwatch.ui.style import notice
@@ -118,7 +118,7 @@ def _start(moment: Moment) -> None:
     _end()
     st.session_state.pop(FAULT, None)
     try:
-        st.session_state[RUNNING] = start_backtest(moment.run, text, time.time_ns())
+        st.session_state[RUNNING] = begin_backtest(moment.run, text, time.time_ns())
     except OSError as error:
         st.session_state[FAULT] = error.strerror or str(error)
 

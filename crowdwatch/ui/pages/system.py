@@ -106,7 +106,7 @@ def _cameras(store: Store, moment: Moment, language: str) -> None:
         if fault:
             st.html(notice("!", t(language, "system.metrics_fault", message=fault), loud=False))
     else:
-        st.html(f'<div class="cw-note">{safe(t(language, "system.no_metrics"))}</div>')
+        st.html(f'<div class="cw-note" style="overflow-wrap:anywhere">{safe(t(language, "system.no_metrics"))}</div>')
     health = {each.camera_id: each for each in moment.health}
     rows = []
     for camera in moment.site.cameras:
