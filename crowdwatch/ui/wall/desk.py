@@ -28,6 +28,10 @@ GLANCE_S = 0.4
 RUNS_S = 1.0
 PACE_SPAN_S = 15.0
 MOST_RUNS = 8
+
+PART_S = 180
+"""Readings are read in parts of so many seconds of event time: as long as trends look back."""
+
 NS = 1_000_000_000
 
 
@@ -36,6 +40,7 @@ class _OfRun:
     """What is remembered of one run."""
 
     history: History = field(default_factory=History)
+    oldest_ns: int = 0
     slots: tuple[Key | None, ...] = ()
     more: tuple[Key, ...] = ()
     beats: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=40))
@@ -120,12 +125,17 @@ class Desk:
         return moment
 
     def _learn(self, run_id: str, of: _OfRun, moment: Moment) -> None:
-        """Take in what is new since the last moment; a run that went back begins anew."""
+        """Take in what is new since the last moment, and a part of what is older, so that nobody waits for a quarter
+        of an hour of readings; a run that went back begins anew."""
         if of.history.newest_ns > moment.t_ns:
-            of.history = History()
-        from_ns = max(of.history.newest_ns + 1, moment.t_ns - SPAN_S * NS)
-        if from_ns <= moment.t_ns:
-            of.history.feed(self.store.readings(run_id, from_ns=from_ns, to_ns=moment.t_ns))
+            of.history, of.oldest_ns = History(), 0
+        parts = [(max(of.history.newest_ns + 1, moment.t_ns - PART_S * NS), moment.t_ns)]
+        of.oldest_ns = of.oldest_ns or parts[0][0]
+        if of.oldest_ns > moment.t_ns - SPAN_S * NS and of.history.newest_ns:
+            parts.append((of.oldest_ns - PART_S * NS, of.oldest_ns - 1))
+            of.oldest_ns -= PART_S * NS
+        for from_ns, to_ns in parts:
+            of.history.feed(self.store.readings(run_id, from_ns=from_ns, to_ns=to_ns))
         of.slots, of.more = assign(of.slots, moment.alarms)
 
 

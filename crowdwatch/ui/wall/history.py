@@ -14,14 +14,14 @@ NS = 1_000_000_000
 
 
 class History:
-    """Means of density and count by zone and step. It is fed with every reading once, in the order of time."""
+    """Means of density and count by zone and step. It is fed with every reading once, in any order."""
 
     def __init__(self) -> None:
         self.newest_ns = 0
         self._sums: dict[str, dict[int, list[float]]] = {}
 
     def feed(self, readings: Iterable[ZoneReading]) -> None:
-        """Take in readings that are newer than those before, and forget what is older than :data:`SPAN_S`."""
+        """Take in readings, and forget what is older than :data:`SPAN_S`."""
         for reading in readings:
             self.newest_ns = max(self.newest_ns, reading.t_ns)
             steps = self._sums.setdefault(reading.zone_id, {})

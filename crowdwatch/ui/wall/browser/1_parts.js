@@ -16,15 +16,17 @@ function draw(tag, parent, attributes = {}) {
   return node;
 }
 
+// What was written is remembered, since to ask the page costs as much as to write.
 function set(node, attributes) {
-  for (const [name, value] of Object.entries(attributes)) {
-    const text = String(value);
-    if (node.getAttribute(name) !== text) node.setAttribute(name, text);
+  const held = (node.crowdwatchSet ??= {});
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (held[name] !== value) node.setAttribute(name, (held[name] = value));
   }
 }
 
 function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  if (node.crowdwatchSaid !== text) node.textContent = node.crowdwatchSaid = text;
 }
 
 function mark(node, name, on) {

@@ -1,4 +1,6 @@
 // The map: zones by level, worst last. Places are metres, east and north; sizes of text are pixels of the screen.
+const PART = 40;
+
 class SiteMap {
   constructor(parent, wall) {
     this.wall = wall;
@@ -44,6 +46,7 @@ class SiteMap {
     this.cones = draw("g", this.svg, { "pointer-events": "none" });
     this.fixtures = draw("g", this.svg, { "pointer-events": "none" });
     this.platesBox = draw("g", this.svg, { "pointer-events": "none" });
+    for (let level = -1; level <= 4; level++) for (const box of [this.zonesBox, this.platesBox]) draw("g", box);
     for (const zone of layout.zones) this.zone(zone);
     this.fix();
     this.switches();
@@ -59,13 +62,13 @@ class SiteMap {
   path(points) { return "M" + points.map(([e, n]) => this.x(e) + " " + this.y(n)).join("L") + "Z"; }
 
   zone(zone) {
-    const group = draw("g", this.zonesBox, { class: "zone", role: "option", id: "cw-zone-" + this.zones.size });
+    const group = draw("g", this.zonesBox.firstChild, { class: "zone", role: "option", id: "cw-zone-" + this.zones.size });
     const d = this.path(zone.poly);
     const parts = { zone, group, rim: draw("path", group, { d, fill: "none", stroke: "#000", "stroke-width": 7 * this.wall.fine }) };
     parts.area = draw("path", group, { d, "stroke-width": 4 });
     parts.dots = draw("path", group, { d, fill: "url(#cw-dots)", stroke: "none" });
     parts.d = d;
-    parts.plate = draw("g", this.platesBox, { class: "zone" });
+    parts.plate = draw("g", this.platesBox.firstChild, { class: "zone" });
     parts.value = draw("text", parts.plate);
     parts.sign = draw("tspan", parts.value, { "font-size": "72%" });
     parts.most = draw("tspan", parts.value, { "font-size": "50%" });
@@ -86,44 +89,33 @@ class SiteMap {
     return [size, tall >= size * 1.5 ? Math.max(small, this.wall.u * 1.7) : 0, wide];
   }
 
+  // The worst first. A large map is drawn in parts, a frame each, so that the browser is never held up.
   draw(scene) {
-    const { layout, texts } = this.wall;
-    const order = scene.zones.map((zone) => zone.id).join("\n") + this.layers.age + this.layers.density;
-    const selected = this.wall.selected.zone;
-    for (const now of scene.zones) {
+    const selected = this.wall.selected.zone, age = this.layers.age;
+    const last = scene.zones[scene.zones.length - 1]?.id;
+    const look = [selected, this.layers.density, age, this.wall.u, this.metre].join();
+    const changed = [];
+    for (const now of [...scene.zones].reverse()) {
       const parts = this.zones.get(now.id);
-      if (!parts) continue;
-      const style = layout.levels[now.level], unknown = now.level < 0;
-      const paint = this.layers.density && !unknown ? "none" : unknown ? "url(#cw-hatch)" : style.colour;
-      set(parts.area, {
-        fill: paint, "fill-opacity": unknown || this.layers.density ? 1 : 0.82, stroke: style.colour,
-        "stroke-width": (this.layers.density ? 7 : 4) * this.wall.fine, "stroke-dasharray": unknown ? "10 6" : now.degraded ? "3 4" : "none",
-      });
-      show(parts.dots, now.degraded && !unknown);
-      const number = (now.least ? "≥" : "") + now.value, narrow = parts.zone.box[0] * this.metre < this.wall.big * 4.5;
-      const most = now.densest && !narrow ? " " + texts.most : "", digits = unknown ? "" : narrow ? number : " " + number + now.trend;
-      const value = style.sign + most.slice(0, 3) + digits;
-      const said = this.layers.age ? now.seen + " · " + now.age : parts.zone.name;
-      const [size, small, wide] = this.sizes(parts.zone, value, said);
-      const at = { x: this.x(parts.zone.spot[0]), y: this.y(parts.zone.spot[1]) };
-      const plain = this.layers.density || unknown;
-      const ink = { fill: plain ? "#fff" : style.ink, stroke: plain ? "#000" : style.colour, "stroke-width": size / (plain ? 5 : 8) };
-      set(parts.value, { ...ink, x: at.x, y: at.y - (small ? small * 0.5 : 0), "font-size": size.toFixed(1) });
-      set(parts.name, { ...ink, x: at.x, y: at.y + size * 0.62, "font-size": small.toFixed(1), "stroke-width": small / 6 });
-      show(parts.name, small > 0);
-      say(parts.sign, style.sign);
-      say(parts.most, most);
-      say(parts.digits, digits);
-      say(parts.name, cut(said, Math.max(6, Math.floor((wide * 1.06) / (small * 0.55 || 1)))));
-      const heard = fill(texts.zone_text, { name: parts.zone.name, level: style.word, value: unknown ? "" : (now.densest ? texts.most + " " : "") + now.value + " " + texts.unit_density });
-      set(parts.group, { "aria-label": heard, "aria-selected": now.id === selected });
+      const key = look + Object.entries(now).map(([name, value]) => (age || (name !== "age" && name !== "seen") ? value : "")).join();
+      if (!parts || key === parts.key) continue;
+      changed.push([parts, now, key]);
     }
-    if (order !== this.drawn) {
-      this.drawn = order;
-      for (const now of scene.zones) {
-        const parts = this.zones.get(now.id);
-        if (parts) { this.zonesBox.append(parts.group); this.platesBox.append(parts.plate); }
+    cancelAnimationFrame(this.frame);
+    const part = this.drawn ? PART : Infinity;
+    const next = () => {
+      for (const [parts, now, key] of changed.splice(0, part)) {
+        parts.key = key;
+        this.zoneNow(parts, now);
+        if (parts.level !== now.level) this.raise(parts, now.level);
       }
+      if (changed.length) this.frame = requestAnimationFrame(next);
+    };
+    next();
+    const worst = this.zones.get(last);
+    if (worst && last !== this.drawn) {
+      this.drawn = last;
+      this.raise(worst, scene.zones[scene.zones.length - 1].level);
     }
     for (const path of this.chosen) set(path, { d: this.zones.get(selected)?.d ?? "" });
     set(this.aimed, { d: this.cursor !== selected ? this.zones.get(this.cursor)?.d ?? "" : "" });
@@ -132,8 +124,46 @@ class SiteMap {
     this.tell(scene);
   }
 
-  // The map in words, the worst first.
+  // A higher level lies over a lower one: each level has a group of its own.
+  raise(parts, level) {
+    parts.level = level;
+    this.zonesBox.children[level + 1].append(parts.group);
+    this.platesBox.children[level + 1].append(parts.plate);
+  }
+
+  zoneNow(parts, now) {
+    const { layout, texts } = this.wall, selected = this.wall.selected.zone;
+    const style = layout.levels[now.level], unknown = now.level < 0;
+    const paint = this.layers.density && !unknown ? "none" : unknown ? "url(#cw-hatch)" : style.colour;
+    set(parts.area, {
+      fill: paint, "fill-opacity": unknown || this.layers.density ? 1 : 0.82, stroke: style.colour,
+      "stroke-width": (this.layers.density ? 7 : 4) * this.wall.fine, "stroke-dasharray": unknown ? "10 6" : now.degraded ? "3 4" : "none",
+    });
+    show(parts.dots, now.degraded && !unknown);
+    const number = (now.least ? "≥" : "") + now.value, narrow = parts.zone.box[0] * this.metre < this.wall.big * 4.5;
+    const most = now.densest && !narrow ? " " + texts.most : "", digits = unknown ? "" : narrow ? number : " " + number + now.trend;
+    const value = style.sign + most.slice(0, 3) + digits;
+    const said = this.layers.age ? now.seen + " · " + now.age : parts.zone.name;
+    const [size, small, wide] = this.sizes(parts.zone, value, said);
+    const at = { x: this.x(parts.zone.spot[0]), y: this.y(parts.zone.spot[1]) };
+    const plain = this.layers.density || unknown;
+    const ink = { fill: plain ? "#fff" : style.ink, stroke: plain ? "#000" : style.colour, "stroke-width": size / (plain ? 5 : 8) };
+    set(parts.value, { ...ink, x: at.x, y: at.y - (small ? small * 0.5 : 0), "font-size": size.toFixed(1) });
+    set(parts.name, { ...ink, x: at.x, y: at.y + size * 0.62, "font-size": small.toFixed(1), "stroke-width": small / 6 });
+    show(parts.name, small > 0);
+    say(parts.sign, style.sign);
+    say(parts.most, most);
+    say(parts.digits, digits);
+    say(parts.name, cut(said, Math.max(6, Math.floor((wide * 1.06) / (small * 0.55 || 1)))));
+    const heard = fill(texts.zone_text, { name: parts.zone.name, level: style.word, value: unknown ? "" : (now.densest ? texts.most + " " : "") + now.value + " " + texts.unit_density });
+    set(parts.group, { "aria-label": heard, "aria-selected": now.id === selected });
+  }
+
+  // The map in words, the worst first; as often as somebody can hear it.
   tell(scene) {
+    if (scene.ms - (this.told ?? -Infinity) < 5000 && scene.ms >= this.told && this.toldOf === this.wall.layoutKey) return;
+    this.told = scene.ms;
+    this.toldOf = this.wall.layoutKey;
     const { layout, texts } = this.wall;
     const parts = [...scene.zones].reverse().slice(0, 40).map((zone) =>
       this.zones.get(zone.id)?.group.getAttribute("aria-label") + (zone.degraded ? " (" + texts.degraded + ")" : ""));
