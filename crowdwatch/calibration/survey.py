@@ -126,7 +126,7 @@ def as_pairs(marks: Sequence[Mark]) -> list[dict[str, Any]]:
     """The complete points as the event file holds them.
 
     >>> as_pairs([Mark("a", 1.04, 2, 3, 4.001), Mark("b", 1, 2)])
-    [{'name': 'a', 'pixel_px': [1.0, 2.0], 'ground_m': [3.0, 4.0]}]
+    [{'name': 'a', 'pixel_px': [1.0, 2.0], 'ground_m': [3.0, 4.001]}]
     """
     return [
         {

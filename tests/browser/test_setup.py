@@ -211,6 +211,7 @@ def walk(page: Page, address: str, footage: Path, plan: Path, shot: Callable[[st
         click(page, map_, *on_plan(xy))
     expect(page.get_by_text("Usable area 270.0 m²")).to_be_visible()
     pick(page, "Shape", "The ground in view")
+    expect(page.locator(".cw-h", has_text="The ground in view")).to_be_visible()
     page.get_by_role("button", name="Remove this shape").click()
     page.get_by_role("textbox", name="Name", exact=True).fill("Stage front")
     page.get_by_role("textbox", name="Name", exact=True).press("Tab")
@@ -219,8 +220,10 @@ def walk(page: Page, address: str, footage: Path, plan: Path, shot: Callable[[st
     frame = board(page, "Frame of the camera")
     for xy in ZONE_M:
         click(page, frame, *on_frame(xy))
+    done = int(frame.get_attribute("data-done") or 0)
     frame.press("ArrowRight")
     frame.press("Control+z")
+    expect(frame).to_have_attribute("data-done", str(done + 2))
     expect(page.get_by_text("Usable area 96.")).to_be_visible()
     page.get_by_role("button", name="Use as capacity of the zone").click()
     expect(page.get_by_text("In the file: 19")).to_be_visible()

@@ -30,6 +30,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   own.send = (ops) => setTriggerValue("edit", { ops });
   own.seq = Math.max(own.seq, data.done);
   own.waiting = own.waiting.filter((op) => op.seq > data.done);
+  if (own.waiting.length) flush(own); /* what has no answer yet is sent again; Python does nothing twice */
   if (own.picture !== data.picture) {
     own.view = { x: 0, y: 0, w: data.width, h: data.height };
     if (!own.cursor || own.data?.width !== data.width || own.data?.height !== data.height)
@@ -85,7 +86,14 @@ function begin(root) {
 
 function act(own, op) {
   own.waiting.push({ seq: ++own.seq, ...op });
-  own.send(own.waiting);
+  flush(own);
+}
+
+function flush(own) {
+  own.flush ??= setTimeout(() => {
+    own.flush = null;
+    if (own.waiting.length) own.send([...own.waiting]);
+  }, 0);
 }
 
 function press(own, name) {

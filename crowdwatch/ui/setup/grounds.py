@@ -232,9 +232,7 @@ def _properties(work: Work, shape: Shape, language: str) -> None:
         st.html(f'<div class="cw-note"><b>{t(language, "setup.area", area=number(area_m2))}</b></div>')
         if shape[0] in ("zone", "walkable") and math.isfinite(area_m2):
             _capacity(values, shape, area_m2, language)
-    st.button(
-        t(language, "setup.remove"), key="setup-remove", on_click=_remove, args=(shape,), help=t(language, "setup.undo")
-    )
+    st.button(t(language, "setup.remove"), key="setup-remove", on_click=_remove, help=t(language, "setup.undo"))
 
 
 def _gate(values: Values, shape: Shape, language: str) -> None:
@@ -295,9 +293,11 @@ def _take_capacity(shape: Shape, people: int) -> None:
     work.values = work.values.then(made)
 
 
-def _remove(shape: Shape) -> None:
+def _remove() -> None:
+    """Remove the shape that is chosen now, also where it was chosen a moment before the click."""
     work = the_work()
-    if work is None:
+    shape: Shape | None = st.session_state.get("setup-shape")
+    if work is None or shape not in drawing.shapes(work.values.now):
         return
     work.values = work.values.then(drawing.removed(work.values.now, shape))
     work.chosen["ground"] = None
