@@ -32,7 +32,8 @@ PUSHING_M_S, FULL_P_M2 = 0.15, 6.8
 
 MOST_PERSONS = 8
 """On a square metre: an adult in winter dress takes 0.125 m2 (Predtechenskii and Milinskii 1978, "Planning for Foot
-Traffic Flow in Buildings", projections of people). Nobody steps on a square that is full."""
+Traffic Flow in Buildings", projections of people). Nobody who leaves or passes steps on a square that is full. Who
+presses into a build-up does, up to :data:`FULL_P_M2` and a little more around him."""
 
 OUT_P_M2 = 1.75
 """The density at which most people pass: who leaves a jam by its open end walks as in this. Weidmann's flow is greatest
@@ -285,7 +286,7 @@ class Crowd:
         np.add.at(over, there, 1)
         stays = np.zeros(len(who), dtype=np.bool_)
         while True:  # who stays may take the room of others who would come: each round more stay, so it ends
-            comes = np.flatnonzero((over[there] > 0) & (here != there) & ~stays)
+            comes = np.flatnonzero((over[there] > 0) & (here != there) & self.leaving[who] & ~stays)
             if not len(comes):
                 return stays
             back = comes[_rank(there[comes]) < over[there[comes]]]
