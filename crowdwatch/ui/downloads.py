@@ -14,7 +14,9 @@ from crowdwatch.words import t
 __all__ = ["offer"]
 
 
-def offer(label: str, make: Callable[[], bytes], *, file_name: str, mime: str, what: str, key: str) -> None:
+def offer(
+    label: str, make: Callable[[], bytes], *, file_name: str, mime: str, what: str, key: str, help: str | None = None
+) -> None:
     """A button that downloads a file. Nothing is made, and nothing lies at an address, before it is pressed.
 
     Args:
@@ -24,6 +26,7 @@ def offer(label: str, make: Callable[[], bytes], *, file_name: str, mime: str, w
         mime: its kind.
         what: what the audit log says was taken, e.g. ``"journal of run r1 as CSV"``.
         key: of the button.
+        help: what is said of it.
     """
     language = chosen_language()
     may = allowed(Right.EXPORT)
@@ -36,5 +39,7 @@ def offer(label: str, make: Callable[[], bytes], *, file_name: str, mime: str, w
         who.require(Right.EXPORT, {"what": what, "file": file_name})
         return make()
 
-    reason = None if may else t(language, "rights.denied", role=t(language, "role.operator"))
-    st.download_button(label, made, file_name=file_name, mime=mime, key=key, disabled=not may, help=reason)
+    reason = help if may else t(language, "rights.denied", role=t(language, "role.operator"))
+    st.download_button(
+        label, made, file_name=file_name, mime=mime, key=key, disabled=not may, help=reason, on_click="ignore"
+    )

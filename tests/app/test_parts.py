@@ -110,7 +110,8 @@ def test_every_text_is_used() -> None:
     dynamic = ("level.", "pulse.", "state.", "health.", "quality.", "mode.", "alarm.", "command.", "transition.",
                "col.", "label.", "chart.window.", "dead.", "paused.", "stopped.", "suppressed.", "unit.", "change.",
                "backtest.", "page.", "zone.balance.", *(f"setup.{kind}." for kind in _SETUP),
-               "role.", "fault.", "accounts.", "wall.mode.", "wall.role.", "wall.why.", "wall.layer_", "wall.message_")  # fmt: skip
+               "role.", "fault.", "accounts.", "wall.mode.", "wall.role.", "wall.why.", "wall.layer_",
+               "wall.message_")  # fmt: skip
     steering = {kind.value for kind in CommandKind}
     unused = [k for k in TEXTS if f'"{k}"' not in code and not k.startswith(dynamic) and k not in steering]
     assert unused == []

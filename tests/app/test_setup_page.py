@@ -63,7 +63,6 @@ def test_who_may_not_see_clear_pictures_may_not_begin_an_event(folder: Path) -> 
 
 def test_every_step_shows_names_as_text_in_both_languages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, dict[str, str]]] = []
-    monkeypatch.setattr(session, "actor", lambda: session.Actor("ann", "commander"))
     monkeypatch.setattr(session, "audit", lambda action, **details: seen.append((action, details)))
     test = opened()
     test.button(key="setup-open-go").click().run()
@@ -93,7 +92,6 @@ def test_every_step_shows_names_as_text_in_both_languages(folder: Path, monkeypa
 
 def test_a_drawn_scene_has_no_clear_frame(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(session, "actor", lambda: session.Actor("ann", "commander"))
     monkeypatch.setattr(session, "audit", lambda action, **details: seen.append((action, details)))
     test = opened()
     test.button(key="setup-open-go").click().run()

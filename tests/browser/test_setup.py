@@ -75,7 +75,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     said = (tmp_path / "page.log").open("wb")
-    script = str(Path(__file__).with_name("commander_page.py"))
+    script = str(ROOT / "app.py")
     served = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)], cwd=ROOT, stdout=said,
         stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,

@@ -12,11 +12,12 @@ import streamlit as st
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from crowdwatch.core.commands import at_least
 from crowdwatch.core.outcomes import Level
+from crowdwatch.core.rights import Right
+from crowdwatch.errors import NotAllowed
 from crowdwatch.ui.launch import BackTest, begin_backtest
 from crowdwatch.ui.pages.zone_chart import zone_name
-from crowdwatch.ui.session import actor
+from crowdwatch.ui.session import require
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.writing import level_text, safe, short, table
@@ -110,8 +111,10 @@ def _end() -> None:
 def _start(moment: Moment) -> None:
     text = str(st.session_state.get("backtest-rules") or "")
     fault = rules_fault(text)
-    if not at_least(actor().role, "operator"):
-        fault = "backtest.role"
+    try:
+        require(Right.START_REPLAY, backtest=moment.run.run_id)
+    except NotAllowed as error:
+        fault = str(error)
     if fault:
         st.session_state[FAULT] = fault
         return

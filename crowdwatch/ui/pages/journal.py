@@ -16,6 +16,7 @@ from crowdwatch.core.text import plain
 from crowdwatch.errors import CrowdWatchError
 from crowdwatch.ui import frame
 from crowdwatch.ui.alertlist import alert_rows, why_not
+from crowdwatch.ui.downloads import offer
 from crowdwatch.ui.pages.exports import alerts_csv, cap_of, methane
 from crowdwatch.ui.pages.zone_chart import zone_name
 from crowdwatch.ui.selection import recall, remember
@@ -90,9 +91,10 @@ def _journal(store: Store, moment: Moment, language: str) -> None:
         st.dataframe(rows, hide_index=True, height=min(560, 38 + 35 * len(rows)))
     else:
         st.html(f'<div class="cw-note">{t(language, "alerts.recent.none")}</div>')
-    st.download_button(
-        t(language, "journal.csv"), data=lambda: alerts_csv(moment), file_name=f"{moment.run.run_id}-alerts.csv",
-        mime="text/csv", key="journal-csv", help=t(language, "journal.csv.help"), on_click="ignore",
+    offer(
+        t(language, "journal.csv"), lambda: alerts_csv(moment), file_name=f"{moment.run.run_id}-alerts.csv",
+        mime="text/csv", what=f"alerts of run {moment.run.run_id}", key="journal-csv",
+        help=t(language, "journal.csv.help"),
     )  # fmt: skip
     _one(moment, found, language)
 
@@ -182,9 +184,9 @@ def _one(moment: Moment, found: Sequence[AlertEvent], language: str) -> None:
     report, message = st.columns(2, gap="small")
     with report:
         st.code(text, language=None, wrap_lines=True)
-        st.download_button(
-            t(language, "journal.methane"), data=text, file_name=f"METHANE-{chosen}.txt", mime="text/plain",
-            key="journal-methane", on_click="ignore",
+        offer(
+            t(language, "journal.methane"), text.encode, file_name=f"METHANE-{chosen}.txt", mime="text/plain",
+            what=f"METHANE of alert {chosen}", key="journal-methane",
         )  # fmt: skip
     with message:
         try:
@@ -193,7 +195,7 @@ def _one(moment: Moment, found: Sequence[AlertEvent], language: str) -> None:
             st.html(notice("!", str(error), loud=False))
             return
         st.code(xml, language="xml", wrap_lines=True, height=260)
-        st.download_button(
-            t(language, "journal.cap"), data=xml, file_name=f"CAP-{chosen}.xml", mime="application/cap+xml",
-            key="journal-cap", on_click="ignore",
+        offer(
+            t(language, "journal.cap"), xml.encode, file_name=f"CAP-{chosen}.xml", mime="application/cap+xml",
+            what=f"CAP of alert {chosen}", key="journal-cap",
         )  # fmt: skip

@@ -11,10 +11,10 @@ from pathlib import Path
 import streamlit as st
 
 from crowdwatch import config
-from crowdwatch.core.commands import at_least
 from crowdwatch.core.notices import Notification, NotificationState, Target
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.ports import Store
+from crowdwatch.core.rights import Right
 from crowdwatch.core.runs import Mode
 from crowdwatch.core.version import __version__
 from crowdwatch.drivers import build
@@ -24,7 +24,7 @@ from crowdwatch.ui import frame
 from crowdwatch.ui.launch import Started, start_check
 from crowdwatch.ui.pages.metrics import CameraCounts, counts_of, metrics_address
 from crowdwatch.ui.respond import outgoing_of
-from crowdwatch.ui.session import actor
+from crowdwatch.ui.session import require
 from crowdwatch.ui.shared import shared
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment, Pulse
@@ -202,17 +202,15 @@ def told_text(rows: list[Notification], language: str) -> str:
 
 def _test(moment: Moment, target_id: str, language: str) -> None:
     """Send a test message by the rule and the way that alerts take."""
-    if not at_least(actor().role, "operator"):
-        st.session_state[TESTED] = ("!", t(language, "backtest.role"))
-        return
     try:
+        who = require(Right.OPERATE, test_of_target=target_id)
         event = config.from_json(moment.run.config_json)
         row = try_target(event, target_id, Options(frame.store_url(), send=True), within_s=TEST_S)
     except CrowdWatchError as error:
         st.session_state[TESTED] = ("!", f"{target_id}: {error}")
         return
     if row.state is NotificationState.SENT:
-        st.session_state[TESTED] = ("✓", t(language, "system.test.sent", name=target_id, who=actor().name))
+        st.session_state[TESTED] = ("✓", t(language, "system.test.sent", name=target_id, who=who.name))
     elif row.state is NotificationState.SUPPRESSED:
         why = t(language, f"suppressed.{row.why}")
         st.session_state[TESTED] = ("!", t(language, "system.test.not", name=target_id, why=why))

@@ -133,7 +133,7 @@ def _start(runs: dict[str, Run], language: str) -> str:
     before: launch.BackTest | None = st.session_state.get(TRIAL)
     if before is not None:
         before.end()
-    st.session_state[TRIAL] = launch.start_backtest(runs[run_id], _rules(work), time.time_ns())
+    st.session_state[TRIAL] = launch.begin_backtest(runs[run_id], _rules(work), time.time_ns())
     return t(language, "setup.backtest.started", run=plain(run_id))
 
 

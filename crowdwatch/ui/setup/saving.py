@@ -13,6 +13,7 @@ from crowdwatch.core.text import plain
 from crowdwatch.drivers.checking import judged
 from crowdwatch.errors import CrowdWatchError
 from crowdwatch.ui import session, writing
+from crowdwatch.ui.downloads import offer
 from crowdwatch.ui.setup.limits import show_difference
 from crowdwatch.ui.setup.plans import keep_plan
 from crowdwatch.ui.setup.work import Work, events_folder, guarded, the_work
@@ -41,10 +42,11 @@ def show(language: str) -> None:
         t(language, "setup.save"), key="setup-save", type="primary", disabled=bool(faults), on_click=guarded,
         args=(Right.SET_UP, lambda: _save(language)), width="stretch",
     )  # fmt: skip
-    out.download_button(
-        t(language, "setup.export"), text.encode(), file_name=f"{work.event_id}.yaml", mime="application/yaml",
-        key="setup-export", help=t(language, "setup.export.help"), width="stretch", on_click="ignore",
-    )  # fmt: skip
+    with out:
+        offer(
+            t(language, "setup.export"), text.encode, file_name=f"{work.event_id}.yaml", mime="application/yaml",
+            what=f"event file {work.event_id}", key="setup-export", help=t(language, "setup.export.help"),
+        )  # fmt: skip
     left, right = st.columns(2, gap="large")
     with left:
         st.html(f'<div class="cw-h" role="heading" aria-level="2">{t(language, "setup.diff")}</div>')
