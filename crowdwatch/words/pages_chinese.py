@@ -124,7 +124,6 @@ PAGES: dict[str, str] = {
     "backtest.long": "文本超过 100000 个字符。",
     "backtest.yaml": "文本不是有效的限值 YAML。",
     "backtest.whole": "此处只接受限值。完整的事件文件请在命令行使用 crowdwatch backtest。",
-    "backtest.role": "此操作需要操作员角色。",
     "backtest.done": "运行 {run}：{n} 处差异，{same} 条告警相同。",
     "backtest.load.old": "原限值：{alarms} 条告警，10 分钟内最多 {most} 条。",
     "backtest.load.new": "新限值：{alarms} 条告警，10 分钟内最多 {most} 条。",

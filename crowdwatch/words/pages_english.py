@@ -125,7 +125,6 @@ PAGES: dict[str, str] = {
     "backtest.long": "The text is longer than 100000 characters.",
     "backtest.yaml": "The text is no YAML of limits.",
     "backtest.whole": "Give limits alone here. For a whole event file use crowdwatch backtest on the command line.",
-    "backtest.role": "This needs the role operator.",
     "backtest.done": "Run {run}: {n} differences, {same} alarms are the same.",
     "backtest.load.old": "As it was: {alarms} alarms, at most {most} in 10 minutes.",
     "backtest.load.new": "Other limits: {alarms} alarms, at most {most} in 10 minutes.",
