@@ -11,7 +11,8 @@ from typing import Self
 
 __all__ = ["Host", "Network", "why_not"]
 
-NET = "10.213.7"
+NET = f"10.213.{os.getpid() % 250}"
+"""One for each process: what a killed one left behind does not take the addresses of the next."""
 DEATH_S = 20.0
 
 
