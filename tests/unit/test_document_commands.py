@@ -22,6 +22,7 @@ APART = (
     (r"crowdwatch (ui$|live |watchdog )|crowdwatch (notify|voice) run ", "serves until it is stopped"),
     (r"crowdwatch check .*--live", "live cameras: tests/unit/test_live_check.py"),
     (r"crowdwatch batch ", "a cluster of processes: tests/parity/test_batch.py"),
+    (r"crowdwatch accounts add ", "a password, at a terminal or in a file: tests/unit/test_people.py"),
     (r"crowdwatch night ", "minutes of work: tests/unit/test_night.py"),
     (r"crowdwatch replay .*--resume", "a run that was stopped: tests/unit/test_start_of_a_run.py"),
     (r"crowdwatch (alerts ack|gate|dispatch|voice|notify) ", "an engine that runs: tests/unit/test_alerts_commands.py"),
