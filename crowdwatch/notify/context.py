@@ -83,7 +83,7 @@ class Context:
     def where(self, notification: Notification, language: str) -> str:
         """The zone, and how many more have the same cause."""
         zone, group = self.zone(notification.zone_id, language), self.group(notification)
-        return t(language, "told.more", zone=zone, more=len(group) - 1, n=len(group)) if group else zone
+        return t(language, "told.more", zone=zone, more=len(group) - 1) if group else zone
 
     def together(self, notification: Notification, language: str) -> str:
         """A sentence that names the zones of one cause; empty where the alert stands alone."""

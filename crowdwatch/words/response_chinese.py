@@ -13,7 +13,7 @@ RESPONSE: dict[str, str] = {
     "told.when": "事件时间：{date} {time}（{zone}）",
     "told.do": "处置：{text}",
     "told.from": "{event}，CrowdWatch。编号：{number}",
-    "told.more": "{zone}等{n}个区域",
+    "told.more": "{zone}及另外{more}个区域",
     "told.group": "同一原因，按一起告警处置：{zones}。",
     "told.list": "、",
     "told.radio_separator": "，",

@@ -265,7 +265,7 @@ def test_the_system_page_tests_a_target_by_the_way_that_alerts_take(
     target = {"id": "log", "kind": "file", "address": str(tmp_path / "told"), "form": "text"}
     seed.run(mode=Mode.LIVE, notify={"targets": [target]})
     page = open_one(*PAGES["system"])
-    for part in ("0011", "sqlite", "behind the clock", "delivered 0, waiting 0"):
+    for part in ("0013", "sqlite", "behind the clock", "delivered 0, waiting 0"):
         assert part in page.html
     page.button("Test").click().run()
     assert "log: the test message was delivered, sent by operator." in page.html

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from crowdwatch.assets.examples import example
 from crowdwatch.config import event_files
+from crowdwatch.core.rights import Right
 from crowdwatch.ui import session
 
 HOSTILE = "![p](http://x.y/p.png) <img src=x> $q$ [b](c) **c** \u202e" + "ب" * 200
@@ -51,19 +52,34 @@ def step(test: AppTest, name: str) -> None:
     assert not test.exception, (name, test.exception)
 
 
-def test_who_may_not_see_clear_pictures_may_not_begin_an_event(folder: Path) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Right, dict[str, Any]]]:
+    """What the page asks a right for, as the audit log has it."""
+    found: list[tuple[Right, dict[str, Any]]] = []
+    require = session.require
+
+    def noted(right: Right, **detail: Any) -> session.Actor:
+        found.append((right, detail))
+        return require(right, **detail)
+
+    monkeypatch.setattr(session, "require", noted)
+    return found
+
+
+def test_who_may_not_set_up_may_not_begin_an_event(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "DEMO_LACKS", frozenset(Right))
     test = opened()
-    assert "commander" in html(test)
+    assert "administrator" in html(test)
     test.text_input(key="su-new-footage").set_value("examples/setup/frame.png")
     test.button(key="setup-begin").click().run()
-    assert "This needs the role commander" in html(test)
+    assert "This needs the role administrator" in html(test)
     assert test.text_input(key="su-new-footage").value == "examples/setup/frame.png", "what was typed is kept"
     assert "setup_work" not in test.session_state
 
 
-def test_every_step_shows_names_as_text_in_both_languages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, dict[str, str]]] = []
-    monkeypatch.setattr(session, "audit", lambda action, **details: seen.append((action, details)))
+def test_every_step_shows_names_as_text_in_both_languages(
+    folder: Path, asked: list[tuple[Right, dict[str, Any]]]
+) -> None:
     test = opened()
     test.button(key="setup-open-go").click().run()
     assert "Opened: square" in html(test)
@@ -81,8 +97,8 @@ def test_every_step_shows_names_as_text_in_both_languages(folder: Path, monkeypa
     assert "density_p_m2" in "\n".join(each.value for each in test.code)
     test.button(key="setup-save").click().run()
     assert "square" in html(test)
-    assert [version.person for version in event_files.versions(folder, "square")] == ["ann"]
-    assert "event_saved" in [action for action, _ in seen]
+    assert [version.person for version in event_files.versions(folder, "square")] == ["operator"]
+    assert asked[-1] == (Right.SET_UP, {"event": "square"})
     step(test, "limits")
     test.number_input(key="su-limit-stage-watch").set_value(9.0).run()
     step(test, "save")
@@ -90,12 +106,10 @@ def test_every_step_shows_names_as_text_in_both_languages(folder: Path, monkeypa
     assert any("critical" in each.value or "caution" in each.value for each in test.code), "the fault, as check says it"
 
 
-def test_a_drawn_scene_has_no_clear_frame(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Any] = []
-    monkeypatch.setattr(session, "audit", lambda action, **details: seen.append((action, details)))
+def test_a_drawn_scene_has_no_clear_frame(folder: Path, asked: list[tuple[Right, dict[str, Any]]]) -> None:
     test = opened()
     test.button(key="setup-open-go").click().run()
     step(test, "camera")
     test.button(key="setup-clear").click().run()
     assert "no video file" in html(test)
-    assert seen == [("clear_picture", {"event": "square", "camera": "mast"})]
+    assert asked[-1] == (Right.CLEAR_PICTURE, {"event": "square", "camera": "mast"})

@@ -44,7 +44,8 @@ def show(language: str) -> None:
     at.number_input(t(language, "setup.at_s"), min_value=0.0, value=0.0, step=1.0, key="su-at-s")
     take.button(
         t(language, "setup.clear"), key="setup-clear", help=t(language, "setup.clear.help"), on_click=guarded,
-        args=(Right.CLEAR_PICTURE, partial(_take_clear, camera_id, language)), width="stretch",
+        args=(Right.CLEAR_PICTURE, partial(_take_clear, camera_id, language)), kwargs={"camera": camera_id},
+        width="stretch",
     )  # fmt: skip
     shown = work.clear.get(camera_id) if session.allowed(Right.CLEAR_PICTURE) else None
     if shown is not None:

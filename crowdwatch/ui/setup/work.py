@@ -152,16 +152,17 @@ def show_said(language: str) -> None:
             st.html(notice(t(language, "setup.refused") if loud else "✓", text, loud=loud))
 
 
-def guarded(right: Right, what: Callable[[], str | None]) -> None:
+def guarded(right: Right, what: Callable[[], str | None], **detail: str) -> None:
     """Do what only some roles may, on the server's side; what it says, or why it failed, is shown.
 
     Args:
         right: that it needs; the audit log has it then.
         what: does it, and returns what to say.
+        detail: of what, for the log, beside the event.
     """
     work = the_work()
     try:
-        session.require(right, event="" if work is None else work.event_id)
+        session.require(right, event="" if work is None else work.event_id, **detail)
         done = what()
     except (CrowdWatchError, OSError) as error:
         say(str(error), loud=True)
