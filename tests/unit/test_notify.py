@@ -345,9 +345,9 @@ def test_texts_say_what_where_when_and_what_to_do(store, outgoing):
     assert "density 4.60 p/m2, limit 4 p/m2 for 10 s" in text
     assert row.key in text
     grouped = replace(context, zones_of_cause=lambda each: ("quay", "bund", "pier"))
-    assert radio_of(row, grouped, "en").startswith("ALERT, Bund 3 and 2 more, ")
+    assert radio_of(row, grouped, "en").startswith("CRITICAL, Bund 3 and 2 more, ")
     assert "One cause, one alert: Bund 3, quay, pier." in text_of(row, grouped, "en")
-    assert "外滩3号等3个区域" in text_of(row, grouped, "zh")
+    assert "外滩3号及另外2个区域" in text_of(row, grouped, "zh")
     assert json.loads(json_of(row, grouped))["same_cause_zone_ids"] == ["bund", "quay", "pier"]
     assert "One cause, one alert: Bund 3, quay, pier." in cap_xml(row, grouped, ("en",))
     long = replace(context, do=lambda each: {"en": "x" * 5000})

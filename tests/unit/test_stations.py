@@ -175,7 +175,7 @@ def test_a_worker_that_hangs_ends_the_station_and_its_cameras_are_said_to_wait(
     freed = threading.Event()
     with closing(Running(event, receiver)) as running:
         heard(receiver, lambda found: bool(seen(found)) and any(map(streams, found)))
-        monkeypatch.setattr(Watching, "look", lambda self, pair: freed.wait(PATIENCE_S))
+        monkeypatch.setattr(Watching, "look", lambda self, *_: freed.wait(PATIENCE_S))
         found = heard(receiver, lambda found: any(isinstance(each, StreamStatus) and each.message for each in found))
         freed.set()
     assert "started again" in next(each.message for each in found if isinstance(each, StreamStatus) and each.message)
