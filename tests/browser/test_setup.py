@@ -260,5 +260,5 @@ def test_from_a_video_to_a_sound_event(address: str, page: Page, tmp_path: Path)
     assert np.allclose(camera.fixed_plane.camera_centre_m, CAMERA_M, atol=0.5)
     assert event.labels == []
     assert "<img src=x>" in event.name.en
-    assert len(list((path.parent / "versions").glob("*-ann-*.yaml"))) == 1
+    assert len(list((path.parent / "versions").glob("*-operator-*.yaml"))) == 1
     assert not list(tmp_path.rglob("frame*")), "a clear frame is written nowhere"
