@@ -150,7 +150,15 @@ def read_upload(name: str, content: bytes) -> U8:
     try:
         with Image.open(BytesIO(content)) as head:  # the size stands in the head: nothing is unpacked yet
             width, height = head.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        ImportError,
+        Image.DecompressionBombError,
+    ) as error:
+        # ImportError: where Ultralytics was imported, Pillow asks for one more library before it gives up
         raise CalibrationError(refused) from error
     if max(width, height) > MOST_PX or width * height > MOST_MEGAPIXELS * 1e6:
         raise CalibrationError(
