@@ -59,8 +59,8 @@ def _served(engine: PageEngine, folder: Path) -> Iterator[tuple[str, subprocess.
     said = folder / f"page-{port}.log"
     with said.open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "crowdwatch", "ui", "--port", str(port)], stdin=subprocess.DEVNULL, stdout=log,
-            stderr=subprocess.STDOUT, env={**os.environ, "CROWDWATCH_STORE": engine.url},
+            [sys.executable, "-m", "crowdwatch", "ui", "--demo", "--port", str(port)], stdin=subprocess.DEVNULL,
+            stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "CROWDWATCH_STORE": engine.url},
         )  # fmt: skip
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE_S
     try:
