@@ -15,6 +15,7 @@ from crowdwatch.core.outcomes import Health
 from crowdwatch.core.records import Anchor, Detections, Evidence, Observation, Positions, Stamp, Tick
 from crowdwatch.core.runs import Audit, RunState
 from crowdwatch.store.log import LogWriter
+from crowdwatch.ui import camera
 
 from .conftest import NS, START_NS
 
@@ -78,7 +79,10 @@ def test_a_second_count_of_the_picture_corrects_the_first(seed: Any, open_page: 
     assert [(each.counted, each.corrects) for each in seed.store.audits()] == [(8, 0), (9, 1)]
 
 
-def test_the_picture_stays_while_the_run_goes_on(seed: Any, open_page: Any) -> None:
+def test_the_picture_stays_while_the_run_goes_on(
+    seed: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(camera, "LOOK_AGAIN_NS", 1)  # at every drawing, not once a second
     seed.run()
     write_log(seed)
     page = open_page()
