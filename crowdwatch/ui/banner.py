@@ -9,7 +9,8 @@ import streamlit as st
 from crowdwatch.core.outcomes import Health, Level
 from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.style import badge, box, notice
-from crowdwatch.ui.view import Moment, Pulse, people_seen, phase_now, worst_zone
+from crowdwatch.ui.total import people_seen
+from crowdwatch.ui.view import Moment, Pulse, phase_now, worst_zone
 from crowdwatch.ui.writing import density_text, duration, interval, name_of, number, safe, short
 from crowdwatch.words import t
 

@@ -30,7 +30,11 @@ from crowdwatch.ui.pages import backtest
 from crowdwatch.ui.pages.cameras import by_urgency
 from crowdwatch.ui.pages.exports import alerts_csv, cap_of, methane
 from crowdwatch.ui.pages.journal import Wanted, wanted_of
-from crowdwatch.ui.view import look, people_seen, site_of
+from crowdwatch.ui.total import people_seen
+from crowdwatch.ui.view import look, site_of
+from crowdwatch.ui.wall.history import History
+from crowdwatch.ui.wall.scene import Around, scene_of
+from crowdwatch.ui.wall.slots import SLOTS
 
 from .conftest import NS, START_NS, event, surge
 
@@ -313,6 +317,9 @@ def test_the_total_of_zones_that_do_not_know_of_each_other(seed: Any) -> None:
     assert (people.count, people.low, people.high) == (350.0, 345.0, 360.0)
     readings[2] = replace(readings[2], quality=Quality.DEGRADED, count_high=90.0)
     assert people_seen(moment.site, readings).high == 400.0
+    scene = scene_of(replace(moment, readings=tuple(readings)), Around(History(), (None,) * SLOTS, ()), "en")
+    (total,) = (box for box in scene["numbers"] if box["key"] == "total")
+    assert "400" in total["note"], "the wall has the same ends as every other page"
 
 
 def test_a_picture_of_another_run_is_outlined_in_the_levels_of_this_one(seed: Any) -> None:

@@ -25,7 +25,8 @@ from crowdwatch.store.pictures import newest_picture
 from crowdwatch.ui import serve
 from crowdwatch.ui.chart import POINTS, chart_rows, thin
 from crowdwatch.ui.launch import replay_command, start_replay
-from crowdwatch.ui.view import Pulse, limits_at, people_seen, pulse_of
+from crowdwatch.ui.total import people_seen
+from crowdwatch.ui.view import Pulse, limits_at, pulse_of
 from crowdwatch.ui.writing import short
 from crowdwatch.words import LANGUAGES, MODULES, reason_text, t
 

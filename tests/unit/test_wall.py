@@ -11,7 +11,7 @@ import pytest
 from crowdwatch.core.outcomes import Alarm, AlarmState, DensityGrid, Level, Quality, ZoneReading
 from crowdwatch.core.runs import CommandKind
 from crowdwatch.ui.wall.actions import Answers, Asked, asked_of
-from crowdwatch.ui.wall.figures import added, rise_p_m2_min, time_to
+from crowdwatch.ui.wall.figures import rise_p_m2_min, time_to
 from crowdwatch.ui.wall.history import History
 from crowdwatch.ui.wall.scene import grid_rows
 from crowdwatch.ui.wall.slots import SLOTS, assign, key_of
@@ -65,12 +65,6 @@ def test_more_alarms_than_places() -> None:
         assert after[:3] + after[4:] == places[:3] + places[4:]
     # it is a function of its arguments alone
     assert assign(places, list(reversed(six))) == assign(places, six)
-
-
-def test_the_interval_of_a_sum_is_not_the_sum_of_intervals() -> None:
-    count, low, high = added([(100.0, 90.0, 110.0)] * 36)
-    assert (count, low, high) == pytest.approx((3600.0, 3540.0, 3660.0))  # sqrt(36) x 10, not 36 x 10
-    assert added([(1.0, 0.0, 5.0)] * 2)[1] == pytest.approx(2 - math.sqrt(2))
 
 
 def test_history_is_means_of_ten_seconds_with_gaps() -> None:

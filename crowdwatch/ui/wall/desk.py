@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +25,6 @@ GLANCE_S = 0.4
 """A row that is younger is not read again: ten viewers ask twice a second together as one does."""
 
 RUNS_S = 1.0
-PACE_SPAN_S = 15.0
 MOST_RUNS = 8
 
 PART_S = 180
@@ -43,7 +41,6 @@ class _OfRun:
     oldest_ns: int = 0
     slots: tuple[Key | None, ...] = ()
     more: tuple[Key, ...] = ()
-    beats: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=40))
     glance: Glance | None = None
     glanced_s: float = -math.inf
     key: tuple[object, ...] = ()
@@ -84,10 +81,10 @@ class Desk:
             of = self._remembered(run_id)
             moment, now_ns = self._moment(run_id, of), time.time_ns()
             if language not in of.scenes:
-                around = Around(of.history, of.slots, of.more, _pace(of.beats))
+                around = Around(of.history, of.slots, of.more)
                 of.scenes[language] = scene_of(moment, around, language)
             beat_age_s = pulse_of(moment.run, now_ns)[1]
-            scene = of.scenes[language] | {"beat_age_s": round(beat_age_s, 2), "pace": _rounded(_pace(of.beats))}
+            scene = of.scenes[language] | {"beat_age_s": round(beat_age_s, 2), "pace": _rounded(moment.pace)}
             if density:
                 of.grid = of.grid or grid_rows(moment.grid)
                 scene["grid"] = of.grid
@@ -113,8 +110,6 @@ class Desk:
         run = glance.run
         key = (run.t_ns, run.state, run.message, glance.pulse, tuple(c.command_id for c in glance.pending))
         of.glance, of.glanced_s = glance, now_s
-        if not of.beats or of.beats[-1][0] < run.beat_wall_ns:
-            of.beats.append((run.beat_wall_ns, run.t_ns))
         if of.moment is not None and key == of.key:
             of.moment = replace(of.moment, run=run, beat_age_s=glance.beat_age_s)
             return of.moment
@@ -137,16 +132,6 @@ class Desk:
         for from_ns, to_ns in parts:
             of.history.feed(self.store.readings(run_id, from_ns=from_ns, to_ns=to_ns))
         of.slots, of.more = assign(of.slots, moment.alarms)
-
-
-def _pace(beats: deque[tuple[int, int]]) -> float:
-    """Seconds of event time in a second, over the last heartbeats; NaN where fewer than two are known."""
-    if not beats:
-        return math.nan
-    last_wall_ns, last_ns = beats[-1]
-    within = [beat for beat in beats if last_wall_ns - beat[0] <= PACE_SPAN_S * NS]
-    passed_ns = last_wall_ns - within[0][0]
-    return (last_ns - within[0][1]) / passed_ns if passed_ns > 0 else math.nan
 
 
 def _rounded(pace: float) -> float:

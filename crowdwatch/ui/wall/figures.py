@@ -1,4 +1,4 @@
-"""The numbers of the wall that are not read from the store as they stand: total, coverage, flow, time to a limit."""
+"""The numbers of the wall that are not read from the store as they stand: coverage, flow, time to a limit."""
 
 from __future__ import annotations
 
@@ -10,54 +10,12 @@ from crowdwatch.analytics.trend import Forecast, forecast, theil_sen
 from crowdwatch.core.movement import GateReading
 from crowdwatch.core.outcomes import ZoneReading
 from crowdwatch.core.site import Site
-from crowdwatch.ui.view import outer_zones
+from crowdwatch.ui.total import outer_zones
 
-__all__ = ["Flow", "Total", "capacity_of", "coverage_frac", "flow_of", "rise_p_m2_min", "time_to", "total_of"]
+__all__ = ["Flow", "capacity_of", "coverage_frac", "flow_of", "rise_p_m2_min", "time_to"]
 
 TREND_S = 180.0
 """The span of trends, as that of the rule ``time_to_limit``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """People in the zones together. ``high`` is NaN where a zone is unknown: then nobody knows how many there are."""
-
-    count: float
-    low: float
-    high: float
-    unknown: int
-    overlap: bool
-
-
-def total_of(site: Site, readings: Sequence[ZoneReading]) -> Total:
-    """The sum of the zones' counts, a zone within another one left out, and its interval.
-
-    N = sum n_i;  N_low = N - sqrt(sum (n_i - low_i)^2),  N_high = N + sqrt(sum (high_i - n_i)^2)
-
-    Errors of zones are taken to be independent, so their squares add, on each side apart because intervals lean to one
-    side. (The sum of bounds would need every zone to be off by its most at once.) What the zones have in common, as a
-    model that is off everywhere, is in each zone's interval and is not averaged away here beyond this.
-
-    >>> from crowdwatch.ui.wall.figures import added
-    >>> added([(100.0, 97.0, 103.0), (200.0, 196.0, 204.0)])
-    (300.0, 295.0, 305.0)
-    """
-    outer, overlap = outer_zones(site)
-    counted = [reading for reading in readings if reading.zone_id in outer]
-    known = [reading for reading in counted if math.isfinite(reading.count)]
-    unknown = len(counted) - len(known)
-    if not known:
-        return Total(math.nan, math.nan, math.nan, unknown, overlap)
-    count, low, high = added([(each.count, each.count_low, each.count_high) for each in known])
-    return Total(count, low, math.nan if unknown else high, unknown, overlap)
-
-
-def added(counts: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
-    """Sum of (value, low, high) with independent errors; never below the sum of what cannot be less than nothing."""
-    count = math.fsum(value for value, _, _ in counts)
-    down = math.sqrt(math.fsum((value - low) ** 2 for value, low, _ in counts))
-    up = math.sqrt(math.fsum((high - value) ** 2 for value, _, high in counts))
-    return count, max(0.0, count - down), count + up
 
 
 def capacity_of(site: Site) -> float:

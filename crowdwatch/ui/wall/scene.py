@@ -17,7 +17,8 @@ from crowdwatch.core.runs import CommandKind, Mode
 from crowdwatch.core.site import Quantity
 from crowdwatch.rendering.palette import LEVEL_STYLES, band_index
 from crowdwatch.ui.gates import gate_label
-from crowdwatch.ui.view import Moment, Pulse, limits_at, outer_zones, worst_zone
+from crowdwatch.ui.total import outer_zones, people_seen
+from crowdwatch.ui.view import Moment, Pulse, limits_at, worst_zone
 from crowdwatch.ui.wall import figures
 from crowdwatch.ui.wall.alarm_cards import alarm_card, local_clock, refusal
 from crowdwatch.ui.wall.history import History
@@ -40,13 +41,11 @@ class Around:
     Args:
         history: of the zones, up to the moment.
         slots, more: the places of the alarms (:mod:`crowdwatch.ui.wall.slots`).
-        pace: how fast event time goes, measured: seconds of it a second; NaN where nothing was measured.
     """
 
     history: History
     slots: Sequence[Key | None]
     more: Sequence[Key]
-    pace: float
 
 
 def _mode(moment: Moment) -> str:
@@ -56,7 +55,7 @@ def _mode(moment: Moment) -> str:
     return "exercise" if any(label.casefold() in EXERCISE for label in moment.site.labels) else "live"
 
 
-def _strip(moment: Moment, around: Around, language: str) -> dict[str, Any]:
+def _strip(moment: Moment, language: str) -> dict[str, Any]:
     site, config_json = moment.site, moment.run.config_json
     zone = ZoneInfo(time_zone_of(config_json))
     offset = datetime.fromtimestamp(moment.t_ns // NS, UTC).astimezone(zone).utcoffset()
@@ -68,7 +67,7 @@ def _strip(moment: Moment, around: Around, language: str) -> dict[str, Any]:
         if later:
             name = phases.get(later[0].phase_id, later[0].phase_id)
             following = {"text": t(language, "wall.until", phase=name), "ms": later[0].start_ns // 1_000_000}
-    steady = moment.run.mode is Mode.LIVE or not math.isfinite(around.pace)
+    steady = moment.run.mode is Mode.LIVE or not math.isfinite(moment.pace)
     return {
         "mode": _mode(moment),
         "zone": zone.key,
@@ -77,7 +76,7 @@ def _strip(moment: Moment, around: Around, language: str) -> dict[str, Any]:
         "next": following,
         "pulse": moment.pulse.value,
         "pulse_text": t(language, f"pulse.{moment.pulse.value}"),
-        "speed": "" if steady else t(language, "wall.speed", speed=f"{around.pace:.1f}"),
+        "speed": "" if steady else t(language, "wall.speed", speed=f"{moment.pace:.1f}"),
         "says": moment.run.message,
         "moves": moment.pulse in (Pulse.RUNNING, Pulse.PAUSED),
     }
@@ -99,27 +98,30 @@ def _numbers(moment: Moment, around: Around, language: str) -> list[dict[str, An
 
 
 def _people(moment: Moment, around: Around, language: str) -> list[dict[str, Any]]:
-    total = figures.total_of(moment.site, moment.readings)
+    total = people_seen(moment.site, moment.readings)
     capacity = figures.capacity_of(moment.site)
     if math.isnan(total.count):
         value, note = "?", t(language, "wall.total_none")
-    elif total.unknown:
-        value, note = f"≥ {math.floor(total.low):,}", t(language, "wall.total_least", n=total.unknown)
+    elif total.zones_unknown:
+        value, note = f"≥ {math.floor(total.low):,}", t(language, "wall.total_least", n=total.zones_unknown)
     else:
         ends = f"{math.floor(total.low):,}", f"{math.ceil(total.high):,}"
         value, note = f"{total.count:,.0f}", t(language, "wall.total_between", low=ends[0], high=ends[1])
     if total.overlap:
         note = f"{note}; {t(language, 'wall.total_overlap')}"
-    boxes = [_number("total", value, note, hatched=bool(total.unknown))]
+    boxes = [_number("total", value, note, hatched=bool(total.zones_unknown))]
     if not math.isfinite(capacity):
         return [*boxes, _number("capacity", "–", t(language, "wall.capacity_none"))]
-    least = "≥ " if total.unknown and math.isfinite(total.count) else ""
+    least = "≥ " if total.zones_unknown and math.isfinite(total.count) else ""
     share = f"{least}{number(total.count / capacity * 100, 0)} %"
     outer, _ = outer_zones(moment.site)
     series = around.history.count(sorted(outer))
     soon = [_minutes(figures.time_to(part * capacity, series).minutes) for part in (0.8, 1.0)]
     when = " / ".join(soon) if any(each != "–" for each in soon) and not moment.hidden else t(language, "wall.no_trend")
-    return [*boxes, _number("capacity", share, f"{t(language, 'wall.time_to')}: {when}", hatched=bool(total.unknown))]
+    return [
+        *boxes,
+        _number("capacity", share, f"{t(language, 'wall.time_to')}: {when}", hatched=bool(total.zones_unknown)),
+    ]
 
 
 def _minutes(value: float) -> str:
@@ -334,7 +336,7 @@ def scene_of(moment: Moment, around: Around, language: str) -> dict[str, Any]:
     return {
         "run": moment.run.run_id,
         "ms": moment.t_ns // 1_000_000,
-        "strip": _strip(moment, around, language),
+        "strip": _strip(moment, language),
         "numbers": _numbers(moment, around, language),
         "hidden": moment.hidden,
         "zones": [_zone(moment, reading, around, language) for reading in readings],
