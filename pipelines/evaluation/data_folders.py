@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,27 +21,15 @@ def data_set(folder: Path, name: str, holds: str) -> Path:
     return folder / name if not any(folder.glob(holds)) and any((folder / name).glob(holds)) else folder
 
 
-PetsFolder = Annotated[
-    Path,
-    typer.Argument(
+def _folder(name: str, holds: str, what: str) -> Any:
+    """The argument of a command that reads a data set."""
+    return typer.Argument(
         metavar="DIR",
-        help="Folder with vtest.avi and annotations_s2l1.xml, or the one that has it as pets2009.",
-        callback=lambda folder: data_set(folder, "pets2009", "vtest.avi"),
-    ),
-]
-ShanghaiTechFolder = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DIR",
-        help="Folder with part_A and part_B, or part_A_final ..., or the one that has it as shanghaitech.",
-        callback=lambda folder: data_set(folder, "shanghaitech", "part_*"),
-    ),
-]
-UcfFolder = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DIR",
-        help="Folder with N.jpg and N_ann.mat, or the one that has it as ucf_cc_50.",
-        callback=lambda folder: data_set(folder, "ucf_cc_50", "*_ann.mat"),
-    ),
-]
+        help=f"Folder with {what}, or the one that has it as {name}.",
+        callback=lambda folder: data_set(folder, name, holds),
+    )
+
+
+PetsFolder = Annotated[Path, _folder("pets2009", "vtest.avi", "vtest.avi and annotations_s2l1.xml")]
+ShanghaiTechFolder = Annotated[Path, _folder("shanghaitech", "part_*", "part_A and part_B, or part_A_final ...")]
+UcfFolder = Annotated[Path, _folder("ucf_cc_50", "*_ann.mat", "N.jpg and N_ann.mat")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,19 @@ def test_history_is_means_of_ten_seconds_with_gaps() -> None:
     assert [value for value in history.line("a") if value is not None] == [2.0]
     assert history.line("nobody") == [None] * 45
     assert history.count(["a", "nobody"]) == ([], [])
+
+
+def test_people_out_of_sight_make_no_trend() -> None:
+    history = History()
+    history.feed([reading(t, 3.0) for t in range(1000, 1200)])
+    assert len(history.density("a")[0]) == len(history.count(["a"])[0]) == 20
+    history.feed([replace(reading(t, 1.0), quality=Quality.DEGRADED) for t in range(1200, 1210)])
+    assert len(history.density("a")[0]) == 20, "a moment later it is still of now"
+    history.feed([replace(reading(t, 1.0), quality=Quality.DEGRADED) for t in range(1210, 1230)])
+    assert (history.density("a"), history.count(["a"])) == (([], []), ([], []))
+    assert math.isnan(rise_p_m2_min(history.density("a")))
+    assert math.isnan(time_to(4.0, history.density("a")).minutes)
+    assert history.line("a")[-1] == 1.0, "what was read stays to be seen"
 
 
 def test_the_field_is_runs_of_bands() -> None:

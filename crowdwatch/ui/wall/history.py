@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from crowdwatch.core.outcomes import ZoneReading
+from crowdwatch.core.outcomes import Quality, ZoneReading
 
 __all__ = ["SPAN_S", "STEP_S", "History"]
 
@@ -25,8 +25,11 @@ class History:
         for reading in readings:
             self.newest_ns = max(self.newest_ns, reading.t_ns)
             steps = self._sums.setdefault(reading.zone_id, {})
-            held = steps.setdefault(reading.t_ns // (STEP_S * NS), [0.0, 0.0, 0.0])
-            for place, value in enumerate((1.0, reading.density_p_m2, reading.count)):
+            held = steps.setdefault(reading.t_ns // (STEP_S * NS), [0.0, 0.0, 0.0, 0.0])
+            # people who are out of sight do not make a trend that falls
+            sure = reading.quality is Quality.GOOD and not reading.too_few
+            count, density = (reading.count, reading.density_p_m2) if sure else (math.nan, math.nan)
+            for place, value in enumerate((1.0, reading.density_p_m2, count, density)):
                 held[place] += value
         oldest = self.newest_ns // (STEP_S * NS) - SPAN_S // STEP_S
         for steps in self._sums.values():
@@ -34,11 +37,12 @@ class History:
                 del steps[step]
 
     def density(self, zone_id: str) -> tuple[list[float], list[float]]:
-        """Times in seconds and mean densities of the steps that are known."""
-        return self._known(zone_id, 1)
+        """Times in seconds and mean densities of the steps of which all is sure; none where that is not so now."""
+        return self._known(zone_id, 3)
 
     def count(self, zone_ids: Sequence[str]) -> tuple[list[float], list[float]]:
-        """Times in seconds and people in all of these zones together, of the steps in which all are known."""
+        """Times in seconds and people in all of these zones together, of the steps in which all are sure; none where
+        one is not so now."""
         series = [dict(zip(*self._known(zone_id, 2), strict=True)) for zone_id in zone_ids]
         times = sorted(set.intersection(*(set(each) for each in series))) if series else []
         return times, [sum(each[t] for each in series) for t in times]
@@ -58,4 +62,6 @@ class History:
     def _known(self, zone_id: str, place: int) -> tuple[list[float], list[float]]:
         steps = self._sums.get(zone_id, {})
         known = [step for step in sorted(steps) if math.isfinite(steps[step][place])]
+        if not known or known[-1] < self.newest_ns // (STEP_S * NS) - 1:
+            return [], []  # a trend that ended is none of now
         return [float(step * STEP_S) for step in known], [steps[step][place] / steps[step][0] for step in known]
