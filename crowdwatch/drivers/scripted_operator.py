@@ -33,6 +33,9 @@ ACCEPTS_S = 8.0
 WALKS_M_S, FLIES_M_S = 1.0, 8.0
 """Through a crowd, and above it. [design values]"""
 
+SENT_BY_HAND_NS = 45 * NS
+"""A unit that somebody else sent arrives so long after it has accepted. [design value]"""
+
 FIRST_NUMBER = 1000
 """Of the operator's actions: those who report by radio have theirs from a million on."""
 
@@ -49,11 +52,13 @@ class ScriptedOperator:
     Args:
         site: whose units and ground.
         seed: of how long each answer takes.
+        handles_s: how long an answer takes, evenly between both.
         dispatched: what happened to the units so far.
     """
 
     site: Site
     seed: int
+    handles_s: tuple[float, float] = HANDLES_S
     dispatched: list[DispatchEvent] = field(default_factory=list)
     _rng: np.random.Generator = field(init=False)
     _walker: Walker = field(init=False)
@@ -107,7 +112,7 @@ class ScriptedOperator:
         if self._reading is None and self._waiting:
             key = min(self._waiting, key=lambda each: (-each[2], self._waiting[each], each))
             begin_ns = max(self._free_ns, self._waiting[key])
-            self._reading = key, begin_ns + round(float(self._rng.uniform(*HANDLES_S)) * NS)
+            self._reading = key, begin_ns + round(float(self._rng.uniform(*self.handles_s)) * NS)
         return self._reading
 
     def _send(self, t_ns: int) -> list[OperatorAction]:
@@ -143,12 +148,13 @@ class ScriptedOperator:
         for unit in self._roster.units.values():
             key, name = (unit.zone_id, unit.alarm), unit.unit_id
             if not unit.alarm:
+                self._arrives.pop(name, None)
                 continue
             if key not in self._levels:
                 actions.append(self._action(t_ns, CommandKind.RELEASE, key, name, name))
             elif unit.state is UnitState.ASSIGNED and t_ns - unit.since_ns >= ACCEPTS_S * NS:
                 actions.append(self._action(t_ns, CommandKind.ACCEPT, key, name, name))
-            elif unit.state is UnitState.ACCEPTED and t_ns >= self._arrives[name]:
+            elif unit.state is UnitState.ACCEPTED and t_ns >= self._arrives.setdefault(name, t_ns + SENT_BY_HAND_NS):
                 actions.append(self._action(t_ns, CommandKind.ARRIVE, key, name, name))
                 zone = next(each for each in self.site.zones if each.zone_id == unit.zone_id)
                 east_m, north_m = zone.polygon_m.mean(axis=0)
