@@ -74,7 +74,7 @@ def _pictures(address: str, folder: Path) -> list[Path]:
         page.goto(f"{address}/?view=wall&lang=en")
         # an alarm that somebody has and a unit goes to, cameras that are lost, and pictures of those that see
         page.locator(".camera.bad").first.wait_for()
-        page.locator(".slot .line", has_text="on the way").first.wait_for()
+        page.locator(".slot .line", has_text="on its way").first.wait_for()
         page.locator("#cw-slot-4 .key").wait_for()
         page.locator(".cameras img").first.wait_for()
         found = [_save(page, folder / "wall_en.jpg")]

@@ -137,7 +137,7 @@ SHOWS_LOST_S, SHOWN_RAMP_S, SHOWN_SEED = 330.0, 540.0, 1
 
 
 def plan_show() -> NightPlan:
-    """A night to show: a build-up when it begins at :data:`SHOWN_S`, some minutes later cameras that are lost elsewhere,
+    """A night to show: a build-up when it begins at :data:`SHOWN_S`, minutes later cameras that are lost elsewhere,
     then midnight and the way home of the night of its seed.
 
     >>> [each.kind.value for each in plan_show().incidents]
