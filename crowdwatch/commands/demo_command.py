@@ -122,8 +122,8 @@ def _serve(options: Options, port: int) -> None:
     address = f"http://127.0.0.1:{port}"
     tell(
         "A scripted New Year's night plays from 23:40, five times as fast as the clock: a build-up, alarms, lost "
-        "cameras, units on their way. It is drawn: nobody was filmed. The real recording (PETS 2009) is replayed meanwhile; its "
-        "summary follows here, and it stands in the page's list of runs."
+        "cameras, units on their way. It is drawn: nobody was filmed. The real recording (PETS 2009) is replayed "
+        "meanwhile; its summary follows here, and it stands in the page's list of runs."
     )
     tell(f"The wall: {address}/?view=wall&lang=en   中文：{address}/?view=wall&lang=zh")
     pages.page(options.store_url, port=port, demo=True)

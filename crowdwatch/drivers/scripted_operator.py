@@ -52,13 +52,13 @@ class ScriptedOperator:
     Args:
         site: whose units and ground.
         seed: of how long each answer takes.
-        handles_s: how long an answer takes, evenly between both.
+        leaves_s: how long an alarm is left to others before it is read.
         dispatched: what happened to the units so far.
     """
 
     site: Site
     seed: int
-    handles_s: tuple[float, float] = HANDLES_S
+    leaves_s: float = 0.0
     dispatched: list[DispatchEvent] = field(default_factory=list)
     _rng: np.random.Generator = field(init=False)
     _walker: Walker = field(init=False)
@@ -111,8 +111,8 @@ class ScriptedOperator:
         """The alarm that is being read, and until when; the next one is taken up where none is."""
         if self._reading is None and self._waiting:
             key = min(self._waiting, key=lambda each: (-each[2], self._waiting[each], each))
-            begin_ns = max(self._free_ns, self._waiting[key])
-            self._reading = key, begin_ns + round(float(self._rng.uniform(*self.handles_s)) * NS)
+            begin_ns = max(self._free_ns, self._waiting[key] + round(self.leaves_s * NS))
+            self._reading = key, begin_ns + round(float(self._rng.uniform(*HANDLES_S)) * NS)
         return self._reading
 
     def _send(self, t_ns: int) -> list[OperatorAction]:
