@@ -25,7 +25,7 @@ STARTS_S, STANDS_MS = 60.0, 180_000
 
 
 def take(folder: Path) -> list[Path]:
-    """Play the night, and take a picture of the wall in English and of the first page in Chinese.
+    """Play the night, and take a picture of the wall in English, and one in Chinese with the density field.
 
     Args:
         folder: where they are written.
@@ -35,10 +35,10 @@ def take(folder: Path) -> list[Path]:
         playwright.sync_api.Error: the browser is missing, or what was awaited did not come.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as runs, socket.socket() as probe:
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as runs:
         own = {key: value for key, value in os.environ.items() if not key.startswith("CROWDWATCH_STORE")}
         command = [sys.executable, "-m", "crowdwatch"]
         page = subprocess.Popen([*command, "ui", "--demo", "--runs", runs, "--port", str(port)], env=own)
@@ -78,11 +78,11 @@ def _pictures(address: str, folder: Path) -> list[Path]:
         page.locator("#cw-slot-4 .key").wait_for()
         page.locator(".cameras img").first.wait_for()
         found = [_save(page, folder / "wall_en.jpg")]
-        page.goto(f"{address}/?lang=zh")
-        page.locator(".js-plotly-plot").first.wait_for()
-        page.locator("img[src*=media]").first.wait_for()
-        page.wait_for_load_state("networkidle")
-        found.append(_save(page, folder / "watch_zh.jpg"))
+        page.locator(".tools button", has_text="中文").click()
+        page.locator(".layers button", has_text="密度").click()
+        page.locator("#cw-map image[href^=data]").wait_for()
+        page.locator(".cameras img").first.wait_for()
+        found.append(_save(page, folder / "wall_zh.jpg"))
         browser.close()
     return found
 

@@ -81,6 +81,19 @@ class Panels {
     const rest = el("div", "rest", this.cameras);
     const shown = new Set(own.filter((each) => pictures[each]));
     for (const camera of scene.cameras) if (!shown.has(camera.id)) this.camera(rest, camera, names.get(camera.id), own.includes(camera.id));
+    this.fit(rest);
+  }
+
+  // What has no room is a number: those that are unhealthy stand first, so it says how many of the rest are.
+  fit(rest) {
+    const tiles = [...rest.children], high = rest.clientHeight + 2;
+    const without = tiles.filter((tile) => tile.offsetTop - rest.offsetTop + tile.offsetHeight > high);
+    if (!without.length || !high) return;
+    if (tiles.length > without.length) without.unshift(tiles[tiles.length - without.length - 1]);
+    const ill = without.filter((tile) => tile.classList.contains("bad")).length;
+    for (const tile of without) tile.remove();
+    const more = el("b", "camera more" + (ill ? " bad" : ""), rest, fill(this.texts.more_cameras, { n: without.length, ill }));
+    more.title = more.textContent;
   }
 
   camera(parent, camera, name, shown) {
