@@ -1,4 +1,4 @@
-"""``python -m pipelines.screenshots``: pictures of the demonstration; see :mod:`pipelines.benchmarks.screenshots`."""
+"""``python -m pipelines.screenshots``."""
 
 from pipelines.benchmarks.screenshots import main
 
