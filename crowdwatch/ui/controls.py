@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 import streamlit as st
 
@@ -22,7 +24,16 @@ from crowdwatch.ui.view import Glance, Moment, Pulse
 from crowdwatch.ui.writing import markdown, name_of, offset_of, safe, short
 from crowdwatch.words import LANGUAGES, t
 
-__all__ = ["language", "pick_camera", "pick_language", "pick_run", "pick_time", "run_title", "show_playback"]
+__all__ = [
+    "event_name",
+    "language",
+    "pick_camera",
+    "pick_language",
+    "pick_run",
+    "pick_time",
+    "run_title",
+    "show_playback",
+]
 
 NS = 1_000_000_000
 SPEEDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 0.0)
@@ -54,11 +65,28 @@ def pick_language() -> str:
     return chosen
 
 
+@lru_cache(maxsize=256)
+def event_name(config_json: str, event_id: str, chosen_language: str) -> str:
+    """What the event of a run is called, read from its text alone, since lists are long; else its id.
+
+    >>> event_name('{"name": {"en": "Eve", "zh": "跨年夜"}}', "eve", "zh"), event_name("{}", "eve", "en")
+    ('跨年夜', 'eve')
+    """
+    try:
+        found = json.loads(config_json).get("name")
+    except (ValueError, AttributeError):
+        found = None
+    names = {key: str(text) for key, text in found.items() if text} if isinstance(found, dict) else {}
+    return name_of(names, event_id, chosen_language)
+
+
 def run_title(run: Run, chosen_language: str) -> str:
     """A run in one line: event, when it was started, how it was driven."""
     started = datetime.fromtimestamp(run.started_wall_ns / NS, UTC).astimezone()
     mode = t(chosen_language, f"mode.{run.mode.value}")
-    return f"{short(plain(run.event_id), 24)} · {started:%m-%d %H:%M:%S} · {mode}"
+    return (
+        f"{short(event_name(run.config_json, run.event_id, chosen_language), 24)} · {started:%m-%d %H:%M:%S} · {mode}"
+    )
 
 
 def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
