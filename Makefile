@@ -1,7 +1,8 @@
-# make demo             install, find or fetch the real recording, replay it, print the summary, serve the page
-# make demo SERVE=0     the same, without serving the page
+# make demo             install, serve the page with a scripted night, replay the real recording, print its summary
+# make demo SERVE=0     the recording and its summary alone
 # make test             install what tests need, run them all, three processes for every two cores, at most 8
 # make check            format, lint, types, import contracts, doctests
+# make screenshots      pictures of the demonstration for the README, by a real browser: docs/pictures
 # make soak             live cameras with faults at random for hours (SOAK_HOURS=2), and what was found
 # make venv             only the virtual environment
 #
@@ -24,7 +25,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(if $(T
 # the processes that test, and those that they start, would each compile every module anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check soak venv clean
+.PHONY: demo test check screenshots soak venv clean
 
 demo: $(VENV)/.run
 	$(BIN)/crowdwatch doctor
@@ -40,6 +41,9 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --doctest-modules crowdwatch pipelines --ignore=crowdwatch/store/migrations
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m pipelines.screenshots
 
 soak: $(VENV)/.dev
 	CROWDWATCH_SOAK_HOURS=$(SOAK_HOURS) $(BIN)/python -m pytest -s tests/live/test_chaos.py

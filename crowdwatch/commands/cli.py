@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,6 +17,7 @@ from crowdwatch.commands import (
     backtest_command,
     batch_command,
     camera_commands,
+    demo_command,
     dispatch_commands,
     gate_commands,
     live_command,
@@ -33,33 +32,24 @@ from crowdwatch.commands import (
     voice_commands,
     watchdog_command,
 )
+from crowdwatch.commands.replaying import replayed
 from crowdwatch.commands.summary import finish
 from crowdwatch.commands.terminal import (
     DEFAULT_RUNS,
     EXIT_ERROR,
-    EXIT_STOPPED,
     RunsPath,
-    Show,
     StoreUrl,
     any_console,
-    clock,
     complain,
     err,
     literal,
     out,
-    progress_bars,
     span,
-    stopping,
     tell,
 )
 from crowdwatch.core.version import __version__
-from crowdwatch.errors import ConfigError, CrowdWatchError, SampleUnavailable, WeightsNotFound, redact
+from crowdwatch.errors import ConfigError, CrowdWatchError, redact
 from crowdwatch.telemetry import log_output
-
-if TYPE_CHECKING:
-    from crowdwatch.config import EventFile
-    from crowdwatch.core.runs import Run
-    from crowdwatch.drivers.replay import Options, Summary
 
 app = typer.Typer(
     name="crowdwatch",
@@ -92,6 +82,7 @@ app.command("watchdog")(watchdog_command.watchdog)
 app.command("pictures")(pictures_command.pictures)
 app.command("schema")(setup_commands.schema)
 app.command("docs")(setup_commands.docs)
+app.command("demo")(demo_command.demo)
 app.command("patrol")(patrol_command.patrol)
 app.add_typer(report_commands.app, name="report")
 
@@ -160,48 +151,6 @@ def samples_fetch(name: Annotated[str, typer.Argument(help="The sample, e.g. pet
     tell(path)
 
 
-def _shown(show: Show) -> tuple[Callable[[Run], None], Callable[[int], None]]:
-    """What a replay calls when it has begun and when it has reached a time: a bar over event time."""
-    runs: list[Run] = []
-
-    def reached(t_ns: int) -> None:
-        run = runs[-1]
-
-        def pace(passed_s: float, done_s: float) -> str:
-            return f"{clock(t_ns)} {done_s / passed_s:.1f} x real time"
-
-        show("replay", (t_ns - run.from_ns) / 1e9, (run.to_ns - run.from_ns) / 1e9, pace)
-
-    def started(run: Run) -> None:
-        runs.append(run)
-        reached(run.from_ns)
-
-    return started, reached
-
-
-def _replay(event: EventFile | None, log: Path | None, options: Options, again: str) -> Summary:
-    from dataclasses import replace
-
-    from crowdwatch.drivers import replay as replays
-
-    try:
-        with stopping() as stop, progress_bars() as show:
-            started, reached = _shown(show)
-            options = replace(options, stop=stop, say=_say, started=started, progress=reached)
-            if log is not None:
-                return replays.replay_log(log, options, event)
-            if event is not None:
-                return replays.replay_recording(event, options)
-    except KeyboardInterrupt as interrupt:
-        err.print(f"Stopped at once. {literal(again)}")
-        raise typer.Exit(EXIT_STOPPED) from interrupt
-    raise ConfigError("replay: nothing to replay. Name an event file, or the log of an earlier run with --log.")
-
-
-def _say(text: str) -> None:
-    err.print(literal(text))
-
-
 def _again(event: Path | None, runs: Path, store: str | None) -> str:
     """What to type to go on with a run that was stopped; a password in the store's URL is left out."""
     words = ["crowdwatch", "replay", str(event), "--resume", "--runs", str(runs)]
@@ -238,7 +187,7 @@ def replay(
         runs, build.store_url(runs, store), speed, from_ns=from_ns, to_ns=to_ns, resume=resume, pictures=pictures
     )
     again = _again(event, runs, store) if log is None else "Fold the log again."
-    finish(_replay(loaded, log, options, again), again)
+    finish(replayed(loaded, log, options, again), again)
 
 
 @app.command()
@@ -282,32 +231,3 @@ def ui(
         url, address=address, port=port, pictures=pictures, demo=demo, shift_s=shift_hours * 3600,
         rights="" if oidc is None else str(oidc.absolute()),
     )  # fmt: skip
-
-
-@app.command()
-def demo(
-    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the page afterwards.")] = True,
-    runs: RunsPath = DEFAULT_RUNS,
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
-) -> None:
-    """Replay the real, calibrated sample recording and show it; a synthetic scene where it cannot be had."""
-    from crowdwatch import config
-    from crowdwatch.assets import samples
-    from crowdwatch.assets.examples import example
-    from crowdwatch.drivers import build
-    from crowdwatch.drivers.replay import Options
-
-    options, again = Options(runs, build.store_url(runs)), "Run the demonstration again."
-    try:
-        samples.fetch("pets2009", progress=lambda text: err.print(literal(text)))
-        summary = _replay(config.load(example("pets2009")), None, options, again)
-    except (SampleUnavailable, WeightsNotFound) as error:
-        err.print(f"[bold yellow]{literal(error)}[/]")
-        err.print("[bold yellow]Showing the SYNTHETIC scene instead: drawn people, not a recording.[/]")
-        summary = _replay(config.load(example("synthetic")), None, options, again)
-    finish(summary, again)
-    if serve:
-        os.environ["CROWDWATCH_STORE"] = options.store_url
-        from crowdwatch.ui import serve as pages
-
-        pages.page(options.store_url, port=port, demo=True)

@@ -28,6 +28,7 @@ __all__ = [
     "SyntheticSource",
     "TruthCounter",
     "TruthDetector",
+    "draw_people",
     "ebb_and_flow",
     "lattice",
     "looking_down",
@@ -191,17 +192,29 @@ def visit(
     return at
 
 
-def _draw(scene: Scene, seq: int, plane: GroundPlane) -> NDArray[np.uint8]:
-    """The picture of one frame: paving, people from far to near, sensor noise."""
+def draw_people(plane: GroundPlane, xy: FloatArray, seed: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture of a crowd: paving, people from far to near, sensor noise.
+
+    Args:
+        plane: who looks.
+        xy: (N, 2) where everyone stands.
+        seed: of the noise.
+
+    Returns:
+        (H, W, 3).
+    """
     height, width = plane.image_hw
     image = _paving(plane).copy()
-    xy = scene.truth(seq)
     centre = plane.camera_centre_m
     if len(xy) and centre is not None:
         xy = xy[np.argsort(-np.hypot(*(xy - centre[:2]).T), kind="stable")]
     feet = to_image(plane, xy)
     heads = to_image(plane, xy, PERSON_M - HEAD_RADIUS_M)
-    shown = np.flatnonzero(np.isfinite(feet).all(axis=1) & np.isfinite(heads).all(axis=1))
+    seen = np.isfinite(feet).all(axis=1) & np.isfinite(heads).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        tall = np.abs(feet - heads).max(axis=1, keepdims=True)
+        seen &= ((heads > -tall) & (heads < np.array([width, height]) + tall)).all(axis=1)
+    shown = np.flatnonzero(seen)
     feet, heads = feet[shown], heads[shown]
     px_per_m = np.hypot(*(heads - feet).T) / (PERSON_M - HEAD_RADIUS_M)
     bodies = (feet + (heads - feet) * 0.42).round().astype(int).tolist()
@@ -212,13 +225,13 @@ def _draw(scene: Scene, seq: int, plane: GroundPlane) -> NDArray[np.uint8]:
         shade = 40 + 37 * index % 120
         cv2.ellipse(image, body, (wide, high), 0, 0, 360, (shade, 70, 150 - shade // 2), -1, cv2.LINE_AA)
         cv2.circle(image, head, radius, (150, 175, 205), -1, cv2.LINE_AA)
-    rng = np.random.default_rng((scene.seed, seq))
+    rng = np.random.default_rng(seed)
     noise = rng.integers(-4, 5, (height, width, 1), dtype=np.int16)
     noisy: NDArray[np.uint8] = cv2.add(image, cv2.merge([noise] * 3), dtype=cv2.CV_8U)  # type: ignore[assignment]
     return noisy
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _paving(plane: GroundPlane) -> NDArray[np.uint8]:
     """Slabs of two metres on the ground, sky above the horizon."""
     height, width = plane.image_hw
@@ -272,7 +285,11 @@ class SyntheticSource:
     def _frame(self, stamp: Stamp) -> Frame:
         plane = self.scene.plane_at(stamp.seq)
         moves = not isinstance(self.scene.plane, GroundPlane)
-        return Frame(stamp, _draw(self.scene, stamp.seq, plane), plane if moves else None)
+        return Frame(
+            stamp,
+            draw_people(plane, self.scene.truth(stamp.seq), (self.scene.seed, stamp.seq)),
+            plane if moves else None,
+        )
 
 
 class TruthDetector:

@@ -54,8 +54,9 @@ def _close(store: Store, run_id: str, alarm: Alarm, key: str) -> None:
     )  # fmt: skip
 
 
-def show_silence(store: Store, moment: Moment, alarm: Alarm, language: str) -> None:
-    """Shelve an alarm with reason and time, or end that; close one that only people close."""
+def show_silence(store: Store, moment: Moment, alarm: Alarm, language: str, lacks: str = "") -> None:
+    """Shelve an alarm with reason and time, or end that; close one that only people close. ``lacks`` says why who looks
+    may do none of it."""
     key = _key(moment, alarm)
     if alarm.state in SILENT:
         kind = CommandKind.UNSHELVE if alarm.state is AlarmState.SHELVED else None
@@ -63,11 +64,12 @@ def show_silence(store: Store, moment: Moment, alarm: Alarm, language: str) -> N
             st.button(
                 t(language, "unshelve"), key=f"unshelve-{key}", width="stretch", on_click=send,
                 args=(store, moment.run.run_id, kind), kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm},
+                disabled=bool(lacks), help=lacks or None,
             )  # fmt: skip
         return
     zone = moment.zone(alarm.zone_id)
     name = markdown(short(name_of(zone.name if zone else {}, alarm.zone_id, language), 24))
-    with st.popover(t(language, "shelve", zone=name), width="stretch"):
+    with st.popover(t(language, "shelve", zone=name), width="stretch", disabled=bool(lacks), help=lacks or None):
         st.text_input(t(language, "shelve.why"), key=f"why-{key}", max_chars=MOST_TEXT)
         st.selectbox(t(language, "shelve.minutes"), MINUTES, key=f"for-{key}")
         run_id = moment.run.run_id
@@ -96,10 +98,10 @@ def _report(store: Store, run_id: str) -> None:
         state["report-text"], state["report-words"] = "", ""
 
 
-def show_report(store: Store, moment: Moment, language: str) -> None:
-    """A form for what people report by radio or telephone."""
+def show_report(store: Store, moment: Moment, language: str, lacks: str = "") -> None:
+    """A form for what people report by radio or telephone; ``lacks`` says why who looks may not use it."""
     names = {zone.zone_id: plain(name_of(zone.name, zone.zone_id, language)) for zone in moment.site.zones}
-    with st.popover(t(language, "report"), width="stretch"):
+    with st.popover(t(language, "report"), width="stretch", disabled=bool(lacks), help=lacks or None):
         st.selectbox(t(language, "report.zone"), list(names), format_func=names.__getitem__, key="report-zone")
         st.text_input(t(language, "report.words"), key="report-words", max_chars=100)
         st.text_input(t(language, "report.kind"), key="report-kind", max_chars=64)

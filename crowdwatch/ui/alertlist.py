@@ -10,6 +10,7 @@ import streamlit as st
 from crowdwatch.analytics.alarm_load import Group, grouped
 from crowdwatch.core.outcomes import Alarm, AlertEvent, Level, kind_of
 from crowdwatch.core.ports import Store
+from crowdwatch.core.rights import Right
 from crowdwatch.core.runs import Command, CommandKind
 from crowdwatch.core.site import Quantity
 from crowdwatch.core.text import plain
@@ -17,6 +18,7 @@ from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.alarm_forms import load_line, shelf_text, show_report, show_silence
 from crowdwatch.ui.places import keep_places
 from crowdwatch.ui.sending import FAULT, send
+from crowdwatch.ui.session import denied
 from crowdwatch.ui.style import badge, notice
 from crowdwatch.ui.view import Moment, Pulse
 from crowdwatch.ui.writing import duration, markdown, name_of, number, safe, service_text, short
@@ -128,6 +130,9 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     elif not moment.alarms:
         st.html(f'<div class="cw-alarm">{t(language, "alerts.none")}</div>')
     refusal = why_not(moment, language)
+    lacks = denied(Right.OPERATE)
+    if lacks and not refusal:
+        st.html(f'<div class="cw-note" role="status">{safe(lacks)}</div>')
     if refusal and any(alarm.unacknowledged for alarm in moment.alarms):
         st.html(f'<div class="cw-note">{safe(refusal)}</div>')
     if not moment.hidden:
@@ -136,14 +141,14 @@ def show_alerts(store: Store, moment: Moment, language: str) -> None:
     if foremost:
         st.html(foremost)
     with st.container(height=LIST_PX if len(moment.alarms) > FIT else "content", border=False):
-        _cards(store, moment, language, may_acknowledge=not refusal)
+        _cards(store, moment, language, lacks, may_acknowledge=not refusal)
     if not refusal:
-        show_report(store, moment, language)
+        show_report(store, moment, language, lacks)
 
 
-def _cards(store: Store, moment: Moment, language: str, *, may_acknowledge: bool) -> None:
-    """One card per alarm. An alarm keeps its place until it is gone, and no key acknowledges one: it might be out of
-    sight."""
+def _cards(store: Store, moment: Moment, language: str, lacks: str, *, may_acknowledge: bool) -> None:
+    """One card per alarm; its buttons are grey where ``lacks`` says why. An alarm keeps its place until it is gone, and
+    no key acknowledges one: it might be out of sight."""
     cards = {
         (alarm.zone_id, alarm.alarm): (alarm, _cause(group, language))
         for group in grouped(moment.alarms)
@@ -158,9 +163,9 @@ def _cards(store: Store, moment: Moment, language: str, *, may_acknowledge: bool
         alarm, cause = cards[key]
         st.html(alarm_card(moment, alarm, cause, language))
         if may_acknowledge and alarm.unacknowledged:
-            _acknowledge_button(store, moment, alarm, language)
+            _acknowledge_button(store, moment, alarm, language, lacks)
         if may_acknowledge and shown < MOST_FORMS:
-            show_silence(store, moment, alarm, language)
+            show_silence(store, moment, alarm, language, lacks)
 
 
 def _foremost(moment: Moment, language: str) -> str:
@@ -174,7 +179,7 @@ def _foremost(moment: Moment, language: str) -> str:
     return f'<div role="status"><b>{what}</b> {badge(language, worst.level)} <b>{name}</b></div>'
 
 
-def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: str) -> None:
+def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: str, lacks: str) -> None:
     """A native button, reached with Tab and pressed with Enter."""
     if moment.waiting(CommandKind.ACKNOWLEDGE, alarm.zone_id, alarm.alarm):
         st.html(f'<div class="cw-note" role="status">✓ {t(language, "ack.sent")}</div>')
@@ -185,6 +190,8 @@ def _acknowledge_button(store: Store, moment: Moment, alarm: Alarm, language: st
         key=f"ack-{moment.run.run_id}-{alarm.zone_id}-{alarm.alarm}",
         type="primary",
         width="stretch",
+        disabled=bool(lacks),
+        help=lacks or None,
         on_click=send,
         args=(store, moment.run.run_id, CommandKind.ACKNOWLEDGE),
         kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm, "value": float(alarm.level)},

@@ -20,7 +20,7 @@ from crowdwatch.core.text import plain
 from crowdwatch.drivers import hand_count
 from crowdwatch.errors import CrowdWatchError
 from crowdwatch.ui import writing
-from crowdwatch.ui.session import allowed, demo, require
+from crowdwatch.ui.session import demo, denied, require
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import NS, Moment
 from crowdwatch.ui.writing import clock, name_of, number, safe, short
@@ -69,10 +69,10 @@ def show_counting(store: Store, moment: Moment, camera_id: str, picture_ns: int 
             _form(store, st.session_state[HELD], language)
         st.button(t(language, "count.leave"), key=f"count-leave-{camera_id}", on_click=_let_go)
     elif picture_ns is not None and not moment.hidden:
-        picture = _Held(moment.run.run_id, camera_id, picture_ns)
+        picture, lacks = _Held(moment.run.run_id, camera_id, picture_ns), denied(Right.HAND_COUNT)
         st.button(
             t(language, "count"), key=f"count-{picture.run_id}-{camera_id}", on_click=_hold, args=(picture,),
-            icon=":material/tag:", help=t(language, "count.help"), disabled=not allowed(Right.HAND_COUNT),
+            icon=":material/tag:", help=lacks or t(language, "count.help"), disabled=bool(lacks),
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from crowdwatch.rendering.palette import LEVEL_STYLES
 from crowdwatch.ui.style import badge, box, notice
 from crowdwatch.ui.total import people_seen
 from crowdwatch.ui.view import Moment, Pulse, phase_now, worst_zone
-from crowdwatch.ui.writing import density_text, duration, interval, name_of, number, safe, short
+from crowdwatch.ui.writing import density_text, duration, interval, label_text, name_of, number, safe, short
 from crowdwatch.words import t
 
 __all__ = ["show_banner", "show_strip"]
@@ -24,11 +24,7 @@ REAL_FRAC = 0.1
 
 
 def _labels(moment: Moment, language: str) -> list[str]:
-    texts = []
-    for label in moment.site.labels:
-        key = f"label.{label.strip().lower()}"
-        texts.append(t(language, key) if key in ("label.synthetic", "label.demonstration") else label)
-    return texts
+    return [label_text(label, language) for label in moment.site.labels]
 
 
 def _phase(moment: Moment, language: str) -> str:

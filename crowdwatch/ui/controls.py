@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 import streamlit as st
 
@@ -17,12 +19,21 @@ from crowdwatch.ui.launch import Started, start_replay
 from crowdwatch.ui.run_choice import choose
 from crowdwatch.ui.selection import point_to, recall, remember
 from crowdwatch.ui.sending import send
-from crowdwatch.ui.session import allowed, demo, require
+from crowdwatch.ui.session import demo, denied, require
 from crowdwatch.ui.view import Glance, Moment, Pulse
 from crowdwatch.ui.writing import markdown, name_of, offset_of, safe, short
 from crowdwatch.words import LANGUAGES, t
 
-__all__ = ["language", "pick_camera", "pick_language", "pick_run", "pick_time", "run_title", "show_playback"]
+__all__ = [
+    "event_name",
+    "language",
+    "pick_camera",
+    "pick_language",
+    "pick_run",
+    "pick_time",
+    "run_title",
+    "show_playback",
+]
 
 NS = 1_000_000_000
 SPEEDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 0.0)
@@ -54,11 +65,28 @@ def pick_language() -> str:
     return chosen
 
 
+@lru_cache(maxsize=256)
+def event_name(config_json: str, event_id: str, chosen_language: str) -> str:
+    """What the event of a run is called, read from its text alone, since lists are long; else its id.
+
+    >>> event_name('{"name": {"en": "Eve", "zh": "跨年夜"}}', "eve", "zh"), event_name("{}", "eve", "en")
+    ('跨年夜', 'eve')
+    """
+    try:
+        found = json.loads(config_json).get("name")
+    except (ValueError, AttributeError):
+        found = None
+    names = {key: str(text) for key, text in found.items() if text} if isinstance(found, dict) else {}
+    return name_of(names, event_id, chosen_language)
+
+
 def run_title(run: Run, chosen_language: str) -> str:
     """A run in one line: event, when it was started, how it was driven."""
     started = datetime.fromtimestamp(run.started_wall_ns / NS, UTC).astimezone()
     mode = t(chosen_language, f"mode.{run.mode.value}")
-    return f"{short(plain(run.event_id), 24)} · {started:%m-%d %H:%M:%S} · {mode}"
+    return (
+        f"{short(event_name(run.config_json, run.event_id, chosen_language), 24)} · {started:%m-%d %H:%M:%S} · {mode}"
+    )
 
 
 def pick_run(runs: Sequence[Run], chosen_language: str) -> str:
@@ -166,16 +194,19 @@ def _pace(chosen_language: str, speed: float) -> str:
     return f"×{speed:g}" if speed > 0 else t(chosen_language, "speed.max")
 
 
-def _pace_it(store: Store, glance: Glance, chosen_language: str) -> None:
+def _pace_it(store: Store, glance: Glance, chosen_language: str, lacks: str) -> None:
     run_id, paused = glance.run.run_id, glance.pulse == Pulse.PAUSED
     kind = CommandKind.RESUME if paused else CommandKind.PAUSE
     if paused:
         st.button(
             t(chosen_language, "resume"), key=f"resume-{run_id}", width="stretch", icon=":material/play_arrow:",
-            on_click=send, args=(store, run_id, kind),
+            on_click=send, args=(store, run_id, kind), disabled=bool(lacks), help=lacks or None,
         )  # fmt: skip
     else:
-        with st.popover(t(chosen_language, "pause"), width="stretch", icon=":material/pause:"):
+        with st.popover(
+            t(chosen_language, "pause"), width="stretch", icon=":material/pause:", disabled=bool(lacks),
+            help=lacks or None,
+        ):  # fmt: skip
             st.button(
                 t(chosen_language, "pause.sure"), key=f"pause-{run_id}", type="primary", on_click=send,
                 args=(store, run_id, kind),
@@ -186,14 +217,19 @@ def _pace_it(store: Store, glance: Glance, chosen_language: str) -> None:
     )  # fmt: skip
     st.button(
         t(chosen_language, "apply"), key=f"apply-{run_id}", width="stretch", on_click=send,
-        args=(store, run_id, CommandKind.SPEED), kwargs={"value": float(speed)},
+        args=(store, run_id, CommandKind.SPEED), kwargs={"value": float(speed)}, disabled=bool(lacks),
+        help=lacks or None,
     )  # fmt: skip
 
 
 def _steer(store: Store, glance: Glance, chosen_language: str) -> None:
-    run_id = glance.run.run_id
-    _pace_it(store, glance, chosen_language)
-    with st.popover(t(chosen_language, "stop"), width="stretch", icon=":material/stop:"):
+    run_id, lacks = glance.run.run_id, denied(Right.STEER)
+    if lacks:
+        st.html(f'<div class="cw-note" role="status">{safe(lacks)}</div>')
+    _pace_it(store, glance, chosen_language, lacks)
+    with st.popover(
+        t(chosen_language, "stop"), width="stretch", icon=":material/stop:", disabled=bool(lacks), help=lacks or None
+    ):
         st.button(
             t(chosen_language, "stop.sure"), key=f"stop-{run_id}", type="primary", on_click=send,
             args=(store, run_id, CommandKind.STOP),
@@ -212,10 +248,11 @@ def _again(store_url: str, glance: Glance, chosen_language: str) -> None:
             t(chosen_language, "again.speed"), SPEEDS, index=4, key=f"again-speed-{run.run_id}",
             format_func=lambda value: _pace(chosen_language, value),
         )  # fmt: skip
+        lacks = denied(Right.START_REPLAY)
         waiting = started is not None and started.process.poll() is None and run.started_wall_ns < started.after_wall_ns
         st.button(
             t(chosen_language, "again"), icon=":material/replay:", key=f"again-{run.run_id}", width="stretch",
-            disabled=waiting or not allowed(Right.START_REPLAY), on_click=_launch, args=(run, float(speed), store_url),
+            disabled=waiting or bool(lacks), help=lacks or None, on_click=_launch, args=(run, float(speed), store_url),
         )  # fmt: skip
         if waiting:
             st.html(f'<div role="status">{t(chosen_language, "again.started")}</div>')

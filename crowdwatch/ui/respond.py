@@ -14,11 +14,13 @@ from crowdwatch.core.dispatch import UnitNow, UnitState
 from crowdwatch.core.notices import Notification, NotificationState
 from crowdwatch.core.outcomes import Alarm, Level
 from crowdwatch.core.ports import Outgoing, Store
+from crowdwatch.core.rights import Right
 from crowdwatch.core.runs import CommandKind
 from crowdwatch.core.text import plain
 from crowdwatch.drivers import build
 from crowdwatch.errors import CrowdWatchError, StoreUnavailable
 from crowdwatch.ui.alertlist import send
+from crowdwatch.ui.session import denied
 from crowdwatch.ui.style import notice
 from crowdwatch.ui.view import Moment, Pulse, site_of
 from crowdwatch.ui.writing import local, markdown, name_of, safe, short
@@ -118,11 +120,15 @@ def _units(store: Store, moment: Moment, alarm: Alarm, language: str) -> None:
     free = nearest_units(moment.run.config_json, alarm.zone_id, tuple(now.values())) if known else []
     if not free:
         st.html(f'<div class="cw-note">{t(language, "units.nobody")}</div>')
+    lacks = denied(Right.OPERATE)
+    if lacks:
+        st.html(f'<div class="cw-note" role="status">{safe(lacks)}</div>')
     for unit, metres in free[:NEAREST]:
         st.button(
             t(language, "units.assign", unit=markdown(_unit(moment, unit, language)), metres=f"{metres:.0f}"),
             key=f"assign-{moment.run.run_id}-{unit.unit_id}",
-            disabled=not acts or moment.waiting(CommandKind.ASSIGN, alarm.zone_id, alarm.alarm),
+            help=lacks or None,
+            disabled=bool(lacks) or not acts or moment.waiting(CommandKind.ASSIGN, alarm.zone_id, alarm.alarm),
             on_click=send,
             args=(store, moment.run.run_id, CommandKind.ASSIGN),
             kwargs={"zone_id": alarm.zone_id, "alarm": alarm.alarm, "subject": unit.unit_id},

@@ -22,6 +22,8 @@ OPTIONS: dict[str, str] = {
     "server.fileWatcherType": "none",
     # a whole collection after every panel took four fifths of the server's time
     "runner.postScriptGC": "false",
+    # texts that explain a constant are for readers of the code: none is written on the page
+    "runner.magicEnabled": "false",
     "client.showErrorDetails": "none",
     "client.showErrorLinks": "false",
     "client.toolbarMode": "minimal",

@@ -41,6 +41,7 @@ __all__ = [
     "claims",
     "current",
     "demo",
+    "denied",
     "desk",
     "oidc",
     "require",
@@ -229,6 +230,18 @@ def allowed(right: Right) -> bool:
         return one.has(one.actor(), right)
     except NotAllowed:
         return False
+
+
+def denied(right: Right) -> str:
+    """Why who uses this session may not do something, in their language; empty where they may. A button that may not be
+    used is greyed out and says this. The action itself asks again."""
+    try:
+        one = bearer()
+        if one.has(one.actor(), right):
+            return ""
+        return t(one.language, "rights.needs", role=t(one.language, f"role.{LEAST[right]}"))
+    except NotAllowed as error:
+        return str(error)
 
 
 def require(right: Right, **detail: str | float | bool) -> Actor:

@@ -29,6 +29,7 @@ __all__ = [
     "duration",
     "figure",
     "interval",
+    "label_text",
     "level_text",
     "local",
     "markdown",
@@ -40,6 +41,9 @@ __all__ = [
     "short",
     "table",
 ]
+
+KNOWN_LABELS = ("synthetic", "demonstration", "exercise")
+"""Labels of an event that are said in the language of the page."""
 
 _TIME, _SHAPE = "%H:%M:%S", "%Y-%m-%d %H:%M:%S"
 
@@ -215,3 +219,13 @@ def level_text(level: Level, language: str) -> str:
 def table(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
     """Rows for ``st.table``, which reads Markdown in every cell and heading."""
     return [{markdown(key): markdown(value) for key, value in row.items()} for row in rows]
+
+
+def label_text(label: str, language: str) -> str:
+    """A label of an event: those that are known in the language of the page, others as they stand.
+
+    >>> label_text("Exercise", "zh"), label_text("Drill 3", "zh")
+    ('演练', 'Drill 3')
+    """
+    known = label.strip().lower()
+    return t(language, f"label.{known}") if known in KNOWN_LABELS else label

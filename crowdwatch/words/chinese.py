@@ -33,6 +33,7 @@ PAGE: dict[str, str] = {
     "mode.replay": "回放",
     "mode.batch": "批处理",
     "label.synthetic": "合成场景：非真实人群",
+    "label.exercise": "演练",
     "label.demonstration": "演示限值：不可用于实际安保",
     "event_time": "事件时间",
     "speed": "速度",

@@ -33,6 +33,7 @@ PAGE: dict[str, str] = {
     "mode.replay": "REPLAY",
     "mode.batch": "BATCH",
     "label.synthetic": "SYNTHETIC SCENE: no real people",
+    "label.exercise": "EXERCISE",
     "label.demonstration": "DEMONSTRATION LIMITS: not for real use",
     "event_time": "Event time",
     "speed": "speed",

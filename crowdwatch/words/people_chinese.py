@@ -11,6 +11,7 @@ PEOPLE: dict[str, str] = {
     "role.commander": "指挥员",
     "role.administrator": "管理员",
     # rights
+    "rights.needs": "您的角色只能查看：此操作需要{role}或更高角色。",
     "rights.denied": "您的角色无权执行此操作：需要{role}或更高角色。未执行任何操作。",
     "rights.ended": (
         "您的登录已失效：班次结束、已在其他标签页退出，或账号被更改。您刚才的操作未执行。"

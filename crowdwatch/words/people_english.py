@@ -11,6 +11,7 @@ PEOPLE: dict[str, str] = {
     "role.commander": "commander",
     "role.administrator": "administrator",
     # rights
+    "rights.needs": "Your role may only look here: this needs the role {role} or above.",
     "rights.denied": "Your role may not do this: it needs the role {role} or above. Nothing was done.",
     "rights.ended": (
         "Your sign-in has ended: the shift is over, you signed out in another tab, or your account was changed. What "

@@ -65,6 +65,7 @@ WALL: dict[str, str] = {
     # alarms
     "wall.alarms": "告警",
     "wall.empty": "空",
+    "wall.more_cameras": "另有 {n} 台，异常 {ill} 台",
     "wall.more": "另有 {n} 条",
     "wall.more_worst": "另有 {n} 条，最高：{level}",
     "wall.raised": "触发 {time}",

@@ -65,6 +65,7 @@ WALL: dict[str, str] = {
     # alarms
     "wall.alarms": "Alarms",
     "wall.empty": "free",
+    "wall.more_cameras": "{n} more; unhealthy: {ill}",
     "wall.more": "{n} more",
     "wall.more_worst": "{n} more, the highest: {level}",
     "wall.raised": "raised {time}",

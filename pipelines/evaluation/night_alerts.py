@@ -24,10 +24,10 @@ from crowdwatch.drivers.backtest.alarm_load import AlarmLoad, alarm_load, announ
 from crowdwatch.drivers.backtest.scoring import Score, quiet_alarms, quiet_hours, score
 from crowdwatch.drivers.configuration import measured
 from crowdwatch.drivers.night import Truth, open_night
+from crowdwatch.drivers.scripted_operator import ScriptedOperator
 from crowdwatch.errors import ConfigError
 from pipelines.evaluation.forecast_score import ForecastScore, joined, score_forecasts, trend_forecasts
 from pipelines.evaluation.rule_forecasts import RULE, RuleForecasts, alert_limit
-from pipelines.evaluation.scripted_operator import ScriptedOperator
 
 __all__ = ["CHOICES", "FIGURES", "NightAlerts", "fold_night", "summary"]
 

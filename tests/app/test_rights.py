@@ -249,3 +249,14 @@ def test_a_ticket_works_once() -> None:
     assert cookies.take_ticket(ticket) == ("token", 60.0)
     assert cookies.take_ticket(ticket) is None
     assert not cookies.waits(ticket)
+
+
+def test_who_may_only_look_sees_grey_buttons_and_why(seed: Any, desk: Any) -> None:
+    seed.run(density=surge)
+    test = opened()
+    sign_in(test, "viewer")
+    assert not test.exception
+    known = [each for each in test.button if (each.key or "").startswith("ack-")]
+    assert known
+    assert all(each.disabled for each in known)
+    assert "this needs the role operator or above" in html(test)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 import socket
 import threading
@@ -10,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from .test_replay_watch import CHROMIUM, FLAGS, end, is_here, start
 
 NS = 1_000_000_000
 SCREENS = ((1366, 768), (1920, 1080), (3840, 2160), (390, 844))
+LONG, RIGHT_TO_LEFT = ("A name that does not end " * 9)[:200], "بوابة الشمال الكبيرة"
 MARKUP = "<img src=x onerror='window.hacked=1'> & <b>gate</b>"
 
 
@@ -44,8 +47,13 @@ class Engine:
     def __init__(self, url: str, store: SqlStore) -> None:
         self.url = url
         event = config.load(Path(__file__).parents[2] / "examples" / "synthetic" / "event.yaml")
-        zones = [event.zones[0].model_copy(update={"name": Text(en=MARKUP, zh=MARKUP)}), *event.zones[1:]]
-        event = event.model_copy(update={"zones": zones})
+        names = (MARKUP, RIGHT_TO_LEFT, LONG)
+        zones = [
+            zone.model_copy(update={"name": Text(en=name, zh=name)} if name else {})
+            for zone, name in zip_longest(event.zones, names[: len(event.zones)])
+        ]
+        many = [event.cameras[0].model_copy(update={"id": f"c{n}", "name": Text(en=LONG, zh=LONG)}) for n in range(62)]
+        event = event.model_copy(update={"zones": zones, "cameras": [*event.cameras, *many]})
         self.store, self.site = store, config.to_site(event)
         self.t_ns, self.acknowledged, self.silent = self.site.phases[0].start_ns + 60 * NS, False, threading.Event()
         self.zone_id = self.site.zones[0].zone_id
@@ -153,6 +161,9 @@ def test_the_wall(page: Page, engine: Engine, served: tuple[str, Any], tmp_path:
     assert page.evaluate("window.hacked") is None
     assert page.locator("#cw-wall img[src='x']").count() == 0
     assert page.locator("#cw-wall b", has_text="gate").filter(has_not_text="<b>").count() == 0
+
+    # of very many cameras those that are not shown are a number
+    expect(page.locator(".rest .more")).to_contain_text(re.compile(r"^\d+ more; unhealthy: \d+$"))
 
     # everything within four screens, without scrolling
     for width, height in SCREENS:

@@ -10,12 +10,13 @@ HOUR_NS = 3600 * 1_000_000_000
 
 
 def run(
-    name: str, began_h: float, mode: Mode = Mode.REPLAY, state: RunState = RunState.RUNNING, silent_s: float = 1.0
-) -> Run:
+    name: str, began_h: float, mode: Mode = Mode.REPLAY, state: RunState = RunState.RUNNING, silent_s: float = 1.0,
+    speed: float = 1.0,
+) -> Run:  # fmt: skip
     """A run that began so many hours ago and was last heard so many seconds ago."""
     started = NOW_NS - round(began_h * HOUR_NS)
     beat = NOW_NS - round(silent_s * 1e9)
-    return Run(name, "e", mode, "{}", "", 0, 1, started, state, beat_wall_ns=max(beat, started))
+    return Run(name, "e", mode, "{}", "", 0, 1, started, state, beat_wall_ns=max(beat, started), speed=speed)
 
 
 LIVE, REPLAY, OVER = run("live", 5, Mode.LIVE), run("replay", 1), run("over", 0.5, state=RunState.FINISHED)
@@ -29,6 +30,8 @@ LIVE, REPLAY, OVER = run("live", 5, Mode.LIVE), run("replay", 1), run("over", 0.
         ([OVER, run("older", 9, state=RunState.FINISHED)], None, "over", None),  # then the newest
         ([run("mine", 0.1), LIVE], "live", "live", "mine"),  # an analyst's replay does not take the page away
         ([run("mine", 0.1), REPLAY], "replay", "replay", "mine"),
+        ([run("fast", 0.1, speed=0.0), REPLAY], None, "replay", "fast"),  # one to be followed first
+        ([run("fast", 1.5, speed=0.0), REPLAY], "fast", "fast", "replay"),  # which takes no page away
         ([run("tonight", 0.1, Mode.LIVE), run("replay", 1)], "replay", "tonight", None),  # a live run does
         ([run("new", 0.1), run("done", 2, state=RunState.FINISHED)], "done", "new", None),  # a run that is over is left
         # a live engine that has died is still shown: its silence must be seen

@@ -8,8 +8,8 @@ from crowdwatch.analytics.dispatch import figures
 from crowdwatch.analytics.engine import advance, start
 from crowdwatch.assets.examples import example
 from crowdwatch.core.outcomes import Level
+from crowdwatch.drivers.scripted_operator import FIRST_NUMBER, ScriptedOperator
 from crowdwatch.sources.night import Incident, IncidentKind, Night, NightPlan
-from pipelines.evaluation.scripted_operator import FIRST_NUMBER, ScriptedOperator
 
 CAMERAS = ("pier-west", "roof-west", "street-west")
 LOST = Incident("lost", IncidentKind.CAMERAS_LOST, 18.0, 60.0, ("promenade", "exit-west"), cameras=CAMERAS)

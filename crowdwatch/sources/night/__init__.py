@@ -4,7 +4,7 @@
 ``script`` puts both into the order of a log. The site is that of ``examples/new_year``.
 """
 
-from crowdwatch.sources.night.plan import Incident, IncidentKind, NightPlan, plan_night
+from crowdwatch.sources.night.plan import SHOWN_S, Incident, IncidentKind, NightPlan, plan_night, plan_show
 from crowdwatch.sources.night.script import Night
 
-__all__ = ["Incident", "IncidentKind", "Night", "NightPlan", "plan_night"]
+__all__ = ["SHOWN_S", "Incident", "IncidentKind", "Night", "NightPlan", "plan_night", "plan_show"]

@@ -164,6 +164,13 @@ class Crowd:
         places: FloatArray = corner + rng.uniform(0.1, LATTICE_M - 0.1, (count, 2))
         return places
 
+    def stand(self, t_s: float) -> None:
+        """Begin at ``t_s``: who came to stay before stands in their place, and nobody passes yet."""
+        here = self.stays & (self.arrives_s <= t_s)
+        self.xy_m[here] = self.place_m[here]
+        self.present[here] = True
+        self._came = int(np.searchsorted(self.arrives_s[self._order], t_s, side="right"))
+
     def step(self, t_s: float, dt_s: float) -> None:
         """Go on to ``t_s``, ``dt_s`` after the step before."""
         self._come(t_s)

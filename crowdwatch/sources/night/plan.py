@@ -7,7 +7,18 @@ from enum import StrEnum
 
 import numpy as np
 
-__all__ = ["DURATION_S", "EGRESS_S", "MIDNIGHT_S", "TOLD_S", "Incident", "IncidentKind", "NightPlan", "plan_night"]
+__all__ = [
+    "DURATION_S",
+    "EGRESS_S",
+    "MIDNIGHT_S",
+    "SHOWN_S",
+    "TOLD_S",
+    "Incident",
+    "IncidentKind",
+    "NightPlan",
+    "plan_night",
+    "plan_show",
+]
 
 TOLD_S, DURATION_S, MIDNIGHT_S, EGRESS_S = 6_300.0, 17_100.0, 14_400.0, 15_120.0
 """Seconds after the beginning, 20:00: from when on it is told, the end at 00:45, midnight, and when people leave."""
@@ -116,6 +127,33 @@ def plan_night(seed: int) -> NightPlan:
         Incident("blocked-exit", kinds.BLOCKED_EXIT, blocked_s, blocked_s + 540, (exit_id,), _mouth(exit_id)),
     )
     return NightPlan(seed, people, tuple(sorted(incidents, key=lambda each: each.from_s)))
+
+
+SHOWN_S = 13_200.0
+"""From when on the night of :func:`plan_show` is told: 23:40."""
+
+SHOWS_LOST_S, SHOWN_RAMP_S, SHOWN_SEED = 330.0, 540.0, 1
+"""Of that night: when cameras are lost after it has begun, how long people press in, its seed. [design values]"""
+
+
+def plan_show() -> NightPlan:
+    """A night to show: a build-up when it begins at :data:`SHOWN_S`, minutes later cameras that are lost elsewhere,
+    then midnight and the way home of the night of its seed.
+
+    >>> [each.kind.value for each in plan_show().incidents]
+    ['build_up', 'cameras_lost', 'flash', 'smoke', 'blocked_exit']
+    """
+    whole, front, side = plan_night(SHOWN_SEED), "front-centre", "east"
+    build_s, lost_s = SHOWN_S - 60, SHOWN_S + SHOWS_LOST_S
+    build = Incident(
+        "build-up", IncidentKind.BUILD_UP, build_s, build_s + SHOWN_RAMP_S + 900, (front,), _beside(front), size=6.6
+    )
+    lost = Incident(
+        "cameras-lost", IncidentKind.CAMERAS_LOST, lost_s, lost_s + 300, _before(side),
+        cameras=(f"pier-{side}", f"roof-{side}"),
+    )  # fmt: skip
+    later = [each for each in whole.incidents if each.from_s >= MIDNIGHT_S]
+    return NightPlan(SHOWN_SEED, whole.people, (build, lost, *later))
 
 
 def _beside(front: str) -> tuple[str, ...]:

@@ -47,14 +47,16 @@ class Night:
         plan: what happens.
         start_ns: event time of the beginning.
         from_s, to_s: the part that is told. Before it people come and go unseen, which takes a twentieth of the time.
+        stands_s: from when on they do so; who came to stay before stands in their place.
 
     Raises:
         ConfigError: the site is not the one of the script.
     """
 
     def __init__(
-        self, site: Site, plan: NightPlan, start_ns: int, from_s: float = TOLD_S, to_s: float = DURATION_S
-    ) -> None:
+        self, site: Site, plan: NightPlan, start_ns: int, from_s: float = TOLD_S, to_s: float = DURATION_S,
+        stands_s: float = 0.0,
+    ) -> None:  # fmt: skip
         missing = sorted(NEEDED - {zone.zone_id for zone in site.zones})
         if missing:
             raise ConfigError(f"scripted night: the site has no zone {', '.join(missing)}. Use examples/new_year.")
@@ -62,6 +64,7 @@ class Night:
             raise ConfigError(f"scripted night: got {from_s:g} to {to_s:g} s, need a part of 0 to {DURATION_S:g} s.")
         self.site, self.plan, self.start_ns = site, plan, start_ns
         self.from_s, self.to_s, self._tick_s = from_s, to_s, site.tick_s
+        self._stands_s = min(stands_s, from_s)
         self._crowd = Crowd(site, plan)
         self._watcher = Watcher(site, self._crowd, plan)
         self._zone_of = _zone_of(site, self._crowd)
@@ -71,11 +74,22 @@ class Night:
         """How many there are."""
         return round((self.to_s - self.from_s) / self._tick_s)
 
+    def standing(self) -> FloatArray:
+        """(N, 2) where everybody is at the newest beat."""
+        return self._crowd.standing()
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Cameras that report nothing at the newest beat."""
+        return self._watcher.lost
+
     def beats(self) -> Iterator[Beat]:
         """Play the night; once."""
-        first = round(self.from_s / self._tick_s)
+        first, begin = round(self.from_s / self._tick_s), round(self._stands_s / self._tick_s)
+        if begin:
+            self._crowd.stand(begin * self._tick_s)
         told = radioed(self.plan, self.from_s, self.to_s)
-        for number in range(1, first + 1):
+        for number in range(begin + 1, first + 1):
             self._crowd.step(number * self._tick_s, self._tick_s)
         for number in range(first + 1, first + self.ticks + 1):
             t_s = number * self._tick_s

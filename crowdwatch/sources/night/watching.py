@@ -109,6 +109,11 @@ class Watcher:
             each.incident_id: self._cells_of(*low_high[each.zones[0]]) for each in plan.of(IncidentKind.FALSE_FLARE)
         }
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """Cameras that report nothing now."""
+        return frozenset(self._lost)
+
     def look(self, t_s: float, start_ns: int, period_s: float) -> list[Observation | CameraFault]:
         """What all cameras report within the period that ends at ``t_s``, by time."""
         rho = self._crowd.rho_p_m2()

@@ -17,7 +17,7 @@ from crowdwatch.core.site import Camera, Site
 from crowdwatch.ground import polygon, visible_area
 from crowdwatch.rendering.palette import BAND_COLOURS, BAND_EDGES_P_M2, GREY, GROUND, INK, LEVEL_STYLES, OFF_SITE
 from crowdwatch.ui.view import site_of
-from crowdwatch.ui.writing import name_of
+from crowdwatch.ui.writing import label_text, name_of
 from crowdwatch.words import LANGUAGES, MODULES, t
 
 __all__ = ["cameras_of_zones", "layout_of", "phase_names", "speaks", "time_zone_of"]
@@ -140,7 +140,7 @@ def layout_of(config_json: str, language: str) -> dict[str, Any]:
         "languages": LANGUAGES,
         "texts": {key.removeprefix(prefix): text for key, text in page.items() if key.startswith(prefix)},
         "event": name_of(site.name, site.event_id, language),
-        "labels": list(site.labels),
+        "labels": [label_text(label, language) for label in site.labels],
         "notice": name_of(site.notice, "", language) if site.notice else "",
         "extent": _extent(site),
         "walkable": _points(site.walkable_m),

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime import get_instance
 
+from crowdwatch.core.rights import Right
 from crowdwatch.core.runs import Run
 from crowdwatch.drivers.build import newest_picture, open_store
 from crowdwatch.errors import CrowdWatchError, RunNotFound
@@ -20,7 +21,7 @@ from crowdwatch.ui.frame import store_url
 from crowdwatch.ui.respond import nearest_units
 from crowdwatch.ui.run_choice import Choice, choose
 from crowdwatch.ui.sending import FAULT, send
-from crowdwatch.ui.session import actor
+from crowdwatch.ui.session import actor, denied
 from crowdwatch.ui.style import CSS, notice
 from crowdwatch.ui.view import Moment
 from crowdwatch.ui.wall.actions import Answers, Asked, asked_of
@@ -34,7 +35,7 @@ __all__ = ["wall"]
 
 BEAT_S, SLOW_BEAT_S = 1.0, 5.0
 LEAST_SCALE, MOST_SCALE = 0.5, 2.5
-MOST_PICTURES = 3
+MOST_PICTURES = 2
 FEED, RUN, ANSWERS, EXCHANGE = "wall-feed", "wall_run", "wall_answers", "wall_exchange"
 
 BROWSER = Path(__file__).parent / "browser"
@@ -142,6 +143,7 @@ def _message(desk: Desk, run_id: str, language: str) -> dict[str, Any]:
     message: dict[str, Any] = {
         "scene": scene,
         "answers": _answers().newest(),
+        "denied": denied(Right.OPERATE),
         "who": t(language, "wall.acts", name=who.name, role=t(language, f"wall.role.{who.role}")),
     }
     cameras, zone_id = wish.get("cameras"), wish.get("zone")

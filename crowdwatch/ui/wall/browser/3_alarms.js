@@ -94,6 +94,7 @@ class Alarms {
     mark(this.more, "loud", scene.more && scene.more_level !== null);
     say(this.report, texts.report);
     this.report.disabled = Boolean(scene.no_acts);
+    this.report.title = scene.no_acts;
     this.news(scene);
   }
 
@@ -155,6 +156,7 @@ class Alarms {
     say(place.ack, texts.ack + " " + (place.n + 1));
     say(place.dispatch, texts.dispatch);
     say(place.shelve, card.may_unshelve ? texts.unshelve : texts.shelve);
+    for (const button of [place.ack, place.dispatch, place.shelve]) button.title = scene.no_acts;
     place.ack.disabled = !card.asks || card.waits_ack || Boolean(scene.no_acts) || Boolean(sent && !sent.answered);
     place.dispatch.disabled = !card.may_send || Boolean(scene.no_acts);
     place.shelve.disabled = Boolean(scene.no_acts);

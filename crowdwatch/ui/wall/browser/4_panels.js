@@ -1,4 +1,6 @@
 // What stands below the alarms and the map: what to do, the worst zones, cameras, the last quarter of an hour.
+const PICTURED = 2;
+
 class Panels {
   chip(parent, level) {
     const style = this.layout.levels[level], chip = el("span", "chip", parent, style.sign + " " + style.word);
@@ -65,7 +67,7 @@ class Panels {
     this.cameras.replaceChildren();
     this.cameras.setAttribute("aria-label", texts.cameras);
     const names = new Map(layout.cameras.map((camera) => [camera.id, camera.name]));
-    const own = (layout.zone_cameras[this.selected.zone] ?? []).slice(0, 3), pictures = this.extra?.pictures ?? {};
+    const own = (layout.zone_cameras[this.selected.zone] ?? []).slice(0, PICTURED), pictures = this.extra?.pictures ?? {};
     const states = new Map(scene.cameras.map((camera) => [camera.id, camera]));
     for (const id of own.filter((each) => pictures[each] && states.has(each))) {
       const tile = this.camera(this.cameras, states.get(id), names.get(id), true);
@@ -73,17 +75,32 @@ class Panels {
       image.alt = names.get(id);
       image.src = new URL(pictures[id].url.replace(/^\/media/, "media"), document.baseURI).href;
       tile.prepend(image);
-      el("span", "one dim", tile, fill(texts.picture_age, { age: pictures[id].age }));
+      mark(tile, "pictured", true);
+      el("span", "one dim", tile.lastChild, fill(texts.picture_age, { age: pictures[id].age }));
     }
     const rest = el("div", "rest", this.cameras);
     const shown = new Set(own.filter((each) => pictures[each]));
     for (const camera of scene.cameras) if (!shown.has(camera.id)) this.camera(rest, camera, names.get(camera.id), own.includes(camera.id));
+    this.fit(rest);
+  }
+
+  // What has no room is a number: those that are unhealthy stand first, so it says how many of the rest are.
+  fit(rest) {
+    const tiles = [...rest.children], high = rest.clientHeight + 2;
+    const without = tiles.filter((tile) => tile.offsetTop - rest.offsetTop + tile.offsetHeight > high);
+    if (!without.length || !high) return;
+    if (tiles.length > without.length) without.unshift(tiles[tiles.length - without.length - 1]);
+    const ill = without.filter((tile) => tile.classList.contains("bad")).length;
+    for (const tile of without) tile.remove();
+    const more = el("b", "camera more" + (ill ? " bad" : ""), rest, fill(this.texts.more_cameras, { n: without.length, ill }));
+    more.title = more.textContent;
   }
 
   camera(parent, camera, name, shown) {
     const tile = el("div", "camera" + (camera.ok ? "" : " bad hatched") + (shown ? " shown" : ""), parent);
-    el("b", "one", tile, name ?? camera.id);
-    const text = el("span", "one" + (camera.ok ? " dim" : ""), tile, (camera.ok ? "" : "⚠ ") + camera.text);
+    const words = el("div", "words", tile);
+    el("b", "one", words, name ?? camera.id);
+    const text = el("span", "one" + (camera.ok ? " dim" : ""), words, (camera.ok ? "" : "⚠ ") + camera.text);
     text.title = camera.text;
     return tile;
   }

@@ -82,7 +82,7 @@ class Wall extends Panels {
       this.stamp = message.drawn;
       this.drawn = performance.now();
       this.extra = message;
-      this.scene = message.scene;
+      this.scene = { ...message.scene, no_acts: message.scene.no_acts || message.denied };
       this.answers(message.answers);
       this.refusals();
       this.alarms.draw(this.scene);
@@ -113,7 +113,7 @@ class Wall extends Panels {
   // What the server is asked for beside the scene: pictures of the selected zone's cameras, the field, walking ways.
   look() {
     if (!this.layout || !this.inbox?.look) return;
-    const cameras = (this.layout.zone_cameras[this.selected.zone] ?? []).slice(0, 3);
+    const cameras = (this.layout.zone_cameras[this.selected.zone] ?? []).slice(0, PICTURED);
     const wish = JSON.stringify({ cameras, density: this.map.layers.density, zone: this.dialog.zone || "" });
     if (wish === this.wished) return;
     this.wished = wish;

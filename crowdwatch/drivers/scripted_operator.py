@@ -33,6 +33,9 @@ ACCEPTS_S = 8.0
 WALKS_M_S, FLIES_M_S = 1.0, 8.0
 """Through a crowd, and above it. [design values]"""
 
+SENT_BY_HAND_NS = 45 * NS
+"""A unit that somebody else sent arrives so long after it has accepted. [design value]"""
+
 FIRST_NUMBER = 1000
 """Of the operator's actions: those who report by radio have theirs from a million on."""
 
@@ -49,11 +52,13 @@ class ScriptedOperator:
     Args:
         site: whose units and ground.
         seed: of how long each answer takes.
+        leaves_s: how long an alarm is left to others before it is read.
         dispatched: what happened to the units so far.
     """
 
     site: Site
     seed: int
+    leaves_s: float = 0.0
     dispatched: list[DispatchEvent] = field(default_factory=list)
     _rng: np.random.Generator = field(init=False)
     _walker: Walker = field(init=False)
@@ -106,7 +111,7 @@ class ScriptedOperator:
         """The alarm that is being read, and until when; the next one is taken up where none is."""
         if self._reading is None and self._waiting:
             key = min(self._waiting, key=lambda each: (-each[2], self._waiting[each], each))
-            begin_ns = max(self._free_ns, self._waiting[key])
+            begin_ns = max(self._free_ns, self._waiting[key] + round(self.leaves_s * NS))
             self._reading = key, begin_ns + round(float(self._rng.uniform(*HANDLES_S)) * NS)
         return self._reading
 
@@ -143,12 +148,13 @@ class ScriptedOperator:
         for unit in self._roster.units.values():
             key, name = (unit.zone_id, unit.alarm), unit.unit_id
             if not unit.alarm:
+                self._arrives.pop(name, None)
                 continue
             if key not in self._levels:
                 actions.append(self._action(t_ns, CommandKind.RELEASE, key, name, name))
             elif unit.state is UnitState.ASSIGNED and t_ns - unit.since_ns >= ACCEPTS_S * NS:
                 actions.append(self._action(t_ns, CommandKind.ACCEPT, key, name, name))
-            elif unit.state is UnitState.ACCEPTED and t_ns >= self._arrives[name]:
+            elif unit.state is UnitState.ACCEPTED and t_ns >= self._arrives.setdefault(name, t_ns + SENT_BY_HAND_NS):
                 actions.append(self._action(t_ns, CommandKind.ARRIVE, key, name, name))
                 zone = next(each for each in self.site.zones if each.zone_id == unit.zone_id)
                 east_m, north_m = zone.polygon_m.mean(axis=0)
