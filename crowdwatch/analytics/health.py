@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdwatch.analytics.alignment import Alignment
-from crowdwatch.analytics.clarity import Clarity, blank_blocks, shows_nothing
+from crowdwatch.analytics.clarity import Clarity, blank_blocks, detail, shows_nothing
 from crowdwatch.analytics.loss import Loss
 from crowdwatch.analytics.noise import SOME_NOISE, noisy_blocks
 from crowdwatch.analytics.recurrence import Recurrence
@@ -143,10 +143,16 @@ class CameraWatch:
             frozen = (t_ns - same_since_ns) / 1e9 >= stale_limit
             picture = Health.FROZEN if frozen else picture
             return replace(new, picture=picture, counted=picture is Health.OK)
-        return new._compared(self.last_ns, evidence.blocks, picture, found, stale_limit)
+        return new._compared(self.last_ns, evidence.blocks, picture, found, stale_limit, detail(evidence))
 
     def _compared(
-        self, before_ns: int | None, blocks: BlockEvidence, picture: Health, found: Detections | None, limit_s: float
+        self,
+        before_ns: int | None,
+        blocks: BlockEvidence,
+        picture: Health,
+        found: Detections | None,
+        limit_s: float,
+        sharp: float,
     ) -> CameraWatch:
         """Hold a picture against the camera's reference."""
         t_ns = self.last_ns or 0
@@ -154,11 +160,11 @@ class CameraWatch:
         shown = Shown.of(blocks, self.stillness.noise)
         reference = self.reference or Reference.of(shown)
         noisy, noise = noisy_blocks(reference, shown, blocks)
-        clarity = self.clarity.see(reference, shown, dt_s, noisy=noise >= SOME_NOISE)
+        clarity = self.clarity.see(reference, shown, dt_s, noisy=noise >= SOME_NOISE, sharp=sharp)
         if clarity.outdated and not self.calibrated:
             kept = self.last_ns, self.frame_hash, self.same_since_ns
             begun_anew = CameraWatch(*kept, saturated=self.saturated, begun_ns=t_ns)
-            return begun_anew._compared(before_ns, blocks, picture, found, limit_s)
+            return begun_anew._compared(before_ns, blocks, picture, found, limit_s, sharp)
         loss = self.loss.see(reference, shown, dt_s, noisy if noise >= SOME_NOISE else None)
         occupied, people = people_in_blocks(found)
         blank = blank_blocks(blocks) & ~occupied
@@ -243,6 +249,11 @@ class CameraWatch:
     def unproven(self) -> bool:
         """Whether nothing but its own first pictures says what it has to show."""
         return self.reference is not None and not self.calibrated
+
+    @property
+    def soft(self) -> bool:
+        """Whether its lens may be out of focus, and no reference picture says how clear it can be."""
+        return self.unproven and self.clarity.soft
 
     @property
     def untold(self) -> bool:
