@@ -15,7 +15,7 @@ import numpy as np
 from crowdwatch.analytics.alignment import Alignment
 from crowdwatch.analytics.clarity import Clarity, blank_blocks, detail, shows_nothing
 from crowdwatch.analytics.loss import Loss
-from crowdwatch.analytics.noise import SOME_NOISE, noisy_blocks
+from crowdwatch.analytics.noise import NOISE_LOST, SOME_NOISE, noisy_blocks
 from crowdwatch.analytics.recurrence import Recurrence
 from crowdwatch.analytics.reference import Mask, Reference, Shown
 from crowdwatch.analytics.stillness import Stillness
@@ -165,7 +165,7 @@ class CameraWatch:
             kept = self.last_ns, self.frame_hash, self.same_since_ns
             begun_anew = CameraWatch(*kept, saturated=self.saturated, begun_ns=t_ns)
             return begun_anew._compared(before_ns, blocks, picture, found, limit_s, sharp)
-        loss = self.loss.see(reference, shown, dt_s, noisy if noise >= SOME_NOISE else None)
+        loss = self.loss.see(reference, shown, dt_s, noisy if noise >= NOISE_LOST else None)
         occupied, people = people_in_blocks(found)
         blank = blank_blocks(blocks) & ~occupied
         begun_ns = self.begun_ns
