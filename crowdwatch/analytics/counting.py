@@ -88,6 +88,7 @@ class CameraNow:
         unproven: nothing says that it shows what it should: no reference picture, and nobody found so far.
         kept: what is left of the usual structure of its pictures, where that is too little to find everybody.
         clear: (zones,) whom it counted before; None where that is not known.
+        soft: its lens may be out of focus, since before its first picture.
     """
 
     health: Health
@@ -102,6 +103,7 @@ class CameraNow:
     unproven: bool = False
     kept: float | None = None
     clear: FloatArray | None = None
+    soft: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

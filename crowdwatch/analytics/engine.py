@@ -255,6 +255,7 @@ def _judge(
         now[camera_id] = CameraNow(
             health, age_s, saturated, window, camera.counter_fault, silent, camera.watch.partly, camera.watch.untold,
             camera.blank_cells, camera.watch.unproven and not camera.found_any, camera.watch.kept, camera.clear,
+            camera.watch.soft,
         )  # fmt: skip
     return now
 

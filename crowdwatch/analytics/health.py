@@ -1,8 +1,9 @@
 """From the evidence of pictures to the health of a camera. Memory is one :class:`CameraWatch` per camera.
 
 What shows in one picture alone is judged by fixed limits (:func:`judge`). The rest is judged against what is usual for
-the camera: what it lost (:mod:`.loss`), whether it is frozen (:mod:`.stillness`), whether it looks elsewhere
-(:mod:`.alignment`).
+the camera: what it lost (:mod:`.loss`), where it drowns in noise (:mod:`.noise`), whether it is frozen
+(:mod:`.stillness`), whether it looks elsewhere (:mod:`.alignment`). What comes and goes is summed up
+(:mod:`.recurrence`).
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdwatch.analytics.alignment import Alignment
-from crowdwatch.analytics.clarity import Clarity, blank_blocks, shows_nothing
-from crowdwatch.analytics.loss import LEAST_JUDGED, Loss
+from crowdwatch.analytics.clarity import Clarity, blank_blocks, detail, shows_nothing
+from crowdwatch.analytics.loss import Loss
+from crowdwatch.analytics.noise import NOISE_LOST, SOME_NOISE, noisy_blocks
+from crowdwatch.analytics.recurrence import Recurrence
 from crowdwatch.analytics.reference import Mask, Reference, Shown
 from crowdwatch.analytics.stillness import Stillness
-from crowdwatch.core.blocks import BLOCKS_HW, BlockEvidence, decoded
+from crowdwatch.core.blocks import BLOCKS_HW, BlockEvidence
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.records import Detections, Evidence
 
-__all__ = ["CameraWatch", "judge", "noisy_share", "people_in_blocks", "stale_limit_s"]
+__all__ = ["CameraWatch", "judge", "people_in_blocks", "stale_limit_s"]
 
 DARK_LUMA, DARK_CONTRAST = 8.0, 6.0
 """A lens cap or a dead sensor. A lit street at night keeps lamps in the picture and so its contrast. [design value]"""
@@ -36,10 +39,8 @@ NOISE_SHARPNESS, NOISE_CHANGE = 17.0, 0.9
 that of the brightness, and the mean change 1.13 standard deviations of it (1.15 where all values are alike). Either
 alone would not do: the finest of ShanghaiTech's 700 photographs reaches 17.8 (the next 13.7), PETS2009 1.8."""
 
-NOISE_SHARE, NOISE_FLEETS, NOISE_BLOCKS, SOME_NOISE = 2.0, 0.7, 0.8, 0.25
-"""In noise neighbours differ as much as one pixel does from a picture to the next: the ratio of both is 1. Where this
-many blocks have this many times the structure that is usual, and most of it does not stay, people drown in it. Where
-some do, nothing is learned from the picture: two street recordings reach 0.12."""
+NOISE_BLOCKS = 0.8
+"""In noise over so many blocks the camera is lost at once, not only where it is."""
 
 UNCOVERED_SHARE = 0.08
 """Where so much of the picture that was blank since the beginning shows something at once, it was covered."""
@@ -90,6 +91,7 @@ class CameraWatch:
         blank: the blocks that have shown one tone in every picture, and nobody.
         begun_ns: since when the camera shows what it does: from its first picture, where it did not begin with a fault.
         calibrated: the reference began with a calibrated picture.
+        recurrence: what spoils its pictures again and again.
     """
 
     last_ns: int | None = None
@@ -108,6 +110,7 @@ class CameraWatch:
     blank: Mask | None = None
     begun_ns: int = 0
     calibrated: bool = False
+    recurrence: Recurrence = field(default_factory=Recurrence)
 
     @classmethod
     def of(cls, calibrated: BlockEvidence | None) -> CameraWatch:
@@ -140,23 +143,29 @@ class CameraWatch:
             frozen = (t_ns - same_since_ns) / 1e9 >= stale_limit
             picture = Health.FROZEN if frozen else picture
             return replace(new, picture=picture, counted=picture is Health.OK)
-        return new._compared(self.last_ns, evidence.blocks, picture, found, stale_limit)
+        return new._compared(self.last_ns, evidence.blocks, picture, found, stale_limit, detail(evidence))
 
     def _compared(
-        self, before_ns: int | None, blocks: BlockEvidence, picture: Health, found: Detections | None, limit_s: float
+        self,
+        before_ns: int | None,
+        blocks: BlockEvidence,
+        picture: Health,
+        found: Detections | None,
+        limit_s: float,
+        sharp: float,
     ) -> CameraWatch:
         """Hold a picture against the camera's reference."""
         t_ns = self.last_ns or 0
         dt_s = 0.0 if before_ns is None else min(max(t_ns - before_ns, 0) / 1e9, MOST_STEP_S)
         shown = Shown.of(blocks, self.stillness.noise)
         reference = self.reference or Reference.of(shown)
-        noise = noisy_share(reference, shown, blocks)
-        clarity = self.clarity.see(reference, shown, dt_s, noisy=noise >= SOME_NOISE)
+        noisy, noise = noisy_blocks(reference, shown, blocks)
+        clarity = self.clarity.see(reference, shown, dt_s, noisy=noise >= SOME_NOISE, sharp=sharp)
         if clarity.outdated and not self.calibrated:
             kept = self.last_ns, self.frame_hash, self.same_since_ns
             begun_anew = CameraWatch(*kept, saturated=self.saturated, begun_ns=t_ns)
-            return begun_anew._compared(before_ns, blocks, picture, found, limit_s)
-        loss = self.loss.see(reference, shown, dt_s)
+            return begun_anew._compared(before_ns, blocks, picture, found, limit_s, sharp)
+        loss = self.loss.see(reference, shown, dt_s, noisy if noise >= NOISE_LOST else None)
         occupied, people = people_in_blocks(found)
         blank = blank_blocks(blocks) & ~occupied
         begun_ns = self.begun_ns
@@ -181,17 +190,28 @@ class CameraWatch:
         alike_ns = (
             t_ns if profiles_ns == t_ns and not moved and (alignment is None or alignment.alike) else self.alike_ns
         )
+        recurrence = self._again(picture, loss, stillness, dt_s, (t_ns - alike_ns) / 1e9 if moved or elsewhere else 0.0)
         if picture is Health.OK:
             frozen_or_moved = Health.FROZEN if frozen else Health.MOVED if moved else Health.OK
             picture = loss.kind if loss.whole else frozen_or_moved
+        if picture is Health.OK and recurrence.recurring:
+            picture = recurrence.kind
         if fit and not moved:
             reference = reference.learn(shown, ~(loss.hidden | occupied), dt_s)
         counted = picture is Health.OK and not loss.doubtful and not elsewhere
         return replace(
             self, picture=picture, counted=counted, reference=reference, loss=loss, stillness=stillness,
             alignment=alignment, profiles_ns=profiles_ns, alike_ns=alike_ns, clarity=clarity, blank=blank,
-            begun_ns=begun_ns,
+            begun_ns=begun_ns, recurrence=recurrence,
         )  # fmt: skip
+
+    def _again(self, picture: Health, loss: Loss, stillness: Stillness, dt_s: float, elsewhere_s: float) -> Recurrence:
+        """What comes and goes, with one picture more. Blocks that are lost again and again are remembered as such
+        (:mod:`.loss`)."""
+        kind = picture
+        if kind is Health.OK and not loss.whole:
+            kind = Health.MOVED if elsewhere_s > 0 else Health.FROZEN if stillness.paused else Health.OK
+        return self.recurrence.see(kind, dt_s, elsewhere_s)
 
     @property
     def lost(self) -> Mask | None:
@@ -231,6 +251,11 @@ class CameraWatch:
         return self.reference is not None and not self.calibrated
 
     @property
+    def soft(self) -> bool:
+        """Whether its lens may be out of focus, and no reference picture says how clear it can be."""
+        return self.unproven and self.clarity.soft
+
+    @property
     def untold(self) -> bool:
         """Whether a frozen picture would look the same."""
         return self.stillness.untold
@@ -260,16 +285,6 @@ def people_in_blocks(found: Detections | None) -> tuple[Mask, int]:
         np.add.at(edges, (y[:, 1], x[:, 0]), sign)
     inside: Mask = edges.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
     return inside, int((found.score >= SURE_SCORE).sum())
-
-
-def noisy_share(reference: Reference, shown: Shown, blocks: BlockEvidence) -> float:
-    """In how many of the judged blocks noise hides the scene: they have several times their structure, and none of it
-    stays. 0 where that cannot be told."""
-    if blocks.change is None or reference.judged.sum() < LEAST_JUDGED:
-        return 0.0
-    rough = reference.share(shown) > NOISE_SHARE
-    fleeting = decoded(blocks.change) > NOISE_FLEETS * decoded(blocks.sharpness)
-    return float((rough & fleeting)[reference.judged].mean())
 
 
 def judge(evidence: Evidence) -> Health:

@@ -1,4 +1,5 @@
-"""Which blocks of a camera's picture show nothing any more, against its reference: dark, clipped, covered, blurred.
+"""Which blocks of a camera's picture show nothing any more, against its reference: dark, clipped, covered, blurred,
+noise.
 
 A block is **weak** in a picture that lacks the structure which is expected of it, and **lost** when it was weak for two
 seconds. Few blocks count as lost only when they went together: people who leave one after the other bare the ground
@@ -88,13 +89,13 @@ class Loss:
         """Blocks from which nothing is learned: lost, or on the way to it."""
         return self.lost | (self.weak & self.together)
 
-    def see(self, reference: Reference, shown: Shown, dt_s: float) -> Loss:
-        """Take in a picture, ``dt_s`` after the one before."""
+    def see(self, reference: Reference, shown: Shown, dt_s: float, noisy: Mask | None = None) -> Loss:
+        """Take in a picture, ``dt_s`` after the one before; ``noisy`` are the blocks in which noise hides the scene."""
         judged = reference.judged
         count = int(judged.sum())
         if count < LEAST_JUDGED:
             return Loss()
-        kinds = _kinds(reference, shown)
+        kinds = _kinds(reference, shown, NOWHERE if noisy is None else noisy)
         weak = judged & np.any(list(kinds.values()), axis=0)
         fresh = np.where(weak & ~self.weak, 1.0, self.fresh * np.exp(-dt_s / TOGETHER_S))
         at_once = float(fresh[weak].sum()) >= TOGETHER_SHARE * count
@@ -109,25 +110,26 @@ class Loss:
         share = float(lost.sum()) / count
         doubtful = int((counts & ~lost).sum()) >= TOGETHER_SHARE * count
         kind = self.kind
-        if (counts | lost).any():
-            kind = _most(kinds, counts if counts.any() else lost, reference, shown)
+        if counts.any():  # of what is lost and shows again between two faults, it stays what it was
+            kind = _most(kinds, counts, reference, shown)
         whole = share >= WHOLE_SHARE
         if kind is Health.BLURRED and BLURRED_SHARE <= share < WHOLE_SHARE:
             whole = float(np.median(reference.share(shown)[judged & ~lost])) < BLURRED_REST
         return Loss(weak, weak_s, fresh, together, _filled(lost, judged, share), share, whole, doubtful, kind)
 
 
-def _kinds(reference: Reference, shown: Shown) -> Mapping[Health, Mask]:
+def _kinds(reference: Reference, shown: Shown, noisy: Mask) -> Mapping[Health, Mask]:
     """Why each block is weak, if it is."""
     luma, share = shown.luma, reference.share(shown)
     dark = (luma < DARK_LUMA) & (luma < DARK_SHARE * reference.luma) & (share < 1.0)
     clipped = (luma > CLIPPED_LUMA) & (reference.luma < UNCLIPPED_LUMA)
-    return {Health.DARK: dark, Health.OVEREXPOSED: clipped, Health.BLURRED: share < WEAK_SHARE}
+    blurred = share < WEAK_SHARE
+    return {Health.DARK: dark, Health.OVEREXPOSED: clipped, Health.NOISY: noisy, Health.BLURRED: blurred}
 
 
 def _most(kinds: Mapping[Health, Mask], where: Mask, reference: Reference, shown: Shown) -> Health:
     """What most of some blocks suffer from."""
-    for kind in (Health.DARK, Health.OVEREXPOSED):
+    for kind in (Health.DARK, Health.OVEREXPOSED, Health.NOISY):
         if (kinds[kind] & where).sum() > where.sum() / 2:
             return kind
     now, usual = shown.luma[where], reference.luma[where]

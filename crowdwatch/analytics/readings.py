@@ -140,6 +140,8 @@ def _unclear(zone: ZoneNow, assignment: Assignment) -> list[Reason]:
             found.append(Reason.of(Code.UNCLEAR, camera_id, kept=now.kept))
         if now.unproven:
             found.append(Reason.of(Code.UNPROVEN, camera_id))
+        if now.soft:
+            found.append(Reason.of(Code.NO_DETAIL, camera_id))
         if zone.blank.get(camera_id, 0.0) > BLANK_FRAC:
             found.append(Reason.of(Code.BLANK_GROUND, camera_id, area_frac=zone.blank[camera_id]))
     return found
@@ -267,8 +269,9 @@ def read_zones(
 
     count = sum over cameras of the mean over the window of the people whom that camera counts in the zone, by boxes or
     density map; density = count / (usable area x visible share), never the integral of a heatmap. The count's interval
-    also reaches up to those who were last seen on ground that is not seen now and may have come there since, and to
-    ground that was never seen at the density of the densest place seen.
+    also reaches up to those who were last seen on ground that is not seen now and may have come there since, to ground
+    that was never seen at the density of the densest place seen, and, where nothing says that a camera shows the ground
+    at all, to the densest that can be.
 
     Args:
         view: the prepared site.
@@ -309,7 +312,8 @@ def _known(
     high = max(high, _before_falls(view, zone, high, assignment), high + sum(zone.more.values()), high + unclear)
     high_lost = high + min(_most(view, zone.lost.people) + zone.lost.inflow, MOST_P_M2 * lost_m2)
     blank = sum(frac for frac in zone.blank.values() if frac > BLANK_FRAC)
-    never_m2 = of.usable_area_m2 * (max(0.0, 1 - zone.visible_frac - zone.lost.area_frac) + blank)
+    never_m2 = of.usable_area_m2 * max(0.0, 1 - zone.visible_frac - zone.lost.area_frac)
+    unproven_m2 = of.usable_area_m2 * (blank + zone.unproven)
     densest = float(np.fmax(zone.peak_p_m2, count / area_m2))
     return ZoneReading(
         zone_id=of.zone_id,
@@ -317,7 +321,7 @@ def _known(
         window_s=view.site.window_s,
         count=count,
         count_low=low,
-        count_high=high_lost + never_m2 * densest,
+        count_high=high_lost + never_m2 * densest + unproven_m2 * MOST_P_M2,
         density_p_m2=count / area_m2,
         density_low=low / area_m2,
         density_high=max(high / area_m2, high_lost / (area_m2 + lost_m2)),

@@ -68,6 +68,7 @@ class Stillness:
         still_s: for how long most of them have been.
         frozen: the picture is.
         untold: it shows nothing that a frozen one would not.
+        paused: the newest picture shows what only a frozen one would, for however short a time.
     """
 
     quiet: FloatArray = field(default_factory=lambda: UNKNOWN)
@@ -77,6 +78,7 @@ class Stillness:
     still_s: float = 0.0
     frozen: bool = False
     untold: bool = False
+    paused: bool = False
 
     @property
     def lasts_s(self) -> float:
@@ -101,7 +103,7 @@ class Stillness:
             people: how many are found in the picture.
         """
         if change is None or hidden.mean() > MOST_HIDDEN:
-            return self
+            return replace(self, paused=False)
         codes = change.astype(np.float64)
         if self.quiet[0, 0] < 0:
             return replace(self, quiet=codes)
@@ -114,14 +116,17 @@ class Stillness:
         if by_noise:
             still = still and float(lives[noise].mean()) < LIVING_BLOCKS
         still = still and self.seen_s >= AT_FIRST_S
+        living = by_noise or self.busy >= BUSY_BLOCKS
+        paused = still and living
         recent = float(towards(self.recent, float(still), dt_s, RECENT_S))
         if recent >= STILL_FRAC:
             still_s = min(self.still_s + dt_s, MOST_S)
             long = still_s + RECENT_S >= limit_s
-            sure = by_noise or self.busy >= BUSY_BLOCKS or people >= CROWD
-            return replace(self, recent=recent, still_s=still_s, frozen=long and sure, untold=long and not sure)
+            sure = living or people >= CROWD
+            frozen, untold = long and sure, long and not sure
+            return replace(self, recent=recent, still_s=still_s, frozen=frozen, untold=untold, paused=paused)
         if still:  # the first of some, or a single one: nothing to learn from
-            return replace(self, recent=recent, still_s=0.0, frozen=False, untold=False)
+            return replace(self, recent=recent, still_s=0.0, frozen=False, untold=False, paused=paused)
         seen_s = self.seen_s + dt_s
         pace = dt_s * (QUIET_PACE_AT_FIRST if seen_s < AT_FIRST_S else QUIET_PACE)
         steps = pace * np.where(codes > self.quiet, QUIET_FRAC, QUIET_FRAC - 1.0)

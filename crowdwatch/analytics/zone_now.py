@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crowdwatch.analytics.counting import Assignment
 from crowdwatch.analytics.coverage import SiteView
@@ -37,7 +38,9 @@ class Doubts:
 @dataclass(frozen=True, slots=True)
 class ZoneNow:
     """What is known of one zone before it is judged: who watches it, who of them is well, the people counted, and how
-    many fewer and more of them there may be for the state of the pictures (``margin``)."""
+    many fewer and more of them there may be for the state of the pictures (``margin``). ``blank`` and ``unproven`` are
+    shares of its ground: by camera, where pictures have never shown anything; and that cameras count which have found
+    nobody yet, or show next to no detail, and for which no reference picture speaks."""
 
     index: int
     zone: Zone
@@ -54,6 +57,7 @@ class ZoneNow:
     falls: Mapping[str, Fall]
     more: Mapping[str, float]
     blank: Mapping[str, float]
+    unproven: float
 
     @property
     def found(self) -> float:
@@ -64,6 +68,7 @@ class ZoneNow:
 def zones_now(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, doubts: Doubts) -> list[ZoneNow]:
     """Every zone with its people, and the densest place and the crowding of the mean density field on it."""
     coverage, zones, lost, blank = assignment.coverage, view.zones, doubts.lost, _blank(view, assignment)
+    unproven = _unproven(view, assignment)
     peaks, crowded = _peaks(view, field_p_m2, coverage.kernel), _crowding(view, field_p_m2, coverage.px2_m2)
     watching: list[list[str]] = [[] for _ in zones.zones]
     for camera_id in sorted(coverage.views):
@@ -77,7 +82,7 @@ def zones_now(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, do
             (float(assignment.margin[0, index]), float(assignment.margin[1, index])), float(assignment.alone[index]),
             float(peaks[index]), float(crowded[index]),
             lost.of(index), doubts.falls.get(zone.zone_id, {}), doubts.more.get(zone.zone_id, {}),
-            {camera_id: float(frac[index]) for camera_id, frac in blank.items()},
+            {camera_id: float(frac[index]) for camera_id, frac in blank.items()}, float(unproven[index]),
         )
         for index, zone in enumerate(zones.zones)
     ]  # fmt: skip
@@ -85,16 +90,34 @@ def zones_now(view: SiteView, assignment: Assignment, field_p_m2: FloatArray, do
 
 def _blank(view: SiteView, assignment: Assignment) -> dict[str, FloatArray]:
     """Camera -> (zones,) the share of each zone that it counts and of which its pictures have shown nothing so far."""
-    zones, found = view.zones, {}
+    found = {}
     for camera_id in sorted(assignment.coverage.healthy):
         cells = assignment.cameras[camera_id].blank_cells
         if cells is None:
             continue
-        camera = assignment.coverage.views[camera_id]
-        owned = np.where(cells, assignment.coverage.owned[camera_id], 0).ravel()[camera.cells].astype(np.uint16)
-        area = zones.share[camera.entries] * share_of(owned, zones.mask[camera.entries]) * view.grid.cell_m**2
-        found[camera_id] = np.bincount(camera.entry_zones, area, len(zones)) / np.maximum(zones.ground_m2, 1e-12)
+        found[camera_id] = _ground_frac(view, assignment, camera_id, cells)
     return found
+
+
+def _unproven(view: SiteView, assignment: Assignment) -> FloatArray:
+    """(zones,) the share of each zone that is counted by cameras of which nothing says that they show what they should.
+    A camera that shows blank ground says so of that alone."""
+    found = np.zeros(len(view.zones))
+    for camera_id in sorted(assignment.coverage.healthy):
+        now = assignment.cameras[camera_id]
+        if now.unproven or now.soft:
+            cells = True if now.blank_cells is None else ~now.blank_cells
+            found += _ground_frac(view, assignment, camera_id, cells)
+    return found
+
+
+def _ground_frac(view: SiteView, assignment: Assignment, camera_id: str, cells: NDArray[np.bool_] | bool) -> FloatArray:
+    """(zones,) the share of each zone that a camera counts within some cells of its window."""
+    zones, camera = view.zones, assignment.coverage.views[camera_id]
+    owned = np.where(cells, assignment.coverage.owned[camera_id], 0).ravel()[camera.cells].astype(np.uint16)
+    area = zones.share[camera.entries] * share_of(owned, zones.mask[camera.entries]) * view.grid.cell_m**2
+    shares: FloatArray = np.bincount(camera.entry_zones, area, len(zones)) / np.maximum(zones.ground_m2, 1e-12)
+    return shares
 
 
 def _peaks(view: SiteView, field_p_m2: FloatArray, kernel: FloatArray) -> FloatArray:

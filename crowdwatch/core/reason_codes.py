@@ -28,6 +28,7 @@ class Code(StrEnum):
     PERHAPS_FROZEN = "perhaps_frozen"
     UNCLEAR = "unclear"
     UNPROVEN = "unproven"
+    NO_DETAIL = "no_detail"
     BLANK_GROUND = "blank_ground"
     UNLIKE_LEARNED = "unlike_learned"
     DETECTOR_LIMIT = "detector_limit"
@@ -233,6 +234,7 @@ OF_CAMERA = frozenset(
         Code.PERHAPS_FROZEN,
         Code.UNCLEAR,
         Code.UNPROVEN,
+        Code.NO_DETAIL,
         Code.BLANK_GROUND,
         Code.UNLIKE_LEARNED,
         Code.NO_ESTIMATE_IN_CROWD,
@@ -270,6 +272,7 @@ TOO_FEW = frozenset(
         Code.PERHAPS_FROZEN,
         Code.UNCLEAR,
         Code.UNPROVEN,
+        Code.NO_DETAIL,
         Code.BLANK_GROUND,
         Code.UNLIKE_LEARNED,
         Code.DETECTOR_LIMIT,

@@ -25,6 +25,7 @@ REASONS: dict[Code, str] = {
     Code.PERHAPS_FROZEN: "摄像机 {camera_id}：画面中没有任何变化，无法判断是否冻结",
     Code.UNCLEAR: "摄像机 {camera_id}：画面仅有平时 {kept:.0%} 的细节，可能漏计",
     Code.UNPROVEN: "摄像机 {camera_id}：启动以来未发现任何人，且没有参考画面：无法判断画面是否正常",
+    Code.NO_DETAIL: "摄像机 {camera_id}：画面细节过少，镜头可能失焦，且没有参考画面：可能漏计",
     Code.BLANK_GROUND: "摄像机 {camera_id}：区域的 {area_frac:.0%} 从未看到任何内容：地面无纹理，或被遮挡",
     Code.UNLIKE_LEARNED: (
         "摄像机 {camera_id}：密度估计对此类画面把握不足，实际人数可能多 {more:.0%}，或少 {fewer:.0%}"

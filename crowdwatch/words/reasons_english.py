@@ -39,6 +39,10 @@ REASONS: dict[Code, str] = {
         "camera {camera_id}: nobody has been found since it began, and it has no reference picture: "
         "it cannot be told whether it shows what it should"
     ),
+    Code.NO_DETAIL: (
+        "camera {camera_id}: the picture shows so little detail that its lens may be out of focus, and it has no "
+        "reference picture: people may be missing"
+    ),
     Code.BLANK_GROUND: (
         "camera {camera_id}: nothing was ever seen on {area_frac:.0%} of the zone: it is plain ground, or covered"
     ),

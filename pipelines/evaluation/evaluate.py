@@ -23,8 +23,7 @@ from pipelines.evaluation import (
     alert_commands,
     condition_counts,
     drone_commands,
-    fault_footage,
-    fault_matrix,
+    fault_commands,
     footage_kinds,
     footage_score,
     health_score,
@@ -47,6 +46,7 @@ app.command("ucf_cc_50")(photograph_commands.ucf_cc_50_command)
 app.command("empty")(photograph_commands.empty)
 app.command("alerts")(alert_commands.alerts_command)
 app.command("drone")(drone_commands.drone_command)
+app.command("faults")(fault_commands.faults_command)
 app.command("kills")(kills.kills_command)
 app.command("movement")(movement.movement_command)
 
@@ -227,36 +227,6 @@ def health_command(
         f"{result['false_partly_per_h']} times, in {result['hours']} hours of cameras that stand still. "
         f"Held by hand: {', '.join(result['held_by_hand']) or 'none'}."
     )
-
-
-@app.command("faults")
-def faults_command(
-    folder: PetsFolder,
-    only_drawn: Annotated[
-        bool, typer.Option("--drawn", help="The drawn crowds alone: no recording, no models.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Does loss of sight ever read as calm: faults x places x durations, through the whole path to the alarms.
-
-    Exit code 1 where a cell of the matrix is false calm.
-    """
-    recording = [] if only_drawn else [fault_footage.recorded(folder)]
-    cells = [cell for footage in (*fault_footage.drawn(), *recording) for cell in fault_matrix.matrix(footage)]
-    result = fault_matrix.summary(cells)
-    if as_json:
-        print_json(result)
-    else:
-        table = Table("footage", "fault", "place", "duration", "said, s", "blind, s", "level", "false calm")
-        for cell in cells:
-            times = ("" if each is None else f"{each:g}" for each in (cell.said_s, cell.blind_s))
-            kept = "kept" if cell.level_kept else "LOWERED"
-            table.add_row(cell.footage, cell.fault, cell.place, cell.duration, *times, kept, cell.why)
-        console = Console()
-        console.print(table)
-        console.print(f"{result['cells']} cells, false calm: {result['false_calm']}")
-    if result["false_calm"]:
-        raise typer.Exit(1)
 
 
 @app.command("footage")

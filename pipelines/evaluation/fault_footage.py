@@ -26,13 +26,20 @@ from crowdwatch.sources.synthetic import Scene, SyntheticSource, TruthCounter, T
 from pipelines.command_line import progress
 from pipelines.evaluation.health_faults import Picture
 
-__all__ = ["FAULT_S", "Footage", "ShownModel", "drawn", "recorded"]
+__all__ = ["DRAWN", "FAULT_S", "PLACES", "RECORDED", "Footage", "ShownModel", "drawn", "recorded"]
 
 LEAD_S, FAULT_S, AFTER_S = 40, 20, 25
 """Seconds of good pictures before the fault, in which alarms are raised and the camera's reference is learned, of the
 fault, and of good pictures after it."""
 
 SEED = 5
+
+DRAWN, RECORDED = ("one camera", "two cameras over all", "a camera for each half"), "PETS2009"
+PLACES = (
+    "whole picture", "half with the crowd", "other half", "one of them", "camera with the crowd", "other camera",
+    "left half", "right half",
+)  # fmt: skip
+"""Names of all footage, and of the places of all of it in which faults are put."""
 
 Answer = TypeVar("Answer", Detections, HeadMass)
 
@@ -238,7 +245,7 @@ def recorded(folder: Path) -> Footage:
     frames = [pair.current for pair in progress(feed.source.pairs(first, end), "reading")]
     one = site.cameras[0].camera_id
     places = {"whole picture": (one, (0.0, 1.0)), "left half": (one, (0.0, 0.5)), "right half": (one, (0.5, 1.0))}
-    return Footage("PETS2009", site, {one: feed}, {one: _paired(frames)}, places, first + LEAD_S * NS, (first, end))
+    return Footage(RECORDED, site, {one: feed}, {one: _paired(frames)}, places, first + LEAD_S * NS, (first, end))
 
 
 def _paired(frames: Sequence[Frame]) -> list[FramePair]:

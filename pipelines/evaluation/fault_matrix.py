@@ -19,7 +19,7 @@ is lost without a trace. In recordings the real models look, once at every pictu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -208,8 +208,13 @@ def _look(feed: Feed, pair: FramePair, columns: tuple[float, float], repeats: Fr
         feed.detector.at = feed.detector.hidden = None
 
 
-def matrix(footage: Footage, durations: Iterable[str] = tuple(DURATIONS), kinds: Iterable[Fault] = KINDS) -> list[Cell]:
-    """Every cell of one footage.
+def matrix(
+    footage: Footage,
+    durations: Iterable[str] = tuple(DURATIONS),
+    kinds: Iterable[Fault] = KINDS,
+    places: Collection[str] | None = None,
+) -> list[Cell]:
+    """Every cell of one footage, or those of some durations, kinds and places.
 
     Raises:
         ConfigError: no alarm is open without a fault, so that none could be lowered.
@@ -221,6 +226,7 @@ def matrix(footage: Footage, durations: Iterable[str] = tuple(DURATIONS), kinds:
         (fault, place, duration)
         for fault in kinds
         for place, (_, columns) in footage.places.items()
+        if places is None or place in places
         for duration in durations
         if columns == (0.0, 1.0) or (fault.share == 1.0 and not fault.says & WHOLE_ONLY)
     ]

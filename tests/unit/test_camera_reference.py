@@ -316,6 +316,43 @@ def test_a_view_that_is_another_one_for_two_seconds_is_left_out(learned, backgro
         assert after[-1].picture in (Health.OK, Health.MOVED)
 
 
+@pytest.mark.parametrize("name", ["freeze behind it", "shift by 1.3 %", "noise"])
+def test_what_spoils_pictures_every_other_two_seconds_spoils_the_camera_and_ends(learned, background, name):
+    camera, fault, before = going_on(learned), BY_NAME[name], learned.previous.image_bgr
+    pictures = [
+        fault.of(picture, number, before) if number // (2 * HZ) % 2 == 0 else picture
+        for number, picture in enumerate(filmed(background, 20, camera.number))
+    ]
+    watches = camera.see(pictures)
+    spoiled = [watch.picture.value in fault.says for watch in watches]
+    assert all(spoiled[16 * HZ :]), "in the good pictures between, too"
+    after = camera.see(filmed(background, 14, camera.number))
+    assert after[-1].picture is Health.OK
+    assert after[-1].partly is Health.OK
+
+
+def test_what_spoils_two_seconds_twice_does_not(learned, background):
+    camera, fault, before = going_on(learned), BY_NAME["freeze behind it"], learned.previous.image_bgr
+    for _ in range(2):
+        camera.see([fault.of(picture, 0, before) for picture in filmed(background, 2, camera.number)])
+        watches = camera.see(filmed(background, 4, camera.number))
+        assert watches[-1].picture is Health.OK
+        assert watches[-1].counted
+
+
+def test_noise_in_half_of_the_picture_takes_that_half(learned, background):
+    camera, half = going_on(learned), HW[1] // 2
+    pictures = list(filmed(background, 5, camera.number))
+    for number, picture in enumerate(pictures):
+        picture[:, half:] = BY_NAME["noise"].spoil(picture, number, picture)[:, half:]
+    watches = camera.see(pictures)
+    assert not any(watch.counted for watch in watches[1 : 2 * HZ - 1])  # nobody is counted before it is known
+    assert watches[-1].counted
+    assert watches[-1].partly is Health.NOISY
+    assert watches[-1].loss.lost[:, 8:].mean() > 0.9
+    assert not watches[-1].loss.lost[:, :8].any()
+
+
 def test_what_was_counted_since_a_freeze_is_worthless(learned, background):
     camera = going_on(learned)
     last, *_ = filmed(background, 1 / HZ, first=camera.number)

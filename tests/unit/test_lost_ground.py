@@ -20,7 +20,7 @@ LEARN_S = 30
 PEOPLE = np.array([[x, y] for x in (-3.0, -1.0, 1.0, 3.0) for y in (1.0, 3.0, 5.0)])
 
 
-def shown(second, lost=None, *, change=True):
+def shown(second, lost=None, *, change=True, detail=3.0):
     """A picture of a textured scene with a camera's noise, some blocks of which may show nothing."""
     rng = np.random.default_rng(second)
     sharpness = np.random.default_rng(0).uniform(6, 14, BLOCKS_HW) * rng.uniform(0.95, 1.05, BLOCKS_HW)
@@ -30,7 +30,10 @@ def shown(second, lost=None, *, change=True):
     if lost is not None:
         sharpness, luma = np.where(lost, 0.1, sharpness), np.where(lost, 80, luma)
     return replace(
-        FINE, frame_hash=f"{second:016x}", blocks=BlockEvidence(luma, coded(sharpness), coded(noise), coded(profiles))
+        FINE,
+        sharpness=detail * FINE.contrast**2,
+        frame_hash=f"{second:016x}",
+        blocks=BlockEvidence(luma, coded(sharpness), coded(noise), coded(profiles)),
     )
 
 
@@ -149,9 +152,24 @@ def test_a_camera_that_has_found_nobody_is_doubted_until_it_does(site):
     assert doubted == [True] * 10 + [False] * 20
     assert readings[5].too_few
     assert readings[5].count == 0.0
+    assert readings[5].count_high >= 5.0 * 0.9 * site.zones[0].usable_area_m2, "a dense crowd may be there"
+    assert readings[-1].count_high < 10
     assert readings[-1].quality is Quality.GOOD
     calibrated = replace(site, cameras=(replace(site.cameras[0], reference=shown(0).blocks),))
     assert {r.quality for r in read(calibrated, [shown(n) for n in range(5)], [nobody] * 5)} == {Quality.GOOD}
+
+
+def test_a_lens_out_of_focus_since_before_the_first_picture_is_doubted_though_some_are_found(site):
+    few = PEOPLE[:2]
+    soft = read(site, [shown(n, detail=0.3) for n in range(8)], [few] * 8)[-1]
+    assert soft.quality is Quality.DEGRADED
+    assert Reason.of(Code.NO_DETAIL, "c") in soft.reasons
+    assert soft.too_few
+    assert soft.count == pytest.approx(2)
+    assert soft.count_high >= 5.0 * 0.9 * site.zones[0].usable_area_m2, "a dense crowd may be there"
+    assert read(site, [shown(n) for n in range(8)], [few] * 8)[-1].quality is Quality.GOOD
+    calibrated = replace(site, cameras=(replace(site.cameras[0], reference=shown(0).blocks),))
+    assert read(calibrated, [shown(n, detail=0.3) for n in range(8)], [few] * 8)[-1].quality is Quality.GOOD
 
 
 def test_ground_of_which_no_picture_ever_showed_anything_is_said(site):
