@@ -39,14 +39,20 @@ def choose(runs: Sequence[Run], kept_id: str | None, now_ns: int) -> Choice:
 
     A page leaves the run that it shows for one that matters more, and, once it is over, for a newer one. It never
     leaves a run that goes on for another one of the same kind: an analyst's replay does not take the page away. A page
-    that is opened shows a replay that somebody can follow before one that goes as fast as the machine can.
+    that is opened shows a replay that somebody can follow before one that goes as fast as the machine can; of runs
+    that are over the newest, whatever its speed was.
 
     Args:
         runs: newest start first; at least one.
         kept_id: the run that is shown now; None for a page that is opened.
         now_ns: the wall clock.
     """
-    best = max(runs, key=lambda run: (_rank(run, now_ns), run.speed > 0, run.started_wall_ns))
+
+    def order(run: Run) -> tuple[int, bool, int]:
+        rank = _rank(run, now_ns)
+        return rank, rank > 0 and run.speed > 0, run.started_wall_ns
+
+    best = max(runs, key=order)
     kept = next((run for run in runs if run.run_id == kept_id), best)
     stays = _rank(kept, now_ns) >= max(1, _rank(best, now_ns))
     shown = kept if stays else best

@@ -32,6 +32,7 @@ LIVE, REPLAY, OVER = run("live", 5, Mode.LIVE), run("replay", 1), run("over", 0.
         ([run("mine", 0.1), REPLAY], "replay", "replay", "mine"),
         ([run("fast", 0.1, speed=0.0), REPLAY], None, "replay", "fast"),  # one to be followed first
         ([run("fast", 1.5, speed=0.0), REPLAY], "fast", "fast", "replay"),  # which takes no page away
+        ([run("done", 0.1, state=RunState.FINISHED, speed=0.0), run("killed", 1, silent_s=60)], None, "done", None),
         ([run("tonight", 0.1, Mode.LIVE), run("replay", 1)], "replay", "tonight", None),  # a live run does
         ([run("new", 0.1), run("done", 2, state=RunState.FINISHED)], "done", "new", None),  # a run that is over is left
         # a live engine that has died is still shown: its silence must be seen
