@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from crowdwatch.analytics.alarm_load import cause_of
 from crowdwatch.analytics.dispatch import roster_of
 from crowdwatch.analytics.voice import BEGINS, MOVES
 from crowdwatch.core.outcomes import Alarm, AlarmState, Level, kind_of
@@ -76,13 +77,14 @@ def _values(alarm: Alarm, history: History, language: str) -> dict[str, str]:
 
 
 def _owner(moment: Moment, alarm: Alarm, language: str) -> str:
-    """Who has it: who acknowledged it, the units that go there, or the role that is asked."""
+    """Who has it: who acknowledged it, the units sent to any alarm of its cause, or the role that is asked."""
+    group = {(each.zone_id, each.alarm) for each in (alarm, *moment.alarms) if cause_of(each) == cause_of(alarm)}
     units = roster_of(moment.site, moment.dispatches).units.values() if moment.site.units else ()
     names = {unit.unit_id: dict(unit.name) for unit in moment.site.units}
     sent = [
         f"{name_of(names.get(unit.unit_id, {}), unit.unit_id, language)} {t(language, f'unit.{unit.state.value}')}"
         for unit in units
-        if (unit.zone_id, unit.alarm) == (alarm.zone_id, alarm.alarm)
+        if (unit.zone_id, unit.alarm) in group
     ]
     has = [t(language, "wall.owner", name=plain(alarm.acknowledged_by))] if alarm.acknowledged_by else []
     if not has and alarm.unacknowledged and alarm.role:
