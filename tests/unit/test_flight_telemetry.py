@@ -352,6 +352,25 @@ def test_packets_in_a_transport_stream_have_its_time(tmp_path):
     assert log.get(Field.LAT)[0] == pytest.approx(39.9, abs=1e-7)
 
 
+def test_a_film_with_the_track_of_dji_says_that_it_is_not_read(tmp_path):
+    """The second track is made one of data, as DJI writes it: only its kind is drawn here, never its content."""
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=10) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for stream in streams:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+            container.mux(stream.encode())
+    raw = path.read_bytes()
+    for old, new in ((b"mp4v", b"djmd"), (b"vide", b"meta")):
+        at = raw.rindex(old)
+        raw = raw[:at] + new + raw[at + 4 :]
+        path.write_bytes(raw)
+    with pytest.raises(SourceUnavailable, match=r"carries djmd .*not read. Name the SRT"):
+        read_klv(path)
+
+
 @pytest.mark.parametrize(
     ("pitch_deg", "up_m", "most_m", "code"),
     [(-60.0, 60.0, 5.0, None), (5.0, 60.0, 5.0, Code.NO_GROUND), (-60.0, 1.0, 5.0, Code.NO_GROUND),

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -170,6 +171,11 @@ def read_klv(path: Path, name: str | None = None) -> FlightLog:
     whole = [(t_s, packet) for t_s, packet in found if packet is not None and math.isfinite(t_s)]
     if damaged:
         notes.append(f"{damaged} of {len(found)} packets are damaged or cut off and are left out.")
+    if not whole and raw is None and _carries_djmd(path):
+        raise SourceUnavailable(
+            f"telemetry {name}: this film carries djmd (DJI's own track); it is not read. Name the SRT or the CSV log "
+            "of the flight app, and state gimbal where these lack it."
+        )
     if not whole:
         raise SourceUnavailable(
             f"telemetry {name}: holds no whole packet of MISB ST 0601 ({damaged} damaged). Name another file, or "
@@ -184,6 +190,28 @@ def read_klv(path: Path, name: str | None = None) -> FlightLog:
         t_sigma_s=float(np.hypot(LEAST_T_SIGMA_S, step_s / np.sqrt(12))), clock_s=clock, by_clock=raw is not None,
         notes=notes,
     )  # fmt: skip
+
+
+def _carries_djmd(path: Path) -> bool:
+    """Whether a film of ISO 14496-12 has a track whose samples are of DJI's kind; PyAV does not tell a data track's."""
+    with path.open("rb") as file:
+        return any(kind == b"djmd" for kind in _sample_kinds(file, path.stat().st_size))
+
+
+def _sample_kinds(file: BinaryIO, end: int) -> Iterator[bytes]:
+    """The first sample entry of every track, between where the file stands and ``end``."""
+    while (start := file.tell()) + 8 <= end:
+        size, kind = int.from_bytes(file.read(4), "big"), file.read(4)
+        if size == 1:
+            size = int.from_bytes(file.read(8), "big")
+        stop = end if size == 0 else min(start + size, end)
+        if stop <= start + 7:
+            return
+        if kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+            yield from _sample_kinds(file, stop)
+        elif kind == b"stsd":
+            yield file.read(16)[12:]
+        file.seek(stop)
 
 
 def _by_clock(raw: bytes) -> list[tuple[float, Packet | None]]:
