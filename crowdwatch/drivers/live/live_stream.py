@@ -20,7 +20,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from crowdwatch.analytics.health import stale_limit_s
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.config.times import format_time
 from crowdwatch.core.live import CoarsePicture, LiveMessage, StreamPhase, StreamStatus
 from crowdwatch.core.reasons import Code
