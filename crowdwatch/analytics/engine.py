@@ -18,7 +18,7 @@ from crowdwatch.analytics.density import mean_known
 from crowdwatch.analytics.disagreement import Witnesses, disagreements, witnesses_of
 from crowdwatch.analytics.gates import GateMemory, step_gates
 from crowdwatch.analytics.handover import Heads, heads_of
-from crowdwatch.analytics.health import CameraWatch, stale_limit_s
+from crowdwatch.analytics.health import CameraWatch
 from crowdwatch.analytics.memory import Memory, first_memory, lost_of, remember
 from crowdwatch.analytics.movement import Movement, step_movement
 from crowdwatch.analytics.occupancy import Ledger, step_occupancy
@@ -26,6 +26,7 @@ from crowdwatch.analytics.readings import read_zones
 from crowdwatch.analytics.reference import KEPT_FRAC, Mask
 from crowdwatch.analytics.sight import CellBlocks, cell_blocks, left_of
 from crowdwatch.analytics.site_sight import sight_of
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.analytics.sudden_fall import Fall, falls_of, without_spoiled
 from crowdwatch.analytics.zone_cameras import bridges_of, cameras_of
 from crowdwatch.analytics.zone_now import Doubts

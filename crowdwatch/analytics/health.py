@@ -23,7 +23,7 @@ from crowdwatch.core.blocks import BLOCKS_HW, BlockEvidence
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.records import Detections, Evidence
 
-__all__ = ["CameraWatch", "judge", "people_in_blocks", "stale_limit_s"]
+__all__ = ["CameraWatch", "judge", "people_in_blocks"]
 
 DARK_LUMA, DARK_CONTRAST = 8.0, 6.0
 """A lens cap or a dead sensor. A lit street at night keeps lamps in the picture and so its contrast. [design value]"""
@@ -53,22 +53,6 @@ MOST_STEP_S = 2.0
 
 PERHAPS_SCORE, SURE_SCORE = 0.1, 0.4
 """Scores of boxes: of what may be a person, so that a block is not learned from, and of what is one."""
-
-STALE_S, STALE_INTERVALS = 5.0, 3.0
-
-LOST_S, LOST_INTERVALS = 3.0, 2.0
-"""The same where it is known that the connection is lost: a short loss is bridged, and nothing more is hoped for."""
-
-
-def stale_limit_s(sample_interval_s: float, *, connection_lost: bool = False) -> float:
-    """How long a camera may be silent before what it said is stale: max(5 s, three sampling intervals); where its
-    connection is known to be lost, max(3 s, two sampling intervals).
-
-    >>> stale_limit_s(0.04), stale_limit_s(10.0), stale_limit_s(0.5, connection_lost=True)
-    (5.0, 30.0, 3.0)
-    """
-    least_s, intervals = (LOST_S, LOST_INTERVALS) if connection_lost else (STALE_S, STALE_INTERVALS)
-    return max(least_s, intervals * sample_interval_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +114,7 @@ class CameraWatch:
             t_ns: exposure.
             evidence: of the picture.
             found: boxes in it, of people who may be there.
-            stale_limit: as of :func:`stale_limit_s`.
+            stale_limit: as of :func:`crowdwatch.analytics.staleness.stale_limit_s`.
             moves: the camera shows another scene with every picture, so nothing is usual for it.
         """
         same_since_ns = self.same_since_ns if evidence.frame_hash == self.frame_hash else t_ns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crowdwatch.analytics.coverage import Coverage, SiteView
-from crowdwatch.analytics.health import stale_limit_s
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.core.site import Camera
 
 __all__ = ["bridges_of", "cameras_of"]

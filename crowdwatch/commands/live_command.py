@@ -75,6 +75,7 @@ def live(
     """
     from crowdwatch import config
     from crowdwatch.drivers import build
+    from crowdwatch.drivers.live.life import open_all_files
     from crowdwatch.drivers.live.live import LiveOptions, local_station, stations_on
     from crowdwatch.drivers.live.live import live as run_live
 
@@ -84,6 +85,7 @@ def live(
         started=_started, serving=_serving(metrics_address, metrics_port),
         keep_pictures_s=None if keep_hours is None else keep_hours * 3600,
     )  # fmt: skip
+    open_all_files()
     try:
         with stopping() as stop:
             found = run_live(config.load(event), replace(options, stop=stop))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crowdwatch.analytics.health import stale_limit_s
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.config.times import format_time
 from crowdwatch.core.ports import Source
 from crowdwatch.core.site import Camera

@@ -22,7 +22,8 @@ from typing import Any
 import av
 import numpy as np
 
-from crowdwatch.analytics.health import CameraWatch, stale_limit_s
+from crowdwatch.analytics.health import CameraWatch
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.core.outcomes import Health
 from crowdwatch.core.records import Evidence, Frame, FramePair, Stamp
 from crowdwatch.errors import SourceUnavailable

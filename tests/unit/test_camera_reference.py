@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from crowdwatch.analytics.alignment import Alignment
-from crowdwatch.analytics.health import CameraWatch, stale_limit_s
+from crowdwatch.analytics.health import CameraWatch
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.core.blocks import BLOCKS_HW, PROFILES
 from crowdwatch.core.blocks import coded as stored
 from crowdwatch.core.outcomes import Health

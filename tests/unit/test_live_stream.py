@@ -143,9 +143,25 @@ def test_a_camera_that_does_not_stream_is_not_waited_for():
     pictures = [(s + 0.3, seen(s + 0.1)) for s in range(9)]
     stream, clock = streamed(*pictures, (0.3, seen(0.2, "b")), (2.0, lost), seconds=4, cameras=("a", "b"))
     assert [when_s for *_, when_s in told(stream, clock)] == [1.5, 2.3, 3.3, 4.3]
-    assert [str(fault) for fault in stream.faults] == ["camera 'b': its server is gone."]
+    assert [str(fault) for fault in stream.faults] == ["camera b: its server is gone."]
     stream, clock = streamed(*pictures, (0.3, seen(0.2, "b")), seconds=7, cameras=("a", "b"))
     assert [when_s for *_, when_s in told(stream, clock)] == [1.5, 2.5, 3.5, 4.5, 5.5, 6.3, 7.3]
+
+
+def test_a_camera_is_named_also_where_its_name_is_a_word_and_no_opening_is_a_stream():
+    """A station that was started again begins with opening: that is no news of a stream."""
+    board, said = Board(), "stream rtsp://***@10.0.0.7/a: the camera refuses the password."
+    waiting, opening = StreamStatus("a", StreamPhase.WAITING, T0, said), StreamStatus("a", StreamPhase.OPENING, T0)
+    stream, clock = streamed((0.5, waiting), (0.6, opening), seconds=2, board=board)
+    told(stream, clock)
+    assert board.message == f"camera a: {said}"
+    assert [str(fault) for fault in stream.faults] == [
+        "camera a: no picture has come yet. Give it time; crowdwatch check EVENT.YAML --live says what keeps it."
+    ]
+    own = StreamStatus("a", StreamPhase.WAITING, T0, "camera a: nothing came for 2.5 s.")
+    stream, clock = streamed((0.5, own), (1.2, StreamStatus("a", StreamPhase.STREAMING, T0)), seconds=2, board=board)
+    told(stream, clock)
+    assert (board.message, stream.faults) == ("", [])
 
 
 def test_ticks_go_on_without_any_camera():

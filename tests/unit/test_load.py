@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from scenes import camera
 
-from crowdwatch.analytics.health import stale_limit_s
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.core.live import StreamPhase, StreamStatus
 from crowdwatch.drivers.live.load import JUDGED_S, Load, LoadControl, Pace
 

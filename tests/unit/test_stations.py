@@ -29,11 +29,12 @@ from crowdwatch.core.records import CameraFault, Frame, FramePair, Observation, 
 from crowdwatch.drivers.build import Models, open_live
 from crowdwatch.drivers.live import station as station_room
 from crowdwatch.drivers.live import stations
+from crowdwatch.drivers.live.life import NO_ROOM
 from crowdwatch.drivers.live.load import LoadControl
 from crowdwatch.drivers.live.receiver import Receiver
 from crowdwatch.drivers.live.sender import Sender
 from crowdwatch.drivers.live.station import Station
-from crowdwatch.drivers.live.station_process import StationProcess
+from crowdwatch.drivers.live.station_process import StationProcess, why_lost
 from crowdwatch.drivers.live.stations import LocalStation
 from crowdwatch.drivers.live.watching import Watching
 from crowdwatch.drivers.scenes import drawn_scene
@@ -286,3 +287,13 @@ def test_a_whole_station_observes_in_a_process_of_its_own(event: EventFile) -> N
         first = seen(found)[0]
         assert first.stamp.camera_id == MAST
         assert 0 <= clock.now_ns() - first.t_ns < PATIENCE_S * 1e9
+
+
+def test_a_station_loads_little_and_opens_as_many_files_as_it_may() -> None:
+    """What the fold and the store load takes half a second of every start."""
+    program = "import resource, sys; from crowdwatch.drivers.live import station_main, life; "
+    program += "assert not {'scipy', 'sqlalchemy'} & set(sys.modules); "
+    program += "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 256)); life.open_all_files(); "
+    program += "assert resource.getrlimit(resource.RLIMIT_NOFILE) == (256, 256); life.open_all_files()"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert "Raise the limits of processes and open files" in why_lost(NO_ROOM, 0.0)

@@ -20,7 +20,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from crowdwatch.analytics.health import stale_limit_s
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.config.times import format_time
 from crowdwatch.core.live import CoarsePicture, LiveMessage, StreamPhase, StreamStatus
 from crowdwatch.core.reasons import Code
@@ -51,6 +51,8 @@ AHEAD_NS = 2 * NS
 
 WALL_S = 2.0
 """A wall clock that is off by more was set: the monotonic clock is slewed along with it."""
+
+UNOPENED = "no picture has come yet. Give it time; crowdwatch check EVENT.YAML --live says what keeps it."
 
 CALM_NS = 10 * NS
 """After so long without another one it is no longer said that pictures are late."""
@@ -143,11 +145,9 @@ class LiveStream:
     def faults(self) -> list[CrowdWatchError]:
         """What ails a camera now."""
         return [
-            SourceUnavailable(
-                status.message if camera_id in status.message else f"camera {camera_id!r}: {status.message}"
-            )
+            SourceUnavailable(_named(camera_id, status.message or UNOPENED))
             for camera_id, status in sorted(self.statuses.items())
-            if status.message and status.phase is not StreamPhase.STREAMING
+            if status.phase is not StreamPhase.STREAMING
         ]
 
     def go_on_after(self, last_tick_ns: int, failing: Mapping[str, Code]) -> None:
@@ -278,9 +278,8 @@ class LiveStream:
         self._metrics.status(status)
         what = f"stream {status.camera_id}"
         if status.message:
-            named = status.camera_id in status.message
-            self._board.ails(what, status.message if named else f"camera {status.camera_id}: {status.message}")
-        else:
+            self._board.ails(what, _named(status.camera_id, status.message))
+        elif status.phase is StreamPhase.STREAMING:  # a station that was started again begins with opening
             self._board.well(what, f"camera {status.camera_id}: it streams again.")
 
     def _ticked(self, tick_ns: int) -> Iterator[StreamItem]:
@@ -338,6 +337,11 @@ def _order(event: Observation | CameraFault) -> tuple[int, str, int]:
     if isinstance(event, Observation):
         return event.t_ns, event.stamp.camera_id, event.stamp.seq
     return event.t_ns, event.camera_id, -1
+
+
+def _named(camera_id: str, text: str) -> str:
+    """What is said of a camera, with its name. A name may be a word of the text, as that of a gate called ``a``."""
+    return text if text.startswith(f"camera {camera_id}:") else f"camera {camera_id}: {text}"
 
 
 def _count(counts: dict[str, int], camera_id: str) -> None:

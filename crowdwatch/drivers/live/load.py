@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from crowdwatch.analytics.health import stale_limit_s
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.core.live import StreamStatus
 from crowdwatch.core.site import Camera
 

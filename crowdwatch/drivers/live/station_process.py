@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from crowdwatch.drivers.live.life import NO_ROOM
+
 __all__ = ["PROGRAM", "StationProcess", "why_lost"]
 
 PROGRAM = (sys.executable, "-m", "crowdwatch.drivers.live.station_main")
@@ -77,6 +79,11 @@ def why_lost(code: int | None, silent_s: float) -> str:
         what = f"has said nothing for {silent_s:.0f} s"
     elif code < 0:
         what = f"was ended by {signal.Signals(-code).name}"
+    elif code == NO_ROOM:
+        return (
+            "The process that observes this camera got no file, process or memory. Raise the limits of processes and "
+            "open files (ulimit -u, -n), or free memory."
+        )
     else:
         what = f"ended by itself with code {code}"
     return f"The process that observes this camera {what}. If this repeats, look at its log, and at the machine's load."

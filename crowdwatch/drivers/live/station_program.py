@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from zmq import ZMQError
+
 from crowdwatch import config
 from crowdwatch.config import EventFile
 from crowdwatch.core.site import Camera
 from crowdwatch.drivers.build import Models, open_live
 from crowdwatch.drivers.live.channel import Access
-from crowdwatch.drivers.live.life import FLUSH_S, ends_with_engine
+from crowdwatch.drivers.live.life import FLUSH_S, NO_ROOM, ends_with_engine, open_all_files
 from crowdwatch.drivers.live.load import LoadControl
 from crowdwatch.drivers.live.sender import Sender
 from crowdwatch.drivers.live.station import Station
@@ -146,9 +148,13 @@ def main(open_captures: OpenCaptures) -> int:
     over = ends_with_engine(int(sys.argv[1]))
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     os.nice(NICER)
+    open_all_files()
     try:
         observe(Orders.from_json(sys.stdin.buffer.read()), open_captures, over.is_set)
     except CrowdWatchError as error:
         _log.error("%s", error)
         return 1
+    except (OSError, MemoryError, ZMQError) as error:
+        _log.error("a station got no file, process or memory: %s", error)
+        return NO_ROOM
     return 0

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdwatch import config
-from crowdwatch.analytics.health import CameraWatch, stale_limit_s
+from crowdwatch.analytics.health import CameraWatch
+from crowdwatch.analytics.staleness import stale_limit_s
 from crowdwatch.config import EventFile
 from crowdwatch.config.schema import CameraFile
 from crowdwatch.core.live import StreamPhase, StreamStatus

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import pickle
+import resource
 import selectors
 import socket
 import threading
@@ -22,16 +25,18 @@ from crowdwatch.sources.live.event_clock import EventClock
 from crowdwatch.sources.live.line import CapturedPair, CaptureSettings, Line
 from crowdwatch.sources.live.nursery import Nursery
 from crowdwatch.sources.live.reader import MOST_BYTES
-from crowdwatch.sources.live.slots import Slots
 from crowdwatch.sources.live.watched import OPEN_FOOTAGE_S, OPEN_S, Watched
 
-__all__ = ["CaptureSettings", "CapturedPair", "Captures"]
+__all__ = ["SPARE_FILES", "CaptureSettings", "CapturedPair", "Captures"]
 
 LOOK_S = 0.1
 """How often deadlines are looked at."""
 
 STAGGER_S = 0.05
 """Between the openings of two cameras."""
+
+SPARE_FILES = 16
+"""File descriptors that cameras leave to what looks at their pictures: without models no camera is of use."""
 
 OWN_PAUSE_S = 1.0
 """Where this thread itself stood still for so long, as when the machine slept, no camera is blamed."""
@@ -59,8 +64,6 @@ class Captures:
         cameras: what is read.
         clock: event time.
 
-    Raises:
-        OSError: on entering: no memory, processes or file descriptors are left.
     """
 
     def __init__(self, cameras: Sequence[CaptureSettings], clock: EventClock) -> None:
@@ -79,9 +82,7 @@ class Captures:
             for settings in self._settings:
                 open_s = OPEN_S if settings.played is None else OPEN_FOOTAGE_S
                 state = Watched(settings.camera_id, self._clock.now_ns(), open_s)
-                slots = Slots.make(settings.image_hw)
-                self._lines[settings.camera_id] = Line(settings, state, slots, self._changed, settings.sample_hz)
-            self._own.nursery = Nursery()
+                self._lines[settings.camera_id] = Line(settings, state, None, self._changed, settings.sample_hz)
         except BaseException:
             self._close()
             raise
@@ -211,13 +212,14 @@ class Captures:
                 self._own.nursery = Nursery()
             with self._changed:
                 order = line.order(self._clock)
-            theirs, process = self._own.nursery.fork(line.slots.file)
+            _leave_files()
+            theirs, process = self._own.nursery.fork(line.shared().file)
         except SourceUnavailable as error:
             self._refuse(line, str(error))
             return
         except OSError as error:
             why = (
-                f"no reader could be started for camera {line.settings.camera_id} ({error.strerror or error}). Raise "
+                f"no reader could be started ({error.strerror or error}). Raise "
                 "the limits of processes and open files (ulimit -u, -n), or free memory."
             )
             self._refuse(line, why)
@@ -241,8 +243,16 @@ class Captures:
         for line in self._lines.values():
             line.kill()
             line.drop()
-            line.slots.close()
+            if line.slots is not None:
+                line.slots.close()
         if self._own.nursery is not None:
             self._own.nursery.close()
         self._selector.close()
         self._lines = {}
+
+
+def _leave_files() -> None:
+    """Raises OSError: so few file descriptors are left that a camera would take those of the others."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit != resource.RLIM_INFINITY and len(os.listdir("/proc/self/fd")) + SPARE_FILES > limit:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -78,7 +78,7 @@ class Line:
     Args:
         settings: what is read.
         state: what is known of it.
-        slots: its memory.
+        slots: its memory; None before its first reader.
         lock: of all cameras; told of what is ready.
         sample_hz: pictures analysed per second from now on.
         socket, process: to its reader, and a pidfd of it; None while there is none.
@@ -87,7 +87,7 @@ class Line:
 
     settings: CaptureSettings
     state: Watched
-    slots: Slots
+    slots: Slots | None
     lock: threading.Condition
     sample_hz: Fraction | None
     socket: socket.socket | None = None
@@ -122,6 +122,12 @@ class Line:
             os.close(self.process)
         self.socket = self.process = None
 
+    def shared(self) -> Slots:
+        """Its memory, made when it is needed first. Raises OSError: no memory, or no file descriptors are left."""
+        if self.slots is None:
+            self.slots = Slots.make(self.settings.image_hw)
+        return self.slots
+
     def free(self) -> tuple[int, ...]:
         """Slots that hold nothing."""
         busy = self.state.taken | ({self.state.ready[0]} if self.state.ready else set())
@@ -150,6 +156,7 @@ class Line:
     def take(self) -> CapturedPair:
         """Hand over the pair that is ready."""
         assert self.state.ready is not None
+        assert self.slots is not None, "a reader wrote into it"
         slot, before, current = self.state.ready
         self.state.ready, self.taken_at = None, time.monotonic()
         self.state.taken.add(slot)
