@@ -6,17 +6,11 @@ processor time, which another program's work hardly moves.
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +20,7 @@ from rich.table import Table
 
 from crowdwatch.errors import ConfigError
 from pipelines.benchmarks.page_engine import PageEngine
+from pipelines.benchmarks.page_server import CHROMIUM, FLAGS, PATIENCE_S, served
 from pipelines.command_line import print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -33,9 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALARMS", "measure_page"]
 
-CHROMIUM = os.environ.get("CROWDWATCH_CHROMIUM", "/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-ZONES, MANY_ZONES, ALARMS, VIEWERS, WATCH_S, PATIENCE_S = 36, 200, 20, 10, 20.0, 60.0
+ZONES, MANY_ZONES, ALARMS, VIEWERS, WATCH_S = 36, 200, 20, 10, 20.0
 
 PAINTED = """() => {
   const host = document.querySelector('[data-testid=stBidiComponentIsolated]');
@@ -48,35 +41,6 @@ SHOWS = """name => document.querySelector('[data-testid=stBidiComponentIsolated]
 LONG = """() => { window.longMs = 0; new PerformanceObserver(list => {
   for (const each of list.getEntries()) window.longMs += each.duration; }).observe({ type: 'longtask' }); }"""
 DEAD = "() => Boolean(document.querySelector('#cw-dead-man')) && Date.now()"
-
-
-@contextmanager
-def _served(engine: PageEngine, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The page of an engine's store, and its server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    said = folder / f"page-{port}.log"
-    with said.open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "crowdwatch", "ui", "--demo", "--port", str(port)], stdin=subprocess.DEVNULL,
-            stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "CROWDWATCH_STORE": engine.url},
-        )  # fmt: skip
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE_S
-    try:
-        while True:
-            try:
-                with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
-                    break
-            except OSError:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    last = said.read_text(errors="replace")[-500:]
-                    raise ConfigError(f"benchmark --page: the page's server did not start: {last}") from None
-                time.sleep(0.1)
-        yield f"{address}/?view=wall", server
-    finally:
-        server.kill()  # it may be stopped
-        server.wait(timeout=20)
 
 
 def _open(browser: Browser, address: str) -> tuple[Page, float, int]:
@@ -138,7 +102,7 @@ def _one_event(browser: Browser, folder: Path, show: Any) -> dict[str, float]:
     engine = PageEngine(folder, ZONES)
     engine.tick(raised=0)
     try:
-        with _served(engine, folder) as (address, server):
+        with served(engine.url, folder) as (address, server):
             _open(browser, address)[0].context.close()  # the first client of a server waits for its modules
             fresh = [_open(browser, address) for _ in range(3)]
             for page, _, _ in fresh[1:]:
@@ -175,7 +139,7 @@ def _many_zones(browser: Browser, folder: Path) -> float:
     engine = PageEngine(folder, MANY_ZONES)
     engine.tick(raised=0)
     try:
-        with _served(engine, folder) as (address, _):
+        with served(engine.url, folder) as (address, _):
             page, _, _ = _open(browser, address)
             page.wait_for_timeout(3000)
             page.evaluate(LONG)

@@ -5,23 +5,28 @@ The scripted night alone is shown: everything in the pictures is drawn, and nobo
 
 from __future__ import annotations
 
-import argparse
 import os
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from playwright.sync_api import Page, sync_playwright
+import typer
 
-CHROMIUM = os.environ.get("CROWDWATCH_CHROMIUM", "/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+from crowdwatch.errors import ConfigError
+from pipelines.benchmarks.page_server import CHROMIUM, FLAGS, served
+from pipelines.command_line import run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+__all__ = ["main", "take"]
+
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 MOST_BYTES, QUALITIES = 300_000, (90, 80, 70, 60)
-STARTS_S, STANDS_MS = 60.0, 180_000
+STANDS_MS = 180_000
+"""The night has what is shown after a minute and a half."""
 
 
 def take(folder: Path) -> list[Path]:
@@ -31,42 +36,35 @@ def take(folder: Path) -> list[Path]:
         folder: where they are written.
 
     Raises:
-        RuntimeError: the page did not start, or a picture cannot be made small enough.
-        playwright.sync_api.Error: the browser is missing, or what was awaited did not come.
+        ConfigError: there is no browser, the page does not start, what is shown does not come, or a picture cannot be
+            made small enough.
     """
+    if not Path(CHROMIUM).exists():
+        raise ConfigError(f"screenshots: {CHROMIUM} is not there. Install Debian's chromium.")
+    try:
+        from playwright.sync_api import Error
+    except ImportError as error:
+        raise ConfigError("screenshots: playwright is not installed: pip install 'crowdwatch[dev]'.") from error
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as runs:
-        own = {key: value for key, value in os.environ.items() if not key.startswith("CROWDWATCH_STORE")}
-        command = [sys.executable, "-m", "crowdwatch"]
-        page = subprocess.Popen([*command, "ui", "--demo", "--runs", runs, "--port", str(port)], env=own)
-        night = subprocess.Popen([*command, "demo", "--part", "night", "--runs", runs], env=own)
-        try:
-            address = f"http://127.0.0.1:{port}"
-            _await(address, page)
-            return _pictures(address, folder)
-        finally:
-            for process in (night, page):
-                process.terminate()
-            for process in (night, page):
-                process.wait(30)
-
-
-def _await(address: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + STARTS_S
-    while True:
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
-                return
-        except OSError as error:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("screenshots: the page did not start. Run `crowdwatch ui --demo`.") from error
-            time.sleep(0.2)
+    with tempfile.TemporaryDirectory() as name:
+        store = f"sqlite:///{Path(name) / 'crowdwatch.sqlite'}"
+        with served(store, Path(name)) as (address, _):
+            night = subprocess.Popen(
+                [sys.executable, "-m", "crowdwatch", "demo", "--part", "night", "--runs", name],
+                stdin=subprocess.DEVNULL, env={**os.environ, "CROWDWATCH_STORE": store},
+            )  # fmt: skip
+            try:
+                return _pictures(address, folder)
+            except Error as error:
+                raise ConfigError(f"screenshots: in the browser: {str(error).splitlines()[0]}") from error
+            finally:
+                night.kill()
+                night.wait(timeout=20)
 
 
 def _pictures(address: str, folder: Path) -> list[Path]:
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1600, "height": 900})
@@ -91,16 +89,17 @@ def _save(page: Page, path: Path) -> Path:
     for quality in QUALITIES:
         if len(page.screenshot(path=path, type="jpeg", quality=quality)) < MOST_BYTES:
             return path
-    raise RuntimeError(f"{path}: {path.stat().st_size} bytes, must be below {MOST_BYTES}.")
+    raise ConfigError(f"screenshots: {path} has {path.stat().st_size} bytes, must have fewer than {MOST_BYTES}.")
+
+
+def _command(folder: Annotated[Path, typer.Option(help="Where they are written.")] = PICTURES) -> None:
+    """Pictures of the demonstration for the documents."""
+    for path in take(folder):
+        typer.echo(f"{path}: {path.stat().st_size:,} bytes")
 
 
 def main() -> None:
-    """Take the pictures and say where they lie."""
-    parser = argparse.ArgumentParser(description="Pictures of the demonstration for the documents.")
-    parser.add_argument("--folder", type=Path, default=PICTURES, help="Where they are written.")
-    for path in take(parser.parse_args().folder):
-        print(f"{path}: {path.stat().st_size:,} bytes")
-
-
-if __name__ == "__main__":
-    main()
+    """Run the command; a fault is a message and exit code 1."""
+    app = typer.Typer(add_completion=False)
+    app.command()(_command)
+    run(app)

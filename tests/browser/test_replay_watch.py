@@ -98,26 +98,32 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('runs') / 'crowdwatch.sqlite'}"
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, store: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The page, served on a free port, and its server."""
-    folder = tmp_path_factory.mktemp("page")
+@contextmanager
+def page_server(folder: Path, store: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The page, served on a free port: its address, and its server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    served = start(["streamlit", "run", "app.py", "--server.port", str(port)], folder, store, "page")
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
-                break
-        except OSError:
-            assert served.poll() is None, (folder / "page.log").read_text()
-            assert time.monotonic() < deadline, "the page did not start within 60 s"
-            time.sleep(0.1)
-    yield address, served
-    end(served)
+    process = start(["streamlit", "run", "app.py", "--server.port", str(port)], folder, store, "page")
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE_MS / 1000
+    try:
+        while True:
+            try:
+                with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
+                    break
+            except OSError:
+                assert process.poll() is None, (folder / "page.log").read_text()
+                assert time.monotonic() < deadline, "the page did not start within a minute"
+                time.sleep(0.1)
+        yield address, process
+    finally:
+        end(process)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, store: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with page_server(tmp_path_factory.mktemp("page"), store) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

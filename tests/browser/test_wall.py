@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import re
 import signal
-import socket
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
@@ -33,7 +31,7 @@ from crowdwatch.core.outcomes import (
 from crowdwatch.core.runs import CommandKind, Mode, Run, RunState
 from crowdwatch.store.sql import SqlStore
 
-from .test_replay_watch import CHROMIUM, FLAGS, PATIENCE_MS, end, is_here, said_after, start
+from .test_replay_watch import CHROMIUM, FLAGS, PATIENCE_MS, is_here, page_server, said_after
 
 NS = 1_000_000_000
 SCREENS = ((1366, 768), (1920, 1080), (3840, 2160), (390, 844))
@@ -102,22 +100,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[tuple[str, Any]]:
-    folder = tmp_path_factory.mktemp("page")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = start(["streamlit", "run", "app.py", "--server.port", str(port)], folder, engine.url, "page")
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
-                break
-        except OSError:
-            assert process.poll() is None, (folder / "page.log").read_text()
-            assert time.monotonic() < deadline, "the page did not start within 60 s"
-            time.sleep(0.1)
-    yield address, process
-    end(process)
+    with page_server(tmp_path_factory.mktemp("page"), engine.url) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

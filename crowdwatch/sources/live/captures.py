@@ -63,7 +63,6 @@ class Captures:
     Args:
         cameras: what is read.
         clock: event time.
-
     """
 
     def __init__(self, cameras: Sequence[CaptureSettings], clock: EventClock) -> None:
