@@ -148,7 +148,8 @@ def on_frame(xy: tuple[float, float]) -> tuple[float, float]:
 
 
 def field(page: Page, label: str) -> Locator:
-    return page.locator(f'input[aria-label^="{label}"]')
+    """The field as the newest run of the script drew it: for a moment the one before stands beside it."""
+    return page.locator(f'[data-testid="stElementContainer"][data-stale="false"] input[aria-label^="{label}"]')
 
 
 def fill(page: Page, label: str, value: str) -> None:
